@@ -1,0 +1,748 @@
+//! Kinds and record types of the monitoring room.
+//!
+//! Facts of records are whole numbers, flags and opaque ids: nothing personal, no floats.
+
+use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+
+const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
+    number(name, ja, en, "")
+}
+
+const fn number(
+    name: &'static str,
+    ja: &'static str,
+    en: &'static str,
+    unit: &'static str,
+) -> Field {
+    Field::new(name, t(ja, en), FieldType::Number { unit, min: 0, max: i64::MAX })
+}
+
+const fn text(name: &'static str, ja: &'static str, en: &'static str) -> Field {
+    Field::new(name, t(ja, en), FieldType::Text)
+}
+
+const fn field(name: &'static str, ja: &'static str, en: &'static str, ty: FieldType) -> Field {
+    Field::new(name, t(ja, en), ty)
+}
+
+const fn choice(value: &'static str, ja: &'static str, en: &'static str) -> Choice {
+    Choice { value, label: t(ja, en) }
+}
+
+/// The source classes of 8.16/ume-2; `source_class` of `source_status` holds one of these values.
+const SOURCE_CLASSES: &[Choice] = &[
+    choice("system", "システム・OSログ", "System and OS logs"),
+    choice("authentication", "認証", "Authentication"),
+    choice("network", "ネットワーク通信・イベント", "Network traffic and events"),
+    choice("application", "アプリケーション", "Application"),
+    choice("security_tool", "セキュリティ製品", "Security tools"),
+    choice("resource", "リソース使用率", "Resource use"),
+    choice("hardware", "ハードウェア・障害", "Hardware and faults"),
+    choice("database", "データベース", "Database"),
+    choice("monitoring_software", "監視ソフト", "Monitoring software"),
+    choice("backup", "バックアップ", "Backup"),
+    choice("camera", "監視カメラ", "Camera"),
+    choice("change", "構成変更", "Configuration change"),
+];
+
+const LEVELS: &[Choice] = &[
+    choice("informational", "情報", "Informational"),
+    choice("low", "低", "Low"),
+    choice("medium", "中", "Medium"),
+    choice("high", "高", "High"),
+    choice("critical", "重大", "Critical"),
+];
+
+const CRITICALITY: &[Choice] =
+    &[choice("low", "低", "Low"), choice("medium", "中", "Medium"), choice("high", "高", "High")];
+
+const PURPOSES: &[Choice] = &[
+    choice("investigation", "原因調査", "Investigation"),
+    choice("discovery", "問題発見", "Discovery"),
+    choice("prevention", "予防", "Prevention"),
+];
+
+const VERDICTS: &[Choice] = &[
+    choice("normal", "正常", "Normal"),
+    choice("false_alarm", "誤検知", "False alarm"),
+    choice("action", "要対応", "Action needed"),
+    choice("incident", "インシデント", "Incident"),
+];
+
+pub(crate) const KINDS: &[KindSpec] = &[LOG_SOURCE, METRIC_SOURCE, DATABASE];
+
+const LOG_SOURCE: KindSpec = KindSpec {
+    id: "log_source",
+    table: Table::Asset,
+    title: t("ログの発生源", "Log source"),
+    help: t(
+        "ログやイベントを送ってくる機器・製品・サービス。どの資産のものかを必ず結び付けます。",
+        "A device, product or service that sends logs or events; always tied to the asset it belongs to.",
+    ),
+    fields: &[
+        field("source_class", "種類", "Class", FieldType::Enum(SOURCE_CLASSES))
+            .required()
+            .aliases(&["種類", "ログ種別", "監視種別", "class"]),
+        field("asset", "対象資産", "Asset", FieldType::Reference("host")).aliases(&[
+            "対象資産",
+            "ホスト名",
+            "対象機器",
+            "host",
+        ]),
+        field(
+            "protocol",
+            "受信方式",
+            "Protocol",
+            FieldType::Enum(&[
+                choice("syslog_udp", "syslog (UDP)", "syslog over UDP"),
+                choice("syslog_tcp", "syslog (TCP)", "syslog over TCP"),
+                choice("syslog_tls", "syslog (TLS)", "syslog over TLS"),
+                choice("relp", "RELP", "RELP"),
+                choice("journal", "systemd journal", "systemd journal"),
+                choice("file", "ファイル", "File tail"),
+                choice("http", "HTTP (NDJSON)", "HTTP (NDJSON)"),
+                choice("otlp", "OTLP", "OTLP"),
+                choice("flow", "NetFlow・IPFIX", "NetFlow or IPFIX"),
+                choice("snmp_trap", "SNMPトラップ", "SNMP trap"),
+                choice("webhook", "Webhook", "Webhook"),
+                choice("upload", "手動アップロード", "Upload by hand"),
+            ]),
+        )
+        .required()
+        .aliases(&["受信方式", "プロトコル", "転送方式"]),
+        text("parser", "解析形式", "Parser").aliases(&["解析形式", "フォーマット", "ログ形式"]),
+        text("address", "送信元アドレス", "Sender address").aliases(&[
+            "送信元",
+            "IPアドレス",
+            "IP",
+            "アドレス",
+        ]),
+        number("cadence_s", "想定間隔", "Expected interval", "s").aliases(&[
+            "想定間隔",
+            "送信間隔(秒)",
+            "受信間隔(秒)",
+        ]),
+        text("zone", "タイムゾーン", "Time zone").aliases(&["タイムゾーン", "時間帯"]),
+        field(
+            "encoding",
+            "文字コード",
+            "Encoding",
+            FieldType::Enum(&[
+                choice("utf-8", "UTF-8", "UTF-8"),
+                choice("cp932", "CP932 (シフトJIS)", "CP932 (Shift JIS)"),
+                choice("euc-jp", "EUC-JP", "EUC-JP"),
+                choice("iso-2022-jp", "ISO-2022-JP", "ISO-2022-JP"),
+            ]),
+        )
+        .aliases(&["文字コード", "エンコーディング"]),
+        field("criticality", "重要度", "Criticality", FieldType::Enum(CRITICALITY))
+            .aliases(&["重要度", "優先度"]),
+        text("product", "製品", "Product").aliases(&["製品", "製品名", "ソフトウェア"]),
+    ],
+    version: 1,
+};
+
+const METRIC_SOURCE: KindSpec = KindSpec {
+    id: "metric_source",
+    table: Table::Asset,
+    title: t("計測値の発生源", "Metric source"),
+    help: t(
+        "CPU・メモリ・温度・通信量など、一定間隔で測る値の取得先。",
+        "Where values such as CPU, memory, temperature or traffic are measured at an interval.",
+    ),
+    fields: &[
+        field("source_class", "種類", "Class", FieldType::Enum(SOURCE_CLASSES))
+            .required()
+            .aliases(&["種類", "監視種別", "class"]),
+        field("asset", "対象資産", "Asset", FieldType::Reference("host")).aliases(&[
+            "対象資産",
+            "ホスト名",
+            "対象機器",
+            "host",
+        ]),
+        text("target", "取得先", "Target").required().aliases(&[
+            "取得先",
+            "監視対象",
+            "URL",
+            "エンドポイント",
+        ]),
+        field(
+            "protocol",
+            "取得方式",
+            "Protocol",
+            FieldType::Enum(&[
+                choice("prometheus", "Prometheus", "Prometheus"),
+                choice("snmp", "SNMP", "SNMP"),
+                choice("otlp", "OTLP", "OTLP"),
+                choice("smart", "S.M.A.R.T.", "S.M.A.R.T."),
+                choice("probe", "プローブ", "Probe"),
+            ]),
+        )
+        .aliases(&["取得方式", "プロトコル"]),
+        number("interval_s", "取得間隔", "Interval", "s").required().aliases(&[
+            "取得間隔",
+            "監視間隔(秒)",
+            "間隔",
+        ]),
+        text("unit", "単位", "Unit").aliases(&["単位"]),
+        field(
+            "shape",
+            "値の性質",
+            "Shape",
+            FieldType::Enum(&[
+                choice("gauge", "瞬時値", "Gauge"),
+                choice("counter", "累積値", "Counter"),
+                choice("state", "状態", "State"),
+            ]),
+        )
+        .aliases(&["値の性質", "データ型"]),
+        count("limit_value", "限界値", "Limit").aliases(&["限界値", "上限", "しきい値"]),
+        field("criticality", "重要度", "Criticality", FieldType::Enum(CRITICALITY))
+            .aliases(&["重要度", "優先度"]),
+    ],
+    version: 1,
+};
+
+const DATABASE: KindSpec = KindSpec {
+    id: "database",
+    table: Table::Asset,
+    title: t("データベース", "Database"),
+    help: t(
+        "監視とデータ保護の対象となるデータベース。接続数・容量・再起動を見ます。",
+        "A database to watch and protect: connections, size and restarts are observed.",
+    ),
+    fields: &[
+        field(
+            "product",
+            "製品",
+            "Product",
+            FieldType::Enum(&[
+                choice("postgresql", "PostgreSQL", "PostgreSQL"),
+                choice("mariadb", "MariaDB・MySQL", "MariaDB or MySQL"),
+                choice("oracle", "Oracle", "Oracle"),
+                choice("sqlserver", "SQL Server", "SQL Server"),
+                choice("sqlite", "SQLite", "SQLite"),
+                choice("other", "その他", "Other"),
+            ]),
+        )
+        .required()
+        .aliases(&["製品", "DBMS", "DB製品", "データベース製品"]),
+        text("product_version", "バージョン", "Version").aliases(&["バージョン", "版", "version"]),
+        field("host", "ホスト", "Host", FieldType::Reference("host")).aliases(&[
+            "ホスト",
+            "ホスト名",
+            "サーバー名",
+            "サーバ名",
+        ]),
+        field("port", "ポート", "Port", FieldType::Number { unit: "", min: 1, max: 65_535 })
+            .aliases(&["ポート", "ポート番号"]),
+        field(
+            "env",
+            "環境",
+            "Environment",
+            FieldType::Enum(&[
+                choice("production", "本番", "Production"),
+                choice("staging", "検証", "Staging"),
+                choice("test", "テスト", "Test"),
+                choice("development", "開発", "Development"),
+            ]),
+        )
+        .required()
+        .aliases(&["環境", "用途区分"]),
+        field("sensitive", "機微情報あり", "Holds sensitive fields", FieldType::Boolean)
+            .aliases(&["機微情報", "個人情報有無", "個人情報"]),
+        count("connections_max", "最大接続数", "Connections at most")
+            .aliases(&["最大接続数", "接続数上限"]),
+        number("capacity_gib", "容量", "Capacity", "GiB").aliases(&[
+            "容量",
+            "容量(GB)",
+            "ディスク",
+        ]),
+        field("admin", "管理者", "Administrator", FieldType::Party).personal().aliases(&[
+            "管理者",
+            "DBA",
+            "担当者",
+        ]),
+        field("criticality", "重要度", "Criticality", FieldType::Enum(CRITICALITY))
+            .aliases(&["重要度", "優先度"]),
+    ],
+    version: 1,
+};
+
+pub(crate) const RULES: &[KindSpec] = &[
+    KindSpec {
+        id: "detection",
+        table: Table::Rule,
+        title: t("検知ルール", "Detection rule"),
+        help: t(
+            "1件のイベントを見て判断するSigma形式のルール。",
+            "A Sigma rule that judges one event.",
+        ),
+        fields: &[
+            field("source", "ルール本文", "Rule text", FieldType::Multiline).required(),
+            field("level", "重大度", "Level", FieldType::Enum(LEVELS)).required(),
+            text("logsource", "対象ログ", "Log source"),
+            field("tags", "タグ", "Tags", FieldType::List),
+            text("licence", "ライセンス", "Licence"),
+            field(
+                "phase",
+                "兆候・予兆",
+                "Sign or precursor",
+                FieldType::Enum(&[
+                    choice("sign", "兆候", "Sign"),
+                    choice("precursor", "予兆", "Precursor"),
+                ]),
+            ),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "correlation",
+        table: Table::Rule,
+        title: t("相関ルール", "Correlation rule"),
+        help: t(
+            "複数の検知を時間の窓で組み合わせるルール。",
+            "Combines several matches within a window of time.",
+        ),
+        fields: &[
+            field("source", "ルール本文", "Rule text", FieldType::Multiline).required(),
+            field("level", "重大度", "Level", FieldType::Enum(LEVELS)).required(),
+            number("timespan_s", "時間の窓", "Window", "s").required(),
+            field("group_by", "まとめる項目", "Group by", FieldType::List),
+            field("rules", "もとの検知", "Rules combined", FieldType::List),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "detection_filter",
+        table: Table::Rule,
+        title: t("除外フィルター", "Detection filter"),
+        help: t(
+            "検知から外す条件。責任者・範囲・期限を必ず持ちます。",
+            "What is taken out of detections; always with an owner, a scope and an end.",
+        ),
+        fields: &[
+            field("source", "条件", "Condition", FieldType::Multiline).required(),
+            field("rules", "対象ルール", "Rules it applies to", FieldType::List).required(),
+            field("reason", "理由", "Reason", FieldType::Multiline).required(),
+            field("expires", "期限", "Expires", FieldType::Date).required(),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "steady",
+        table: Table::Rule,
+        title: t("定常監視ルール", "Steady-state rule"),
+        help: t("平常の幅からの外れを知らせます。", "Reports a departure from the normal range."),
+        fields: &[
+            text("series", "対象系列", "Series").required(),
+            field("sensitivity", "感度", "Sensitivity", FieldType::Enum(CRITICALITY)).required(),
+            field(
+                "direction",
+                "向き",
+                "Direction",
+                FieldType::Enum(&[
+                    choice("both", "両方", "Both"),
+                    choice("up", "増加", "Up"),
+                    choice("down", "減少", "Down"),
+                ]),
+            ),
+            number("hold_s", "継続時間", "Holds for", "s"),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "silence",
+        table: Table::Rule,
+        title: t("沈黙検知ルール", "Silence rule"),
+        help: t(
+            "届くはずのログが届かないことを知らせます。",
+            "Reports that expected logs do not arrive.",
+        ),
+        fields: &[
+            text("source_selector", "対象の発生源", "Sources").required(),
+            number("quiet_s", "沈黙とみなす時間", "Quiet for", "s").required(),
+            field("level", "重大度", "Level", FieldType::Enum(LEVELS)).required(),
+            field("calendar", "業務時間のみ", "Working hours only", FieldType::Boolean),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "trend",
+        table: Table::Rule,
+        title: t("傾向監視ルール", "Trend rule"),
+        help: t(
+            "日・週の傾向の変わり目と、使い切るまでの日数を見ます。",
+            "Watches change points of daily and weekly trends, and days to exhaustion.",
+        ),
+        fields: &[
+            text("series", "対象系列", "Series").required(),
+            field(
+                "step",
+                "きざみ",
+                "Step",
+                FieldType::Enum(&[choice("day", "日", "Day"), choice("week", "週", "Week")]),
+            )
+            .required(),
+            count("limit_value", "限界値", "Limit"),
+            number("warn_days", "枯渇前の通知日数", "Warn before exhaustion", "d"),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "notification",
+        table: Table::Rule,
+        title: t("通知ルール", "Notification rule"),
+        help: t(
+            "誰に、どの経路で、いつまでに知らせ、応答がなければ誰に上げるか。",
+            "Whom to tell, how, by when, and to whom it escalates without an answer.",
+        ),
+        fields: &[
+            field("level", "この重大度以上", "From level", FieldType::Enum(LEVELS)).required(),
+            field(
+                "channel",
+                "経路",
+                "Channel",
+                FieldType::Enum(&[
+                    choice("mail", "メール", "Mail"),
+                    choice("webhook", "Webhook", "Webhook"),
+                    choice("page", "画面", "Page"),
+                ]),
+            )
+            .required(),
+            field("receiver", "受け手", "Receiver", FieldType::Party).required(),
+            number("due_min", "確認期限", "Due within", "min").required(),
+            field("escalate_to", "上申先", "Escalates to", FieldType::Party),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "detection_exercise",
+        table: Table::Rule,
+        title: t("検知演習", "Detection exercise"),
+        help: t(
+            "検知できることを確かめるために安全に起こす模擬事象。",
+            "A harmless staged event that shows whether detection works.",
+        ),
+        fields: &[
+            field("scenario", "内容", "Scenario", FieldType::Multiline).required(),
+            field("expects", "期待する検知", "Rules expected to fire", FieldType::List).required(),
+            number("period_d", "実施間隔", "Every", "d").required(),
+            number("target_min", "検知目標", "Detection target", "min").required(),
+        ],
+        version: 1,
+    },
+];
+
+pub(crate) const OTHERS: &[KindSpec] = &[
+    KindSpec {
+        id: "monitoring_scope",
+        table: Table::Norm,
+        title: t("監視の範囲と目標", "Monitoring scope and targets"),
+        help: t(
+            "見る対象、誤検知の許容件数、対応期限を決めた文書の要点。",
+            "What is watched, the false-alarm budget and the due times.",
+        ),
+        fields: &[
+            field("scope", "対象範囲", "Scope", FieldType::Multiline).required(),
+            number("false_alarms_day", "誤検知の許容件数", "False alarms allowed", "/d").required(),
+            number("due_min", "確認期限", "Alerts due within", "min").required(),
+            number("detect_target_min", "検知目標", "Detection target", "min").required(),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "alert_playbook",
+        table: Table::Plan,
+        title: t("アラート対応手順", "Alert playbook"),
+        help: t("アラートを受けた人が取る手順。", "The steps of the person who gets the alert."),
+        fields: &[
+            text("trigger", "きっかけ", "Trigger").required(),
+            field("steps", "手順", "Steps", FieldType::List).required(),
+            field("first_responder", "一次対応者", "First responder", FieldType::Party),
+            number("target_min", "目標時間", "Target time", "min"),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "new_normal",
+        table: Table::Decision,
+        title: t("新しい平常の承認", "New normal approved"),
+        help: t(
+            "変わった状態を今後の平常とみなす判断。",
+            "The decision to take a changed state as the new normal.",
+        ),
+        fields: &[
+            text("series", "対象系列", "Series").required(),
+            field("since", "いつから", "Since", FieldType::Date).required(),
+            field("cause", "変化の理由", "Cause", FieldType::Multiline).required(),
+        ],
+        version: 1,
+    },
+];
+
+pub(crate) const RECORDS: &[RecordSpec] = &[
+    RecordSpec {
+        ty: "monitoring.source_status",
+        title: t("発生源の状態", "Source status"),
+        fields: &[
+            text("source_class", "種類", "Class").required(),
+            count("received", "受信", "Received").required(),
+            count("stored", "保存", "Stored").required(),
+            count("refused_total", "拒否の合計", "Refused in all").required(),
+            count("lost_total", "消失の合計", "Lost in all").required(),
+            count("evaluated", "評価済み", "Evaluated").required(),
+            count("pending", "評価待ち", "Pending").required(),
+            number("bytes", "バイト数", "Bytes", "B").required(),
+            field("refused", "拒否の理由別件数", "Refused by reason", FieldType::Object),
+            field("lost", "消失の原因別件数", "Lost by cause", FieldType::Object),
+            number("lag_max_ms", "評価までの最大遅れ", "Longest wait for evaluation", "ms")
+                .required(),
+            number("lost_permille", "消失率", "Share lost", "‰").required(),
+            field("silent", "沈黙している", "Silent", FieldType::Boolean).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.ruleset_loaded",
+        title: t("ルールセットの読込み", "Rule set loaded"),
+        fields: &[
+            count("accepted", "採用", "Accepted").required(),
+            count("rejected_total", "却下の合計", "Rejected in all").required(),
+            field("rejected", "却下の理由別件数", "Rejected by reason", FieldType::Object),
+            field("hash", "ルールセットのハッシュ", "Hash of the set", FieldType::Hash).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.rule_activated",
+        title: t("ルール・指標の有効化", "Rule or indicator set activated"),
+        fields: &[
+            field(
+                "kind",
+                "種類",
+                "Kind",
+                FieldType::Enum(&[
+                    choice("detection", "検知ルール", "Detection rule"),
+                    choice("correlation", "相関ルール", "Correlation rule"),
+                    choice("indicators", "脅威情報の指標", "Indicator set"),
+                ]),
+            )
+            .required(),
+            field("hash", "版のハッシュ", "Hash of the version", FieldType::Hash).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.rule_coverage",
+        title: t("ルールの成立可否", "Whether a rule can fire"),
+        fields: &[
+            field("enabled", "有効", "Enabled", FieldType::Boolean).required(),
+            field("source_present", "対象ログあり", "Its source is present", FieldType::Boolean)
+                .required(),
+            count("fields_needed", "必要な項目数", "Fields needed").required(),
+            count("fields_missing", "届かない項目数", "Fields that never arrive").required(),
+            field("missing", "届かない項目", "Missing fields", FieldType::List),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.finding",
+        title: t("検知", "Finding"),
+        fields: &[
+            field("severity", "重大度", "Severity", FieldType::Enum(LEVELS)).required(),
+            field(
+                "class",
+                "区分",
+                "Class",
+                FieldType::Enum(&[
+                    choice("detection", "ルール検知", "Detection"),
+                    choice("anomaly", "異常", "Anomaly"),
+                    choice("silence", "沈黙", "Silence"),
+                    choice("incident", "インシデント", "Incident"),
+                ]),
+            )
+            .required(),
+            field(
+                "phase",
+                "兆候・予兆",
+                "Sign or precursor",
+                FieldType::Enum(&[
+                    choice("sign", "兆候", "Sign"),
+                    choice("precursor", "予兆", "Precursor"),
+                ]),
+            )
+            .required(),
+            field("retro", "過去照合による", "From a retro-hunt", FieldType::Boolean),
+            field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
+            field("segment_root", "イベント区間のルート", "Root of the segment", FieldType::Hash),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.alert_handled",
+        title: t("アラートの対応", "Alert handled"),
+        fields: &[
+            number("ack_min", "確認までの時間", "Time to acknowledge", "min").required(),
+            number("due_min", "確認期限", "Due within", "min").required(),
+            number("canary_age_h", "直近の疎通確認からの時間", "Age of the newest canary", "h")
+                .required(),
+            field("verdict", "判断", "Verdict", FieldType::Enum(VERDICTS)).required(),
+            field("handler", "対応者", "Handler", FieldType::Party),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.canary_run",
+        title: t("通知の疎通確認", "Canary run"),
+        fields: &[
+            field("severity", "重大度", "Severity", FieldType::Enum(LEVELS)).required(),
+            field("arrived", "届いた", "Arrived", FieldType::Boolean).required(),
+            number("delay_s", "届くまでの時間", "Delay", "s"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.baseline_status",
+        title: t("定常データの取得状況", "Steady-state data status"),
+        fields: &[
+            number("baseline_days", "蓄積日数", "Days of baseline", "d").required(),
+            number("samples_permille", "取得率", "Samples taken", "‰").required(),
+            count("samples", "取得数", "Samples").required(),
+            count("samples_due", "取得予定数", "Samples due").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.gap_analysis",
+        title: t("GAP分析", "GAP analysis"),
+        fields: &[
+            field("verdict", "判断", "Verdict", FieldType::Enum(VERDICTS)).required(),
+            number("decision_working_days", "判断までの営業日数", "Working days to decide", "d")
+                .required(),
+            count("items", "差の項目数", "Items that differ").required(),
+            field("steady_root", "平常区間のルート", "Root of the steady window", FieldType::Hash),
+            field(
+                "incident_root",
+                "対象区間のルート",
+                "Root of the window judged",
+                FieldType::Hash,
+            ),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.load_profile",
+        title: t("負荷の特性", "Load profile"),
+        fields: &[
+            count("steady_samples", "定常時の標本数", "Samples at steady load").required(),
+            count("high_samples", "高負荷時の標本数", "Samples at high load").required(),
+            number("steady_permille", "定常時の使用率", "Use at steady load", "‰").required(),
+            number("high_permille", "高負荷時の使用率", "Use at high load", "‰").required(),
+            number("high_hours", "高負荷の合計時間", "Hours of high load", "h"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.capacity_forecast",
+        title: t("枯渇予測", "Capacity forecast"),
+        fields: &[
+            text("resource", "資源", "Resource").required(),
+            number("eta_days", "枯渇までの日数", "Days to exhaustion", "d").required(),
+            number("low_days", "早い場合", "At the earliest", "d"),
+            number("high_days", "遅い場合", "At the latest", "d"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.status_review",
+        title: t("定常状態の確認", "Status review"),
+        fields: &[
+            field("signed", "署名済み", "Signed", FieldType::Boolean).required(),
+            field("signer", "署名者", "Signer", FieldType::Party),
+            count("sources_seen", "確認した発生源", "Sources looked at").required(),
+            count("abnormal", "異常の件数", "Abnormal items").required(),
+            count("tasks", "作成したタスク", "Tasks created"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.review_due",
+        title: t("期日を迎えたレビュー", "Review that fell due"),
+        fields: &[
+            field("purpose", "目的", "Purpose", FieldType::Enum(PURPOSES)).required(),
+            count("purposes_scheduled", "予定のある目的の数", "Purposes with a schedule")
+                .required(),
+            field("due", "期日", "Due", FieldType::Date).required(),
+        ],
+    },
+    review("monitoring.review_investigation", "原因調査レビュー", "Investigation review"),
+    review("monitoring.review_discovery", "問題発見レビュー", "Discovery review"),
+    review("monitoring.review_prevention", "予防レビュー", "Prevention review"),
+    RecordSpec {
+        ty: "monitoring.footage_review",
+        title: t("映像の確認", "Footage review"),
+        fields: &[
+            count("clips", "対象の映像数", "Clips").required(),
+            count("seen", "見た映像数", "Clips seen").required(),
+            field("reviewer", "確認者", "Reviewer", FieldType::Party).required(),
+            count("findings", "気づきの件数", "Findings"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.trend_status",
+        title: t("ログ傾向分析の状態", "Trend detector status"),
+        fields: &[
+            text("security_class", "セキュリティログの種類", "Class of security log").required(),
+            field("cold_start", "学習中", "Still learning", FieldType::Boolean).required(),
+            number("days_learnt", "学習日数", "Days learnt", "d").required(),
+            count("change_points", "変化点の数", "Change points"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.detection_time",
+        title: t("検知時間の集計", "Detection time"),
+        fields: &[
+            text("scope", "集計の範囲", "Scope").required(),
+            number("p90_s", "90パーセンタイル", "90th percentile", "s").required(),
+            count("incidents", "インシデント数", "Incidents").required(),
+            count("exercises", "演習数", "Exercises").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.hunt_run",
+        title: t("過去ログの照合", "Retro-hunt"),
+        fields: &[
+            number("delay_min", "有効化からの時間", "Time since activation", "min").required(),
+            number("covered_permille", "照合できた割合", "Share of segments covered", "‰")
+                .required(),
+            count("scanned", "読んだ区間", "Segments scanned").required(),
+            count("pruned", "読まずに判断した区間", "Segments pruned").required(),
+            count("missing", "欠けた区間", "Segments missing").required(),
+            count("shredded", "消去済みの区間", "Segments shredded").required(),
+            count("matches", "一致", "Matches"),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.false_alarms",
+        title: t("誤検知の集計", "False alarms"),
+        fields: &[
+            number("days", "集計日数", "Days counted", "d").required(),
+            count("judged", "判断済み", "Judged").required(),
+            count("unjudged", "未判断", "Not judged yet").required(),
+            count("judged_false", "誤検知", "Judged false").required(),
+            count("budget_total", "許容件数", "Budget for these days").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.segment_root",
+        title: t("イベント区間のルート", "Root of an event segment"),
+        fields: &[
+            field("root", "ルート", "Root", FieldType::Hash).required(),
+            count("events", "イベント数", "Events").required(),
+            number("bytes", "バイト数", "Bytes", "B"),
+        ],
+    },
+];
+
+const fn review(ty: &'static str, ja: &'static str, en: &'static str) -> RecordSpec {
+    RecordSpec { ty, title: t(ja, en), fields: REVIEW_FIELDS }
+}
+
+const REVIEW_FIELDS: &[Field] = &[
+    field("signed", "署名済み", "Signed", FieldType::Boolean).required(),
+    field("signer", "署名者", "Signer", FieldType::Party),
+    number("late_h", "期日からの遅れ", "Hours after the due time", "h").required(),
+    count("panels", "確認欄の数", "Panels"),
+    count("panels_without_source", "発生源のない欄", "Panels without a source"),
+    count("findings", "気づきの件数", "Findings"),
+    count("tasks", "作成したタスク", "Tasks created"),
+];

@@ -1,0 +1,204 @@
+//! The evidence log: an RFC 6962 Merkle tree over canonical leaves, in tlog-tiles form with C2SP
+//! signed checkpoints.
+//!
+//! Invariants:
+//! - [`Ledger::append`] returns only after one `fdatasync` over the whole group: what it
+//!   acknowledged survives a kill;
+//! - opening drops only a torn tail behind the last checkpoint; a fault below it is never repaired
+//!   silently but refused with its place;
+//! - checkpoints and tiles are written to a temporary name, synced and renamed;
+//! - no clock, no randomness except the signing key drawn once at creation.
+
+mod files;
+mod log;
+mod verify;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use merkle::{Checkpoint, Hash, MemTree, NoteError, ProofError, Signer, TileError, TlogProof};
+
+pub use log::LEAVES_PER_GROUP_MAX;
+pub use verify::{Fault, Report, verify, verify_rows};
+
+/// Why the ledger refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{path}: damaged at byte {offset} (entry {index}), below the last checkpoint of size {size}: run `ume ledger verify`"
+    )]
+    Damaged { path: PathBuf, offset: u64, index: u64, size: u64 },
+    #[error("a leaf of {0} bytes is larger than the 65,535 of an entry bundle")]
+    Large(usize),
+    #[error("an empty leaf")]
+    Empty,
+    #[error("{0} leaves in one group are more than {LEAVES_PER_GROUP_MAX}")]
+    Many(usize),
+    #[error("checkpoint: {0}")]
+    Note(#[from] NoteError),
+    #[error("proof: {0}")]
+    Proof(#[from] ProofError),
+    #[error("tile: {0}")]
+    Tile(#[from] TileError),
+    #[error("{0}: not a signing key of 32 bytes")]
+    Key(PathBuf),
+    #[error("{0}: missing although the log has entries: restore it from a backup")]
+    Missing(PathBuf),
+    #[error(
+        "the log holds {log} leaves but the database names {store}: restore the log from a backup"
+    )]
+    Behind { log: u64, store: u64 },
+    #[error("no randomness from the operating system")]
+    Random,
+    #[error("an earlier write failed; the ledger takes nothing until it is opened again")]
+    Poisoned,
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+/// The open ledger; one writer.
+pub struct Ledger {
+    folder: PathBuf,
+    log: log::Log,
+    tree: MemTree,
+    signer: Signer,
+    checkpoint_size: Option<u64>,
+}
+
+impl Ledger {
+    /// Opens the ledger in `folder`, creating it with a fresh signing key under the name `origin`.
+    pub fn open(folder: &Path, origin: &str) -> Result<Ledger, LedgerError> {
+        files::create_dir(folder)?;
+        let signer = files::signer(folder, origin)?;
+        let known = files::read_checkpoint(folder, &signer)?;
+        let size = known.as_ref().map_or(0, Checkpoint::size);
+        let (log, tree) = log::Log::open(&folder.join("log"), size)?;
+        if let Some(checkpoint) = &known
+            && log::root_at(&tree, size)? != *checkpoint.root()
+        {
+            return Err(LedgerError::Damaged {
+                path: folder.join("log"),
+                offset: 0,
+                index: 0,
+                size,
+            });
+        }
+        let checkpoint_size = known.map(|c| c.size());
+        let mut ledger = Ledger { folder: folder.to_owned(), log, tree, signer, checkpoint_size };
+        ledger.checkpoint()?;
+        Ok(ledger)
+    }
+
+    /// Number of leaves.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Appends the leaves as one group and returns the index of the first. Durable on return.
+    pub fn append(&mut self, leaves: &[&[u8]]) -> Result<u64, LedgerError> {
+        let first = self.size();
+        self.log.append(leaves)?;
+        for leaf in leaves {
+            self.tree.push(merkle::leaf_hash(leaf));
+        }
+        Ok(first)
+    }
+
+    /// Index of a leaf with these bytes at or behind `from`.
+    pub fn find_from(&self, from: u64, leaf: &[u8]) -> Option<u64> {
+        let wanted = merkle::leaf_hash(leaf);
+        self.hashes_from(from).find(|(hash, _)| *hash == wanted).map(|(_, index)| index)
+    }
+
+    fn hashes_from(&self, from: u64) -> impl Iterator<Item = (Hash, u64)> {
+        (from..self.size())
+            .filter_map(|i| Some((merkle::TileReader::hash(&self.tree, 0, i).ok()?, i)))
+    }
+
+    /// Writes tiles and a signed checkpoint if the log grew since the last one.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint, LedgerError> {
+        let size = self.size();
+        let checkpoint = Checkpoint::new(self.signer.name(), size, self.tree.root())?;
+        if self.checkpoint_size != Some(size) {
+            files::write_tiles(
+                &self.folder,
+                &self.tree,
+                &mut self.log,
+                self.checkpoint_size.unwrap_or(0),
+            )?;
+            let note = checkpoint.sign(&self.signer)?;
+            files::replace(&self.folder.join("checkpoint"), note.to_string().as_bytes())?;
+            self.checkpoint_size = Some(size);
+        }
+        Ok(checkpoint)
+    }
+
+    /// The signed checkpoint over the current size, as text.
+    pub fn signed_checkpoint(&mut self) -> Result<String, LedgerError> {
+        Ok(self.checkpoint()?.sign(&self.signer)?.to_string())
+    }
+
+    /// Inclusion proof of the leaf at `index` under a checkpoint of the current size.
+    pub fn proof(&mut self, index: u64) -> Result<TlogProof, LedgerError> {
+        let checkpoint = self.checkpoint()?;
+        let hashes = merkle::inclusion_proof(index, checkpoint.size(), &self.tree)?;
+        Ok(TlogProof::new(Vec::new(), index, hashes, checkpoint.sign(&self.signer)?)?)
+    }
+
+    /// The leaf at `index`, read back from the disk.
+    pub fn leaf(&mut self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.log.read(index)
+    }
+
+    /// The key that verifies the checkpoints, in C2SP text form.
+    pub fn verifier_key(&self) -> String {
+        self.signer.verifier_key().to_string()
+    }
+
+    /// Folder of the ledger.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Moves pending leaves from the outbox into the ledger; returns how many. Safe to repeat after a
+/// crash at any point: a leaf that already stands in the log is only settled.
+pub async fn drain(store: &store::Store, ledger: &mut Ledger) -> Result<usize, LedgerError> {
+    let settled_to = settled_size(store).await?;
+    if settled_to > ledger.size() {
+        return Err(LedgerError::Behind { log: ledger.size(), store: settled_to });
+    }
+    // Leaves in the log that the store does not know yet: a crash came between append and settle.
+    // All of them are settled at once, or the next round would no longer look for the rest.
+    let unsettled: HashMap<Hash, u64> = ledger.hashes_from(settled_to).collect();
+    let limit = if unsettled.is_empty() { LEAVES_PER_GROUP_MAX } else { i64::MAX as usize };
+    let pending = store.pending(limit).await?;
+    if pending.is_empty() {
+        return Ok(0);
+    }
+    let mut settled = Vec::with_capacity(pending.len());
+    let mut fresh: Vec<(i64, String, &str)> = Vec::new();
+    for (seq, key, leaf) in &pending {
+        match unsettled.get(&merkle::leaf_hash(leaf.as_bytes())) {
+            Some(index) => settled.push((*seq, key.clone(), *index)),
+            None => fresh.push((*seq, key.clone(), leaf)),
+        }
+    }
+    fresh.truncate(LEAVES_PER_GROUP_MAX);
+    let leaves: Vec<&[u8]> = fresh.iter().map(|(_, _, leaf)| leaf.as_bytes()).collect();
+    let first = if leaves.is_empty() { ledger.size() } else { ledger.append(&leaves)? };
+    let indexes = first..;
+    settled.extend(fresh.into_iter().zip(indexes).map(|((seq, key, _), index)| (seq, key, index)));
+    store.settle(&settled).await?;
+    Ok(settled.len())
+}
+
+async fn settled_size(store: &store::Store) -> Result<u64, LedgerError> {
+    let sql = "SELECT COALESCE(MAX(leaf_index), -1) FROM leaf";
+    let rows = store.db().fetch(sql, &[]).await?;
+    Ok((rows[0][0].int()? + 1) as u64)
+}

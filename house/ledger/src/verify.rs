@@ -1,0 +1,401 @@
+//! The verifier: reads everything back and names what does not fit, with its place.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fs::{self, File},
+    io::{BufReader, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use merkle::{Checkpoint, MemTree, VerifierKey};
+use model::Table;
+use store::{Store, StoreError, Version, record_leaf, row_leaf};
+
+use crate::{
+    LedgerError, files,
+    log::{FRAME_HEAD_BYTES, Frame, read_frame, root_at},
+};
+
+/// One mismatch.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+    /// File, or table row such as `asset/0198…/3`.
+    pub place: String,
+    /// Index of the leaf, where one is concerned.
+    pub index: Option<u64>,
+    /// Byte offset in the file, where one is concerned.
+    pub offset: Option<u64>,
+    pub what: String,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Report {
+    pub leaves: u64,
+    pub rows: u64,
+    pub pending: u64,
+    pub faults: Vec<Fault>,
+}
+
+const FAULTS_MAX: usize = 1_000;
+const PAGE: usize = 1_000;
+
+impl Report {
+    fn fault(
+        &mut self,
+        place: impl Into<String>,
+        index: Option<u64>,
+        offset: Option<u64>,
+        what: &str,
+    ) {
+        if self.faults.len() < FAULTS_MAX {
+            let what = what.to_owned();
+            self.faults.push(Fault { place: place.into(), index, offset, what });
+        }
+    }
+}
+
+/// Verifies log, checkpoint, key and tiles of a ledger folder from the bytes on disk alone.
+pub fn verify(folder: &Path) -> Result<(Report, Vec<Vec<u8>>), LedgerError> {
+    let mut report = Report::default();
+    let (tree, leaves) = read_log(folder, &mut report)?;
+    report.leaves = tree.size();
+    let size = verify_checkpoint(folder, &tree, &mut report)?;
+    verify_tiles(folder, &tree, size, &leaves, &mut report)?;
+    Ok((report, leaves))
+}
+
+fn read_log(folder: &Path, report: &mut Report) -> Result<(MemTree, Vec<Vec<u8>>), LedgerError> {
+    let path = folder.join("log");
+    let io = |source| LedgerError::Io { path: path.clone(), source };
+    let (mut tree, mut leaves, mut offset) = (MemTree::new(), Vec::new(), 0);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            report.fault("ledger/log", None, None, "file is missing");
+            return Ok((tree, leaves));
+        }
+        Err(source) => return Err(io(source)),
+    };
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    loop {
+        match read_frame(&mut reader).map_err(io)? {
+            Frame::End => break,
+            Frame::Broken => {
+                let index = Some(tree.size());
+                report.fault("ledger/log", index, Some(offset), "entry is damaged or cut off");
+                break;
+            }
+            Frame::Entry(bytes) => {
+                tree.push(merkle::leaf_hash(&bytes));
+                offset += FRAME_HEAD_BYTES + bytes.len() as u64;
+                leaves.push(bytes);
+            }
+        }
+    }
+    Ok((tree, leaves))
+}
+
+/// Bytes of a file; a missing one is a fault, not an error: someone may have removed it.
+fn read(folder: &Path, name: &str, report: &mut Report) -> Result<Option<Vec<u8>>, LedgerError> {
+    let path: PathBuf = folder.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            report.fault(format!("ledger/{name}"), None, None, "file is missing");
+            Ok(None)
+        }
+        Err(source) => Err(LedgerError::Io { path, source }),
+    }
+}
+
+/// Reads the key, byte for byte as it was written.
+fn read_vkey(folder: &Path, report: &mut Report) -> Result<Option<VerifierKey>, LedgerError> {
+    let Some(bytes) = read(folder, "vkey", report)? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    match VerifierKey::parse(text.strip_suffix('\n').unwrap_or(&text)) {
+        Ok(key) => {
+            if bytes != format!("{key}\n").as_bytes() {
+                report.fault("ledger/vkey", None, None, "not as Ume writes it");
+            }
+            Ok(Some(key))
+        }
+        Err(e) => {
+            report.fault("ledger/vkey", None, None, &format!("unreadable key: {e}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the size up to which tiles must exist.
+fn verify_checkpoint(
+    folder: &Path,
+    tree: &MemTree,
+    report: &mut Report,
+) -> Result<u64, LedgerError> {
+    let key = read_vkey(folder, report)?;
+    let seed = read(folder, "key", report)?;
+    let note = read(folder, "checkpoint", report)?;
+    let Some(key) = key else { return Ok(tree.size()) };
+    if let Some(seed) = seed {
+        let own = <[u8; 32]>::try_from(seed.as_slice())
+            .ok()
+            .and_then(|seed| merkle::Signer::from_seed(key.name(), &seed).ok());
+        if own.is_none_or(|signer| signer.verifier_key().to_string() != key.to_string()) {
+            report.fault("ledger/key", None, None, "signing key does not belong to ledger/vkey");
+        }
+    }
+    let Some(note) = note else { return Ok(tree.size()) };
+    let checkpoint = match Checkpoint::open(&note, key.name(), &key, &[]) {
+        Ok(open) => open.checkpoint,
+        Err(e) => {
+            report.fault("ledger/checkpoint", None, None, &format!("does not verify: {e}"));
+            return Ok(tree.size());
+        }
+    };
+    if checkpoint.size() > tree.size() {
+        let what = format!("the log ends before the signed size {}", checkpoint.size());
+        report.fault("ledger/log", Some(tree.size()), None, &what);
+        return Ok(tree.size());
+    }
+    if root_at(tree, checkpoint.size())? != *checkpoint.root() {
+        report.fault("ledger/log", None, None, "entries do not hash to the signed root");
+    }
+    Ok(checkpoint.size())
+}
+
+/// Every tile and bundle that stands in the folder must fit the log, and every one that a log of
+/// `size` has must stand there. The first difference between a leaf tile and the log names the entry
+/// even where the log's own checksum was repaired along with the edit.
+fn verify_tiles(
+    folder: &Path,
+    tree: &MemTree,
+    size: u64,
+    leaves: &[Vec<u8>],
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    let mut found = BTreeSet::new();
+    walk(&folder.join("tile"), &mut found)?;
+    for path in &found {
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
+        // What a crash left of a file that was being replaced.
+        if name.ends_with(".tmp") {
+            continue;
+        }
+        let place = format!("ledger/{name}");
+        let is_bundle = name.starts_with("tile/entries/");
+        let parsed = if is_bundle {
+            merkle::TileId::parse_entries(&name)
+        } else {
+            merkle::TileId::parse(&name)
+        };
+        let Ok(tile) = parsed else {
+            report.fault(place, None, None, "not the name of a tile");
+            continue;
+        };
+        let want = if is_bundle {
+            files::bundle_bytes(&tile, leaves)
+        } else {
+            files::tile_bytes(&tile, tree)
+        };
+        let Some(want) = want else {
+            report.fault(place, None, None, "tile reaches beyond the log");
+            continue;
+        };
+        let have =
+            fs::read(path).map_err(|source| LedgerError::Io { path: path.clone(), source })?;
+        if have != want {
+            let same = have.iter().zip(&want).take_while(|(a, b)| a == b).count() as u64;
+            let first = (!is_bundle && tile.level() == 0).then(|| tile.index() * 256 + same / 32);
+            report.fault(place, first, Some(same), "tile does not fit the log");
+        }
+    }
+    for tile in merkle::tiles_for_growth(0, size) {
+        for name in [Some(tile.path()), tile.entries_path()].into_iter().flatten() {
+            if !found.contains(&folder.join(&name)) {
+                report.fault(format!("ledger/{name}"), None, None, "file is missing");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path, out: &mut BTreeSet<PathBuf>) -> Result<(), LedgerError> {
+    let io = |source| LedgerError::Io { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(io(source)),
+    };
+    for entry in entries {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            walk(&path, out)?;
+        } else {
+            out.insert(path);
+        }
+    }
+    Ok(())
+}
+
+/// Holds every row of the eleven tables, old versions included, and every payload against its leaf.
+pub async fn verify_rows(
+    store: &Store,
+    leaves: &[Vec<u8>],
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    let pending = all_pending(store).await?;
+    report.pending = pending.len() as u64;
+    let indexes = all_indexes(store).await?;
+    let mut judge = Judge { pending, indexes, leaves, seen: BTreeSet::new() };
+    for table in Table::ALL.into_iter().filter(|t| *t != Table::Record) {
+        verify_table(store, table, &mut judge, report).await?;
+    }
+    verify_records(store, &mut judge, report).await?;
+    for id in store.orphan_payloads().await? {
+        report.fault(format!("payload/{id}"), None, None, "payload without its record");
+    }
+    judge.rest(report);
+    Ok(())
+}
+
+/// Holds rows against leaves and remembers which leaves had a row.
+struct Judge<'l> {
+    pending: BTreeMap<String, String>,
+    indexes: BTreeMap<String, u64>,
+    leaves: &'l [Vec<u8>],
+    seen: BTreeSet<String>,
+}
+
+impl Judge<'_> {
+    fn row(&mut self, key: &str, leaf: Result<String, StoreError>, report: &mut Report) {
+        report.rows += 1;
+        let index = self.indexes.get(key).copied();
+        let stored = match index {
+            Some(index) => self.leaves.get(index as usize).map(Vec::as_slice),
+            None => self.pending.get(key).map(|leaf| leaf.as_bytes()),
+        };
+        match (stored, leaf) {
+            (Some(stored), Ok(leaf)) if stored == leaf.as_bytes() => {}
+            (Some(_), Ok(_)) => report.fault(key, index, None, "row does not fit its leaf"),
+            (None, Ok(_)) => report.fault(key, index, None, "row has no leaf"),
+            (_, Err(e)) => report.fault(key, index, None, &format!("row is unreadable: {e}")),
+        }
+        self.seen.insert(key.to_owned());
+    }
+
+    /// Judges what is left over once all rows were seen.
+    fn rest(&self, report: &mut Report) {
+        for (key, index) in self.indexes.iter().filter(|(key, _)| !self.seen.contains(*key)) {
+            report.fault(key, Some(*index), None, "leaf without its row: the row was removed");
+        }
+        for key in self.pending.keys().filter(|key| !self.seen.contains(*key)) {
+            report.fault(key, None, None, "waiting leaf without its row: the row was removed");
+        }
+        let named: HashSet<u64> = self.indexes.values().copied().collect();
+        // Appended, but not settled yet.
+        let waiting: HashSet<&[u8]> = self.pending.values().map(|leaf| leaf.as_bytes()).collect();
+        for (index, leaf) in (0u64..).zip(self.leaves) {
+            if !named.contains(&index) && !waiting.contains(leaf.as_slice()) {
+                report.fault("ledger/log", Some(index), None, "leaf that no row names");
+            }
+        }
+    }
+}
+
+async fn verify_table(
+    store: &Store,
+    table: Table,
+    judge: &mut Judge<'_>,
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    let mut after = None;
+    let mut before: Option<Version> = None;
+    loop {
+        let page = store.stored_versions(table, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.id.clone(), last.version));
+        for version in page {
+            judge.row(&key(table, &version), version_leaf(&version), report);
+            verify_succession(table, before.as_ref(), Some(&version), report);
+            before = Some(version);
+        }
+    }
+    verify_succession(table, before.as_ref(), None, report);
+    Ok(())
+}
+
+fn key(table: Table, version: &Version) -> String {
+    format!("{}/{}/{}", table.name(), version.id, version.version)
+}
+
+fn version_leaf(version: &Version) -> Result<String, StoreError> {
+    match &version.row {
+        Ok(row) => row_leaf(row),
+        Err(e) => Err(StoreError::Column(e.to_string())),
+    }
+}
+
+/// The time at which a version was replaced stands in no leaf of its own: it is the time of the
+/// next version, and the last version has none.
+fn verify_succession(
+    table: Table,
+    old: Option<&Version>,
+    next: Option<&Version>,
+    report: &mut Report,
+) {
+    let Some(old) = old else { return };
+    let next = next.filter(|next| next.id == old.id);
+    let expected = next.and_then(|next| Some(next.row.as_ref().ok()?.updated_at));
+    let readable = next.is_none_or(|next| next.row.is_ok());
+    if readable && old.replaced_at != expected {
+        report.fault(key(table, old), None, None, "the next version does not follow it");
+    }
+}
+
+async fn verify_records(
+    store: &Store,
+    judge: &mut Judge<'_>,
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.stored_records(after.as_deref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        for stored in page {
+            let key = format!("record/{}", stored.id);
+            let record = match stored.record {
+                Ok(record) => record,
+                Err(e) => {
+                    judge.row(&key, Err(e), report);
+                    continue;
+                }
+            };
+            judge.row(&key, record_leaf(&record), report);
+            if record.leaf_index != judge.indexes.get(&key).copied() {
+                report.fault(&key, record.leaf_index, None, "row names another leaf");
+            }
+            if store.payload_matches(&record).await? == Some(false) {
+                report.fault(&key, record.leaf_index, None, "payload does not fit its commitment");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn all_pending(store: &Store) -> Result<BTreeMap<String, String>, LedgerError> {
+    let rows = store.db().fetch("SELECT row_key, leaf FROM outbox ORDER BY seq", &[]).await?;
+    rows.iter()
+        .map(|r| Ok((r[0].text()?.to_owned(), r[1].text()?.to_owned())))
+        .collect::<Result<_, StoreError>>()
+        .map_err(LedgerError::from)
+}
+
+async fn all_indexes(store: &Store) -> Result<BTreeMap<String, u64>, LedgerError> {
+    let rows = store.db().fetch("SELECT row_key, leaf_index FROM leaf", &[]).await?;
+    rows.iter()
+        .map(|r| Ok((r[0].text()?.to_owned(), r[1].int()? as u64)))
+        .collect::<Result<_, StoreError>>()
+        .map_err(LedgerError::from)
+}

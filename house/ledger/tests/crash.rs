@@ -1,0 +1,247 @@
+//! What was acknowledged survives a kill, nothing is doubled, and opening never hides damage.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use ledger::{Ledger, LedgerError, drain, verify, verify_rows};
+use model::{Id, Table};
+use store::{Row, Store, system_clock};
+
+const ORIGIN: &str = "example.org/ume";
+const CHILD: &str = "UME_CRASH_CHILD";
+const KILLS: u64 = 20;
+
+fn leaves(from: usize, to: usize) -> Vec<Vec<u8>> {
+    (from..to).map(|i| format!("leaf {i}").into_bytes()).collect()
+}
+
+fn append(ledger: &mut Ledger, leaves: &[Vec<u8>]) {
+    ledger.append(&leaves.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+}
+
+/// A ledger of two groups, of which the checkpoint covers the first: log bytes and their border.
+fn two_groups(folder: &Path) -> (Vec<u8>, usize) {
+    let mut ledger = Ledger::open(folder, ORIGIN).unwrap();
+    append(&mut ledger, &leaves(0, 3));
+    ledger.checkpoint().unwrap();
+    let border = fs::read(folder.join("log")).unwrap().len();
+    append(&mut ledger, &leaves(3, 6));
+    (fs::read(folder.join("log")).unwrap(), border)
+}
+
+#[test]
+fn a_tail_torn_anywhere_behind_the_checkpoint_is_dropped_to_whole_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, border) = two_groups(folder.path());
+    let checkpoint = fs::read(folder.path().join("checkpoint")).unwrap();
+    let frame = 8 + "leaf 3".len();
+    for end in border..=log.len() {
+        fs::write(folder.path().join("log"), &log[..end]).unwrap();
+        fs::write(folder.path().join("checkpoint"), &checkpoint).unwrap();
+        let mut ledger = Ledger::open(folder.path(), ORIGIN).unwrap();
+        let whole = 3 + (end - border) / frame;
+        assert_eq!(ledger.size(), whole as u64, "cut at {end}");
+        let expected = leaves(0, whole);
+        for (index, leaf) in (0..).zip(&expected) {
+            assert_eq!(ledger.leaf(index).unwrap().as_ref(), Some(leaf));
+        }
+        let hashes: Vec<_> = expected.iter().map(|l| merkle::leaf_hash(l)).collect();
+        assert_eq!(*ledger.checkpoint().unwrap().root(), merkle::root_of(&hashes));
+        // The tree goes on from the prefix; the next opening sees all of it.
+        append(&mut ledger, &leaves(10, 11));
+        drop(ledger);
+        assert_eq!(Ledger::open(folder.path(), ORIGIN).unwrap().size(), whole as u64 + 1);
+        fs::remove_dir_all(folder.path().join("tile")).unwrap();
+    }
+}
+
+#[test]
+fn a_log_cut_below_the_checkpoint_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, border) = two_groups(folder.path());
+    for end in 0..border {
+        fs::write(folder.path().join("log"), &log[..end]).unwrap();
+        let refused = Ledger::open(folder.path(), ORIGIN).err();
+        assert!(
+            matches!(refused, Some(LedgerError::Damaged { size: 3, .. })),
+            "{end}: {refused:?}"
+        );
+        assert_eq!(fs::read(folder.path().join("log")).unwrap(), &log[..end]);
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_or_noise_is_no_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = two_groups(folder.path());
+    for tail in [&[0; 7][..], &[0; 8], &[0; 4096], &[0xff; 100], b"leaf"] {
+        fs::write(folder.path().join("log"), [&log, tail].concat()).unwrap();
+        assert_eq!(Ledger::open(folder.path(), ORIGIN).unwrap().size(), 6);
+        assert_eq!(fs::read(folder.path().join("log")).unwrap(), log);
+    }
+}
+
+#[test]
+fn what_no_entry_can_be_is_refused_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(folder.path(), ORIGIN).unwrap();
+    assert!(matches!(ledger.append(&[b"a", b""]), Err(LedgerError::Empty)));
+    assert!(matches!(ledger.append(&[&[0; 65_536]]), Err(LedgerError::Large(65_536))));
+    let many = vec![&b"a"[..]; ledger::LEAVES_PER_GROUP_MAX + 1];
+    assert!(matches!(ledger.append(&many), Err(LedgerError::Many(_))));
+    assert_eq!(ledger.append(&[&[0; 65_535]]).unwrap(), 0);
+    ledger.checkpoint().unwrap();
+    assert_eq!(verify(folder.path()).unwrap().0.faults, []);
+}
+
+#[test]
+fn a_log_that_lost_its_key_or_checkpoint_gets_no_new_one() {
+    for name in ["key", "checkpoint"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = two_groups(folder.path());
+        fs::remove_file(folder.path().join(name)).unwrap();
+        assert!(Ledger::open(folder.path(), ORIGIN).is_err(), "{name}");
+        fs::remove_file(folder.path().join("key")).ok();
+        fs::remove_file(folder.path().join("checkpoint")).ok();
+        assert!(Ledger::open(folder.path(), ORIGIN).is_err(), "{name} and the other");
+        assert!(!folder.path().join("key").exists());
+        assert_eq!(fs::read(folder.path().join("log")).unwrap(), log);
+    }
+}
+
+async fn save(store: &Store, name: &str) -> Id {
+    let mut write = store.write("tester", "why", "").await.unwrap();
+    let id = store.new_id().unwrap();
+    write.put(Row::new(Table::Asset, id, "server", name)).await.unwrap();
+    write.commit().await.unwrap();
+    id
+}
+
+async fn assert_sound(store: &Store, folder: &Path) -> u64 {
+    let (mut report, leaves) = verify(&folder.join("ledger")).unwrap();
+    verify_rows(store, &leaves, &mut report).await.unwrap();
+    assert_eq!(report.faults, []);
+    let distinct: std::collections::HashSet<_> = leaves.iter().collect();
+    assert_eq!(distinct.len(), leaves.len(), "a leaf is doubled");
+    report.leaves
+}
+
+#[tokio::test]
+async fn a_crash_between_append_and_settle_doubles_nothing() {
+    // Any part of the group may have reached the log, in any order of the sequence.
+    for appended in [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![3, 1], vec![]] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), system_clock()).await.unwrap();
+        let mut ledger = Ledger::open(&folder.path().join("ledger"), ORIGIN).unwrap();
+        save(&store, "before").await;
+        assert_eq!(drain(&store, &mut ledger).await.unwrap(), 1);
+        for name in ["a", "b", "c", "d"] {
+            save(&store, name).await;
+        }
+        let pending = store.pending(10).await.unwrap();
+        let group: Vec<&[u8]> = appended.iter().map(|i: &usize| pending[*i].2.as_bytes()).collect();
+        ledger.append(&group).unwrap();
+        drop(ledger);
+        let mut ledger = Ledger::open(&folder.path().join("ledger"), ORIGIN).unwrap();
+        // Appended, not settled: no fault while it waits.
+        assert_sound(&store, folder.path()).await;
+        assert_eq!(drain(&store, &mut ledger).await.unwrap(), 4);
+        assert_eq!(drain(&store, &mut ledger).await.unwrap(), 0);
+        ledger.checkpoint().unwrap();
+        assert_eq!(assert_sound(&store, folder.path()).await, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_log_shorter_than_the_database_knows_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), system_clock()).await.unwrap();
+    let path = folder.path().join("ledger");
+    let mut ledger = Ledger::open(&path, ORIGIN).unwrap();
+    save(&store, "a").await;
+    save(&store, "b").await;
+    drain(&store, &mut ledger).await.unwrap();
+    drop(ledger);
+    let log = fs::read(path.join("log")).unwrap();
+    fs::write(path.join("log"), &log[..log.len() - 1]).unwrap();
+    let mut ledger = Ledger::open(&path, ORIGIN).unwrap();
+    save(&store, "c").await;
+    let refused = drain(&store, &mut ledger).await;
+    assert!(matches!(refused, Err(LedgerError::Behind { log: 1, store: 2 })), "{refused:?}");
+    let (mut report, leaves) = verify(&path).unwrap();
+    verify_rows(&store, &leaves, &mut report).await.unwrap();
+    assert_eq!(report.faults.len(), 1);
+}
+
+/// Not a rule of its own: the process that the next test kills.
+#[tokio::test]
+async fn child_writes_until_killed() {
+    let Some(folder) = std::env::var_os(CHILD) else { return };
+    let folder = Path::new(&folder);
+    let store = Store::open(folder, system_clock()).await.unwrap();
+    let mut ledger = Ledger::open(&folder.join("ledger"), ORIGIN).unwrap();
+    for round in 1u64.. {
+        let id = save(&store, "row").await;
+        // Through the handle, not `println!`: a broken pipe must end the child.
+        writeln!(std::io::stdout(), "\nacknowledged {id}").unwrap();
+        if round % 3 == 0 {
+            drain(&store, &mut ledger).await.unwrap();
+        }
+        if round % 7 == 0 {
+            ledger.checkpoint().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_acknowledged_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<Id> = Vec::new();
+    let mut seed = 0x756d_6521_u64;
+    for kill in 0..KILLS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_writes_until_killed", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (first, started) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let ids = lines.map_while(Result::ok).filter_map(|line| {
+                let id = line.strip_prefix("acknowledged ")?.parse::<Id>().ok()?;
+                first.send(()).ok();
+                Some(id)
+            });
+            ids.collect::<Vec<Id>>()
+        });
+        started.recv_timeout(Duration::from_secs(30)).expect("the child writes");
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros(seed >> 33 & 0x1ffff));
+        // On Unix this is SIGKILL.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged.extend(reader.join().unwrap());
+
+        let store = Store::open(folder.path(), system_clock()).await.unwrap();
+        let mut ledger = Ledger::open(&folder.path().join("ledger"), ORIGIN).unwrap();
+        while drain(&store, &mut ledger).await.unwrap() > 0 {}
+        ledger.checkpoint().unwrap();
+        let size = assert_sound(&store, folder.path()).await;
+        assert!(size >= acknowledged.len() as u64, "kill {kill}");
+        for id in &acknowledged {
+            assert!(store.row(Table::Asset, *id).await.unwrap().is_some(), "kill {kill}: {id}");
+            let index = store.leaf_index(&format!("asset/{id}/1")).await.unwrap().unwrap();
+            let leaf = String::from_utf8(ledger.leaf(index).unwrap().unwrap()).unwrap();
+            assert!(leaf.contains(&id.to_string()));
+        }
+        store.db().close().await;
+    }
+    assert!(acknowledged.len() >= KILLS as usize);
+    println!("{} acknowledged over {KILLS} kills", acknowledged.len());
+}

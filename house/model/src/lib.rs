@@ -1,0 +1,28 @@
+//! The nouns of Ume and their invariants.
+//!
+//! A norm says what, a rule makes it happen, a check sees whether it did, a record proves it, a
+//! decision takes responsibility, a task closes the gap. The types of these nouns live here, and
+//! [`RoomSpec`]: what a room *is*, as pure data.
+//!
+//! Invariants: no I/O, no async, no clock and no random numbers (both are arguments); every spec is
+//! `'static` data that a room writes as a struct literal without `..`.
+
+pub mod canonical;
+pub mod check;
+pub mod id;
+pub mod level;
+pub mod schema;
+pub mod spec;
+pub mod text;
+pub mod time;
+
+pub use check::{
+    Aggregate, Bound, Check, Cond, Criterion, Expr, Measure, Op, PerSubject, Predicate, Producer,
+    Subjects, Value,
+};
+pub use id::Id;
+pub use level::{Assurance, Level, Origin, Status};
+pub use schema::{Choice, Field, FieldError, FieldType, KindSpec, RecordSpec, Table};
+pub use spec::{LevelText, Mend, Question, RoomSpec};
+pub use text::{Lang, Text, t};
+pub use time::Timestamp;

@@ -1,0 +1,372 @@
+//! The schema of a kind: one source for form, list columns, import mapping, API and help text.
+
+use serde_json::{Map, Value as Json};
+
+use crate::Text;
+
+/// One of the eleven subject tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    Party,
+    Asset,
+    Link,
+    Norm,
+    Rule,
+    Check,
+    Record,
+    Risk,
+    Decision,
+    Plan,
+    Task,
+}
+
+impl Table {
+    /// All eleven.
+    pub const ALL: [Table; 11] = [
+        Table::Party,
+        Table::Asset,
+        Table::Link,
+        Table::Norm,
+        Table::Rule,
+        Table::Check,
+        Table::Record,
+        Table::Risk,
+        Table::Decision,
+        Table::Plan,
+        Table::Task,
+    ];
+
+    /// SQL and API name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Party => "party",
+            Table::Asset => "asset",
+            Table::Link => "link",
+            Table::Norm => "norm",
+            Table::Rule => "rule",
+            Table::Check => "check",
+            Table::Record => "record",
+            Table::Risk => "risk",
+            Table::Decision => "decision",
+            Table::Plan => "plan",
+            Table::Task => "task",
+        }
+    }
+
+    /// Parses [`Table::name`].
+    pub fn parse(name: &str) -> Option<Table> {
+        Table::ALL.into_iter().find(|t| t.name() == name)
+    }
+}
+
+/// A kind of asset, rule, norm, plan or decision.
+#[derive(Clone, Copy, Debug)]
+pub struct KindSpec {
+    /// snake_case, unique over all rooms.
+    pub id: &'static str,
+    pub table: Table,
+    pub title: Text,
+    pub help: Text,
+    pub fields: &'static [Field],
+    /// Version of the field list; a room ships upcasts when it raises it.
+    pub version: u32,
+}
+
+/// One attribute of a kind, or one fact of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// snake_case, unique in its kind.
+    pub name: &'static str,
+    pub label: Text,
+    pub ty: FieldType,
+    pub required: bool,
+    /// Masked by role, shreddable; never allowed among the facts of a record.
+    pub personal: bool,
+    /// Column headers under which imports find the field, Japanese ones among them.
+    pub aliases: &'static [&'static str],
+}
+
+/// Type of a field. Numbers are integers in the named unit: leaves of the ledger hold no floats.
+#[derive(Clone, Copy, Debug)]
+pub enum FieldType {
+    Text,
+    Multiline,
+    /// `{"ja": …, "en": …}`
+    TextPair,
+    /// Integer in the unit named (`%`, `GiB`, `min`, `‰`; empty for a plain count).
+    Number {
+        unit: &'static str,
+        min: i64,
+        max: i64,
+    },
+    /// Whole yen or the minor unit named in `currency`.
+    Money,
+    /// `2026-11-25`
+    Date,
+    /// RFC 3339 with zone.
+    Time,
+    /// ISO 8601 calendar period such as `P7Y`.
+    Period,
+    Enum(&'static [Choice]),
+    Boolean,
+    /// Id of an asset of this kind.
+    Reference(&'static str),
+    /// Id of a party.
+    Party,
+    /// SHA-256 of a blob, 64 hexadecimal digits.
+    File,
+    /// SHA-256, 64 hexadecimal digits.
+    Hash,
+    /// List of texts.
+    List,
+    /// Object or list without further schema (for maps such as `refused {reason: count}`).
+    Object,
+}
+
+/// One value of an enum field.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    pub value: &'static str,
+    pub label: Text,
+}
+
+/// A record type: what its facts hold.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordSpec {
+    /// `<room>.<snake_case>`
+    pub ty: &'static str,
+    pub title: Text,
+    pub fields: &'static [Field],
+}
+
+/// What is wrong with one field of a submitted object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    #[error("{0}: required")]
+    Missing(String),
+    #[error("{0}: no such field")]
+    Unknown(String),
+    #[error("{field}: expected {expected}")]
+    Type { field: String, expected: &'static str },
+    #[error("{field}: must be between {min} and {max}")]
+    Range { field: String, min: i64, max: i64 },
+    #[error("{field}: must be one of {allowed}")]
+    Choice { field: String, allowed: String },
+    #[error("{field}: longer than {max} characters")]
+    Long { field: String, max: usize },
+}
+
+impl FieldError {
+    /// Name of the field at fault.
+    pub fn field(&self) -> &str {
+        match self {
+            FieldError::Missing(field) | FieldError::Unknown(field) => field,
+            FieldError::Type { field, .. }
+            | FieldError::Range { field, .. }
+            | FieldError::Choice { field, .. }
+            | FieldError::Long { field, .. } => field,
+        }
+    }
+}
+
+const TEXT_CHARS_MAX: usize = 4_000;
+const MULTILINE_CHARS_MAX: usize = 100_000;
+
+impl KindSpec {
+    /// Holds attributes against the schema; returns every error, not only the first.
+    pub fn validate(&self, attributes: &Map<String, Json>) -> Vec<FieldError> {
+        validate_fields(self.fields, attributes)
+    }
+
+    /// The field with this name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+
+    /// Every user-visible text of the kind.
+    pub fn texts(&self) -> Vec<Text> {
+        let mut all = vec![self.title, self.help];
+        all.extend(self.fields.iter().flat_map(Field::texts));
+        all
+    }
+
+    /// Faults of the declaration itself, for a test to print.
+    pub fn contradictions(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (i, field) in self.fields.iter().enumerate() {
+            if self.fields[..i].iter().any(|f| f.name == field.name) {
+                wrong.push(format!("kind {}: field {} stands twice", self.id, field.name));
+            }
+        }
+        if self.version == 0 {
+            wrong.push(format!("kind {}: versions start at 1", self.id));
+        }
+        wrong
+    }
+}
+
+impl RecordSpec {
+    /// Holds facts against the schema.
+    pub fn validate(&self, facts: &Map<String, Json>) -> Vec<FieldError> {
+        validate_fields(self.fields, facts)
+    }
+
+    /// Every user-visible text of the record type.
+    pub fn texts(&self) -> Vec<Text> {
+        let mut all = vec![self.title];
+        all.extend(self.fields.iter().flat_map(Field::texts));
+        all
+    }
+}
+
+impl Field {
+    /// A field with no aliases that may be empty; the usual start of a literal in a room.
+    pub const fn new(name: &'static str, label: Text, ty: FieldType) -> Field {
+        Field { name, label, ty, required: false, personal: false, aliases: &[] }
+    }
+
+    /// The same field, required.
+    pub const fn required(self) -> Field {
+        Field { required: true, ..self }
+    }
+
+    /// The same field, marked personal.
+    pub const fn personal(self) -> Field {
+        Field { personal: true, ..self }
+    }
+
+    /// The same field with import headers.
+    pub const fn aliases(self, aliases: &'static [&'static str]) -> Field {
+        Field { aliases, ..self }
+    }
+
+    fn texts(&self) -> Vec<Text> {
+        let mut all = vec![self.label];
+        if let FieldType::Enum(choices) = self.ty {
+            all.extend(choices.iter().map(|c| c.label));
+        }
+        all
+    }
+
+    fn check(&self, value: &Json) -> Result<(), FieldError> {
+        let field = || self.name.to_owned();
+        let expect = |ok: bool, expected: &'static str| {
+            if ok { Ok(()) } else { Err(FieldError::Type { field: field(), expected }) }
+        };
+        let text = value.as_str();
+        match self.ty {
+            FieldType::Text => self.check_length(text, TEXT_CHARS_MAX),
+            FieldType::Multiline => self.check_length(text, MULTILINE_CHARS_MAX),
+            FieldType::TextPair => expect(
+                value.get("ja").is_some_and(Json::is_string)
+                    && value.get("en").is_some_and(Json::is_string),
+                "a text in ja and en",
+            ),
+            FieldType::Number { min, max, .. } => match value.as_i64() {
+                None => expect(false, "a whole number"),
+                Some(n) if (min..=max).contains(&n) => Ok(()),
+                Some(_) => Err(FieldError::Range { field: field(), min, max }),
+            },
+            FieldType::Money => expect(value.as_i64().is_some(), "a whole amount"),
+            FieldType::Date => expect(
+                text.is_some_and(|s| s.parse::<jiff::civil::Date>().is_ok()),
+                "a date such as 2026-11-25",
+            ),
+            FieldType::Time => expect(
+                text.is_some_and(|s| s.parse::<jiff::Timestamp>().is_ok()),
+                "a time such as 2026-11-25T09:00:00+09:00",
+            ),
+            FieldType::Period => expect(
+                text.is_some_and(|s| s.parse::<jiff::Span>().is_ok()),
+                "a period such as P7Y",
+            ),
+            FieldType::Enum(choices) => {
+                if text.is_some_and(|s| choices.iter().any(|c| c.value == s)) {
+                    return Ok(());
+                }
+                let allowed: Vec<_> = choices.iter().map(|c| c.value).collect();
+                Err(FieldError::Choice { field: field(), allowed: allowed.join(", ") })
+            }
+            FieldType::Boolean => expect(value.is_boolean(), "yes or no"),
+            FieldType::Reference(_) | FieldType::Party => expect(
+                text.is_some_and(|s| s.parse::<crate::Id>().is_ok()),
+                "the id of an existing row",
+            ),
+            FieldType::File | FieldType::Hash => expect(
+                text.is_some_and(|s| s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit())),
+                "a SHA-256 in 64 hexadecimal digits",
+            ),
+            FieldType::List => expect(
+                value.as_array().is_some_and(|l| l.iter().all(Json::is_string)),
+                "a list of texts",
+            ),
+            FieldType::Object => {
+                expect(value.is_object() || value.is_array(), "an object or a list")
+            }
+        }
+    }
+
+    fn check_length(&self, text: Option<&str>, max: usize) -> Result<(), FieldError> {
+        let Some(text) = text else {
+            return Err(FieldError::Type { field: self.name.to_owned(), expected: "a text" });
+        };
+        if text.chars().count() > max {
+            return Err(FieldError::Long { field: self.name.to_owned(), max });
+        }
+        Ok(())
+    }
+}
+
+fn validate_fields(fields: &[Field], object: &Map<String, Json>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for field in fields {
+        let empty = |v: &Json| v.is_null() || v.as_str().is_some_and(|s| s.trim().is_empty());
+        match object.get(field.name) {
+            Some(value) if !empty(value) => errors.extend(field.check(value).err()),
+            _ if field.required => errors.push(FieldError::Missing(field.name.to_owned())),
+            _ => {}
+        }
+    }
+    for name in object.keys() {
+        if !fields.iter().any(|f| f.name == name) {
+            errors.push(FieldError::Unknown(name.clone()));
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::t;
+    use serde_json::json;
+
+    const KIND: KindSpec = KindSpec {
+        id: "sample",
+        table: Table::Asset,
+        title: t("見本", "Sample"),
+        help: t("試験用", "for tests"),
+        fields: &[
+            Field::new("name", t("名称", "Name"), FieldType::Text).required(),
+            Field::new("cpu", t("CPU", "CPUs"), FieldType::Number { unit: "", min: 1, max: 64 }),
+            Field::new("end", t("期限", "End"), FieldType::Date),
+        ],
+        version: 1,
+    };
+
+    fn errors(value: Json) -> Vec<FieldError> {
+        KIND.validate(value.as_object().expect("object"))
+    }
+
+    #[test]
+    fn every_error_is_named_not_only_the_first() {
+        let found = errors(json!({"cpu": 65, "end": "2026-13-01", "colour": "red"}));
+        let fields: Vec<_> = found.iter().map(FieldError::field).collect();
+        assert_eq!(fields, ["name", "cpu", "end", "colour"]);
+    }
+
+    #[test]
+    fn a_whole_object_passes() {
+        assert_eq!(errors(json!({"name": "db1", "cpu": 64, "end": "2026-11-25"})), []);
+    }
+}

@@ -1,0 +1,338 @@
+//! Records: immutable, each one a leaf of the ledger.
+
+use model::{Assurance, Id, Timestamp, canonical};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::{Store, StoreError, Val, Write, parse_id, random_hex};
+
+/// A record that is about to be written.
+#[derive(Clone, Debug)]
+pub struct RecordDraft {
+    /// `<room>.<snake_case>`
+    pub ty: String,
+    pub subject: Option<Id>,
+    pub observed_from: Timestamp,
+    pub observed_to: Timestamp,
+    pub source: String,
+    pub assurance: Assurance,
+    /// Typed, non-personal JSON on which checks compute; no floats.
+    pub facts: Map<String, Json>,
+    /// What is personal or bulky; the leaf holds only its salted commitment.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// A stored record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub id: Id,
+    pub ty: String,
+    pub subject: Option<Id>,
+    pub actor: String,
+    pub observed_from: Timestamp,
+    pub observed_to: Timestamp,
+    pub received_at: Timestamp,
+    pub source: String,
+    pub assurance: Assurance,
+    pub facts: Map<String, Json>,
+    pub payload_commit: Option<String>,
+    /// Place in the ledger; `None` while the proof is pending.
+    pub leaf_index: Option<u64>,
+}
+
+/// A record as the database holds it, readable or not.
+#[derive(Debug)]
+pub struct StoredRecord {
+    pub id: String,
+    pub record: Result<Record, StoreError>,
+}
+
+/// The ledger leaf of a record: all its fields but the place in the ledger.
+pub fn record_leaf(record: &Record) -> Result<String, StoreError> {
+    Ok(canonical::to_string(&json!({
+        "type": record.ty,
+        "id": record.id,
+        "subject": record.subject,
+        "actor": record.actor,
+        "observed_from": record.observed_from,
+        "observed_to": record.observed_to,
+        "received_at": record.received_at,
+        "source": record.source,
+        "assurance": record.assurance.name(),
+        "facts": record.facts,
+        "commit": record.payload_commit,
+    }))?)
+}
+
+/// `SHA-256("ume/commit/v1\n" ‖ salt ‖ payload)`: says nothing about the payload without the salt.
+fn commitment(salt: &[u8], payload: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"ume/commit/v1\n");
+    hash.update(salt);
+    hash.update(payload);
+    hex::encode(hash.finalize())
+}
+
+const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
+                       assurance, facts, payload_commit, leaf_index";
+
+impl Write<'_> {
+    /// Appends a record; acknowledged, like the rest, at commit.
+    pub async fn record(&mut self, draft: RecordDraft) -> Result<Record, StoreError> {
+        let mut commit = None;
+        let id = self.store().new_id()?;
+        if let Some(payload) = draft.payload {
+            let salt = random_hex::<32>()?;
+            let salt_bytes = hex::decode(&salt).map_err(|e| StoreError::Column(e.to_string()))?;
+            commit = Some(commitment(&salt_bytes, &payload));
+            let sql = "INSERT INTO payload (record, salt, body) VALUES ($1, $2, $3)";
+            self.tx.execute(sql, &[id.to_string().into(), salt.into(), payload.into()]).await?;
+        }
+        let record = Record {
+            id,
+            ty: draft.ty,
+            subject: draft.subject,
+            actor: self.actor().to_owned(),
+            observed_from: draft.observed_from,
+            observed_to: draft.observed_to,
+            received_at: self.now(),
+            source: draft.source,
+            assurance: draft.assurance,
+            facts: draft.facts,
+            payload_commit: commit,
+            leaf_index: None,
+        };
+        let sql = "INSERT INTO record (id, type, subject, actor, observed_from, observed_to, \
+                   received_at, source, assurance, facts, payload_commit) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        // Before anything is written: it names the place of what has no canonical form.
+        let leaf = record_leaf(&record)?;
+        self.tx.execute(sql, &encode(&record)?).await?;
+        self.outbox(&format!("record/{}", record.id), &leaf).await?;
+        Ok(record)
+    }
+}
+
+impl Store {
+    /// One record.
+    pub async fn record(&self, id: Id) -> Result<Option<Record>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM record WHERE id = $1");
+        let rows = self.db().fetch(&sql, &[id.to_string().into()]).await?;
+        rows.first().map(|r| decode(r)).transpose()
+    }
+
+    /// The payload of a record, if it has one that was not shredded.
+    pub async fn payload(&self, id: Id) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT body FROM payload WHERE record = $1";
+        let rows = self.db().fetch(sql, &[id.to_string().into()]).await?;
+        rows.first().map(|r| r[0].bytes().map(<[u8]>::to_vec)).transpose()
+    }
+
+    /// Whether the stored payload still is what the leaf commits to; `None` where it is gone.
+    pub async fn payload_matches(&self, record: &Record) -> Result<Option<bool>, StoreError> {
+        let sql = "SELECT salt, body FROM payload WHERE record = $1";
+        let rows = self.db().fetch(sql, &[record.id.to_string().into()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let Ok(salt) = hex::decode(row[0].text()?) else { return Ok(Some(false)) };
+        if hex::encode(&salt) != row[0].text()? {
+            return Ok(Some(false));
+        }
+        Ok(Some(record.payload_commit == Some(commitment(&salt, row[1].bytes()?))))
+    }
+
+    /// Records of these types observed since `since`, oldest first; at most `limit`.
+    pub async fn records_since(
+        &self,
+        types: &[&str],
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        if types.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut args: Vec<Val> = vec![since.0.into()];
+        args.extend(types.iter().map(|t| Val::from(*t)));
+        let places: Vec<String> = (2..=args.len()).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM record WHERE observed_to >= $1 AND type IN ({}) \
+             ORDER BY observed_to, id LIMIT {limit}",
+            places.join(", ")
+        );
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.iter().map(|r| decode(r)).collect()
+    }
+
+    /// Newest records, optionally of one type or about one subject; at most `limit`.
+    pub async fn newest_records(
+        &self,
+        types: &[&str],
+        subject: Option<Id>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut args: Vec<Val> = Vec::new();
+        let mut clauses = vec!["1 = 1".to_owned()];
+        if let Some(subject) = subject {
+            args.push(subject.to_string().into());
+            clauses.push(format!("subject = ${}", args.len()));
+        }
+        if !types.is_empty() {
+            let start = args.len() + 1;
+            args.extend(types.iter().map(|t| Val::from(*t)));
+            let places: Vec<String> = (start..=args.len()).map(|i| format!("${i}")).collect();
+            clauses.push(format!("type IN ({})", places.join(", ")));
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM record WHERE {} ORDER BY observed_to DESC, id DESC LIMIT {limit}",
+            clauses.join(" AND ")
+        );
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.iter().map(|r| decode(r)).collect()
+    }
+
+    /// The newest record of a type about each subject (or about the whole organisation).
+    pub async fn latest_per_subject(&self, types: &[&str]) -> Result<Vec<Record>, StoreError> {
+        if types.is_empty() {
+            return Ok(Vec::new());
+        }
+        let args: Vec<Val> = types.iter().map(|t| Val::from(*t)).collect();
+        let places: Vec<String> = (1..=args.len()).map(|i| format!("${i}")).collect();
+        let columns: Vec<String> = COLUMNS.split(", ").map(|c| format!("r.{}", c.trim())).collect();
+        let sql = format!(
+            "SELECT {} FROM record r JOIN (SELECT subject, type, MAX(observed_to) AS newest \
+             FROM record WHERE type IN ({}) GROUP BY subject, type) m \
+             ON r.type = m.type AND r.observed_to = m.newest \
+             AND COALESCE(r.subject, '') = COALESCE(m.subject, '') \
+             ORDER BY r.type, COALESCE(r.subject, ''), r.id DESC",
+            columns.join(", "),
+            places.join(", ")
+        );
+        let rows = self.db().fetch(&sql, &args).await?;
+        let mut records: Vec<Record> = rows.iter().map(|r| decode(r)).collect::<Result<_, _>>()?;
+        // Of records observed at the same moment the one written last counts.
+        records.dedup_by(|b, a| (&a.ty, a.subject) == (&b.ty, b.subject));
+        Ok(records)
+    }
+
+    /// Number of records per type.
+    pub async fn count_by_type(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT type, COUNT(*) FROM record GROUP BY type ORDER BY type";
+        let rows = self.db().fetch(sql, &[]).await?;
+        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
+    }
+
+    /// Records in id order behind `after`: for the verifier.
+    pub async fn records_after(
+        &self,
+        after: Option<Id>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let after = after.map_or(String::new(), |id| id.to_string());
+        let sql = format!("SELECT {COLUMNS} FROM record WHERE id > $1 ORDER BY id LIMIT {limit}");
+        let rows = self.db().fetch(&sql, &[after.into()]).await?;
+        rows.iter().map(|r| decode(r)).collect()
+    }
+
+    /// Records in id order behind `after` as they stand in the database, damaged ones included: for
+    /// the verifier.
+    pub async fn stored_records(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let (behind, args): (&str, Vec<Val>) =
+            after.map_or(("", Vec::new()), |id| ("WHERE id > $1", vec![id.into()]));
+        let sql = format!("SELECT {COLUMNS} FROM record {behind} ORDER BY id LIMIT {limit}");
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.iter()
+            .map(|r| Ok(StoredRecord { id: r[0].text()?.to_owned(), record: decode_exactly(r) }))
+            .collect()
+    }
+
+    /// Payloads whose record does not exist: ids as they stand in the database.
+    pub async fn orphan_payloads(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT record FROM payload p WHERE NOT EXISTS \
+                   (SELECT 1 FROM record r WHERE r.id = p.record) ORDER BY record LIMIT 1000";
+        let rows = self.db().fetch(sql, &[]).await?;
+        rows.iter().map(|r| r[0].text().map(str::to_owned)).collect()
+    }
+
+    /// Pending leaves in order: `(sequence, row key, leaf)`.
+    pub async fn pending(&self, limit: usize) -> Result<Vec<(i64, String, String)>, StoreError> {
+        let sql = format!("SELECT seq, row_key, leaf FROM outbox ORDER BY seq LIMIT {limit}");
+        let rows = self.db().fetch(&sql, &[]).await?;
+        rows.iter()
+            .map(|r| Ok((r[0].int()?, r[1].text()?.to_owned(), r[2].text()?.to_owned())))
+            .collect()
+    }
+
+    /// Fills in where the leaves now stand and takes them out of the outbox, in one transaction.
+    pub async fn settle(&self, settled: &[(i64, String, u64)]) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        for (seq, key, index) in settled {
+            let index = *index as i64;
+            let sql = "INSERT INTO leaf (row_key, leaf_index) VALUES ($1, $2) \
+                       ON CONFLICT (row_key) DO NOTHING";
+            tx.execute(sql, &[key.as_str().into(), index.into()]).await?;
+            if let Some(id) = key.strip_prefix("record/") {
+                let sql = "UPDATE record SET leaf_index = $1 WHERE id = $2";
+                tx.execute(sql, &[index.into(), id.into()]).await?;
+            }
+            tx.execute("DELETE FROM outbox WHERE seq = $1", &[(*seq).into()]).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Where the leaf with this row key stands.
+    pub async fn leaf_index(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT leaf_index FROM leaf WHERE row_key = $1";
+        let rows = self.db().fetch(sql, &[key.into()]).await?;
+        rows.first().map(|r| r[0].int().map(|n| n as u64)).transpose()
+    }
+}
+
+/// All columns but the place in the ledger.
+fn encode(record: &Record) -> Result<Vec<Val>, StoreError> {
+    Ok(vec![
+        record.id.to_string().into(),
+        record.ty.as_str().into(),
+        record.subject.map(|s| s.to_string()).into(),
+        record.actor.as_str().into(),
+        record.observed_from.0.into(),
+        record.observed_to.0.into(),
+        record.received_at.0.into(),
+        record.source.as_str().into(),
+        record.assurance.name().into(),
+        canonical::to_string(&Json::Object(record.facts.clone()))?.into(),
+        record.payload_commit.clone().into(),
+    ])
+}
+
+/// Decodes only what [`encode`] would write: an edit that means the same is still an edit.
+fn decode_exactly(v: &[Val]) -> Result<Record, StoreError> {
+    let record = decode(v)?;
+    if encode(&record)? != v[..v.len() - 1] {
+        return Err(StoreError::Column(format!("record {} is not as Ume writes it", record.id)));
+    }
+    Ok(record)
+}
+
+fn decode(v: &[Val]) -> Result<Record, StoreError> {
+    let facts = serde_json::from_str(v[9].text()?)
+        .map_err(|e| StoreError::Column(format!("facts of record: {e}")))?;
+    let assurance = v[8].text()?;
+    Ok(Record {
+        id: parse_id(v[0].text()?)?,
+        ty: v[1].text()?.to_owned(),
+        subject: v[2].opt_text()?.map(parse_id).transpose()?,
+        actor: v[3].text()?.to_owned(),
+        observed_from: Timestamp(v[4].int()?),
+        observed_to: Timestamp(v[5].int()?),
+        received_at: Timestamp(v[6].int()?),
+        source: v[7].text()?.to_owned(),
+        assurance: Assurance::parse(assurance)
+            .ok_or_else(|| StoreError::Column(format!("assurance {assurance:?}")))?,
+        facts,
+        payload_commit: v[10].opt_text()?.map(str::to_owned),
+        leaf_index: v[11].opt_int()?.map(|n| n as u64),
+    })
+}

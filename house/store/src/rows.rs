@@ -1,0 +1,711 @@
+//! Rows of the ten tables beside `record`: one shape, versioned, each change a leaf.
+
+use model::{Id, Table, Timestamp, canonical};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{Store, StoreError, Tx, Val, parse_id, random_hex};
+
+/// Longest name in bytes: it is part of index keys, which PostgreSQL limits to some 2,700.
+pub const NAME_BYTES_MAX: usize = 2_000;
+/// Most characters of an attribute that search and sort look at; the limit has the same reason.
+const ATTRIBUTE_CHARS_MAX: usize = 250;
+/// What the length prefix of a ledger bundle can say.
+const LEAF_BYTES_MAX: usize = 65_535;
+
+/// Most rows a page may ask for.
+pub const PAGE_ROWS_MAX: usize = 200;
+
+/// A row of one of the ten tables. What `subject`, `object`, `starts_at` and `ends_at` mean depends
+/// on the table: a link goes from `subject` to `object` and is valid between the two times; a
+/// decision is about `subject` (bound by `subject_hash`) until `ends_at`; a task is about `subject`,
+/// assigned to `object`, due at `ends_at`; a norm's `subject` is its parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub table: Table,
+    pub id: Id,
+    pub kind: String,
+    pub name: String,
+    pub owner: Option<Id>,
+    pub status: String,
+    pub subject: Option<Id>,
+    pub object: Option<Id>,
+    pub subject_hash: Option<String>,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub attributes: Map<String, Json>,
+    pub schema_version: i64,
+    /// 0 for a row never saved; otherwise the version last seen.
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub updated_by: String,
+    pub reason: String,
+    pub request: String,
+    pub deleted: bool,
+    pub(crate) salt: String,
+}
+
+impl Row {
+    /// A new row that is not saved yet.
+    pub fn new(table: Table, id: Id, kind: &str, name: &str) -> Row {
+        Row {
+            table,
+            id,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            owner: None,
+            status: "active".to_owned(),
+            subject: None,
+            object: None,
+            subject_hash: None,
+            starts_at: None,
+            ends_at: None,
+            attributes: Map::new(),
+            schema_version: 1,
+            version: 0,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            updated_by: String::new(),
+            reason: String::new(),
+            request: String::new(),
+            deleted: false,
+            salt: String::new(),
+        }
+    }
+
+    /// The row as JSON with stable member names: API, export and the ledger's commitment.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "table": self.table.name(),
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "owner": self.owner,
+            "status": self.status,
+            "subject": self.subject,
+            "object": self.object,
+            "subject_hash": self.subject_hash,
+            "starts_at": self.starts_at,
+            "ends_at": self.ends_at,
+            "attributes": self.attributes,
+            "schema_version": self.schema_version,
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "updated_by": self.updated_by,
+            "reason": self.reason,
+            "request": self.request,
+            "deleted": self.deleted,
+        })
+    }
+
+    /// SHA-256 over the canonical content that a decision binds: what the row says, not who saved
+    /// it when.
+    pub fn content_hash(&self) -> Result<String, StoreError> {
+        let content = json!({
+            "table": self.table.name(),
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "owner": self.owner,
+            "status": self.status,
+            "subject": self.subject,
+            "object": self.object,
+            "starts_at": self.starts_at,
+            "ends_at": self.ends_at,
+            "attributes": self.attributes,
+        });
+        Ok(hex::encode(Sha256::digest(canonical::to_string(&content)?)))
+    }
+}
+
+/// The ledger leaf of a row version: names the row and commits to its whole content by a salted
+/// hash, so that the leaf itself holds nothing personal.
+pub fn row_leaf(row: &Row) -> Result<String, StoreError> {
+    let mut hash = Sha256::new();
+    hash.update(b"ume/commit/v1\n");
+    hash.update(hex::decode(&row.salt).map_err(|e| StoreError::Column(e.to_string()))?);
+    hash.update(canonical::to_string(&row.to_json())?);
+    Ok(canonical::to_string(&json!({
+        "type": "table_change",
+        "table": row.table.name(),
+        "id": row.id,
+        "version": row.version,
+        "at": row.updated_at,
+        "commit": hex::encode(hash.finalize()),
+    }))?)
+}
+
+/// Who changes what and why; an open transaction.
+pub struct Write<'s> {
+    store: &'s Store,
+    pub(crate) tx: Tx,
+    actor: String,
+    reason: String,
+    request: String,
+}
+
+/// A row version as the database holds it, readable or not.
+#[derive(Debug)]
+pub struct Version {
+    pub id: String,
+    pub version: i64,
+    /// When the next version took its place; `None` for the current one.
+    pub replaced_at: Option<Timestamp>,
+    pub row: Result<Row, StoreError>,
+}
+
+/// Which rows a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub kind: Option<String>,
+    /// Words that must stand in the row (folded, see [`model`]); empty for all.
+    pub text: String,
+    pub subject: Option<Id>,
+    pub status: Option<String>,
+    /// Show rows behind this `(name, id)`.
+    pub after: Option<(String, Id)>,
+    pub limit: usize,
+}
+
+const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
+                       ends_at, attributes, schema_version, version, created_at, updated_at, \
+                       updated_by, reason, request, deleted, salt";
+
+fn table_sql(table: Table) -> &'static str {
+    if table == Table::Check { "\"check\"" } else { table.name() }
+}
+
+impl Store {
+    /// Begins a change. Nothing is written before [`Write::commit`].
+    pub async fn write(
+        &self,
+        actor: &str,
+        reason: &str,
+        request: &str,
+    ) -> Result<Write<'_>, StoreError> {
+        Ok(Write {
+            store: self,
+            tx: self.db.begin().await?,
+            actor: actor.to_owned(),
+            reason: reason.to_owned(),
+            request: request.to_owned(),
+        })
+    }
+
+    /// The current row, deleted ones included.
+    pub async fn row(&self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM {} WHERE id = $1", table_sql(table));
+        let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
+        rows.first().map(|r| decode(table, r)).transpose()
+    }
+
+    /// The row as it stood at `at`.
+    pub async fn row_as_of(
+        &self,
+        table: Table,
+        id: Id,
+        at: Timestamp,
+    ) -> Result<Option<Row>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} WHERE id = $1 AND updated_at <= $2 UNION ALL \
+             SELECT {COLUMNS} FROM {}_history WHERE id = $1 AND updated_at <= $2 AND replaced_at > $2",
+            table_sql(table),
+            table.name(),
+        );
+        let rows = self.db.fetch(&sql, &[id.to_string().into(), at.0.into()]).await?;
+        rows.first().map(|r| decode(table, r)).transpose()
+    }
+
+    /// Every version of a row, newest first.
+    pub async fn history(&self, table: Table, id: Id) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} WHERE id = $1 UNION ALL \
+             SELECT {COLUMNS} FROM {}_history WHERE id = $1 ORDER BY version DESC LIMIT 1000",
+            table_sql(table),
+            table.name(),
+        );
+        let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
+        rows.iter().map(|r| decode(table, r)).collect()
+    }
+
+    /// One page of rows by name, keyset-paged.
+    pub async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+        let limit = filter.limit.clamp(1, PAGE_ROWS_MAX) as i64;
+        let mut sql = format!("SELECT {COLUMNS} FROM {} WHERE deleted = 0", table_sql(table));
+        let mut args: Vec<Val> = Vec::new();
+        let mut add = |clause: &str, values: &[Val]| {
+            let mut clause = clause.to_owned();
+            for (i, value) in values.iter().enumerate() {
+                args.push(value.clone());
+                clause = clause.replace(&format!("?{}", i + 1), &format!("${}", args.len()));
+            }
+            sql.push_str(" AND ");
+            sql.push_str(&clause);
+        };
+        if let Some(kind) = &filter.kind {
+            add("kind = ?1", &[kind.as_str().into()]);
+        }
+        if let Some(subject) = filter.subject {
+            add("subject = ?1", &[subject.to_string().into()]);
+        }
+        if let Some(status) = &filter.status {
+            add("status = ?1", &[status.as_str().into()]);
+        }
+        for token in query_tokens(&filter.text) {
+            add(
+                "id IN (SELECT row_id FROM token WHERE token = ?1 AND subject_table = ?2)",
+                &[token.into(), table.name().into()],
+            );
+        }
+        if let Some((name, id)) = &filter.after {
+            add("(name, id) > (?1, ?2)", &[name.as_str().into(), id.to_string().into()]);
+        }
+        sql.push_str(&format!(" ORDER BY name, id LIMIT {limit}"));
+        let rows = self.db.fetch(&sql, &args).await?;
+        rows.iter().map(|r| decode(table, r)).collect()
+    }
+
+    /// All live rows of these kinds (every kind if empty): for the evaluation, not for pages.
+    pub async fn all(&self, table: Table, kinds: &[&str]) -> Result<Vec<Row>, StoreError> {
+        let places: Vec<String> = (1..=kinds.len()).map(|i| format!("${i}")).collect();
+        let only = if kinds.is_empty() {
+            String::new()
+        } else {
+            format!(" AND kind IN ({})", places.join(", "))
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} WHERE deleted = 0{only} ORDER BY kind, name, id",
+            table_sql(table)
+        );
+        let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
+        let rows = self.db.fetch(&sql, &args).await?;
+        rows.iter().map(|r| decode(table, r)).collect()
+    }
+
+    /// Number of live rows per kind.
+    pub async fn count_by_kind(&self, table: Table) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = format!(
+            "SELECT kind, COUNT(*) FROM {} WHERE deleted = 0 GROUP BY kind ORDER BY kind",
+            table_sql(table)
+        );
+        let rows = self.db.fetch(&sql, &[]).await?;
+        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
+    }
+
+    /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
+    pub async fn versions(
+        &self,
+        table: Table,
+        after: Option<(Id, i64)>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (id, version) = after.map_or((String::new(), 0), |(id, v)| (id.to_string(), v));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM (SELECT {COLUMNS} FROM {} UNION ALL SELECT {COLUMNS} FROM {}_history) AS v \
+             WHERE (id, version) > ($1, $2) ORDER BY id, version LIMIT {}",
+            table_sql(table),
+            table.name(),
+            limit.min(10_000),
+        );
+        let rows = self.db.fetch(&sql, &[id.into(), version.into()]).await?;
+        rows.iter().map(|r| decode(table, r)).collect()
+    }
+
+    /// Every stored version as it stands in the database, in pages by `(id, version)`, damaged ones
+    /// included: for the verifier.
+    pub async fn stored_versions(
+        &self,
+        table: Table,
+        after: Option<(String, i64)>,
+        limit: usize,
+    ) -> Result<Vec<Version>, StoreError> {
+        // Any integer may stand in a damaged row, so the first page has no lower end.
+        let (behind, args): (&str, Vec<Val>) = match after {
+            None => ("", Vec::new()),
+            Some((id, version)) => {
+                ("WHERE (id, version) > ($1, $2)", vec![id.into(), version.into()])
+            }
+        };
+        let sql = format!(
+            "SELECT {COLUMNS}, replaced_at FROM (\
+             SELECT {COLUMNS}, CAST(NULL AS BIGINT) AS replaced_at FROM {} UNION ALL \
+             SELECT {COLUMNS}, replaced_at FROM {}_history) AS v \
+             {behind} ORDER BY id, version LIMIT {}",
+            table_sql(table),
+            table.name(),
+            limit.min(10_000),
+        );
+        let rows = self.db.fetch(&sql, &args).await?;
+        rows.iter()
+            .map(|values| {
+                let (row, rest) = values.split_at(values.len() - 1);
+                Ok(Version {
+                    id: row[0].text()?.to_owned(),
+                    version: row[12].int()?,
+                    replaced_at: rest[0].opt_int()?.map(Timestamp),
+                    row: decode_exactly(table, row),
+                })
+            })
+            .collect()
+    }
+
+    /// Searches all tables for the words; at most `limit` hits.
+    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut hits = Vec::new();
+        for table in [Table::Asset, Table::Party, Table::Task, Table::Risk, Table::Norm] {
+            let room = limit.saturating_sub(hits.len());
+            if room == 0 || query_tokens(text).is_empty() {
+                break;
+            }
+            let filter = Filter { text: text.to_owned(), limit: room, ..Filter::default() };
+            hits.extend(self.list(table, &filter).await?);
+        }
+        Ok(hits)
+    }
+}
+
+impl Write<'_> {
+    /// Saves a row: version 0 inserts, any other must be the current one.
+    pub async fn put(&mut self, mut row: Row) -> Result<Row, StoreError> {
+        let now = self.store.now();
+        let table = row.table;
+        if row.name.len() > NAME_BYTES_MAX {
+            return Err(StoreError::LongName(row.name.len(), NAME_BYTES_MAX));
+        }
+        let current = self.current(table, row.id).await?;
+        let found = current.as_ref().map_or(0, |r| r.version);
+        if found != row.version {
+            return Err(if current.is_none() {
+                StoreError::Absent { table: table.name(), id: row.id }
+            } else {
+                conflict(&row, found)
+            });
+        }
+        let saw = row.version;
+        row.created_at = current.as_ref().map_or(now, |r| r.created_at);
+        // Two changes within one microsecond must still have an order for `as_of`.
+        row.updated_at = current.as_ref().map_or(now, |r| now.max(Timestamp(r.updated_at.0 + 1)));
+        row.version = found + 1;
+        row.updated_by = self.actor.clone();
+        row.reason = self.reason.clone();
+        row.request = self.request.clone();
+        row.salt = random_hex::<32>()?;
+        // Before anything is written: it names the place of what has no canonical form.
+        let leaf = row_leaf(&row)?;
+        let saved = match &current {
+            Some(old) => {
+                self.keep(old, row.updated_at).await?;
+                self.update(&row, saw).await?
+            }
+            None => self.insert(&row).await?,
+        };
+        if !saved {
+            let current = self.current(table, row.id).await?.map_or(0, |r| r.version);
+            row.version = saw;
+            return Err(conflict(&row, current));
+        }
+        self.index(&row).await?;
+        let key = format!("{}/{}/{}", table.name(), row.id, row.version);
+        self.outbox(&key, &leaf).await?;
+        Ok(row)
+    }
+
+    /// Marks a row deleted; its history stays.
+    pub async fn delete(&mut self, mut row: Row) -> Result<Row, StoreError> {
+        row.deleted = true;
+        self.put(row).await
+    }
+
+    /// Makes everything of this change durable at once.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await
+    }
+
+    /// Now, by the store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    /// Who makes the change.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.store
+    }
+
+    pub(crate) async fn outbox(&mut self, key: &str, leaf: &str) -> Result<(), StoreError> {
+        // A leaf the ledger refuses would stop every leaf behind it.
+        if leaf.len() > LEAF_BYTES_MAX {
+            return Err(StoreError::LargeLeaf(key.to_owned(), leaf.len(), LEAF_BYTES_MAX));
+        }
+        let sql = "INSERT INTO outbox (row_key, leaf) VALUES ($1, $2)";
+        self.tx.execute(sql, &[key.into(), leaf.into()]).await.map(drop)
+    }
+
+    async fn current(&mut self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {
+        let lock = if self.store.db.is_sqlite() { "" } else { " FOR UPDATE" };
+        let sql = format!("SELECT {COLUMNS} FROM {} WHERE id = $1{lock}", table_sql(table));
+        let rows = self.tx.fetch(&sql, &[id.to_string().into()]).await?;
+        rows.first().map(|r| decode(table, r)).transpose()
+    }
+
+    async fn keep(&mut self, old: &Row, replaced_at: Timestamp) -> Result<(), StoreError> {
+        let mut args = encode(old)?;
+        args.push(replaced_at.0.into());
+        let sql = format!(
+            "INSERT INTO {}_history ({COLUMNS}, replaced_at) VALUES ({})",
+            old.table.name(),
+            places(args.len())
+        );
+        self.tx.execute(&sql, &args).await.map(drop)
+    }
+
+    /// False if the id was taken meanwhile by a change that this one could not see.
+    async fn insert(&mut self, row: &Row) -> Result<bool, StoreError> {
+        let args = encode(row)?;
+        let sql = format!(
+            "INSERT INTO {} ({COLUMNS}) VALUES ({}) ON CONFLICT (id) DO NOTHING",
+            table_sql(row.table),
+            places(args.len())
+        );
+        Ok(self.tx.execute(&sql, &args).await? == 1)
+    }
+
+    /// In place: on PostgreSQL a waiting writer follows a changed row, but not a removed and
+    /// inserted one.
+    async fn update(&mut self, row: &Row, saw: i64) -> Result<bool, StoreError> {
+        let mut args = encode(row)?;
+        args.push(saw.into());
+        let sql = format!(
+            "UPDATE {} SET ({COLUMNS}) = ({}) WHERE id = $1 AND version = ${}",
+            table_sql(row.table),
+            places(args.len() - 1),
+            args.len()
+        );
+        Ok(self.tx.execute(&sql, &args).await? == 1)
+    }
+
+    async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
+        let id: Val = row.id.to_string().into();
+        let table: Val = row.table.name().into();
+        let clear = "DELETE FROM token WHERE row_id = $1 AND subject_table = $2";
+        self.tx.execute(clear, &[id.clone(), table.clone()]).await?;
+        if row.table == Table::Asset {
+            self.tx
+                .execute("DELETE FROM attribute WHERE asset = $1", std::slice::from_ref(&id))
+                .await?;
+        }
+        if row.deleted {
+            return Ok(());
+        }
+        let mut text = row.name.clone();
+        for value in row.attributes.values() {
+            text.push('\n');
+            match value {
+                Json::String(s) => text.push_str(s),
+                Json::Array(list) => {
+                    for item in list.iter().filter_map(Json::as_str) {
+                        text.push_str(item);
+                        text.push('\n');
+                    }
+                }
+                _ => {}
+            }
+        }
+        for token in index_tokens(&text) {
+            let sql = "INSERT INTO token (token, subject_table, row_id) VALUES ($1, $2, $3)";
+            self.tx.execute(sql, &[token.into(), table.clone(), id.clone()]).await?;
+        }
+        if row.table == Table::Asset {
+            for (name, value) in &row.attributes {
+                let (text, number): (Val, Val) = match value {
+                    Json::String(s) => {
+                        let text: String = fold(s).chars().take(ATTRIBUTE_CHARS_MAX).collect();
+                        (text.into(), Val::Null)
+                    }
+                    Json::Number(n) => (Val::Null, n.as_i64().into()),
+                    Json::Bool(flag) => (Val::Null, i64::from(*flag).into()),
+                    _ => continue,
+                };
+                let sql = "INSERT INTO attribute (asset, name, text, number) \
+                           VALUES ($1, $2, CAST($3 AS TEXT), CAST($4 AS BIGINT))";
+                let args = [id.clone(), name.as_str().into(), text, number];
+                self.tx.execute(sql, &args).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn conflict(row: &Row, current: i64) -> StoreError {
+    StoreError::Conflict { table: row.table.name(), id: row.id, saw: row.version, current }
+}
+
+/// `$1, $2, …, $n`
+fn places(n: usize) -> String {
+    (1..=n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
+}
+
+const TOKENS_PER_ROW_MAX: usize = 2_000;
+const TOKENS_PER_QUERY_MAX: usize = 16;
+
+/// What search compares: NFKC, lower case, katakana as hiragana, so that `ＷＥＢ` finds `web` and
+/// `ｻｰﾊﾞ` finds `さーば`.
+pub(crate) fn fold(text: &str) -> String {
+    // Lower case can undo NFKC for a few characters, hence the second pass.
+    text.nfkc().flat_map(char::to_lowercase).nfkc().map(hiragana).collect()
+}
+
+fn hiragana(c: char) -> char {
+    match c {
+        '\u{30a1}'..='\u{30f6}' | '\u{30fd}' | '\u{30fe}' => {
+            char::from_u32(c as u32 - 0x60).unwrap_or(c)
+        }
+        other => other,
+    }
+}
+
+fn words(text: &str) -> Vec<Vec<char>> {
+    fold(text)
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(|w| w.chars().collect())
+        .collect()
+}
+
+/// Unigrams and bigrams: any substring of two characters or more is found by its bigrams. Where
+/// the limit cuts, it keeps the beginning of the text.
+fn index_tokens(text: &str) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let mut tokens = Vec::new();
+    for word in words(text) {
+        for i in 0..word.len() {
+            for end in [i + 1, i + 2].into_iter().filter(|end| *end <= word.len()) {
+                let token: String = word[i..end].iter().collect();
+                if seen.insert(token.clone()) {
+                    tokens.push(token);
+                }
+            }
+            if tokens.len() >= TOKENS_PER_ROW_MAX {
+                tokens.truncate(TOKENS_PER_ROW_MAX);
+                return tokens;
+            }
+        }
+    }
+    tokens
+}
+
+fn query_tokens(text: &str) -> Vec<String> {
+    let mut tokens = std::collections::BTreeSet::new();
+    for word in words(text) {
+        if word.len() == 1 {
+            tokens.insert(word[0].to_string());
+        }
+        tokens.extend(word.windows(2).map(|pair| pair.iter().collect::<String>()));
+    }
+    tokens.into_iter().take(TOKENS_PER_QUERY_MAX).collect()
+}
+
+fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
+    let id = |id: Option<Id>| -> Val { id.map(|i| i.to_string()).into() };
+    let time = |t: Option<Timestamp>| -> Val { t.map_or(Val::Null, |t| t.0.into()) };
+    Ok(vec![
+        row.id.to_string().into(),
+        row.kind.as_str().into(),
+        row.name.as_str().into(),
+        id(row.owner),
+        row.status.as_str().into(),
+        id(row.subject),
+        id(row.object),
+        row.subject_hash.clone().into(),
+        time(row.starts_at),
+        time(row.ends_at),
+        canonical::to_string(&Json::Object(row.attributes.clone()))?.into(),
+        row.schema_version.into(),
+        row.version.into(),
+        row.created_at.0.into(),
+        row.updated_at.0.into(),
+        row.updated_by.as_str().into(),
+        row.reason.as_str().into(),
+        row.request.as_str().into(),
+        row.deleted.into(),
+        row.salt.as_str().into(),
+    ])
+}
+
+fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
+    let id = |v: &Val| v.opt_text()?.map(parse_id).transpose();
+    let time = |v: &Val| Ok::<_, StoreError>(v.opt_int()?.map(Timestamp));
+    let attributes = serde_json::from_str(v[10].text()?)
+        .map_err(|e| StoreError::Column(format!("attributes of {}: {e}", table.name())))?;
+    Ok(Row {
+        table,
+        id: parse_id(v[0].text()?)?,
+        kind: v[1].text()?.to_owned(),
+        name: v[2].text()?.to_owned(),
+        owner: id(&v[3])?,
+        status: v[4].text()?.to_owned(),
+        subject: id(&v[5])?,
+        object: id(&v[6])?,
+        subject_hash: v[7].opt_text()?.map(str::to_owned),
+        starts_at: time(&v[8])?,
+        ends_at: time(&v[9])?,
+        attributes,
+        schema_version: v[11].int()?,
+        version: v[12].int()?,
+        created_at: Timestamp(v[13].int()?),
+        updated_at: Timestamp(v[14].int()?),
+        updated_by: v[15].text()?.to_owned(),
+        reason: v[16].text()?.to_owned(),
+        request: v[17].text()?.to_owned(),
+        deleted: v[18].int()? != 0,
+        salt: v[19].text()?.to_owned(),
+    })
+}
+
+/// Decodes only what [`encode`] would write: an edit that means the same is still an edit.
+fn decode_exactly(table: Table, v: &[Val]) -> Result<Row, StoreError> {
+    let row = decode(table, v)?;
+    let lower_case_salt = hex::decode(&row.salt).is_ok_and(|salt| hex::encode(salt) == row.salt);
+    if encode(&row)? != v || !lower_case_salt {
+        return Err(StoreError::Column(format!(
+            "{} {} is not as Ume writes it",
+            table.name(),
+            row.id
+        )));
+    }
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_joins_width_case_and_kana() {
+        assert_eq!(fold("ＷＥＢ　サーバ"), "web さーば");
+        assert_eq!(fold("ｻｰﾊﾞ ヴ ヽヾ"), "さーば ゔ ゝゞ");
+        assert_eq!(fold("㈱ Ⅷ ㍿"), "(株) viii 株式会社");
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing() {
+        for c in (0..=0xffff).filter_map(char::from_u32) {
+            let once = fold(&format!("a{c}か"));
+            assert_eq!(fold(&once), once, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_keeps_the_tokens_of_its_beginning() {
+        let text: String = (0..3_000).filter_map(|i| char::from_u32(0x9fff - i)).collect();
+        let tokens = index_tokens(&text);
+        assert_eq!(tokens.len(), TOKENS_PER_ROW_MAX);
+        assert_eq!(tokens[0], "\u{9fff}");
+    }
+}

@@ -1,0 +1,803 @@
+//! One contract, held by both databases: each rule is written once and runs on SQLite and, where
+//! `UME_TEST_POSTGRES` names a server on which databases may be created, on PostgreSQL.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU32, Ordering},
+};
+
+use model::{Assurance, Id, Table, Timestamp};
+use serde_json::{Map, Value as Json, json};
+use store::{Clock, Db, Filter, Record, RecordDraft, Row, Store, StoreError, Val};
+use tempfile::TempDir;
+
+const HOUR: i64 = 3_600_000_000;
+const START: i64 = 1_795_600_000_000_000;
+
+/// A fresh store whose clock advances one millisecond per look.
+struct Fixture {
+    store: Store,
+    time: Arc<AtomicI64>,
+    clock: Clock,
+    folder: TempDir,
+    /// Address of the database on PostgreSQL.
+    url: Option<String>,
+}
+
+impl Fixture {
+    async fn sqlite() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let (time, clock) = ticking();
+        let store = Store::open(folder.path(), clock.clone()).await.unwrap();
+        Fixture { store, time, clock, folder, url: None }
+    }
+
+    async fn postgres() -> Option<Fixture> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let Ok(server) = std::env::var("UME_TEST_POSTGRES") else {
+            println!("skipped: no PostgreSQL");
+            return None;
+        };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ume_test_{}_{number}", std::process::id());
+        on_server(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        on_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let (base, query) = server.split_once('?').unwrap_or((&server, ""));
+        let (host, _) = base.rsplit_once('/').unwrap();
+        let url = format!("{host}/{name}?{query}");
+        let (time, clock) = ticking();
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Some(Fixture { store, time, clock, folder, url: Some(url) })
+    }
+
+    async fn reopen(&self) -> Result<Store, StoreError> {
+        match &self.url {
+            None => Store::open(self.folder.path(), self.clock.clone()).await,
+            Some(url) => Store::connect(url, self.clock.clone()).await,
+        }
+    }
+
+    async fn end(self) {
+        self.store.db().close().await;
+        if let (Some(url), Ok(server)) = (self.url, std::env::var("UME_TEST_POSTGRES")) {
+            let name = url.split('?').next().and_then(|u| u.rsplit('/').next()).unwrap();
+            on_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+
+    fn pass_hours(&self, hours: i64) {
+        self.time.fetch_add(hours * HOUR, Ordering::Relaxed);
+    }
+}
+
+fn ticking() -> (Arc<AtomicI64>, Clock) {
+    let time = Arc::new(AtomicI64::new(START));
+    let shared = time.clone();
+    (time, Arc::new(move || Timestamp(shared.fetch_add(1_000, Ordering::Relaxed))))
+}
+
+async fn on_server(url: &str, sql: &str) {
+    use sqlx::Connection;
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+macro_rules! contract {
+    ($($rule:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $rule() {
+                let fixture = super::Fixture::sqlite().await;
+                super::$rule(&fixture).await;
+                fixture.end().await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $rule() {
+                let Some(fixture) = super::Fixture::postgres().await else { return };
+                super::$rule(&fixture).await;
+                fixture.end().await;
+            })*
+        }
+    };
+}
+
+contract! {
+    a_change_keeps_the_old_version_with_who_and_why
+    every_table_takes_inserts_changes_and_deletions
+    every_optional_column_comes_back_as_it_went_in
+    as_of_shows_the_row_that_stood_at_that_time
+    a_stale_save_is_a_conflict_and_changes_nothing
+    an_uncommitted_change_leaves_no_trace
+    of_eight_writers_exactly_one_wins_each_version
+    of_eight_inserts_of_one_id_exactly_one_wins
+    pages_follow_byte_order_without_gap_or_repeat
+    filters_narrow_a_list
+    search_finds_two_characters_width_case_and_kana
+    a_change_replaces_the_words_and_attributes_of_a_row
+    attributes_are_typed_for_search_and_sort
+    a_very_long_attribute_is_stored_whole_and_indexed_in_part
+    nul_in_a_text_is_refused_by_name
+    what_the_ledger_or_an_index_cannot_hold_is_refused_at_the_door
+    records_come_newest_oldest_and_latest_per_subject
+    no_types_means_no_records_where_types_choose
+    payloads_match_their_commitment
+    the_outbox_holds_each_change_until_it_is_settled
+    sessions_end_by_idleness_age_and_logout
+    a_totp_step_counts_once
+    settings_are_overwritten
+    a_newer_schema_is_refused
+    opening_again_migrates_nothing
+    counts_and_verifier_pages_cover_everything
+    statements_prepare_without_running
+}
+
+async fn save(store: &Store, row: Row) -> Row {
+    let mut write = store.write("tester", "why", "req-1").await.unwrap();
+    let row = write.put(row).await.unwrap();
+    write.commit().await.unwrap();
+    row
+}
+
+fn asset(store: &Store, name: &str) -> Row {
+    Row::new(Table::Asset, store.new_id().unwrap(), "server", name)
+}
+
+fn changed(mut row: Row, change: impl FnOnce(&mut Row)) -> Row {
+    change(&mut row);
+    row
+}
+
+fn object(value: Json) -> Map<String, Json> {
+    value.as_object().unwrap().clone()
+}
+
+fn draft(ty: &str, subject: Option<Id>, at: i64) -> RecordDraft {
+    RecordDraft {
+        ty: ty.to_owned(),
+        subject,
+        observed_from: Timestamp(at),
+        observed_to: Timestamp(at),
+        source: "test".to_owned(),
+        assurance: Assurance::Attested,
+        facts: object(json!({"count": 3, "ok": true})),
+        payload: None,
+    }
+}
+
+async fn put_record(store: &Store, draft: RecordDraft) -> Record {
+    let mut write = store.write("tester", "why", "").await.unwrap();
+    let record = write.record(draft).await.unwrap();
+    write.commit().await.unwrap();
+    record
+}
+
+fn names(rows: &[Row]) -> Vec<&str> {
+    rows.iter().map(|r| r.name.as_str()).collect()
+}
+
+async fn found(store: &Store, text: &str) -> Vec<String> {
+    let filter = Filter { text: text.to_owned(), limit: 50, ..Filter::default() };
+    let rows = store.list(Table::Asset, &filter).await.unwrap();
+    rows.into_iter().map(|r| r.name).collect()
+}
+
+async fn a_change_keeps_the_old_version_with_who_and_why(f: &Fixture) {
+    let store = &f.store;
+    let one = save(store, asset(store, "web-1")).await;
+    assert_eq!((one.version, one.updated_by.as_str()), (1, "tester"));
+    assert_eq!((one.reason.as_str(), one.request.as_str()), ("why", "req-1"));
+    let mut two = one.clone();
+    two.name = "web-2".to_owned();
+    let two = save(store, two).await;
+    assert_eq!((two.version, two.created_at), (2, one.created_at));
+    assert!(two.updated_at > one.updated_at);
+    let mut write = store.write("other", "gone", "").await.unwrap();
+    let three = write.delete(two.clone()).await.unwrap();
+    write.commit().await.unwrap();
+    assert!(three.deleted && three.version == 3);
+    assert_eq!(store.row(Table::Asset, one.id).await.unwrap(), Some(three.clone()));
+    assert_eq!(store.history(Table::Asset, one.id).await.unwrap(), [three, two, one]);
+    assert!(found(store, "").await.is_empty());
+}
+
+async fn every_table_takes_inserts_changes_and_deletions(f: &Fixture) {
+    for table in Table::ALL.into_iter().filter(|t| *t != Table::Record) {
+        let row = Row::new(table, f.store.new_id().unwrap(), "kind", "name");
+        let row = save(&f.store, row).await;
+        let row = save(&f.store, row).await;
+        let mut write = f.store.write("tester", "", "").await.unwrap();
+        let row = write.delete(row).await.unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(f.store.history(table, row.id).await.unwrap().len(), 3, "{}", table.name());
+    }
+}
+
+async fn every_optional_column_comes_back_as_it_went_in(f: &Fixture) {
+    let id = || f.store.new_id().unwrap();
+    let mut row = asset(&f.store, "梅");
+    let bare = save(&f.store, asset(&f.store, "bare")).await;
+    assert_eq!(f.store.row(Table::Asset, bare.id).await.unwrap(), Some(bare));
+    row.owner = Some(id());
+    row.subject = Some(id());
+    row.object = Some(id());
+    row.subject_hash = Some("ab".to_owned());
+    row.starts_at = Some(Timestamp(-1));
+    row.ends_at = Some(Timestamp(i64::MAX));
+    row.attributes = object(json!({
+        "text": "é\u{1f600}\"\\\n", "number": i64::MIN, "list": ["a", 1, null], "flag": false,
+    }));
+    let mut row = save(&f.store, row).await;
+    row.owner = None;
+    row.ends_at = None;
+    let row = save(&f.store, row).await;
+    let read = f.store.row(Table::Asset, row.id).await.unwrap().unwrap();
+    assert_eq!(read.content_hash().unwrap(), row.content_hash().unwrap());
+    assert_eq!(store::row_leaf(&read).unwrap(), store::row_leaf(&row).unwrap());
+    let first = f.store.history(Table::Asset, row.id).await.unwrap().remove(1);
+    assert_eq!(first.ends_at, Some(Timestamp(i64::MAX)));
+}
+
+async fn as_of_shows_the_row_that_stood_at_that_time(f: &Fixture) {
+    let one = save(&f.store, asset(&f.store, "a")).await;
+    f.pass_hours(1);
+    let two = save(&f.store, one.clone()).await;
+    // Many changes while the clock stands still must keep an order.
+    f.time.store(two.updated_at.0 - 5_000, Ordering::Relaxed);
+    let three = save(&f.store, two.clone()).await;
+    assert!(three.updated_at > two.updated_at);
+    let version = async |at: i64| {
+        let row = f.store.row_as_of(Table::Asset, one.id, Timestamp(at)).await.unwrap();
+        row.map(|r| r.version)
+    };
+    assert_eq!(version(one.updated_at.0 - 1).await, None);
+    assert_eq!(version(one.updated_at.0).await, Some(1));
+    assert_eq!(version(two.updated_at.0 - 1).await, Some(1));
+    assert_eq!(version(two.updated_at.0).await, Some(2));
+    assert_eq!(version(three.updated_at.0).await, Some(3));
+    assert_eq!(version(i64::MAX).await, Some(3));
+}
+
+async fn a_stale_save_is_a_conflict_and_changes_nothing(f: &Fixture) {
+    let one = save(&f.store, asset(&f.store, "a")).await;
+    let two = save(&f.store, one.clone()).await;
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    let stale = write.put(one.clone()).await;
+    assert!(matches!(stale, Err(StoreError::Conflict { saw: 1, current: 2, .. })), "{stale:?}");
+    let again = write.put(Row::new(Table::Asset, one.id, "server", "a")).await;
+    assert!(matches!(again, Err(StoreError::Conflict { saw: 0, current: 2, .. })), "{again:?}");
+    let mut absent = one.clone();
+    absent.id = f.store.new_id().unwrap();
+    assert!(matches!(write.put(absent).await, Err(StoreError::Absent { .. })));
+    write.commit().await.unwrap();
+    assert_eq!(f.store.row(Table::Asset, one.id).await.unwrap(), Some(two));
+    assert_eq!(f.store.pending(10).await.unwrap().len(), 2);
+}
+
+async fn an_uncommitted_change_leaves_no_trace(f: &Fixture) {
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    write.put(asset(&f.store, "ghost")).await.unwrap();
+    write.record(draft("house.note", None, START)).await.unwrap();
+    drop(write);
+    assert!(found(&f.store, "").await.is_empty());
+    assert!(f.store.pending(10).await.unwrap().is_empty());
+    assert!(f.store.newest_records(&[], None, 10).await.unwrap().is_empty());
+}
+
+/// Runs eight saves at once and returns how many won; every loser must see a conflict.
+async fn race(store: &Store, rows: Vec<Row>) -> usize {
+    let mut tasks = tokio::task::JoinSet::new();
+    for row in rows {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let mut write = store.write("tester", "", "").await?;
+            write.put(row).await?;
+            write.commit().await
+        });
+    }
+    let mut won = 0;
+    while let Some(result) = tasks.join_next().await {
+        match result.unwrap() {
+            Ok(()) => won += 1,
+            Err(StoreError::Conflict { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    won
+}
+
+async fn of_eight_writers_exactly_one_wins_each_version(f: &Fixture) {
+    let mut row = save(&f.store, asset(&f.store, "a")).await;
+    for version in 2..=6 {
+        let rows =
+            (0..8).map(|i| changed(row.clone(), |r| r.name = format!("writer {i}"))).collect();
+        assert_eq!(race(&f.store, rows).await, 1);
+        row = f.store.row(Table::Asset, row.id).await.unwrap().unwrap();
+        assert_eq!(row.version, version);
+    }
+    let history = f.store.history(Table::Asset, row.id).await.unwrap();
+    let versions: Vec<i64> = history.iter().map(|r| r.version).collect();
+    assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(f.store.pending(100).await.unwrap().len(), 6);
+    assert_eq!(found(&f.store, "writer").await.len(), 1);
+}
+
+async fn of_eight_inserts_of_one_id_exactly_one_wins(f: &Fixture) {
+    for _ in 0..5 {
+        let row = asset(&f.store, "a");
+        assert_eq!(race(&f.store, vec![row; 8]).await, 1);
+    }
+    assert_eq!(f.store.pending(100).await.unwrap().len(), 5);
+}
+
+async fn pages_follow_byte_order_without_gap_or_repeat(f: &Fixture) {
+    let mut expected = [
+        "b",
+        "B",
+        "a",
+        "A",
+        "_",
+        "-x",
+        "ア",
+        "あ",
+        "亜",
+        "ｱ",
+        "Ａ",
+        "é",
+        "z",
+        "一",
+        "山 田",
+        "山田",
+        "a b",
+        "ab",
+        "",
+        "\u{1f600}",
+        "あ",
+        "ー",
+        "漢字",
+        "10",
+        "9",
+    ];
+    for name in expected {
+        save(&f.store, asset(&f.store, name)).await;
+    }
+    expected.sort_unstable();
+    let mut paged: Vec<Row> = Vec::new();
+    loop {
+        let after = paged.last().map(|r| (r.name.clone(), r.id));
+        let filter = Filter { after, limit: 2, ..Filter::default() };
+        let page = f.store.list(Table::Asset, &filter).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 2);
+        paged.extend(page);
+    }
+    assert_eq!(names(&paged), expected);
+    assert_eq!(names(&f.store.all(Table::Asset, &[]).await.unwrap()), expected);
+}
+
+async fn filters_narrow_a_list(f: &Fixture) {
+    let store = &f.store;
+    let subject = store.new_id().unwrap();
+    save(store, changed(asset(store, "one"), |r| r.subject = Some(subject))).await;
+    save(store, changed(asset(store, "two"), |r| r.status = "retired".to_owned())).await;
+    save(store, changed(asset(store, "three"), |r| r.kind = "laptop".to_owned())).await;
+    let list = async |filter: Filter| {
+        let rows = store.list(Table::Asset, &Filter { limit: 10, ..filter }).await.unwrap();
+        rows.into_iter().map(|r| r.name).collect::<Vec<_>>()
+    };
+    let subject = Some(subject);
+    assert_eq!(list(Filter { subject, ..Filter::default() }).await, ["one"]);
+    let status = Some("retired".to_owned());
+    assert_eq!(list(Filter { status, ..Filter::default() }).await, ["two"]);
+    let kind = Some("laptop".to_owned());
+    assert_eq!(list(Filter { kind: kind.clone(), ..Filter::default() }).await, ["three"]);
+    let all = Filter {
+        kind,
+        subject,
+        status: Some("active".to_owned()),
+        text: "three one".to_owned(),
+        after: Some(("a".to_owned(), store.new_id().unwrap())),
+        limit: 10,
+    };
+    assert!(list(all).await.is_empty());
+    assert_eq!(names(&store.all(Table::Asset, &["laptop", "none"]).await.unwrap()), ["three"]);
+}
+
+async fn search_finds_two_characters_width_case_and_kana(f: &Fixture) {
+    let mut row = asset(&f.store, "東京都庁サーバ ＷＥＢ-01");
+    row.attributes = object(json!({"note": "Backup at ｵｵｻｶ", "tags": ["Straße", "㈱梅"]}));
+    save(&f.store, row).await;
+    save(&f.store, asset(&f.store, "名古屋")).await;
+    for text in [
+        "京都",
+        "庁サ",
+        "サーバ",
+        "さーば",
+        "ｻｰﾊﾞ",
+        "web",
+        "ＷＥＢ",
+        "Web",
+        "eb",
+        "01",
+        "東",
+        "オオサカ",
+        "おおさか",
+        "ﾞ",
+        "BACKUP",
+        "株",
+        "straße",
+        "web 京都",
+        "web　都庁",
+    ] {
+        let expected = usize::from(text != "ﾞ");
+        let hits = found(&f.store, text).await.into_iter().filter(|n| n.starts_with('東')).count();
+        assert!(hits >= expected, "{text}");
+    }
+    assert_eq!(found(&f.store, "古屋").await, ["名古屋"]);
+    for text in ["京東", "web 名古屋", "xyz"] {
+        assert!(found(&f.store, text).await.is_empty(), "{text}");
+    }
+    let hits = f.store.search("サーバ", 10).await.unwrap();
+    assert_eq!(names(&hits), ["東京都庁サーバ ＷＥＢ-01"]);
+    assert!(f.store.search("", 10).await.unwrap().is_empty());
+    assert!(f.store.search("サーバ", 0).await.unwrap().is_empty());
+}
+
+async fn a_change_replaces_the_words_and_attributes_of_a_row(f: &Fixture) {
+    let mut row = asset(&f.store, "old");
+    row.attributes = object(json!({"site": "osaka", "seats": 3}));
+    let mut row = save(&f.store, row).await;
+    row.name = "new".to_owned();
+    row.attributes = object(json!({"site": "kobe"}));
+    let row = save(&f.store, row).await;
+    assert!(found(&f.store, "old").await.is_empty());
+    assert!(found(&f.store, "osaka").await.is_empty());
+    assert_eq!(found(&f.store, "kobe").await, ["new"]);
+    assert_eq!(attributes(f).await, [("site".to_owned(), Val::from("kobe"), Val::Null)]);
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    write.delete(row).await.unwrap();
+    write.commit().await.unwrap();
+    let left = f.store.db().fetch("SELECT COUNT(*) FROM token", &[]).await.unwrap();
+    assert_eq!(left[0][0], Val::Int(0));
+    assert!(attributes(f).await.is_empty());
+}
+
+async fn attributes(f: &Fixture) -> Vec<(String, Val, Val)> {
+    let sql = "SELECT name, text, number FROM attribute ORDER BY name";
+    let rows = f.store.db().fetch(sql, &[]).await.unwrap();
+    rows.iter().map(|r| (r[0].text().unwrap().to_owned(), r[1].clone(), r[2].clone())).collect()
+}
+
+async fn attributes_are_typed_for_search_and_sort(f: &Fixture) {
+    let mut row = asset(&f.store, "a");
+    row.attributes =
+        object(json!({"a": "ＡＢ", "b": -7, "c": true, "d": null, "e": ["x"], "f": {"g": 1}}));
+    save(&f.store, row).await;
+    let expected = [
+        ("a", Val::from("ab"), Val::Null),
+        ("b", Val::Null, Val::Int(-7)),
+        ("c", Val::Null, Val::Int(1)),
+    ];
+    assert_eq!(attributes(f).await, expected.map(|(n, t, i)| (n.to_owned(), t, i)));
+}
+
+async fn a_very_long_attribute_is_stored_whole_and_indexed_in_part(f: &Fixture) {
+    // Not compressible, so that an index could not hold it by luck.
+    let text: String = (0..20_000u32)
+        .map(|i| char::from_u32(0x4e00 + i.wrapping_mul(2_654_435_761) % 20_000).unwrap())
+        .collect();
+    let mut row = asset(&f.store, "long");
+    row.attributes = object(json!({"note": text}));
+    let row = save(&f.store, row).await;
+    assert_eq!(f.store.row(Table::Asset, row.id).await.unwrap(), Some(row));
+    let beginning: String = text.chars().take(4).collect();
+    assert_eq!(found(&f.store, &beginning).await, ["long"]);
+}
+
+async fn nul_in_a_text_is_refused_by_name(f: &Fixture) {
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    let name = write.put(asset(&f.store, "a\0b")).await.unwrap_err();
+    assert!(name.to_string().contains("NUL") && name.to_string().contains("/name"), "{name}");
+    let mut row = asset(&f.store, "a");
+    row.attributes = object(json!({"note": "\0"}));
+    let note = write.put(row).await.unwrap_err();
+    assert!(note.to_string().contains("/attributes/note"), "{note}");
+    let mut facts = draft("house.note", None, START);
+    facts.facts = object(json!({"why": "\0"}));
+    assert!(write.record(facts).await.unwrap_err().to_string().contains("/facts/why"));
+    write.commit().await.unwrap();
+    assert!(f.store.pending(10).await.unwrap().is_empty());
+    for result in [
+        f.store.setting("\0").await.map(drop),
+        f.store.set_setting("a", "\0").await,
+        f.store.account("\0").await.map(drop),
+        f.store
+            .list(Table::Asset, &Filter { kind: Some("\0".into()), ..Filter::default() })
+            .await
+            .map(drop),
+    ] {
+        assert!(matches!(result, Err(StoreError::Nul(_))), "{result:?}");
+    }
+    assert!(found(&f.store, "a\0").await.is_empty());
+}
+
+async fn what_the_ledger_or_an_index_cannot_hold_is_refused_at_the_door(f: &Fixture) {
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    let long = write.put(asset(&f.store, &"梅".repeat(1_000))).await;
+    assert!(matches!(long, Err(StoreError::LongName(3_000, 2_000))), "{long:?}");
+    drop(write);
+    let mut write = f.store.write("tester", "", "").await.unwrap();
+    let mut large = draft("house.note", None, START);
+    large.facts = object(json!({"text": "x".repeat(66_000)}));
+    assert!(matches!(write.record(large).await, Err(StoreError::LargeLeaf(..))));
+    drop(write);
+    // The longest name whose index entry must still fit.
+    let name: String =
+        (0..666u32).map(|i| char::from_u32(0x4e00 + i * 7_919 % 20_000).unwrap()).collect();
+    let kind = "k".repeat(60);
+    save(&f.store, changed(asset(&f.store, &name), |r| r.kind = kind)).await;
+}
+
+async fn records_come_newest_oldest_and_latest_per_subject(f: &Fixture) {
+    let store = &f.store;
+    let (a, b) = (store.new_id().unwrap(), store.new_id().unwrap());
+    let mut ids = Vec::new();
+    for (ty, subject, at) in [
+        ("room.x", Some(a), 10),
+        ("room.x", Some(a), 30),
+        ("room.x", Some(b), 20),
+        ("room.y", Some(a), 40),
+        ("room.x", None, 5),
+        ("room.x", Some(b), 20),
+    ] {
+        ids.push(put_record(store, draft(ty, subject, at)).await.id);
+    }
+    let pick = |records: Vec<Record>| -> Vec<usize> {
+        records.iter().map(|r| ids.iter().position(|id| *id == r.id).unwrap()).collect()
+    };
+    assert_eq!(pick(store.newest_records(&[], None, 10).await.unwrap()), [3, 1, 5, 2, 0, 4]);
+    assert_eq!(pick(store.newest_records(&["room.x"], Some(a), 1).await.unwrap()), [1]);
+    let since = store.records_since(&["room.x", "room.y"], Timestamp(20), 3).await.unwrap();
+    assert_eq!(pick(since), [2, 5, 1]);
+    let mut latest = pick(store.latest_per_subject(&["room.x", "room.y"]).await.unwrap());
+    latest.sort_unstable();
+    assert_eq!(latest, [1, 3, 4, 5]);
+    let read = store.record(ids[0]).await.unwrap().unwrap();
+    assert_eq!(
+        (read.ty.as_str(), read.subject, read.actor.as_str()),
+        ("room.x", Some(a), "tester")
+    );
+    assert_eq!(read.facts, object(json!({"count": 3, "ok": true})));
+    assert_eq!(store.record(a).await.unwrap(), None);
+    let counts = store.count_by_type().await.unwrap();
+    assert_eq!(counts, [("room.x".to_owned(), 5), ("room.y".to_owned(), 1)]);
+    let behind = store.records_after(Some(ids[3]), 10).await.unwrap();
+    assert_eq!(pick(behind), [4, 5]);
+    assert_eq!(store.records_after(None, 10).await.unwrap().len(), 6);
+}
+
+async fn no_types_means_no_records_where_types_choose(f: &Fixture) {
+    put_record(&f.store, draft("room.x", None, 1)).await;
+    assert!(f.store.latest_per_subject(&[]).await.unwrap().is_empty());
+    assert!(f.store.records_since(&[], Timestamp(0), 10).await.unwrap().is_empty());
+}
+
+async fn payloads_match_their_commitment(f: &Fixture) {
+    let payload = Some(vec![0, 255, 1, 0]);
+    let record = put_record(&f.store, RecordDraft { payload, ..draft("room.x", None, 1) }).await;
+    assert_eq!(f.store.payload(record.id).await.unwrap(), Some(vec![0, 255, 1, 0]));
+    assert_eq!(f.store.payload_matches(&record).await.unwrap(), Some(true));
+    let other = Record { payload_commit: Some("00".to_owned()), ..record };
+    assert_eq!(f.store.payload_matches(&other).await.unwrap(), Some(false));
+    let bare = put_record(&f.store, draft("room.x", None, 1)).await;
+    assert_eq!(f.store.payload(bare.id).await.unwrap(), None);
+    assert_eq!(f.store.payload_matches(&bare).await.unwrap(), None);
+}
+
+async fn the_outbox_holds_each_change_until_it_is_settled(f: &Fixture) {
+    let store = &f.store;
+    let row = save(store, asset(store, "a")).await;
+    let record = put_record(store, draft("room.x", None, 1)).await;
+    let pending = store.pending(10).await.unwrap();
+    let keys: Vec<&str> = pending.iter().map(|(_, key, _)| key.as_str()).collect();
+    assert_eq!(keys, [format!("asset/{}/1", row.id), format!("record/{}", record.id)]);
+    assert_eq!(pending[0].2, store::row_leaf(&row).unwrap());
+    assert_eq!(pending[1].2, store::record_leaf(&record).unwrap());
+    assert_eq!(store.pending(1).await.unwrap().len(), 1);
+    let settled: Vec<_> =
+        (40..).zip(&pending).map(|(i, (seq, key, _))| (*seq, key.clone(), i)).collect();
+    store.settle(&settled).await.unwrap();
+    assert!(store.pending(10).await.unwrap().is_empty());
+    assert_eq!(store.leaf_index(keys[0]).await.unwrap(), Some(40));
+    assert_eq!(store.leaf_index("asset/none/1").await.unwrap(), None);
+    assert_eq!(store.record(record.id).await.unwrap().unwrap().leaf_index, Some(41));
+    // Settling again changes nothing.
+    store.settle(&settled).await.unwrap();
+    assert_eq!(store.leaf_index(keys[1]).await.unwrap(), Some(41));
+}
+
+async fn sessions_end_by_idleness_age_and_logout(f: &Fixture) {
+    let store = &f.store;
+    let account = store.add_account("ume", "officer", "$argon2id$x").await.unwrap();
+    assert_eq!(store.account_count().await.unwrap(), 1);
+    assert_eq!(store.accounts().await.unwrap()[0].login, "ume");
+    assert!(store.account("nobody").await.unwrap().is_none());
+    let token = store.open_session(account, "password", "127.0.0.1").await.unwrap();
+    let session = store.session(&token, 2, 12).await.unwrap().unwrap();
+    assert_eq!((session.account.id, session.state.as_str()), (account, "password"));
+    assert!(store.session("other", 2, 12).await.unwrap().is_none());
+    // Use keeps a session alive, but not beyond its age.
+    for _ in 0..11 {
+        f.pass_hours(1);
+        assert!(store.session(&token, 2, 12).await.unwrap().is_some());
+    }
+    f.pass_hours(1);
+    assert!(store.session(&token, 2, 12).await.unwrap().is_none());
+    let idle = store.open_session(account, "full", "").await.unwrap();
+    f.pass_hours(3);
+    assert!(store.session(&idle, 2, 12).await.unwrap().is_none());
+    let ended = store.open_session(account, "full", "").await.unwrap();
+    store.end_session(&ended).await.unwrap();
+    assert!(store.session(&ended, 2, 12).await.unwrap().is_none());
+
+    let live = store.open_session(account, "full", "").await.unwrap();
+    let rows = store
+        .db()
+        .fetch("SELECT token_hash, csrf, state, address FROM session", &[])
+        .await
+        .unwrap();
+    assert!(!rows.iter().flatten().any(|v| v.text().unwrap().contains(&live)));
+    if f.url.is_none() {
+        for name in ["ume.db", "ume.db-wal"] {
+            let bytes = std::fs::read(f.folder.path().join(name)).unwrap();
+            assert!(!bytes.windows(live.len()).any(|w| w == live.as_bytes()), "{name}");
+        }
+    }
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute("UPDATE account SET disabled = 1", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(store.session(&live, 2, 12).await.unwrap().is_none());
+}
+
+async fn a_totp_step_counts_once(f: &Fixture) {
+    let account = f.store.add_account("ume", "officer", "x").await.unwrap();
+    f.store.set_totp(account, "SECRET", 100).await.unwrap();
+    assert!(!f.store.use_totp_step(account, 100).await.unwrap());
+    assert!(f.store.use_totp_step(account, 102).await.unwrap());
+    assert!(!f.store.use_totp_step(account, 102).await.unwrap());
+    assert!(!f.store.use_totp_step(account, 101).await.unwrap());
+    let read = f.store.account("ume").await.unwrap().unwrap();
+    assert_eq!((read.totp.as_deref(), read.totp_step), (Some("SECRET"), 102));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = f.store.clone();
+        tasks.spawn(async move { store.use_totp_step(account, 200).await.unwrap() });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|used| *used).count(), 1);
+}
+
+async fn settings_are_overwritten(f: &Fixture) {
+    assert_eq!(f.store.setting("name").await.unwrap(), None);
+    f.store.set_setting("name", "one").await.unwrap();
+    f.store.set_setting("name", "二").await.unwrap();
+    assert_eq!(f.store.setting("name").await.unwrap().as_deref(), Some("二"));
+}
+
+async fn a_newer_schema_is_refused(f: &Fixture) {
+    let mut tx = f.store.db().begin().await.unwrap();
+    tx.execute("INSERT INTO migration (number) VALUES ($1)", &[Val::Int(999)]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(f.reopen().await.err(), Some(StoreError::Newer { found: 999, .. })));
+    if f.url.is_none() {
+        let read_only = Store::open_read_only(f.folder.path(), f.clock.clone()).await;
+        assert!(matches!(read_only.err(), Some(StoreError::Newer { found: 999, .. })));
+    }
+}
+
+async fn opening_again_migrates_nothing(f: &Fixture) {
+    let row = save(&f.store, asset(&f.store, "a")).await;
+    let again = f.reopen().await.unwrap();
+    assert_eq!(again.row(Table::Asset, row.id).await.unwrap(), Some(row.clone()));
+    again.db().close().await;
+    if f.url.is_none() {
+        let reader = Store::open_read_only(f.folder.path(), f.clock.clone()).await.unwrap();
+        assert_eq!(reader.row(Table::Asset, row.id).await.unwrap(), Some(row));
+        assert!(reader.set_setting("a", "b").await.is_err());
+    }
+}
+
+async fn counts_and_verifier_pages_cover_everything(f: &Fixture) {
+    let store = &f.store;
+    let mut stored = Vec::new();
+    for name in ["a", "b", "c"] {
+        let one = save(store, asset(store, name)).await;
+        stored.push(one.clone());
+        stored.push(save(store, one).await);
+    }
+    stored.sort_by_key(|r| (r.id, r.version));
+    assert_eq!(store.count_by_kind(Table::Asset).await.unwrap(), [("server".to_owned(), 3)]);
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.versions(Table::Asset, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.id, last.version));
+        pages.extend(page);
+    }
+    assert_eq!(pages, stored);
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.stored_versions(Table::Asset, after, 4).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.id.clone(), last.version));
+        pages.extend(page);
+    }
+    assert_eq!(pages[0].replaced_at, Some(stored[1].updated_at));
+    assert_eq!(pages[1].replaced_at, None);
+    let rows: Vec<Row> = pages.into_iter().map(|v| v.row.unwrap()).collect();
+    assert_eq!(rows, stored);
+    let record = put_record(store, draft("room.x", None, 1)).await;
+    let page = store.stored_records(None, 10).await.unwrap();
+    assert_eq!(page[0].record.as_ref().unwrap(), &record);
+    assert!(store.stored_records(Some(&page[0].id), 10).await.unwrap().is_empty());
+    assert!(store.orphan_payloads().await.unwrap().is_empty());
+}
+
+async fn statements_prepare_without_running(f: &Fixture) {
+    let sql = "SELECT id, name FROM asset WHERE (name, id) > ($1, $2) ORDER BY name, id";
+    assert_eq!(f.store.db().prepare(sql).await.unwrap(), 2);
+    assert!(f.store.db().prepare("SELECT nothing FROM nowhere").await.is_err());
+}
+
+#[tokio::test]
+async fn both_databases_have_equal_tables_columns_and_indexes() {
+    let Some(postgres) = Fixture::postgres().await else { return };
+    let sqlite = Fixture::sqlite().await;
+    let on_sqlite = "SELECT m.name, c.name, c.type, c.\"notnull\" FROM sqlite_master m \
+                     JOIN pragma_table_info(m.name) c WHERE m.type = 'table' \
+                     AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.cid";
+    let on_postgres = "SELECT table_name::text, column_name::text, data_type::text, \
+                       CASE is_nullable WHEN 'NO' THEN 1 ELSE 0 END FROM information_schema.columns \
+                       WHERE table_schema = 'public' ORDER BY table_name::text COLLATE \"C\", ordinal_position";
+    let columns = async |db: &Db, sql: &str| {
+        let rows = db.fetch(sql, &[]).await.unwrap();
+        rows.iter().map(|r| column(r)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        columns(sqlite.store.db(), on_sqlite).await,
+        columns(postgres.store.db(), on_postgres).await
+    );
+    let indexes = async |db: &Db, sql: &str| {
+        let rows = db.fetch(sql, &[]).await.unwrap();
+        rows.iter().map(|r| r[0].text().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let on_sqlite =
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
+    let on_postgres = "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public' \
+                       AND indexname LIKE '%\\_by\\_%' ORDER BY indexname::text COLLATE \"C\"";
+    let (a, b) = (
+        indexes(sqlite.store.db(), on_sqlite).await,
+        indexes(postgres.store.db(), on_postgres).await,
+    );
+    assert!(a.len() > 40);
+    assert_eq!(a, b);
+    sqlite.end().await;
+    postgres.end().await;
+}
+
+/// Table, column, type in the words of SQLite, whether NULL is refused.
+fn column(row: &[Val]) -> (String, String, String, i64) {
+    let text = |i: usize| row[i].text().unwrap().to_owned();
+    let ty = match row[2].text().unwrap() {
+        "bigint" | "BIGINT" => "INTEGER",
+        "bytea" => "BLOB",
+        "text" => "TEXT",
+        other => other,
+    };
+    // SQLite does not mark its row id alias, which can never be NULL either.
+    let required = if text(1) == "seq" { 1 } else { row[3].int().unwrap() };
+    (text(0), text(1), ty.to_owned(), required)
+}

@@ -1,0 +1,287 @@
+//! Consumed events as Parquet: `<yyyy-mm-dd>/<class>/<from>-<to>.parquet`.
+//!
+//! The day is the day of arrival (UTC), so that a hostile sender cannot make folders with its own
+//! times. The name holds the spool offsets the rows came from: a segment that exists is not written
+//! again, which makes a flush idempotent. Files appear whole (write, fsync, rename, fsync of folder).
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt8Array,
+    UInt32Array,
+    cast::AsArray,
+    types::{TimestampMicrosecondType, UInt8Type, UInt32Type},
+};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use model::Timestamp;
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::{Compression, ZstdLevel},
+    file::{
+        metadata::{KeyValue, ParquetMetaData},
+        properties::{EnabledStatistics, WriterProperties},
+        reader::{FileReader, SerializedFileReader},
+    },
+};
+
+use crate::{
+    error::{At, Error, Result},
+    event::Event,
+    files::sync_folder,
+};
+
+/// Rows of a row group: what a search reads or skips at once.
+const ROW_GROUP_ROWS: usize = 16 * 1024;
+
+const KEY_ROOT: &str = "ume.row_root";
+const KEY_MIN: &str = "ume.time_min";
+const KEY_MAX: &str = "ume.time_max";
+
+/// What the ledger and a search need to know of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    pub path: PathBuf,
+    pub rows: u64,
+    pub bytes: u64,
+    /// RFC 6962 root over [`Event::canonical_bytes`] in row order.
+    pub row_root: [u8; 32],
+    pub min_time: Timestamp,
+    pub max_time: Timestamp,
+}
+
+/// A folder of segments.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    folder: PathBuf,
+}
+
+impl Archive {
+    /// Opens or creates the folder.
+    pub fn open(folder: &Path) -> Result<Archive> {
+        fs::create_dir_all(folder).at("create folder", folder)?;
+        Ok(Archive { folder: folder.to_path_buf() })
+    }
+
+    /// Writes events that came from the spool offsets `from..to`, by day and class.
+    pub fn write(&self, events: &[Event], from: u64, to: u64) -> Result<Vec<SegmentInfo>> {
+        let mut groups: BTreeMap<(String, u32), Vec<&Event>> = BTreeMap::new();
+        for event in events {
+            groups.entry((day(event.arrived), event.class)).or_default().push(event);
+        }
+        let mut infos = Vec::new();
+        for ((day, class), events) in groups {
+            let folder = self.folder.join(&day).join(class.to_string());
+            let path = folder.join(format!("{from:020}-{to:020}.parquet"));
+            if !path.exists() {
+                fs::create_dir_all(&folder).at("create folder", &folder)?;
+                sync_folder(&self.folder)?;
+                sync_folder(&self.folder.join(&day))?;
+                write_segment(&path, &events)?;
+            }
+            infos.push(info(&path)?);
+        }
+        Ok(infos)
+    }
+
+    /// All segments, oldest day first.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
+        list(&self.folder)?.into_iter().map(|(_, path)| info(&path)).collect()
+    }
+}
+
+/// Day of arrival as the folder is named.
+pub(crate) fn day(time: Timestamp) -> String {
+    time.rfc3339().chars().take_while(|c| *c != 'T').collect()
+}
+
+/// Day and path of every segment.
+pub(crate) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for day in children(folder)? {
+        let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        for class in children(&day)? {
+            let files = children(&class)?.into_iter();
+            let segments = files.filter(|f| f.extension().is_some_and(|e| e == "parquet"));
+            found.extend(segments.map(|path| (name.clone(), path)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).at("list", folder)?;
+    entries.map(|entry| Ok(entry.at("list", folder)?.path())).collect()
+}
+
+/// What the footer of a segment says.
+pub fn info(path: &Path) -> Result<SegmentInfo> {
+    let file = File::open(path).at("open", path)?;
+    let bytes = file.metadata().at("look at", path)?.len();
+    let reader = SerializedFileReader::new(file).at("read", path)?;
+    info_of(path, bytes, reader.metadata())
+}
+
+pub(crate) fn info_of(path: &Path, bytes: u64, footer: &ParquetMetaData) -> Result<SegmentInfo> {
+    let corrupt = |reason: &str| Error::Corrupt { path: path.into(), reason: reason.into() };
+    let pairs = footer.file_metadata().key_value_metadata();
+    let value = |key: &str| {
+        let pair = pairs.and_then(|pairs| pairs.iter().find(|p| p.key == key));
+        pair.and_then(|p| p.value.as_deref()).ok_or_else(|| corrupt("footer without our keys"))
+    };
+    let time = |key: &str| {
+        value(key)?.parse::<i64>().map(Timestamp).map_err(|_| corrupt("bad time in footer"))
+    };
+    Ok(SegmentInfo {
+        path: path.to_path_buf(),
+        rows: u64::try_from(footer.file_metadata().num_rows()).unwrap_or(0),
+        bytes,
+        row_root: from_hex(value(KEY_ROOT)?).ok_or_else(|| corrupt("bad root in footer"))?,
+        min_time: time(KEY_MIN)?,
+        max_time: time(KEY_MAX)?,
+    })
+}
+
+/// Reads all rows and computes their root: equal to `row_root` of [`info`] if nothing was changed.
+pub fn recompute_root(path: &Path) -> Result<[u8; 32]> {
+    let file = File::open(path).at("open", path)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).at("read", path)?;
+    let mut tree = merkle::Frontier::new();
+    for batch in reader.build().at("read", path)? {
+        for event in events_of(path, &batch?)? {
+            tree.push(merkle::leaf_hash(&event.canonical_bytes()));
+        }
+    }
+    Ok(tree.root())
+}
+
+fn write_segment(path: &Path, events: &[&Event]) -> Result<()> {
+    let mut tree = merkle::Frontier::new();
+    tree.extend(events.iter().map(|e| merkle::leaf_hash(&e.canonical_bytes())));
+    let times = || events.iter().map(|e| e.time().0);
+    let keys = [
+        (KEY_ROOT, to_hex(&tree.root())),
+        (KEY_MIN, times().min().unwrap_or(0).to_string()),
+        (KEY_MAX, times().max().unwrap_or(0).to_string()),
+    ];
+    let keys = keys.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).at("compress", path)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by(concat!("ume stream ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(Some(keys))
+        .build();
+    let tmp = path.with_extension("tmp");
+    let file = File::create(&tmp).at("create", &tmp)?;
+    let mut writer =
+        ArrowWriter::try_new(file, Arc::new(schema()), Some(properties)).at("write", &tmp)?;
+    for rows in events.chunks(ROW_GROUP_ROWS) {
+        writer.write(&rows_of(rows)?).at("write", &tmp)?;
+    }
+    let file = writer.into_inner().at("write", &tmp)?;
+    file.sync_all().at("sync", &tmp)?;
+    fs::rename(&tmp, path).at("rename to", path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn schema() -> Schema {
+    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Schema::new(vec![
+        Field::new("time", time(), false),
+        Field::new("arrived", time(), false),
+        Field::new("event_time", time(), true),
+        Field::new("source", DataType::Utf8, false),
+        Field::new("class", DataType::UInt32, false),
+        Field::new("host", DataType::Utf8, false),
+        Field::new("app", DataType::Utf8, false),
+        Field::new("severity", DataType::UInt8, false),
+        Field::new("message", DataType::Utf8, false),
+        Field::new("fields", DataType::Utf8, false),
+        Field::new("raw", DataType::Binary, false),
+    ])
+}
+
+fn rows_of(events: &[&Event]) -> Result<RecordBatch> {
+    let times = |times: Vec<Option<i64>>| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+    };
+    let texts = |text: fn(&Event) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(events.iter().map(|e| text(e))))
+    };
+    let fields = events.iter().map(|e| serde_json::to_string(&e.fields).unwrap_or_default());
+    let columns: Vec<ArrayRef> = vec![
+        times(events.iter().map(|e| Some(e.time().0)).collect()),
+        times(events.iter().map(|e| Some(e.arrived.0)).collect()),
+        times(events.iter().map(|e| e.event_time.map(|t| t.0)).collect()),
+        texts(|e| &e.source),
+        Arc::new(UInt32Array::from_iter_values(events.iter().map(|e| e.class))),
+        texts(|e| &e.host),
+        texts(|e| &e.app),
+        Arc::new(UInt8Array::from_iter_values(events.iter().map(|e| e.severity))),
+        texts(|e| &e.message),
+        Arc::new(StringArray::from_iter_values(fields)),
+        Arc::new(BinaryArray::from_iter_values(events.iter().map(|e| &e.raw))),
+    ];
+    Ok(RecordBatch::try_new(Arc::new(schema()), columns)?)
+}
+
+/// The events of a batch; a foreign file is an error, not a panic.
+pub(crate) fn events_of(path: &Path, batch: &RecordBatch) -> Result<Vec<Event>> {
+    let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), reason };
+    let column = |name: &str| {
+        let column = batch.column_by_name(name);
+        column.ok_or_else(|| corrupt(format!("no column {name}")))
+    };
+    let kind = |name: &str| corrupt(format!("column {name} has another type"));
+    let time = |name| {
+        let column = column(name)?.as_primitive_opt::<TimestampMicrosecondType>();
+        column.ok_or_else(|| kind(name))
+    };
+    let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| kind(name));
+    let (arrived, event_time) = (time("arrived")?, time("event_time")?);
+    let (source, host, app) = (text("source")?, text("host")?, text("app")?);
+    let (message, fields) = (text("message")?, text("fields")?);
+    let class = column("class")?.as_primitive_opt::<UInt32Type>().ok_or_else(|| kind("class"))?;
+    let severity =
+        column("severity")?.as_primitive_opt::<UInt8Type>().ok_or_else(|| kind("severity"))?;
+    let raw = column("raw")?.as_binary_opt::<i32>().ok_or_else(|| kind("raw"))?;
+    let event = |row: usize| {
+        Ok(Event {
+            raw: raw.value(row).to_vec(),
+            event_time: event_time.is_valid(row).then(|| Timestamp(event_time.value(row))),
+            arrived: Timestamp(arrived.value(row)),
+            source: source.value(row).to_owned(),
+            class: class.value(row),
+            host: host.value(row).to_owned(),
+            app: app.value(row).to_owned(),
+            severity: severity.value(row),
+            message: message.value(row).to_owned(),
+            fields: serde_json::from_str(fields.value(row)).map_err(|e| corrupt(e.to_string()))?,
+        })
+    };
+    (0..batch.num_rows()).map(event).collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
+    }
+    Some(out)
+}

@@ -1,0 +1,297 @@
+//! Follows a log file over rotation and truncation.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Shutdown, blocking, now, pause, room};
+use crate::{
+    Format, Framing, LineFramer, RawLine, Result, Stream,
+    error::At,
+    files::{read_json, write_json},
+};
+
+const CHUNK_BYTES: u64 = 1 << 20;
+const HEAD_BYTES: u64 = 256;
+
+/// Where reading goes on, and how the file is known again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    inode: u64,
+    offset: u64,
+    head_bytes: u64,
+    head_crc: u32,
+}
+
+/// A followed file.
+#[derive(Debug)]
+pub struct FileTail {
+    path: PathBuf,
+    source: String,
+    format: Format,
+    state: PathBuf,
+    backlog_bytes_max: u64,
+    position: Option<Position>,
+    /// Kept open, so that a renamed file can be read to its end.
+    file: Option<File>,
+}
+
+impl FileTail {
+    /// Follows `path`; of what is there already the newest `backlog_bytes_max` are read, the rest is
+    /// counted as lost. Goes on where an earlier process stopped.
+    pub fn open(
+        stream: &Stream,
+        source: &str,
+        path: &Path,
+        format: Format,
+        backlog_bytes_max: u64,
+    ) -> Result<FileTail> {
+        let name: String =
+            source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let crc = crc32c::crc32c(format!("{source}\0{}", path.display()).as_bytes());
+        let state = stream.state_folder().join(format!("file-{name}-{crc:08x}.json"));
+        let position = read_json(&state)?;
+        let (path, source) = (path.to_path_buf(), source.to_owned());
+        Ok(FileTail { path, source, format, state, backlog_bytes_max, position, file: None })
+    }
+
+    /// Follows until the end; one look a second.
+    pub async fn run(mut self, stream: Stream, mut shutdown: Shutdown) -> Result<()> {
+        while room(&stream, &mut shutdown).await {
+            let handle = stream.clone();
+            let (tail, lines) = blocking(move || {
+                let lines = self.poll(&handle);
+                Ok((self, lines))
+            })
+            .await?;
+            self = tail;
+            let idle = match lines {
+                Ok(lines) => lines == 0,
+                Err(e) => {
+                    tracing::warn!(source = self.source, error = %e, "file tail failed, tries again");
+                    true
+                }
+            };
+            if idle && !pause(Duration::from_secs(1), &mut shutdown).await {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads at most one chunk and says how many lines were taken. Blocks on the disk.
+    pub fn poll(&mut self, stream: &Stream) -> Result<u64> {
+        let Ok(meta) = fs::metadata(&self.path) else { return Ok(0) };
+        if let Some(old) = self.position.clone().filter(|p| p.inode != meta.ino()) {
+            let lines = self.finish_rotated(stream, &old)?;
+            if lines > 0 {
+                return Ok(lines);
+            }
+            (self.file, self.position) = (None, None);
+        }
+        if self.file.is_none() {
+            self.file = Some(File::open(&self.path).at("open", &self.path)?);
+        }
+        let Some(file) = &self.file else { return Ok(0) };
+        let meta = file.metadata().at("look at", &self.path)?;
+        let mut position = self.position.clone().unwrap_or_default();
+        position.inode = meta.ino();
+        if meta.len() < position.offset || !same_head(file, &position) {
+            stream.lost(&self.source, "truncated: unknown number of lines", 1)?;
+            (position.offset, position.head_bytes) = (0, 0);
+        }
+        let backlog = meta.len() - position.offset;
+        if backlog > self.backlog_bytes_max {
+            let to = meta.len() - self.backlog_bytes_max;
+            let lines = skip(file, &mut position.offset, to).at("read", &self.path)?;
+            tracing::warn!(source = self.source, lines, "skipped old backlog");
+            stream.lost(&self.source, "backlog", lines)?;
+        }
+        self.take(stream, position, false)
+    }
+
+    /// Reads what is left of the file that was renamed away.
+    fn finish_rotated(&mut self, stream: &Stream, old: &Position) -> Result<u64> {
+        if self.file.is_none() {
+            self.file = sibling(&self.path, old.inode);
+        }
+        let known = self.file.as_ref().is_some_and(|file| {
+            file.metadata().is_ok_and(|m| m.len() >= old.offset) && same_head(file, old)
+        });
+        if !known {
+            if old.inode != 0 {
+                stream.lost(&self.source, "rotated away: unknown number of lines", 1)?;
+            }
+            return Ok(0);
+        }
+        self.take(stream, old.clone(), true)
+    }
+
+    fn take(&mut self, stream: &Stream, mut position: Position, last: bool) -> Result<u64> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let len = file.metadata().at("look at", &self.path)?.len();
+        let size = len.saturating_sub(position.offset).min(CHUNK_BYTES);
+        let mut bytes = vec![0; size as usize];
+        file.read_exact_at(&mut bytes, position.offset).at("read", &self.path)?;
+        let at_end = position.offset + size == len;
+        let used = match end_of_records(&bytes, self.format) {
+            0 if size == CHUNK_BYTES || (last && at_end) => bytes.len(),
+            _ if last && at_end => bytes.len(),
+            used => used,
+        };
+        let lines = records(&bytes[..used], self.format);
+        let count = lines.len() as u64;
+        if !lines.is_empty() {
+            let ack = stream.ingest(&self.source, lines, now())?;
+            if ack.refused.contains_key("spool full") {
+                tracing::warn!(source = self.source, "lines refused, the spool is full");
+            }
+        }
+        position.offset += used as u64;
+        if position.head_bytes < HEAD_BYTES {
+            position.head_bytes = position.offset.min(HEAD_BYTES);
+            position.head_crc = head_crc(file, position.head_bytes).unwrap_or(0);
+        }
+        if self.position.as_ref() != Some(&position) {
+            write_json(&self.state, &position)?;
+            self.position = Some(position);
+        }
+        Ok(if count == 0 { u64::from(used > 0) } else { count })
+    }
+}
+
+/// Bytes up to the end of the last whole record.
+fn end_of_records(bytes: &[u8], format: Format) -> usize {
+    let mark: &[u8] = if format == Format::AptHistory { b"\n\n" } else { b"\n" };
+    let whole = bytes.windows(mark.len()).rposition(|w| w == mark).map_or(0, |at| at + mark.len());
+    // The newest apt paragraph has no blank line after it yet, but its last line says so.
+    let tail = &bytes[whole..];
+    let done = format == Format::AptHistory
+        && tail.ends_with(b"\n")
+        && tail.windows(10).any(|w| w == b"\nEnd-Date:");
+    if done { bytes.len() } else { whole }
+}
+
+fn records(bytes: &[u8], format: Format) -> Vec<RawLine> {
+    if format == Format::AptHistory {
+        let text = |part: &[u8]| RawLine::with_format(part.trim_ascii().to_vec(), format);
+        let mut out = Vec::new();
+        let mut start = 0;
+        let ends = bytes.windows(2).enumerate().filter(|(_, w)| w == b"\n\n").map(|(at, _)| at);
+        for end in ends.chain([bytes.len()]) {
+            out.push(text(&bytes[start..end.max(start)]));
+            start = end;
+        }
+        out.retain(|line| !line.bytes.is_empty());
+        return out;
+    }
+    let mut framer = LineFramer::new(Framing::Newline);
+    let mut pieces = framer.push(bytes);
+    pieces.extend(framer.end());
+    let line = |p: crate::Piece| RawLine { bytes: p.bytes, format, peer: None, part: p.part };
+    pieces.into_iter().map(line).collect()
+}
+
+/// Counts the lines up to `to` and then on to the next line start.
+fn skip(file: &File, offset: &mut u64, to: u64) -> std::io::Result<u64> {
+    let mut lines = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let got = file.read_at(&mut buffer, *offset)?;
+        if got == 0 {
+            return Ok(lines);
+        }
+        for byte in &buffer[..got] {
+            *offset += 1;
+            lines += u64::from(*byte == b'\n');
+            if *byte == b'\n' && *offset >= to {
+                return Ok(lines);
+            }
+        }
+    }
+}
+
+fn same_head(file: &File, position: &Position) -> bool {
+    position.head_bytes == 0 || head_crc(file, position.head_bytes) == Some(position.head_crc)
+}
+
+fn head_crc(file: &File, bytes: u64) -> Option<u32> {
+    let mut head = vec![0; bytes.min(HEAD_BYTES) as usize];
+    file.read_exact_at(&mut head, 0).ok()?;
+    Some(crc32c::crc32c(&head))
+}
+
+/// The renamed file: in the same folder, with the same inode.
+fn sibling(path: &Path, inode: u64) -> Option<File> {
+    let entries = fs::read_dir(path.parent()?).ok()?.take(10_000).flatten();
+    let found = entries.filter(|e| e.metadata().is_ok_and(|m| m.is_file() && m.ino() == inode));
+    found.map(|e| e.path()).next().and_then(|p| File::open(p).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn drain(tail: &mut FileTail, stream: &Stream) -> u64 {
+        let mut sum = 0;
+        loop {
+            match tail.poll(stream).unwrap() {
+                0 => return sum,
+                lines => sum += lines,
+            }
+        }
+    }
+
+    #[test]
+    fn follows_rotation_truncation_and_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = Stream::open(&folder.path().join("s"), Limits::default()).unwrap();
+        let path = folder.path().join("x.log");
+        let tail = || FileTail::open(&stream, "x", &path, Format::Auto, 1 << 20).unwrap();
+        fs::write(&path, "a\nb\nhalf").unwrap();
+        let mut first = tail();
+        assert_eq!(drain(&mut first, &stream), 2);
+        fs::write(&path, "a\nb\nhalf line\nc\n").unwrap();
+        drop(first);
+        let mut second = tail();
+        assert_eq!(drain(&mut second, &stream), 2);
+        drop(second);
+        // Rotated while nobody looked, with one more line before.
+        fs::write(&path, "a\nb\nhalf line\nc\nd\n").unwrap();
+        fs::rename(&path, folder.path().join("x.log.1")).unwrap();
+        fs::write(&path, "new\n").unwrap();
+        let mut third = tail();
+        assert_eq!(drain(&mut third, &stream), 2);
+        fs::write(&path, "").unwrap();
+        drain(&mut third, &stream);
+        let counters = stream.counters();
+        assert_eq!(counters["x"].stored, 6);
+        assert_eq!(counters["x"].lost.values().sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn an_old_backlog_is_counted_as_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = Stream::open(&folder.path().join("s"), Limits::default()).unwrap();
+        let path = folder.path().join("x.log");
+        fs::write(&path, "0123456789\n".repeat(100)).unwrap();
+        let mut tail = FileTail::open(&stream, "x", &path, Format::Plain, 110).unwrap();
+        assert_eq!(drain(&mut tail, &stream), 10);
+        let counters = stream.counters();
+        assert_eq!((counters["x"].lost["backlog"], counters["x"].received), (90, 100));
+    }
+
+    #[test]
+    fn apt_paragraphs_are_one_record_each() {
+        let text =
+            b"\nStart-Date: 1\nA: b\nEnd-Date: 2\n\nStart-Date: 3\nEnd-Date: 4\n\nStart-Date: 5\n";
+        let end = end_of_records(text, Format::AptHistory);
+        assert_eq!(records(&text[..end], Format::AptHistory).len(), 2);
+    }
+}

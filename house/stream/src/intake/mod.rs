@@ -1,0 +1,66 @@
+//! The async edge: files, journal and syslog into one [`Stream`]. The only clock of the crate is here.
+//!
+//! An intake that can wait (file, journal, TCP) waits while the spool is full; UDP cannot, and its lines
+//! are then refused and counted. Positions are saved after the acknowledgement: a crash between the two
+//! reads some lines twice, never none.
+
+mod file;
+mod journal;
+mod syslog;
+
+use std::time::Duration;
+
+use model::Timestamp;
+use tokio::sync::watch;
+
+pub use file::FileTail;
+pub use journal::JournalFollow;
+pub use syslog::{SyslogTcp, SyslogUdp, TcpLimits};
+
+use crate::{Ack, Error, RawLine, Result, Stream};
+
+/// Becomes `true` when the intakes shall end; they also end when the sender is dropped.
+pub type Shutdown = watch::Receiver<bool>;
+
+/// Free spool an intake wants to see before it reads on.
+const ROOM_BYTES: u64 = 4 << 20;
+
+/// The wall clock.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX)))
+}
+
+async fn ingest(stream: &Stream, source: &str, lines: Vec<RawLine>) -> Result<Ack> {
+    let (stream, source) = (stream.clone(), source.to_owned());
+    blocking(move || stream.ingest(&source, lines, now())).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Error::Worker(e.to_string()))?
+}
+
+/// Waits until the spool takes more; `false` if the end came first.
+async fn room(stream: &Stream, shutdown: &mut Shutdown) -> bool {
+    while stream.free() < ROOM_BYTES {
+        if !pause(Duration::from_millis(500), shutdown).await {
+            return false;
+        }
+    }
+    !*shutdown.borrow()
+}
+
+/// Sleeps; `false` if the end came first.
+async fn pause(time: Duration, shutdown: &mut Shutdown) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => !*shutdown.borrow(),
+        () = ended(shutdown) => false,
+    }
+}
+
+async fn ended(shutdown: &mut Shutdown) {
+    // An error means that the sender is gone, which is an end too.
+    let _ = shutdown.wait_for(|end| *end).await;
+}

@@ -1,0 +1,40 @@
+//! Events in: every line that reaches Ume passes here, and none vanishes uncounted.
+//!
+//! The way of a line: an intake (`intake`) hands it to [`Stream::ingest`]; the spool makes it durable
+//! (`spool`) and only then is it acknowledged; [`Stream::flush`] decodes (`decode`), parses (`parse`)
+//! and archives it as Parquet (`archive`), where [`search()`] finds it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `decode`, `parse`, `frame` | pure functions over foreign bytes |
+//! | `spool`, `archive`, `files` | the only writers of files |
+//! | `counters` | `received = stored + refused + lost`, per source |
+//! | `stream` | the handle that ties them |
+//! | `intake` | async: files, journal, syslog; the only clock |
+//!
+//! Invariants: what was acknowledged survives `kill -9`; raw bytes are kept beside every decoded text;
+//! parsers do no I/O and take time and zone as arguments; everything has a limit.
+
+pub mod archive;
+mod counters;
+mod decode;
+mod error;
+mod event;
+mod files;
+mod frame;
+pub mod intake;
+pub mod parse;
+pub mod search;
+mod spool;
+mod stream;
+
+pub use archive::{Archive, SegmentInfo};
+pub use counters::Counters;
+pub use decode::{Encoding, decode};
+pub use error::{Error, Result};
+pub use event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine};
+pub use frame::{Framing, LineFramer, Piece};
+pub use parse::parse;
+pub use search::{Query, SearchResult, search};
+pub use spool::{Batch, Spool, SpoolLimits};
+pub use stream::{Ack, Limits, Stream};

@@ -1,0 +1,87 @@
+//! NDJSON and journald's JSON: known keys into columns, the rest into fields.
+
+use model::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Draft, severity_of_syslog};
+use crate::decode::decode;
+
+/// Reads one JSON object; `false` if it is none.
+pub fn read(draft: &mut Draft, text: &str) -> bool {
+    // serde_json itself refuses more than 128 levels.
+    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return false };
+    let journal_entry = object.contains_key("__REALTIME_TIMESTAMP");
+    if journal_entry {
+        journal(draft, &object);
+    } else {
+        plain(draft, &object);
+    }
+    for (name, value) in &object {
+        draft.set(name, if journal_entry { journal_text(value) } else { text_of(value) });
+    }
+    true
+}
+
+fn journal(draft: &mut Draft, object: &Map<String, Value>) {
+    let micros = |name: &str| object.get(name)?.as_str()?.parse::<i64>().ok().map(Timestamp);
+    draft.time = micros("_SOURCE_REALTIME_TIMESTAMP").or_else(|| micros("__REALTIME_TIMESTAMP"));
+    draft.host = first(object, &["_HOSTNAME"]);
+    draft.app = first(object, &["SYSLOG_IDENTIFIER", "_COMM", "_SYSTEMD_UNIT"]);
+    draft.message = Some(object.get("MESSAGE").map(journal_text).unwrap_or_default());
+    let priority = first(object, &["PRIORITY"]).parse::<u8>();
+    draft.severity = priority.map_or(0, severity_of_syslog);
+}
+
+fn plain(draft: &mut Draft, object: &Map<String, Value>) {
+    let time = ["@timestamp", "timestamp", "time", "ts"].iter().find_map(|k| object.get(*k));
+    draft.time = time.and_then(time_of);
+    draft.host = first(object, &["host", "hostname"]);
+    draft.app = first(object, &["app", "application", "program", "service", "logger"]);
+    let message = first(object, &["message", "msg", "log"]);
+    draft.message = (!message.is_empty()).then_some(message);
+    draft.severity = match first(object, &["severity", "level"]).to_ascii_lowercase().as_str() {
+        "trace" | "debug" | "info" | "informational" => 1,
+        "notice" => 2,
+        "warn" | "warning" => 3,
+        "error" | "err" => 4,
+        "critical" | "crit" | "alert" => 5,
+        "fatal" | "emerg" | "panic" => 6,
+        _ => 0,
+    };
+}
+
+fn first(object: &Map<String, Value>, names: &[&str]) -> String {
+    let found = names.iter().find_map(|name| object.get(*name).filter(|v| !v.is_null()));
+    found.map(text_of).unwrap_or_default()
+}
+
+/// RFC 3339, or seconds, milliseconds or microseconds since 1970, told apart by size.
+fn time_of(value: &Value) -> Option<Timestamp> {
+    let number = match value {
+        Value::String(text) => return Timestamp::parse(text),
+        number => number.as_f64()?,
+    };
+    let micros = match number.abs() {
+        n if n < 1e11 => number * 1e6,
+        n if n < 1e14 => number * 1e3,
+        n if n < 1e17 => number,
+        _ => return None,
+    };
+    Some(Timestamp(micros as i64))
+}
+
+/// A scalar as its text, anything else as JSON.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// As [`text_of`]; journald writes what is not UTF-8 as an array of bytes.
+fn journal_text(value: &Value) -> String {
+    let byte = |v: &Value| v.as_u64().and_then(|n| u8::try_from(n).ok());
+    let items = value.as_array().filter(|items| !items.is_empty());
+    let bytes = items.and_then(|items| items.iter().map(byte).collect::<Option<Vec<u8>>>());
+    bytes.map_or_else(|| text_of(value), |bytes| decode(&bytes).0)
+}

@@ -1,0 +1,481 @@
+//! The handle: ingest, flush, count.
+//!
+//! A folder holds `lock`, `spool/`, `archive/`, `state/`, `counters.json` and, during a flush,
+//! `flush.json`: the range being archived, so that a flush cut off by a crash is repeated over the same
+//! range, finds its segments by name and writes none twice.
+//!
+//! Counters are saved with the offset they cover. What was appended after it is counted again from the
+//! spool when the folder is opened, so a crash between acknowledgement and count loses no count.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::tz::TimeZone;
+use model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    archive::{Archive, SegmentInfo},
+    counters::Counters,
+    error::{At, Error, Result},
+    event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine},
+    files::{read_json, write_json},
+    parse::parse,
+    search::{Query, SearchResult, search},
+    spool::{Snapshot, Spool, SpoolLimits},
+};
+
+/// Bounds and surroundings of a stream.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub spool: SpoolLimits,
+    /// Most bytes of spool that become segments in one step; bounds memory.
+    pub flush_bytes: usize,
+    /// Most sources; a flood of names must not fill memory.
+    pub max_sources: usize,
+    /// Zone of lines that name none.
+    pub zone: TimeZone,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            spool: SpoolLimits::default(),
+            flush_bytes: 32 << 20,
+            max_sources: 4096,
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+/// What became of a batch. Stored lines are durable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ack {
+    pub stored: u64,
+    pub refused: BTreeMap<String, u64>,
+    /// Spool offset after the batch.
+    pub end: u64,
+}
+
+/// A stream of events in a folder; clones share it. Calls block on the disk: use a blocking task.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    limits: Limits,
+    archive: Archive,
+    state: Mutex<State>,
+    /// One flush at a time; intake goes on meanwhile.
+    flush: Mutex<()>,
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct State {
+    spool: Spool,
+    sources: BTreeMap<String, Counters>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Saved {
+    counted_to: u64,
+    sources: BTreeMap<String, Counters>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Plan {
+    from: u64,
+    to: u64,
+}
+
+const REPLAY_BYTES: usize = 4 << 20;
+
+impl Stream {
+    /// Opens or creates the folder; one process at a time.
+    pub fn open(folder: &Path, limits: Limits) -> Result<Stream> {
+        let states = folder.join("state");
+        fs::create_dir_all(&states).at("create folder", &states)?;
+        let lock = lock(&folder.join("lock"))?;
+        let spool = Spool::open(&folder.join("spool"), limits.spool)?;
+        let archive = Archive::open(&folder.join("archive"))?;
+        let sources = recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
+        let state = Mutex::new(State { spool, sources });
+        let (folder, flush) = (folder.to_path_buf(), Mutex::new(()));
+        Ok(Stream { inner: Arc::new(Inner { folder, limits, archive, state, flush, _lock: lock }) })
+    }
+
+    /// Stores lines durably, then counts them. Over-long and empty lines and a full spool are refused,
+    /// counted and said in the result; an error means that nothing is known to be stored.
+    pub fn ingest(&self, source: &str, lines: Vec<RawLine>, now: Timestamp) -> Result<Ack> {
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        let mut ack = Ack::default();
+        let (mut payloads, mut bytes) = (Vec::with_capacity(lines.len()), 0u64);
+        for line in &lines {
+            if line.bytes.is_empty() {
+                *ack.refused.entry("empty".to_owned()).or_default() += 1;
+            }
+            for piece in pieces(line) {
+                if piece.part > MAX_PARTS {
+                    *ack.refused.entry("line too long".to_owned()).or_default() += 1;
+                    continue;
+                }
+                bytes += piece.bytes.len() as u64;
+                payloads.push(encode(&piece, source, now));
+            }
+        }
+        let count = payloads.len() as u64;
+        match state.spool.append(&payloads) {
+            Ok(_) => ack.stored = count,
+            Err(Error::SpoolFull { .. }) => {
+                *ack.refused.entry("spool full".to_owned()).or_default() += count;
+            }
+            Err(e) => return Err(e),
+        }
+        let counters = state.sources.entry(source.to_owned()).or_default();
+        counters.store(ack.stored, if ack.stored > 0 { bytes } else { 0 });
+        for (reason, lines) in &ack.refused {
+            counters.refuse(reason, *lines);
+        }
+        ack.end = state.spool.end();
+        if !ack.refused.is_empty() {
+            self.save_counters(&state)?;
+        }
+        Ok(ack)
+    }
+
+    /// Counts lines that are known to have existed and cannot be had any more.
+    pub fn lost(&self, source: &str, cause: &str, lines: u64) -> Result<()> {
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        state.sources.entry(source.to_owned()).or_default().lose(cause, lines);
+        self.save_counters(&state)
+    }
+
+    /// Bytes the spool still takes; an intake that can wait does so instead of being refused.
+    pub fn free(&self) -> u64 {
+        self.state().spool.free()
+    }
+
+    /// Bytes in the spool that are not archived yet.
+    pub fn pending(&self) -> u64 {
+        let state = self.state();
+        state.spool.end() - state.spool.cursor()
+    }
+
+    /// Archives everything in the spool and gives the segments, those of a repeated flush included:
+    /// whoever records them must take each path once.
+    pub fn flush(&self, _now: Timestamp) -> Result<Vec<SegmentInfo>> {
+        let _one = self.inner.flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut infos = Vec::new();
+        let end = self.state().spool.end();
+        loop {
+            let (snapshot, from) = {
+                let state = self.state();
+                // Counts first: what is consumed can no longer be counted from the spool.
+                self.save_counters(&state)?;
+                (state.spool.snapshot(), state.spool.cursor())
+            };
+            if from >= end {
+                return Ok(infos);
+            }
+            let (events, to) = self.planned(&snapshot, from, end)?;
+            infos.extend(self.inner.archive.write(&events, from, to)?);
+            self.state().spool.advance(to)?;
+        }
+    }
+
+    /// Counters of every source.
+    pub fn counters(&self) -> BTreeMap<String, Counters> {
+        let counters = self.state().sources.clone();
+        counters.values().for_each(Counters::assert_identity);
+        counters
+    }
+
+    /// Searches what is archived.
+    pub fn search(&self, query: &Query) -> Result<SearchResult> {
+        search(&self.archive_folder(), query)
+    }
+
+    /// Where the segments are.
+    pub fn archive_folder(&self) -> PathBuf {
+        self.inner.folder.join("archive")
+    }
+
+    /// Where an intake keeps its position.
+    pub fn state_folder(&self) -> PathBuf {
+        self.inner.folder.join("state")
+    }
+
+    /// The usual log files below `root` that exist and can be read, with a source name each.
+    pub fn standard_files(root: &Path) -> Vec<(String, PathBuf)> {
+        let names = [
+            "dpkg.log",
+            "apt/history.log",
+            "alternatives.log",
+            "auth.log",
+            "syslog",
+            "messages",
+            "kern.log",
+            "secure",
+            "daemon.log",
+            "mail.log",
+        ];
+        let paths = names.iter().map(|name| {
+            let source = name.trim_end_matches(".log").replace('/', "-");
+            (source, root.join("var/log").join(name))
+        });
+        paths.filter(|(_, path)| path.is_file() && File::open(path).is_ok()).collect()
+    }
+
+    /// The events of the next step and its end, as planned before a crash or planned now.
+    fn planned(&self, snapshot: &Snapshot, from: u64, end: u64) -> Result<(Vec<Event>, u64)> {
+        let path = self.inner.folder.join("flush.json");
+        let plan = read_json::<Plan>(&path)?.filter(|p| p.from == from && p.to <= end);
+        let (to, max) =
+            plan.as_ref().map_or((end, self.inner.limits.flush_bytes), |p| (p.to, usize::MAX));
+        let batch = snapshot.read(from, to, max)?;
+        if batch.damaged_bytes > 0 {
+            tracing::error!(
+                bytes = batch.damaged_bytes,
+                from,
+                "skipped a damaged part of the spool"
+            );
+        }
+        if plan.is_none() {
+            write_json(&path, &Plan { from, to: batch.next })?;
+        }
+        let zone = &self.inner.limits.zone;
+        let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
+        let events = frames.map(|f| parse(&f.line, &f.source, f.arrived, zone)).collect();
+        Ok((events, batch.next))
+    }
+
+    fn check_source(&self, state: &State, source: &str) -> Result<()> {
+        let fits = (1..=128).contains(&source.len()) && !source.chars().any(char::is_control);
+        if !fits {
+            return Err(Error::SourceName { name: source.chars().take(128).collect() });
+        }
+        let max = self.inner.limits.max_sources;
+        if state.sources.len() >= max && !state.sources.contains_key(source) {
+            return Err(Error::TooManySources { name: source.to_owned(), max });
+        }
+        Ok(())
+    }
+
+    fn save_counters(&self, state: &State) -> Result<()> {
+        let saved = Saved { counted_to: state.spool.end(), sources: state.sources.clone() };
+        write_json(&self.inner.folder.join("counters.json"), &saved)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).at("create", path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy { path: path.to_path_buf() }),
+        Err(TryLockError::Error(e)) => Err(e).at("lock", path),
+    }
+}
+
+fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<BTreeMap<String, Counters>> {
+    let saved = read_json::<Saved>(path)?.unwrap_or_default();
+    let (mut sources, mut from) = (saved.sources, saved.counted_to);
+    while from < end {
+        let batch = spool.read(from, end, REPLAY_BYTES)?;
+        for frame in batch.payloads.iter().filter_map(|payload| decode(payload)) {
+            let counters = sources.entry(frame.source).or_default();
+            counters.store(1, frame.line.bytes.len() as u64);
+        }
+        from = batch.next;
+    }
+    Ok(sources)
+}
+
+/// A line as pieces of at most [`MAX_LINE_BYTES`], numbered from 1 if there are several; one piece
+/// above [`MAX_PARTS`] stands for all the rest.
+fn pieces(line: &RawLine) -> Vec<RawLine> {
+    if line.bytes.len() <= MAX_LINE_BYTES {
+        return if line.bytes.is_empty() { Vec::new() } else { vec![line.clone()] };
+    }
+    let chunks = line.bytes.chunks(MAX_LINE_BYTES).take(usize::from(MAX_PARTS) + 1);
+    let numbered = (line.part.max(1)..=u16::MAX).zip(chunks);
+    numbered.map(|(part, bytes)| RawLine { bytes: bytes.to_vec(), part, ..line.clone() }).collect()
+}
+
+struct Frame {
+    line: RawLine,
+    source: String,
+    arrived: Timestamp,
+}
+
+/// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`.
+fn encode(line: &RawLine, source: &str, now: Timestamp) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 32);
+    let format = Format::ALL.iter().position(|f| *f == line.format).unwrap_or(0);
+    out.extend([1, format as u8]);
+    out.extend(line.part.to_le_bytes());
+    out.extend(now.0.to_le_bytes());
+    for text in [source, line.peer.as_deref().unwrap_or_default()] {
+        let bytes = &text.as_bytes()[..text.floor_char_boundary(255)];
+        out.push(bytes.len() as u8);
+        out.extend(bytes);
+    }
+    out.extend(&line.bytes);
+    out
+}
+
+fn decode(payload: &[u8]) -> Option<Frame> {
+    let ([version, format], rest) = payload.split_first_chunk::<2>()?;
+    let (part, rest) = rest.split_first_chunk::<2>()?;
+    let (arrived, rest) = rest.split_first_chunk::<8>()?;
+    let (source, rest) = short_text(rest)?;
+    let (peer, rest) = short_text(rest)?;
+    let line = RawLine {
+        bytes: rest.to_vec(),
+        format: *Format::ALL.get(usize::from(*format))?,
+        peer: (!peer.is_empty()).then_some(peer),
+        part: u16::from_le_bytes(*part),
+    };
+    let arrived = Timestamp(i64::from_le_bytes(*arrived));
+    (*version == 1).then_some(Frame { line, source, arrived })
+}
+
+fn short_text(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*len))?;
+    Some((std::str::from_utf8(text).ok()?.to_owned(), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::recompute_root;
+
+    const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
+
+    fn lines(from: usize, to: usize) -> Vec<RawLine> {
+        (from..to).map(|i| RawLine::new(format!("<13>1 - h app - - - line {i}"))).collect()
+    }
+
+    fn open(folder: &Path) -> Stream {
+        let spool = SpoolLimits { max_bytes: 1 << 20, segment_bytes: 400 };
+        Stream::open(folder, Limits { spool, flush_bytes: 600, ..Limits::default() }).unwrap()
+    }
+
+    fn all(stream: &Stream) -> SearchResult {
+        stream.search(&Query { limit: 10_000, ..Query::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_goes_in_is_found_once_and_roots_verify() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        for i in 0..10 {
+            stream.ingest("a", lines(i * 5, i * 5 + 5), NOW).unwrap();
+        }
+        let infos = stream.flush(NOW).unwrap();
+        assert!(infos.len() > 1);
+        for info in &infos {
+            assert_eq!(recompute_root(&info.path).unwrap(), info.row_root);
+        }
+        assert_eq!(infos.iter().map(|i| i.rows).sum::<u64>(), 50);
+        assert_eq!(all(&stream).events.len(), 50);
+        assert_eq!((stream.pending(), stream.flush(NOW).unwrap().len()), (0, 0));
+        let text = Some("LINE 49".to_owned());
+        let one = stream.search(&Query { text, ..Query::default() }).unwrap();
+        assert_eq!(one.events[0].message, "line 49");
+        let field = Some(("host".to_owned(), "h".to_owned()));
+        let some = stream.search(&Query { field, limit: 7, ..Query::default() }).unwrap();
+        assert_eq!(some.events.len(), 7);
+        assert!(some.pruned_segments > 0);
+        let source = Some("b".to_owned());
+        let none = stream.search(&Query { source, ..Query::default() }).unwrap();
+        assert_eq!((none.events.len(), none.scanned_segments), (0, 0));
+        let from = Some(NOW.plus_hours(100));
+        let later = stream.search(&Query { from, ..Query::default() }).unwrap();
+        assert_eq!((later.scanned_segments, later.pruned_segments), (0, infos.len()));
+    }
+
+    #[test]
+    fn a_crash_after_the_segment_and_before_the_advance_makes_no_duplicate() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        stream.ingest("a", lines(0, 4), NOW).unwrap();
+        let snapshot = stream.state().spool.snapshot();
+        let end = stream.state().spool.end();
+        let (events, to) = stream.planned(&snapshot, 0, end).unwrap();
+        stream.inner.archive.write(&events, 0, to).unwrap();
+        drop(stream);
+        let stream = open(folder.path());
+        stream.ingest("a", lines(4, 6), NOW).unwrap();
+        stream.flush(NOW).unwrap();
+        assert_eq!(all(&stream).events.len(), 6);
+        assert_eq!(stream.counters()["a"].stored, 6);
+    }
+
+    #[test]
+    fn the_identity_holds_after_stored_refused_and_lost_and_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        stream.ingest("a", lines(0, 3), NOW).unwrap();
+        let long = RawLine::new(vec![b'x'; MAX_LINE_BYTES * usize::from(MAX_PARTS + 3)]);
+        let ack = stream.ingest("a", vec![long, RawLine::new("")], NOW).unwrap();
+        let refused: u64 = ack.refused.values().sum();
+        assert!(refused >= 2, "{ack:?}");
+        stream.lost("a", "backlog", 7).unwrap();
+        // Counted only from the spool after the restart.
+        stream.ingest("a", lines(3, 5), NOW).unwrap();
+        let before = stream.counters();
+        let a = &before["a"];
+        assert!(a.identity_holds());
+        assert_eq!(a.received, 5 + ack.stored + refused + 7);
+        drop(stream);
+        assert_eq!(open(folder.path()).counters(), before);
+    }
+
+    #[test]
+    fn a_full_spool_refuses_counts_and_recovers_by_a_flush() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = SpoolLimits { max_bytes: 300, segment_bytes: 100 };
+        let limits = Limits { spool, ..Limits::default() };
+        let stream = Stream::open(folder.path(), limits).unwrap();
+        while stream.ingest("a", lines(0, 1), NOW).unwrap().stored == 1 {}
+        let counters = stream.counters();
+        assert_eq!(counters["a"].refused["spool full"], 1);
+        assert!(counters["a"].identity_holds());
+        stream.flush(NOW).unwrap();
+        assert_eq!(stream.ingest("a", lines(0, 1), NOW).unwrap().stored, 1);
+    }
+
+    #[test]
+    fn two_processes_cannot_share_a_folder_and_names_are_checked() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        assert!(matches!(Stream::open(folder.path(), Limits::default()), Err(Error::Busy { .. })));
+        assert!(matches!(stream.ingest("a\n", vec![], NOW), Err(Error::SourceName { .. })));
+    }
+
+    #[test]
+    fn a_long_line_is_kept_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        let long = vec![b'x'; MAX_LINE_BYTES + 10];
+        assert_eq!(stream.ingest("a", vec![RawLine::new(long)], NOW).unwrap().stored, 2);
+        stream.flush(NOW).unwrap();
+        let parts: Vec<_> = all(&stream).events.iter().map(|e| e.fields["part"].clone()).collect();
+        assert_eq!(parts.len(), 2);
+    }
+}

@@ -1,0 +1,322 @@
+//! The page frame: who asks, in which language, and how an answer looks.
+
+use askama::Template;
+use axum::{
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use model::{Lang, Timestamp};
+use store::{Session, StoreError};
+
+use crate::{
+    Shared,
+    access::{self, Action},
+};
+
+const IDLE_HOURS_MAX: i64 = 8;
+const AGE_HOURS_MAX: i64 = 24 * 7;
+
+/// What every page knows about its request.
+#[derive(Clone)]
+pub struct Cx {
+    pub lang: Lang,
+    pub path: String,
+    pub query: String,
+    /// The signed-in session, if any.
+    pub session: Option<Session>,
+    /// The session's raw token, to end it.
+    pub token: Option<String>,
+    pub now: Timestamp,
+    origin_ok: bool,
+}
+
+/// Someone fully signed in.
+pub struct User {
+    pub cx: Cx,
+    pub session: Session,
+}
+
+/// Why a request gets no page.
+#[derive(Debug)]
+pub enum Refusal {
+    SignIn(String),
+    Enrol,
+    Forbidden,
+    NotFound,
+    /// The form was not sent by one of our own pages.
+    Foreign,
+    Bad(String),
+    Store(StoreError),
+    Ledger(ledger::LedgerError),
+    Template(askama::Error),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::Store(error)
+    }
+}
+impl From<ledger::LedgerError> for Refusal {
+    fn from(error: ledger::LedgerError) -> Refusal {
+        Refusal::Ledger(error)
+    }
+}
+impl From<askama::Error> for Refusal {
+    fn from(error: askama::Error) -> Refusal {
+        Refusal::Template(error)
+    }
+}
+
+/// What a page handler returns.
+pub type Answer = Result<Response, Refusal>;
+
+impl Cx {
+    /// Picks the text of the reader's language. Both stand side by side in the template, so neither
+    /// can be forgotten.
+    pub fn t<'a>(&self, ja: &'a str, en: &'a str) -> &'a str {
+        match self.lang {
+            Lang::Ja => ja,
+            Lang::En => en,
+        }
+    }
+
+    /// A declared text in the reader's language.
+    pub fn pick(&self, text: &model::Text) -> &'static str {
+        text.get(self.lang)
+    }
+
+    /// A point in time as the reader reads it.
+    pub fn time(&self, time: &Timestamp) -> String {
+        let Ok(at) = jiff::Timestamp::from_microsecond(time.0) else { return time.rfc3339() };
+        let zoned = at.to_zoned_datetime(jiff::tz::TimeZone::system());
+        zoned.strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// The same, or a dash.
+    pub fn opt_time(&self, time: &Option<Timestamp>) -> String {
+        time.as_ref().map_or_else(|| "–".to_owned(), |t| self.time(t))
+    }
+
+    /// The other language, and this page's address in it.
+    pub fn other_lang(&self) -> (&'static str, String) {
+        let (name, tag) = match self.lang {
+            Lang::Ja => ("English", "en"),
+            Lang::En => ("日本語", "ja"),
+        };
+        let mut back = self.path.clone();
+        if !self.query.is_empty() {
+            back = format!("{back}?{}", self.query);
+        }
+        (name, format!("/language?to={tag}&back={}", urlencoding::encode(&back)))
+    }
+
+    /// The token that each form carries.
+    pub fn csrf(&self) -> &str {
+        self.session.as_ref().map_or("", |s| s.csrf.as_str())
+    }
+
+    /// Refuses a form that another site sent.
+    pub fn own_origin(&self) -> Result<(), Refusal> {
+        if self.origin_ok { Ok(()) } else { Err(Refusal::Foreign) }
+    }
+}
+
+impl User {
+    /// Refuses what the role may not do.
+    pub fn may(&self, action: Action) -> Result<(), Refusal> {
+        if access::allowed(&self.session.account.role, action) {
+            Ok(())
+        } else {
+            Err(Refusal::Forbidden)
+        }
+    }
+
+    /// Guards a state change: own origin, right token, allowed.
+    pub fn form(&self, csrf: &str, action: Action) -> Result<(), Refusal> {
+        self.cx.own_origin()?;
+        let same = subtle::ConstantTimeEq::ct_eq(csrf.as_bytes(), self.session.csrf.as_bytes());
+        if !bool::from(same) {
+            return Err(Refusal::Foreign);
+        }
+        self.may(action)
+    }
+
+    /// The actor as history and records name it.
+    pub fn actor(&self) -> String {
+        format!("account:{}", self.session.account.login)
+    }
+}
+
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get_all(header::COOKIE).iter().find_map(|line| {
+        line.to_str().ok()?.split(';').find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name).then(|| value.to_owned())
+        })
+    })
+}
+
+pub(crate) fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-ume" } else { "ume" }
+}
+
+fn language(headers: &HeaderMap) -> Lang {
+    if let Some(lang) = cookie(headers, "ume_lang").and_then(|tag| Lang::parse(&tag)) {
+        return lang;
+    }
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).unwrap_or("");
+    accepted.split(',').find_map(|tag| Lang::parse(tag.trim())).unwrap_or(Lang::Ja)
+}
+
+/// A browser names the origin of every cross-site POST; ours must be the host it talks to.
+fn origin_ok(parts: &Parts) -> bool {
+    if parts.method == Method::GET || parts.method == Method::HEAD {
+        return true;
+    }
+    let text = |name| parts.headers.get(name).and_then(|v: &header::HeaderValue| v.to_str().ok());
+    if text(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|s| s == "cross-site") {
+        return false;
+    }
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, h)| h == host),
+        (Some(_), None) => false,
+        (None, _) => true,
+    }
+}
+
+impl FromRequestParts<Shared> for Cx {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, house: &Shared) -> Result<Cx, Refusal> {
+        let token = cookie(&parts.headers, cookie_name(house.secure));
+        let session = match &token {
+            Some(token) => house.store.session(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?,
+            None => None,
+        };
+        Ok(Cx {
+            lang: language(&parts.headers),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or("").to_owned(),
+            session,
+            token,
+            now: house.store.now(),
+            origin_ok: origin_ok(parts),
+        })
+    }
+}
+
+impl FromRequestParts<Shared> for User {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, house: &Shared) -> Result<User, Refusal> {
+        let cx = Cx::from_request_parts(parts, house).await?;
+        let back = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+        let Some(session) = cx.session.clone() else { return Err(Refusal::SignIn(back)) };
+        if session.state != "full" {
+            return Err(Refusal::Enrol);
+        }
+        let user = User { cx, session };
+        user.may(Action::Read)?;
+        Ok(user)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "frame.html")]
+struct Frame<'a> {
+    cx: &'a Cx,
+    title: &'a str,
+    body: &'a str,
+}
+
+/// Puts a rendered body into the frame.
+pub fn page(cx: &Cx, title: &str, body: &impl Template) -> Answer {
+    let body = body.render()?;
+    Ok(Html(Frame { cx, title, body: &body }.render()?).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage<'a> {
+    ja: &'a str,
+    en: &'a str,
+    detail: &'a str,
+}
+
+/// The page for an address that leads nowhere.
+pub async fn not_found(State(_): State<Shared>) -> Refusal {
+    Refusal::NotFound
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, ja, en, detail) = match self {
+            Refusal::SignIn(back) => {
+                let to = format!("/login?back={}", urlencoding::encode(&back));
+                return Redirect::to(&to).into_response();
+            }
+            Refusal::Enrol => return Redirect::to("/second-factor").into_response(),
+            Refusal::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "この操作の権限がありません。権限は管理者が付与します。",
+                "Your role does not allow this. An administrator can grant it.",
+                String::new(),
+            ),
+            Refusal::NotFound => (
+                StatusCode::NOT_FOUND,
+                "ページまたはデータが見つかりません。",
+                "There is no such page or row.",
+                String::new(),
+            ),
+            Refusal::Foreign => (
+                StatusCode::FORBIDDEN,
+                "画面を開き直してから、もう一度送信してください（送信元を確認できませんでした）。",
+                "Open the page again and resend: the form's origin could not be confirmed.",
+                String::new(),
+            ),
+            Refusal::Bad(detail) => (
+                StatusCode::BAD_REQUEST,
+                "入力に誤りがあります。",
+                "The input is not right.",
+                detail,
+            ),
+            Refusal::Store(error @ StoreError::Conflict { .. }) => (
+                StatusCode::CONFLICT,
+                "別の人が先に変更しました。戻って最新の内容を確認し、もう一度保存してください。何も上書きしていません。",
+                "Someone else changed this first. Go back, look at the newest version and save again. Nothing was overwritten.",
+                error.to_string(),
+            ),
+            Refusal::Store(StoreError::Absent { .. }) => (
+                StatusCode::NOT_FOUND,
+                "データが見つかりません。",
+                "There is no such row.",
+                String::new(),
+            ),
+            Refusal::Store(error) => return broken("store", &error),
+            Refusal::Ledger(error) => return broken("ledger", &error),
+            Refusal::Template(error) => return broken("template", &error),
+        };
+        refusal(status, ja, en, &detail)
+    }
+}
+
+fn broken(part: &str, error: &dyn std::error::Error) -> Response {
+    let mut id = [0u8; 4];
+    let _ = getrandom::fill(&mut id);
+    let id = hex::encode(id);
+    tracing::error!(part, id, %error, "request failed");
+    refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "処理に失敗しました。下の番号を管理者へ伝えてください。保存は行われていません。",
+        "This failed. Tell your administrator the number below. Nothing was saved.",
+        &id,
+    )
+}
+
+fn refusal(status: StatusCode, ja: &str, en: &str, detail: &str) -> Response {
+    match (RefusalPage { ja, en, detail }).render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(_) => (status, format!("{ja}\n{en}\n{detail}\n")).into_response(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Records with their proofs, the ledger and its verification.
+
+use askama::Template;
+use axum::{
+    Form, Router,
+    extract::{Path, Query, State},
+    http::header,
+    response::IntoResponse,
+    routing::get,
+};
+use model::Id;
+use serde::Deserialize;
+use store::Record;
+
+use crate::{
+    Shared,
+    access::Action,
+    frame::{Answer, Cx, Refusal, User, page},
+};
+
+const RECORDS_SHOWN_MAX: usize = 100;
+const FAULTS_SHOWN_MAX: usize = 50;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/records", get(records))
+        .route("/records/{id}", get(record))
+        .route("/records/{id}/proof", get(proof))
+        .route("/ledger", get(ledger).post(verify))
+        .route("/ledger/checkpoint", get(checkpoint))
+        .route("/ledger/vkey", get(vkey))
+}
+
+#[derive(Deserialize)]
+struct RecordsQuery {
+    #[serde(default, rename = "type")]
+    ty: String,
+}
+
+struct TypeLine {
+    ty: String,
+    title: String,
+    rows: i64,
+    current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "records.html")]
+struct RecordsPage<'a> {
+    cx: &'a Cx,
+    types: Vec<TypeLine>,
+    records: Vec<Record>,
+    ty: &'a str,
+}
+
+async fn records(
+    State(house): State<Shared>,
+    user: User,
+    Query(query): Query<RecordsQuery>,
+) -> Answer {
+    let title = |ty: &str| {
+        house
+            .record_spec(ty)
+            .map_or_else(|| ty.to_owned(), |s| s.title.get(user.cx.lang).to_owned())
+    };
+    let types = house
+        .store
+        .count_by_type()
+        .await?
+        .into_iter()
+        .map(|(ty, rows)| TypeLine { title: title(&ty), current: ty == query.ty, ty, rows })
+        .collect();
+    let only: Vec<&str> = Some(query.ty.as_str()).filter(|t| !t.is_empty()).into_iter().collect();
+    let records = house.store.newest_records(&only, None, RECORDS_SHOWN_MAX).await?;
+    let body = RecordsPage { cx: &user.cx, types, records, ty: &query.ty };
+    page(&user.cx, user.cx.t("記録", "Records"), &body)
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage<'a> {
+    cx: &'a Cx,
+    title: String,
+    record: &'a Record,
+    facts: String,
+    leaf: String,
+    proof: String,
+    payload: &'a str,
+    proved: bool,
+}
+
+async fn find(house: &crate::House, id: &str) -> Result<Record, Refusal> {
+    let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
+    house.store.record(id).await?.ok_or(Refusal::NotFound)
+}
+
+async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {
+    let record = find(&house, &id).await?;
+    let leaf = store::record_leaf(&record)?;
+    let mut proof = String::new();
+    let mut proved = false;
+    if let Some(index) = record.leaf_index {
+        let mut ledger = house.ledger.lock().await;
+        let found = ledger.proof(index)?;
+        // Proved here means: the row as it stands now hashes to a leaf under the signed root.
+        let key = merkle::VerifierKey::parse(&ledger.verifier_key());
+        proved = key.is_ok_and(|key| {
+            let hash = merkle::leaf_hash(leaf.as_bytes());
+            found.verify(&hash, key.name(), &key, &[]).is_ok()
+        });
+        proof = found.to_string();
+    }
+    let payload = match house.store.payload_matches(&record).await? {
+        None if record.payload_commit.is_none() => user.cx.t("なし", "none"),
+        None => user.cx.t("消去済み", "shredded"),
+        Some(true) => user.cx.t("保存済み・証跡と一致", "kept, fits the leaf"),
+        Some(false) => user.cx.t("証跡と一致しません", "does not fit the leaf"),
+    };
+    let facts = serde_json::to_string_pretty(&record.facts).unwrap_or_default();
+    let title = house
+        .record_spec(&record.ty)
+        .map_or_else(|| record.ty.clone(), |s| s.title.get(user.cx.lang).to_owned());
+    let body =
+        RecordPage { cx: &user.cx, title, record: &record, facts, leaf, proof, payload, proved };
+    page(&user.cx, &record.ty, &body)
+}
+
+async fn proof(State(house): State<Shared>, _: User, Path(id): Path<String>) -> Answer {
+    let record = find(&house, &id).await?;
+    let Some(index) = record.leaf_index else { return Err(Refusal::NotFound) };
+    let proof = house.ledger.lock().await.proof(index)?.to_string();
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.tlog-proof\"")),
+    ];
+    Ok((headers, proof).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "ledger.html")]
+struct LedgerPage<'a> {
+    cx: &'a Cx,
+    checkpoint: String,
+    vkey: String,
+    size: u64,
+    report: Option<ledger::Report>,
+    faults: Vec<ledger::Fault>,
+}
+
+async fn ledger(State(house): State<Shared>, user: User) -> Answer {
+    show_ledger(&house, &user, None).await
+}
+
+#[derive(Deserialize)]
+struct CsrfForm {
+    csrf: String,
+}
+
+async fn verify(State(house): State<Shared>, user: User, Form(form): Form<CsrfForm>) -> Answer {
+    user.form(&form.csrf, Action::Read)?;
+    // Held while reading, so that the log does not grow under the verifier.
+    let mut guard = house.ledger.lock().await;
+    guard.checkpoint()?;
+    let (mut report, leaves) = ledger::verify(guard.folder())?;
+    ledger::verify_rows(&house.store, &leaves, &mut report).await?;
+    drop(guard);
+    show_ledger(&house, &user, Some(report)).await
+}
+
+async fn show_ledger(house: &crate::House, user: &User, report: Option<ledger::Report>) -> Answer {
+    let (checkpoint, vkey, size) = {
+        let mut ledger = house.ledger.lock().await;
+        (ledger.signed_checkpoint()?, ledger.verifier_key(), ledger.size())
+    };
+    let faults = report
+        .as_ref()
+        .map_or_else(Vec::new, |r| r.faults.iter().take(FAULTS_SHOWN_MAX).cloned().collect());
+    let body = LedgerPage { cx: &user.cx, checkpoint, vkey, size, report, faults };
+    page(&user.cx, user.cx.t("証跡", "Ledger"), &body)
+}
+
+async fn checkpoint(State(house): State<Shared>, _: User) -> Answer {
+    let text = house.ledger.lock().await.signed_checkpoint()?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+async fn vkey(State(house): State<Shared>, _: User) -> Answer {
+    let text = house.ledger.lock().await.verifier_key();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{text}\n")).into_response())
+}

@@ -1,0 +1,142 @@
+//! HTTP server, sessions, roles, page frame and the generic registers.
+//!
+//! Invariants: every page works as plain links and forms; no inline script or style; every state
+//! change passes [`frame::User::form`], which checks origin and token, and [`access::allowed`];
+//! secrets are never logged.
+
+pub mod access;
+mod auth;
+pub mod frame;
+mod ledger_pages;
+mod registers;
+pub mod secrets;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use model::{KindSpec, RecordSpec, RoomSpec, Table};
+use store::Store;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+const REQUEST_SECONDS_MAX: u64 = 30;
+
+/// What every handler works on.
+pub struct House {
+    pub store: Store,
+    pub ledger: Arc<tokio::sync::Mutex<ledger::Ledger>>,
+    /// Where collected events are archived, for the search.
+    pub archive: std::path::PathBuf,
+    /// The ordered rooms.
+    pub rooms: Vec<&'static RoomSpec>,
+    /// The hall's own declaration: documents, context, evidence handed in.
+    pub hall: &'static RoomSpec,
+    /// One-time set-up token while there is no account.
+    pub setup: Mutex<Option<String>>,
+    /// True behind TLS: cookies get the `__Host-` prefix.
+    pub secure: bool,
+    /// Woken after each change, so that leaves and levels follow at once.
+    pub changed: tokio::sync::Notify,
+    pub failures: Mutex<HashMap<String, auth::Failures>>,
+    /// Counts of the intake, published by the work loop for the events page.
+    pub intake: RwLock<serde_json::Value>,
+}
+
+/// Shared handle.
+pub type Shared = Arc<House>;
+
+impl House {
+    /// The declarations of rooms and hall.
+    pub fn specs(&self) -> impl Iterator<Item = &'static RoomSpec> + '_ {
+        self.rooms.iter().copied().chain([self.hall])
+    }
+
+    /// The kind with this id in this table, and the room that owns it.
+    pub fn kind(&self, table: Table, id: &str) -> Option<(&'static RoomSpec, &'static KindSpec)> {
+        self.specs().find_map(|room| {
+            kinds_of(room).find(|k| k.table == table && k.id == id).map(|kind| (room, kind))
+        })
+    }
+
+    /// The declaration of a record type.
+    pub fn record_spec(&self, ty: &str) -> Option<&'static RecordSpec> {
+        self.specs().flat_map(|room| room.records).find(|r| r.ty == ty)
+    }
+
+    /// Tells the work loop that something changed.
+    pub fn wake(&self) {
+        self.changed.notify_one();
+    }
+}
+
+/// All kinds a room declares.
+pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
+    room.kinds.iter().chain(room.rules).chain(room.others)
+}
+
+/// The platform's own routes. The hall and the rooms merge theirs before [`finish`].
+pub fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/assets/ume.css", get(stylesheet))
+        .merge(auth::routes())
+        .merge(registers::routes())
+        .merge(ledger_pages::routes())
+}
+
+/// Adds the layers that every route stands behind.
+pub fn finish(router: Router<Shared>, house: Shared) -> Router {
+    router
+        .fallback(frame::not_found)
+        .layer(axum::middleware::from_fn(safe_headers))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            Duration::from_secs(REQUEST_SECONDS_MAX),
+        ))
+        .layer(CatchPanicLayer::new())
+        .with_state(house)
+}
+
+async fn healthz(axum::extract::State(house): axum::extract::State<Shared>) -> Response {
+    match house.store.db().fetch("SELECT 1", &[]).await {
+        Ok(_) => (StatusCode::OK, "ok\n").into_response(),
+        Err(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+        }
+    }
+}
+
+async fn stylesheet() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (kind, include_str!("../assets/ume.css")).into_response()
+}
+
+async fn safe_headers(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let is_asset = request.uri().path().starts_with("/assets/ume.css");
+    let mut response = next.run(request).await;
+    let mut set = |name: HeaderName, value: &'static str| {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+         frame-ancestors 'none'; base-uri 'none'",
+    );
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(header::CACHE_CONTROL, if is_asset { "no-cache" } else { "no-store" });
+    response
+}

@@ -1,0 +1,162 @@
+//! The board: every control with its verdicts and level, computed from the store.
+
+use model::{Criterion, Level, Origin, RoomSpec, Status, Text, Timestamp, t};
+use store::{Store, StoreError};
+
+use crate::{
+    evaluate::{self, Reason, Verdict},
+    evidence::Evidence,
+};
+
+/// One control at one moment.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub spec: &'static RoomSpec,
+    pub level: Level,
+    pub level_by_slides: Level,
+    pub target: Level,
+    /// When time alone would first lower the level.
+    pub valid_until: Option<Timestamp>,
+    pub verdicts: Vec<Verdict>,
+}
+
+/// All controls at one moment.
+#[derive(Clone, Debug)]
+pub struct Board {
+    pub at: Timestamp,
+    pub controls: Vec<Control>,
+}
+
+/// Computes the board of these rooms from scratch.
+pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board, StoreError> {
+    let now = store.now();
+    let criteria: Vec<&Criterion> = rooms.iter().flat_map(|r| r.criteria).collect();
+    let evidence = Evidence::load(store, &criteria, now).await?;
+    let mut controls = Vec::with_capacity(rooms.len());
+    for spec in rooms {
+        let verdicts: Vec<Verdict> =
+            spec.criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect();
+        let target = store.setting(&target_setting(spec)).await?;
+        controls.push(Control {
+            spec,
+            level: evaluate::level(spec, &verdicts),
+            level_by_slides: evaluate::level_by_slides(spec, &verdicts),
+            target: target.and_then(|name| Level::parse(&name)).unwrap_or(Level::None),
+            valid_until: evaluate::level_valid_until(spec, &verdicts),
+            verdicts,
+        });
+    }
+    Ok(Board { at: now, controls })
+}
+
+/// Name of the setting that holds a control's target level.
+pub fn target_setting(spec: &RoomSpec) -> String {
+    format!("target/{}", spec.control)
+}
+
+impl Control {
+    /// The verdict of a criterion.
+    pub fn verdict(&self, id: &str) -> Option<&Verdict> {
+        self.verdicts.iter().find(|v| v.criterion == id)
+    }
+
+    /// What keeps the control from the next rung: its criteria that do not pass.
+    pub fn to_next(&self) -> Vec<&Verdict> {
+        let next = match self.level {
+            Level::None => Level::Ume,
+            Level::Ume => Level::Take,
+            Level::Take | Level::Matsu => Level::Matsu,
+        };
+        let on_rung =
+            |v: &&Verdict| self.spec.criterion(v.criterion).is_some_and(|c| c.level == next);
+        self.verdicts.iter().filter(|v| v.status != Status::Pass).filter(on_rung).collect()
+    }
+
+    /// The verdict that answers the room's question, with the answer's text.
+    pub fn answer(&self) -> (Text, Option<&Verdict>) {
+        let question = &self.spec.question;
+        let verdict = self.verdict(question.criterion);
+        let text = match verdict.map(|v| v.status) {
+            Some(Status::Pass) => question.yes,
+            Some(Status::Fail | Status::Stale) => question.no,
+            Some(Status::Unknown | Status::Excluded) | None => question.unknown,
+        };
+        (text, verdict)
+    }
+
+    /// Number of criteria that pass on a rung, and how many it has; slides' own only if asked.
+    pub fn rung_count(&self, rung: Level, slides_only: bool) -> (usize, usize) {
+        let on = self
+            .spec
+            .rung(rung)
+            .filter(|c| !slides_only || c.origin == Origin::Slides)
+            .map(|c| self.verdict(c.id).is_some_and(|v| v.status == Status::Pass));
+        let all: Vec<bool> = on.collect();
+        (all.iter().filter(|passed| **passed).count(), all.len())
+    }
+}
+
+impl Reason {
+    /// The reason as a text with `{name}` places, and the values for them.
+    pub fn text(&self) -> (Text, Vec<(&'static str, String)>) {
+        let percent = |permille: u16| format!("{}.{}", permille / 10, permille % 10);
+        match self {
+            Reason::Met => (t("満たしています", "met"), vec![]),
+            Reason::MetByHand => (
+                t("取込みまたは申告により満たしています", "met by imported or attested records"),
+                vec![],
+            ),
+            Reason::NotCollected => (t("まだ収集されていません", "not collected yet"), vec![]),
+            Reason::NoSubjects => (
+                t(
+                    "対象が登録されていません",
+                    "nothing is registered that this could be held against",
+                ),
+                vec![],
+            ),
+            Reason::Coverage { passed, total, needed_permille } => (
+                t(
+                    "{total}件中{passed}件（必要な割合 {needed}%）",
+                    "{passed} of {total} ({needed}% needed)",
+                ),
+                vec![
+                    ("passed", passed.to_string()),
+                    ("total", total.to_string()),
+                    ("needed", percent(*needed_permille)),
+                ],
+            ),
+            Reason::TooOld => (t("証拠が古くなっています", "the evidence is too old"), vec![]),
+            Reason::Measured { value, bound, at_least } => (
+                if *at_least {
+                    t(
+                        "実測 {value}（{bound}以上が必要）",
+                        "measured {value}, at least {bound} needed",
+                    )
+                } else {
+                    t(
+                        "実測 {value}（{bound}以下が必要）",
+                        "measured {value}, at most {bound} allowed",
+                    )
+                },
+                vec![("value", value.to_string()), ("bound", bound.to_string())],
+            ),
+            Reason::Excluded { until } => (
+                t("決定により対象外（期限 {until}）", "excluded by a decision until {until}"),
+                vec![("until", until.map_or_else(String::new, Timestamp::rfc3339))],
+            ),
+        }
+    }
+
+    /// The reason in one language.
+    pub fn render(&self, lang: model::Lang) -> String {
+        let (text, values) = self.text();
+        fill(text.get(lang), &values)
+    }
+}
+
+/// Replaces `{name}` places by values.
+pub fn fill(text: &str, values: &[(&str, String)]) -> String {
+    values
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}

@@ -1,0 +1,16 @@
+//! The hall where the rooms meet: verdicts and levels, computed from records, never ticked.
+//!
+//! Invariants: `evaluate` and `level` are pure functions of evidence and time; a level rests on
+//! nothing a person can type in above 梅; what is unknown never counts.
+
+pub mod board;
+pub mod evaluate;
+pub mod evidence;
+pub mod pages;
+mod spec;
+pub mod status;
+
+pub use board::{Board, Control, compute, fill, target_setting};
+pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
+pub use evidence::Evidence;
+pub use spec::SPEC;

@@ -1,0 +1,95 @@
+//! `ume serve`: opens the data folder, starts the work and the server.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use crate::{CliError, data, rooms::ROOMS, work};
+
+/// Runs until Ctrl-C or SIGTERM.
+pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError> {
+    data::create(folder)?;
+    let _lock = data::lock(folder)?;
+    let store = store::Store::open(folder, store::system_clock()).await?;
+    let origin = origin(&store).await?;
+    let mut ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
+    while ledger::drain(&store, &mut ledger).await? > 0 {}
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
+    let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
+    let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
+    let board = isms::compute(&store, &ROOMS).await?;
+    let house = Arc::new(web::House {
+        store,
+        ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
+        archive: folder.join("stream"),
+        rooms: ROOMS.to_vec(),
+        hall: &isms::SPEC,
+        setup: Mutex::new(token.clone()),
+        secure: false,
+        changed: tokio::sync::Notify::new(),
+        failures: Mutex::new(HashMap::new()),
+        intake: RwLock::new(serde_json::Value::Null),
+    });
+    let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
+    let work = tokio::spawn(work::run(house.clone(), board.clone()));
+    let router = web::routes()
+        .merge(isms::pages::routes())
+        .merge(work::routes())
+        .layer(axum::Extension(board));
+    let app = web::finish(router, house.clone());
+    announce(address, token.as_deref());
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stopped());
+    let outcome = served.await.map_err(|e| CliError::Listen(listen, e));
+    work.abort();
+    let _ = work.await;
+    let mut ledger = house.ledger.lock().await;
+    while ledger::drain(&house.store, &mut ledger).await? > 0 {}
+    ledger.checkpoint()?;
+    house.store.db().close().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Name of this ledger, drawn once: two Umes must never share one.
+async fn origin(store: &store::Store) -> Result<String, CliError> {
+    if let Some(origin) = store.setting("ledger_origin").await? {
+        return Ok(origin);
+    }
+    let origin = format!("ume.local/{}", &random()?[..16]);
+    store.set_setting("ledger_origin", &origin).await?;
+    Ok(origin)
+}
+
+fn random() -> Result<String, CliError> {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).map_err(|_| CliError::Random)?;
+    Ok(hex::encode(bytes))
+}
+
+fn announce(address: SocketAddr, token: Option<&str>) {
+    // Passkeys refuse IP addresses, so the name is what people should bookmark.
+    let host =
+        if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
+    let base = format!("http://{host}:{}", address.port());
+    println!("Ume 梅  {base}");
+    if let Some(token) = token {
+        println!("set up here, once / 初回設定（一度だけ使えます）: {base}/setup?token={token}");
+    }
+}
+
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
