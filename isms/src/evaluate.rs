@@ -75,6 +75,8 @@ struct Subject {
     object: Json,
     hash: Option<String>,
     observed: Option<Timestamp>,
+    /// When a record leaves the window of the denominator.
+    leaves: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -174,6 +176,7 @@ impl Judge<'_> {
         let subjects = self.subjects(&check.of);
         let whole = self.handed_in(None, check.fresh_hours);
         let mut passing: Vec<Judged> = Vec::new();
+        let leaving: Vec<Timestamp> = subjects.iter().filter_map(|s| s.leaves).collect();
         let (mut stale, mut unknown) = (0u64, 0u64);
         let mut misses = Vec::new();
         let mut by_hand = false;
@@ -188,7 +191,8 @@ impl Judge<'_> {
             }
             match judged.status {
                 Status::Pass => {
-                    passing.push(judged);
+                    let ends = [judged.valid_until, subject.leaves].into_iter().flatten().min();
+                    passing.push(Judged { valid_until: ends, ..judged });
                     continue;
                 }
                 Status::Stale => stale += 1,
@@ -211,6 +215,8 @@ impl Judge<'_> {
                     by_hand = true;
                     (Status::Pass, Reason::MetByHand)
                 }
+                // Like an aggregate: what was seen once, but not in the window, is stale.
+                None if self.seen_before(&check.of) => (Status::Stale, Reason::TooOld),
                 None => (Status::Unknown, Reason::NoSubjects),
             }
         } else if enough(passed) {
@@ -225,7 +231,7 @@ impl Judge<'_> {
         };
         let valid_until = match (status, total) {
             (Status::Pass, 0) => whole.and_then(|w| w.valid_until),
-            (Status::Pass, _) => pass_ends(&passing, check.at_least_permille, total),
+            (Status::Pass, _) => pass_ends(&passing, &leaving, check.at_least_permille, total),
             _ => None,
         };
         Verdict {
@@ -346,7 +352,7 @@ impl Judge<'_> {
                     .iter()
                     .flat_map(|ty| self.evidence.records(ty))
                     .filter(|r| r.observed_to >= since && r.assurance >= self.floor)
-                    .map(record_subject)
+                    .map(|r| record_subject(r, within_hours))
                     .filter(|s| meets(only, &s.object))
                     .collect()
             }
@@ -359,6 +365,7 @@ impl Judge<'_> {
                     object: json!({}),
                     hash: None,
                     observed: None,
+                    leaves: None,
                 })
                 .collect(),
             Subjects::AssetParts { kinds, only, field, parts } => {
@@ -371,11 +378,19 @@ impl Judge<'_> {
                         object: asset.object.clone(),
                         hash: asset.hash.clone(),
                         observed: None,
+                        leaves: None,
                     }));
                 }
                 out
             }
         }
+    }
+
+    /// Whether the denominator is of records and one of them is known, however old.
+    fn seen_before(&self, of: &Subjects) -> bool {
+        let Subjects::Records { types, only, .. } = *of else { return false };
+        let mut records = types.iter().flat_map(|ty| self.evidence.records(ty));
+        records.any(|r| r.assurance >= self.floor && meets(only, &facts(r)))
     }
 
     fn row_subjects(&self, table: Table, kinds: &[&str], only: &[Cond]) -> Vec<Subject> {
@@ -393,8 +408,10 @@ impl Judge<'_> {
                     part: None,
                     name: row.name.clone(),
                     object: Json::Object(object),
-                    hash: row.content_hash().ok(),
+                    // A stored row has one; an empty hash equals none that a decision binds.
+                    hash: Some(row.content_hash().unwrap_or_default()),
                     observed: Some(row.updated_at),
+                    leaves: None,
                 }
             })
             .filter(|s| meets(only, &s.object))
@@ -459,16 +476,31 @@ impl Judge<'_> {
         Judged { status, observed: Some(observed), valid_until: Some(end) }
     }
 
+    /// A part of the whole has no row: the decision's attributes name it. A decision about a row
+    /// that names no part covers all its parts. What has no hash (a part, a record) is never edited.
     fn decision(&self, kind: &str, subject: &Subject) -> Judged {
-        let about = self
+        let about = |d: &&store::Row| {
+            let named = subject.part.and_then(|(field, part)| {
+                d.attributes.get(field).map(|named| named.as_str() == Some(part))
+            });
+            match subject.id {
+                Some(_) => d.subject == subject.id && named != Some(false),
+                None => named == Some(true),
+            }
+        };
+        let newest = self
             .evidence
             .rows(Table::Decision)
             .iter()
-            .filter(|d| d.kind == kind && d.subject.is_some() && d.subject == subject.id)
+            .filter(|d| d.kind == kind)
+            .filter(about)
             .max_by_key(|d| d.updated_at);
-        let Some(decision) = about else { return Judged::of(Status::Unknown) };
+        let Some(decision) = newest else { return Judged::of(Status::Unknown) };
         let expired = decision.ends_at.is_some_and(|end| end <= self.now);
-        let edited = decision.subject_hash.is_none() || decision.subject_hash != subject.hash;
+        let edited = subject
+            .hash
+            .as_deref()
+            .is_some_and(|hash| hash.is_empty() || decision.subject_hash.as_deref() != Some(hash));
         let status = if decision.status != "approved" {
             Status::Fail
         } else if expired || edited {
@@ -515,8 +547,15 @@ impl Judge<'_> {
             Status::Stale => 2,
             Status::Pass => 3,
         };
+        // Evidence that says "fail" (it has an age, attributes have none) is not hidden by a member
+        // of which nothing is known; else a person's word could override it.
+        let best = |j: &&Judged| match j.status {
+            Status::Unknown => 1,
+            Status::Fail if j.valid_until.is_some() => 2,
+            _ => 2 * rank(j),
+        };
         let chosen = if any {
-            judged.iter().max_by_key(|j| (rank(j), j.valid_until.map_or(i64::MAX, |t| t.0)))
+            judged.iter().max_by_key(|j| (best(j), j.valid_until.map_or(i64::MAX, |t| t.0)))
         } else {
             judged.iter().min_by_key(rank)
         };
@@ -532,20 +571,33 @@ impl Judge<'_> {
     }
 }
 
-/// When so many passes have expired that the threshold is missed.
-fn pass_ends(passing: &[Judged], at_least_permille: u16, total: u64) -> Option<Timestamp> {
-    let needed = (u64::from(at_least_permille) * total).div_ceil(1000);
-    let spare = (passing.len() as u64).saturating_sub(needed) as usize;
+/// When so many passes have expired that the threshold is missed. Records that leave the window take
+/// themselves out of the denominator too.
+fn pass_ends(
+    passing: &[Judged],
+    leaving: &[Timestamp],
+    at_least_permille: u16,
+    total: u64,
+) -> Option<Timestamp> {
     let mut ends: Vec<Timestamp> = passing.iter().filter_map(|j| j.valid_until).collect();
     ends.sort_unstable();
-    ends.get(spare).copied()
+    let mut leaving = leaving.to_vec();
+    leaving.sort_unstable();
+    let mut times = [&ends[..], &leaving[..]].concat();
+    times.sort_unstable();
+    times.dedup();
+    times.into_iter().find(|time| {
+        let passed = passing.len() as u64 - ends.partition_point(|t| t <= time) as u64;
+        let total = total - leaving.partition_point(|t| t <= time) as u64;
+        total == 0 || passed * 1000 < u64::from(at_least_permille) * total
+    })
 }
 
 fn facts(record: &Record) -> Json {
     Json::Object(record.facts.clone())
 }
 
-fn record_subject(record: &Record) -> Subject {
+fn record_subject(record: &Record, within_hours: u32) -> Subject {
     Subject {
         id: Some(record.id),
         part: None,
@@ -553,6 +605,7 @@ fn record_subject(record: &Record) -> Subject {
         object: facts(record),
         hash: None,
         observed: Some(record.observed_to),
+        leaves: Some(record.observed_to.plus_hours(i64::from(within_hours))),
     }
 }
 
@@ -596,5 +649,237 @@ fn measure(measure: &Measure, records: &[&Record]) -> Option<i64> {
                 .collect();
             Some(seen.len() as i64)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Expr, Op, Producer, Value, t};
+    use threat_intelligence::SPEC;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
+    const FRESH_H: u32 = 100;
+    const PARTS: [&str; 20] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
+        "s", "t",
+    ];
+    const OK: Cond = Cond { field: "ok", op: Op::Eq(Value::Bool(true)) };
+    const A: Predicate = Predicate::Record { types: &["x.a"], only: &[], must: &[OK] };
+    const B: Predicate = Predicate::Record { types: &["x.b"], only: &[], must: &[OK] };
+
+    fn criterion(of: Subjects, must: Predicate, at_least_permille: u16) -> Criterion {
+        let check = PerSubject { of, must, at_least_permille, fresh_hours: FRESH_H };
+        Criterion {
+            id: "x/take-1",
+            level: Level::Take,
+            origin: Origin::Ume,
+            text: t("試", "test"),
+            check: Check::PerSubject(check),
+            by_hand: None,
+            producer: Producer::NotYet,
+            minutes_per_miss: 1,
+        }
+    }
+
+    fn record(ty: &str, part: &str, ok: bool, age_hours: i64) -> Record {
+        let mut random = [0; 10];
+        for (place, byte) in random.iter_mut().zip(ty.bytes().chain(part.bytes())) {
+            *place = byte;
+        }
+        let at = NOW.minus_hours(age_hours);
+        let facts = json!({"part": part, "ok": ok});
+        Record {
+            id: Id::from_parts(at, &random),
+            ty: ty.to_owned(),
+            subject: None,
+            actor: String::new(),
+            observed_from: at,
+            observed_to: at,
+            received_at: at,
+            source: String::new(),
+            assurance: Assurance::Machine,
+            facts: facts.as_object().cloned().unwrap_or_default(),
+            payload_commit: None,
+            leaf_index: None,
+        }
+    }
+
+    fn judged(criterion: &Criterion, records: Vec<Record>, now: Timestamp) -> Verdict {
+        let mut evidence = Evidence::default();
+        evidence.add_records(records);
+        evaluate(criterion, &evidence, now)
+    }
+
+    fn of_twenty() -> Criterion {
+        criterion(Subjects::Parts { field: "part", parts: &PARTS }, A, 950)
+    }
+
+    fn twenty(passing: usize) -> Vec<Record> {
+        let each = PARTS.iter().enumerate();
+        each.map(|(i, part)| record("x.a", part, i < passing, i as i64)).collect()
+    }
+
+    #[test]
+    fn nineteen_of_twenty_are_95_percent_and_eighteen_are_not() {
+        let pass = judged(&of_twenty(), twenty(19), NOW);
+        assert_eq!((pass.status, pass.passed, pass.total), (Status::Pass, 19, 20));
+        assert_eq!(pass.misses.len(), 1);
+        let fail = judged(&of_twenty(), twenty(18), NOW);
+        assert_eq!(fail.status, Status::Fail);
+        let reason = Reason::Coverage { passed: 18, total: 20, needed_permille: 950 };
+        assert_eq!(fail.reason, reason);
+    }
+
+    #[test]
+    fn what_might_still_pass_is_not_failed() {
+        let mut records = twenty(18);
+        records.truncate(18);
+        assert_eq!(judged(&of_twenty(), records.clone(), NOW).status, Status::Unknown);
+        records.push(record("x.a", "s", true, i64::from(FRESH_H) + 1));
+        assert_eq!(judged(&of_twenty(), records, NOW).status, Status::Stale);
+    }
+
+    #[test]
+    fn valid_until_is_when_the_threshold_would_be_missed() {
+        // The oldest is 19 hours old; one may expire, so the next one, 18 hours old, decides.
+        let all = judged(&of_twenty(), twenty(20), NOW);
+        let until = NOW.plus_hours(i64::from(FRESH_H) - 18);
+        assert_eq!(all.valid_until, Some(until));
+        assert_eq!(judged(&of_twenty(), twenty(20), until).status, Status::Pass);
+        let behind = judged(&of_twenty(), twenty(20), Timestamp(until.0 + 1));
+        assert_eq!(behind.status, Status::Stale);
+        // Without a spare the oldest that passes decides: the one that fails is the 19 hours old.
+        let tight = judged(&of_twenty(), twenty(19), NOW);
+        assert_eq!(tight.valid_until, Some(until));
+    }
+
+    #[test]
+    fn records_that_leave_the_window_leave_the_denominator() {
+        let of = Subjects::Records { types: &["x.a"], only: &[], within_hours: 50 };
+        let half = criterion(of, Predicate::Attributes(&[OK]), 500);
+        let records = || vec![record("x.a", "a", false, 20), record("x.a", "b", true, 10)];
+        let now = judged(&half, records(), NOW);
+        assert_eq!((now.status, now.valid_until), (Status::Pass, Some(NOW.plus_hours(40))));
+        let gone = judged(&half, records(), Timestamp(NOW.plus_hours(40).0 + 1));
+        assert_eq!((gone.status, gone.reason), (Status::Stale, Reason::TooOld));
+        let mixed = vec![record("x.a", "a", false, 10), record("x.a", "b", true, 20)];
+        assert_eq!(judged(&half, mixed, NOW).valid_until, Some(NOW.plus_hours(30)));
+    }
+
+    #[test]
+    fn an_empty_denominator_is_unknown() {
+        for of in [
+            Subjects::Assets { kinds: &["host"], only: &[] },
+            Subjects::Norms { prefix: "x/" },
+            Subjects::Records { types: &["x.a"], only: &[], within_hours: 1 },
+            Subjects::AssetParts { kinds: &["host"], only: &[], field: "part", parts: &PARTS },
+        ] {
+            let verdict = judged(&criterion(of, Predicate::Attributes(&[]), 0), vec![], NOW);
+            assert_eq!((verdict.status, verdict.reason), (Status::Unknown, Reason::NoSubjects));
+        }
+    }
+
+    #[test]
+    fn all_takes_the_worst_and_any_the_best() {
+        const ALL: Predicate = Predicate::All(&[A, B]);
+        const ANY: Predicate = Predicate::Any(&[A, B]);
+        let ranked = [Status::Fail, Status::Unknown, Status::Stale, Status::Pass];
+        let about = |ty: &str, status: Status| match status {
+            Status::Fail => Some(record(ty, "a", false, 1)),
+            Status::Stale => Some(record(ty, "a", true, i64::from(FRESH_H) + 1)),
+            Status::Pass => Some(record(ty, "a", true, 1)),
+            Status::Unknown | Status::Excluded => None,
+        };
+        let of = Subjects::Parts { field: "part", parts: &["a"] };
+        for (i, a) in ranked.into_iter().enumerate() {
+            for (j, b) in ranked.into_iter().enumerate() {
+                let records: Vec<Record> =
+                    [about("x.a", a), about("x.b", b)].into_iter().flatten().collect();
+                let all = judged(&criterion(of, ALL, 1000), records.clone(), NOW);
+                assert_eq!(all.status, ranked[i.min(j)], "all of {a:?} and {b:?}");
+                let any = judged(&criterion(of, ANY, 1000), records, NOW);
+                // Evidence that says "fail" is not hidden by what is unknown.
+                let best = if i.max(j) == 1 && i != j { Status::Fail } else { ranked[i.max(j)] };
+                assert_eq!(any.status, best, "any of {a:?} and {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_is_valid_as_long_as_its_first_member_and_any_as_its_last() {
+        let of = Subjects::Parts { field: "part", parts: &["a"] };
+        let records = || vec![record("x.a", "a", true, 5), record("x.b", "a", true, 1)];
+        let fresh = i64::from(FRESH_H);
+        let all = judged(&criterion(of, Predicate::All(&[A, B]), 1000), records(), NOW);
+        assert_eq!(all.valid_until, Some(NOW.plus_hours(fresh - 5)));
+        let any = judged(&criterion(of, Predicate::Any(&[A, B]), 1000), records(), NOW);
+        assert_eq!(any.valid_until, Some(NOW.plus_hours(fresh - 1)));
+    }
+
+    /// Verdicts of the first room, whose 梅 has two ways: (ume-1 and ume-2) or ume-3.
+    fn verdicts(spec: &RoomSpec, passes: &dyn Fn(&Criterion) -> bool) -> Vec<Verdict> {
+        let each = spec.criteria.iter().map(|c| Verdict {
+            criterion: c.id,
+            status: if passes(c) { Status::Pass } else { Status::Fail },
+            reason: Reason::Met,
+            passed: 0,
+            total: 1,
+            misses: vec![],
+            oldest: None,
+            valid_until: None,
+            by_hand: false,
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn a_rung_with_two_ways_is_reached_by_either() {
+        assert!(matches!(SPEC.ladder[0], Expr::Any(_)));
+        for (passing, reached) in [
+            (&["5.7/ume-3"][..], Level::Ume),
+            (&["5.7/ume-1", "5.7/ume-2"], Level::Ume),
+            (&["5.7/ume-1"], Level::None),
+            (&[], Level::None),
+        ] {
+            let verdicts = verdicts(&SPEC, &|c| passing.contains(&c.id));
+            assert_eq!(level(&SPEC, &verdicts), reached, "{passing:?}");
+        }
+        let above = verdicts(&SPEC, &|c| c.level != Level::Ume);
+        assert_eq!(level(&SPEC, &above), Level::None, "no rung without those below");
+        assert_eq!(level(&SPEC, &verdicts(&SPEC, &|_| true)), Level::Matsu);
+    }
+
+    #[test]
+    fn the_slides_level_ignores_what_ume_added() {
+        let slides = verdicts(&SPEC, &|c| c.origin == Origin::Slides);
+        assert_eq!(level(&SPEC, &slides), Level::Ume);
+        assert_eq!(level_by_slides(&SPEC, &slides), Level::Matsu);
+        // A rung on which the slides say nothing is not reached by them.
+        let own: Vec<Criterion> = SPEC
+            .criteria
+            .iter()
+            .map(|c| Criterion {
+                origin: if c.level == Level::Take { Origin::Ume } else { c.origin },
+                ..*c
+            })
+            .collect();
+        let spec = RoomSpec { criteria: own.leak(), ..SPEC };
+        assert_eq!(level_by_slides(&spec, &verdicts(&spec, &|_| true)), Level::Ume);
+    }
+
+    #[test]
+    fn the_level_is_valid_until_the_first_rung_would_fall() {
+        let mut all = verdicts(&SPEC, &|_| true);
+        for verdict in &mut all {
+            verdict.valid_until = match verdict.criterion {
+                // The other way to 梅 still holds.
+                "5.7/ume-1" => Some(NOW.plus_hours(1)),
+                "5.7/take-2" => Some(NOW.plus_hours(2)),
+                _ => Some(NOW.plus_hours(3)),
+            };
+        }
+        assert_eq!(level_valid_until(&SPEC, &all), Some(NOW.plus_hours(2)));
     }
 }

@@ -6,6 +6,7 @@
 pub mod board;
 pub mod evaluate;
 pub mod evidence;
+pub mod norms;
 pub mod pages;
 mod spec;
 pub mod status;

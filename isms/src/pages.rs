@@ -272,7 +272,9 @@ async fn target(
     let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
     let id = house.store.new_id()?;
-    let mut decision = Row::new(Table::Decision, id, "target", spec.name.ja);
+    // Control and sign, because a row's name has no second language.
+    let name = format!("{} {}", spec.control, level.sign());
+    let mut decision = Row::new(Table::Decision, id, "target", &name);
     decision.status = "approved".to_owned();
     decision.attributes.insert("control".into(), spec.control.into());
     decision.attributes.insert("level".into(), level.name().into());

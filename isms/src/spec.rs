@@ -234,11 +234,65 @@ const OTHERS: &[KindSpec] = &[
         t("基準を対象外とする決定。期限が要る。", "Takes a criterion out, until a date."),
     ),
     decision(
+        "exception",
+        t("例外", "Exception"),
+        t("対象について例外を認める決定。", "Admits an exception for its subject."),
+    ),
+    decision(
+        "review",
+        t("見直し", "Review"),
+        t("対象の版を見直した決定。", "Says that this version of its subject was reviewed."),
+    ),
+    decision(
         "target",
         t("目標レベル", "Target level"),
         t("管理策の目標レベルの決定。", "Sets the target level of a control."),
     ),
+    norm(
+        "annex_a",
+        t("附属書Aの管理策", "Annex A control"),
+        t("2022年版の附属書Aの管理策。", "Controls in Annex A of 2022."),
+    ),
+    norm(
+        "clause",
+        t("箇条", "Clause"),
+        t("本文の箇条4から10。", "Clauses 4 to 10 of the standard."),
+    ),
+    norm(
+        "annex_a_2013",
+        t("附属書Aの管理策（2013年版）", "Annex A control of 2013"),
+        t("2013年版の附属書A。移行時に使う。", "Annex A of 2013, for the move to 2022."),
+    ),
 ];
+
+const NORM_FIELDS: &[Field] = &[
+    Field::new("norm_id", t("識別子", "Id"), FieldType::Text).required(),
+    Field::new("number", t("番号", "Number"), FieldType::Text).required(),
+    Field::new("set", t("規格", "Standard"), FieldType::Text).required(),
+    Field::new("edition", t("版", "Edition"), FieldType::Text).required(),
+    Field::new("title_ja", t("題名（日本語）", "Title in Japanese"), FieldType::Text).required(),
+    Field::new("title_en", t("題名（英語）", "Title in English"), FieldType::Text).required(),
+    Field::new("summary_ja", t("要約（日本語）", "Summary in Japanese"), FieldType::Multiline),
+    Field::new("summary_en", t("要約（英語）", "Summary in English"), FieldType::Multiline),
+    Field::new(
+        "theme",
+        t("テーマ", "Theme"),
+        FieldType::Enum(&[
+            Choice { value: "organizational", label: t("組織的", "organizational") },
+            Choice { value: "people", label: t("人的", "people") },
+            Choice { value: "physical", label: t("物理的", "physical") },
+            Choice { value: "technological", label: t("技術的", "technological") },
+        ]),
+    ),
+    Field::new("control_type", t("管理策タイプ", "Control type"), FieldType::List),
+    Field::new("properties", t("情報セキュリティ特性", "Security properties"), FieldType::List),
+    Field::new("new_in_2022", t("2022年版で新規", "New in 2022"), FieldType::Boolean),
+    Field::new("author", t("要約の作成者", "Author of the summary"), FieldType::Text).required(),
+];
+
+const fn norm(id: &'static str, title: model::Text, help: model::Text) -> KindSpec {
+    KindSpec { id, table: Table::Norm, title, help, fields: NORM_FIELDS, version: 1 }
+}
 
 const DECISION_FIELDS: &[Field] = &[
     Field::new("signer", t("署名者", "Signer"), FieldType::Text),

@@ -1,6 +1,7 @@
 //! The front door: command line, configuration, wiring. No logic.
 
 mod data;
+mod db;
 mod events;
 mod rooms;
 mod serve;
@@ -51,6 +52,11 @@ enum Command {
         /// Print each criterion with what produces its evidence instead
         #[arg(long)]
         producers: bool,
+    },
+    /// Move between SQLite and PostgreSQL, compare two databases
+    Db {
+        #[command(subcommand)]
+        command: db::DbCommand,
     },
     /// The evidence ledger
     Ledger {
@@ -116,6 +122,8 @@ pub enum CliError {
     #[error(transparent)]
     Ledger(#[from] ledger::LedgerError),
     #[error(transparent)]
+    Norms(#[from] isms::norms::NormError),
+    #[error(transparent)]
     Stream(#[from] stream::Error),
 }
 
@@ -168,6 +176,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Status { data, format, producers } => {
             status(&data::folder(data.path), format, producers).await
         }
+        Command::Db { command } => db::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await
         }

@@ -3,7 +3,7 @@
 use model::RoomSpec;
 
 /// The rooms in the order of Annex A.
-pub const ROOMS: [&RoomSpec; 9] = [
+pub const ROOMS: [&RoomSpec; 11] = [
     &threat_intelligence::SPEC,
     &cloud_services::SPEC,
     &ict_readiness::SPEC,
@@ -13,4 +13,6 @@ pub const ROOMS: [&RoomSpec; 9] = [
     &data_masking::SPEC,
     &leakage_prevention::SPEC,
     &monitoring::SPEC,
+    &web_filtering::SPEC,
+    &secure_coding::SPEC,
 ];

@@ -15,6 +15,10 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let norms = isms::norms::load(&store).await?;
+    if norms > 0 {
+        tracing::info!(norms, "norm content loaded");
+    }
     let origin = origin(&store).await?;
     let mut ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
     while ledger::drain(&store, &mut ledger).await? > 0 {}

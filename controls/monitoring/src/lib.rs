@@ -22,7 +22,7 @@ pub const SPEC: RoomSpec = RoomSpec {
         "Watch how networks, systems and applications behave, notice what departs from normal and judge whether it is an information security incident. Detective and corrective; confidentiality, integrity and availability; clauses 8.1 and 9.1.",
     ),
     overview: t(
-        "機器・ネットワーク・アプリケーション・セキュリティ製品の声を集め、平常を覚え(定常監視)、そこからの外れ(攻撃・故障・枯渇)を知らせる(異常検知)。",
+        "機器・ネットワーク・アプリケーション・セキュリティ製品のログを集め、平常を覚え(定常監視)、そこからの外れ(攻撃・故障・枯渇)を知らせる(異常検知)。",
         "Ume collects what machines, networks, applications and security tools say, learns what is normal, and reports departures: attack, failure, exhaustion.",
     ),
     aim: t(
@@ -39,18 +39,18 @@ pub const SPEC: RoomSpec = RoomSpec {
     ),
     related: &["5.25", "5.26", "8.6", "8.15"],
     question: Question {
-        text: t("黙っている機器はないか", "Is any machine silent?"),
+        text: t("ログが途絶えている機器はないか", "Is any machine silent?"),
         criterion: "8.16/ume-1",
         yes: t(
-            "ありません。対象の{total}台すべてが24時間以内に声を届けています。",
+            "ありません。対象の{total}台すべてから24時間以内にログが届いています。",
             "None: {passed} of {total} machines in scope were heard within 24 hours.",
         ),
         no: t(
-            "{total}台のうち{missing}台の声が届いていません。",
+            "{total}台のうち{missing}台からログが届いていません。",
             "{missing} of {total} machines are not heard.",
         ),
         unknown: t(
-            "まだ分かりません。{total}台のうち声が確かめられたのは{passed}台です。",
+            "まだ分かりません。{total}台のうちログが届いていると確かめられたのは{passed}台です。",
             "Not known yet: {passed} of {total} machines have been heard.",
         ),
     },

@@ -42,17 +42,20 @@ const fn is(field: &'static str, value: &'static str) -> Cond {
     needs(field, Op::Eq(Value::Text(value)))
 }
 
-/// The probe over one way round the filter did not get through.
+/// A probe over a way round the filter got nowhere, and the filter's own outage was drilled.
+const NOT_THROUGH: &[Cond] =
+    &[needs("got", Op::OneOf(&["blocked", "refused", "failed"])), at_most("drill_age_days", 90)];
+
+/// The newest probe over the way these conditions name.
 const fn no_way(only: &'static [Cond]) -> Predicate {
-    Predicate::Record {
-        types: &["web_filtering.bypass_probe"],
-        only,
-        must: &[
-            needs("got", Op::OneOf(&["blocked", "refused", "failed"])),
-            at_most("drill_age_days", 90),
-        ],
-    }
+    Predicate::Record { types: &["web_filtering.bypass_probe"], only, must: NOT_THROUGH }
 }
+
+const DIRECT_HTTP: &[Cond] = &[is("kind", "direct_http")];
+const DIRECT_HTTPS: &[Cond] = &[is("kind", "direct_https")];
+const UDP_443: &[Cond] = &[is("kind", "udp_443")];
+const FOREIGN_DNS: &[Cond] = &[is("kind", "foreign_dns")];
+const DOH: &[Cond] = &[is("kind", "doh")];
 
 pub(crate) const LADDER: [Expr; 3] = [
     Expr::All(&[
@@ -175,10 +178,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "Subscribed lists were refreshed within 7 days, and entries added by hand were reviewed within 180 days",
         ),
         check: Check::PerSubject(PerSubject {
-            of: Subjects::Assets {
-                kinds: &["web_source"],
-                only: &[needs("content", Op::OneOf(&["deny", "allow"]))],
-            },
+            of: Subjects::Assets { kinds: &["web_source"], only: &[] },
             must: Predicate::Any(&[
                 Predicate::All(&[
                     Predicate::Attributes(&[is("origin", "subscription")]),
@@ -471,11 +471,11 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         check: Check::PerSubject(PerSubject {
             of: Subjects::Assets { kinds: &["subnet"], only: &[] },
             must: Predicate::All(&[
-                no_way(&[is("kind", "direct_http")]),
-                no_way(&[is("kind", "direct_https")]),
-                no_way(&[is("kind", "udp_443")]),
-                no_way(&[is("kind", "foreign_dns")]),
-                no_way(&[is("kind", "doh")]),
+                no_way(DIRECT_HTTP),
+                no_way(DIRECT_HTTPS),
+                no_way(UDP_443),
+                no_way(FOREIGN_DNS),
+                no_way(DOH),
             ]),
             at_least_permille: 900,
             fresh_hours: WEEK_H,

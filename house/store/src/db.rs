@@ -167,6 +167,23 @@ impl Db {
         }
     }
 
+    /// Begins a transaction that sees one snapshot of everything and writes nothing.
+    pub(crate) async fn begin_read(&self) -> Result<Tx, StoreError> {
+        match self {
+            Db::Sqlite { readers, .. } => Ok(Tx::Sqlite(readers.begin_with("BEGIN").await?)),
+            Db::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Ok(Tx::Postgres(pool.begin_with(begin).await?))
+            }
+        }
+    }
+
+    /// Writes a consistent copy of a SQLite database to an empty file, beside a running server.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.to_str().ok_or(StoreError::Address)?;
+        self.fetch("VACUUM INTO $1", &[path.into()]).await.map(|_| ())
+    }
+
     /// Runs several statements of a migration as they stand.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), StoreError> {
         let text = AssertSqlSafe(sql.to_owned());

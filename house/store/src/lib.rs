@@ -11,6 +11,7 @@ mod db;
 mod people;
 mod records;
 mod rows;
+mod transfer;
 
 use std::{path::Path, sync::Arc};
 
@@ -20,6 +21,7 @@ pub use db::{Db, Tx, Val};
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{Filter, Row, Version, Write, row_leaf};
+pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 
 /// Gives the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -55,6 +57,16 @@ pub enum StoreError {
         "the leaf of {0} has {1} bytes, the ledger takes at most {2}: move bulky content to the payload"
     )]
     LargeLeaf(String, usize, usize),
+    #[error("not an address of a database: write sqlite:PATH or postgres://…")]
+    Address,
+    #[error("the target already holds rows (table {0}): move into an empty database")]
+    NotEmpty(&'static str),
+    #[error("table {0} came out different from what went in; nothing was moved")]
+    Differs(&'static str),
+    #[error(
+        "the two databases have different schemas: start this version of Ume once on the older one"
+    )]
+    Migrations,
 }
 
 /// The store.

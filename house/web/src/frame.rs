@@ -98,8 +98,8 @@ impl Cx {
         time.as_ref().map_or_else(|| "–".to_owned(), |t| self.time(t))
     }
 
-    /// The other language, and this page's address in it.
-    pub fn other_lang(&self) -> (&'static str, String) {
+    /// The other language, this page's address in it, and its tag.
+    pub fn other_lang(&self) -> (&'static str, String, &'static str) {
         let (name, tag) = match self.lang {
             Lang::Ja => ("English", "en"),
             Lang::En => ("日本語", "ja"),
@@ -108,7 +108,46 @@ impl Cx {
         if !self.query.is_empty() {
             back = format!("{back}?{}", self.query);
         }
-        (name, format!("/language?to={tag}&back={}", urlencoding::encode(&back)))
+        (name, format!("/language?to={tag}&back={}", urlencoding::encode(&back)), tag)
+    }
+
+    /// How a row's or a verdict's status reads; one without a word of its own stays as it is.
+    pub fn status<'a>(&self, name: &'a str) -> &'a str {
+        match name {
+            "active" => self.t("有効", "active"),
+            "open" => self.t("未完了", "open"),
+            "done" => self.t("完了", "done"),
+            "approved" => self.t("承認", "approved"),
+            "rejected" => self.t("却下", "rejected"),
+            "pass" => self.t("達成", "pass"),
+            "fail" => self.t("不適合", "fail"),
+            "stale" => self.t("期限切れ", "stale"),
+            "unknown" => self.t("不明", "unknown"),
+            "excluded" => self.t("対象外", "excluded"),
+            other => other,
+        }
+    }
+
+    /// How a unit reads; symbols stay as they are.
+    pub fn unit<'a>(&self, unit: &'a str) -> &'a str {
+        match unit {
+            "min" | "minutes" => self.t("分", unit),
+            "h" | "hours" => self.t("時間", unit),
+            "d" | "days" => self.t("日", unit),
+            "months" => self.t("か月", unit),
+            "years" => self.t("年", unit),
+            "s" | "seconds" => self.t("秒", unit),
+            other => other,
+        }
+    }
+
+    /// How the assurance of a record reads.
+    pub fn assurance(&self, assurance: &model::Assurance) -> &'static str {
+        match assurance {
+            model::Assurance::Machine => self.t("機械収集", "machine"),
+            model::Assurance::Imported => self.t("文書の取込み", "imported"),
+            model::Assurance::Attested => self.t("申告", "attested"),
+        }
     }
 
     /// The token that each form carries.

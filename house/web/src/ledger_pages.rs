@@ -51,6 +51,7 @@ struct RecordsPage<'a> {
     types: Vec<TypeLine>,
     records: Vec<Record>,
     ty: &'a str,
+    titles: crate::Titles<'a>,
 }
 
 async fn records(
@@ -72,7 +73,8 @@ async fn records(
         .collect();
     let only: Vec<&str> = Some(query.ty.as_str()).filter(|t| !t.is_empty()).into_iter().collect();
     let records = house.store.newest_records(&only, None, RECORDS_SHOWN_MAX).await?;
-    let body = RecordsPage { cx: &user.cx, types, records, ty: &query.ty };
+    let titles = crate::Titles { house: &house, lang: user.cx.lang };
+    let body = RecordsPage { cx: &user.cx, types, records, ty: &query.ty, titles };
     page(&user.cx, user.cx.t("記録", "Records"), &body)
 }
 
@@ -120,9 +122,10 @@ async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>)
     let title = house
         .record_spec(&record.ty)
         .map_or_else(|| record.ty.clone(), |s| s.title.get(user.cx.lang).to_owned());
+    let heading = title.clone();
     let body =
         RecordPage { cx: &user.cx, title, record: &record, facts, leaf, proof, payload, proved };
-    page(&user.cx, &record.ty, &body)
+    page(&user.cx, &heading, &body)
 }
 
 async fn proof(State(house): State<Shared>, _: User, Path(id): Path<String>) -> Answer {

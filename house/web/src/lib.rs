@@ -7,6 +7,7 @@
 pub mod access;
 mod auth;
 pub mod frame;
+pub mod import;
 mod ledger_pages;
 mod registers;
 pub mod secrets;
@@ -79,6 +80,24 @@ impl House {
     }
 }
 
+/// Names what rows and records are, for templates.
+pub(crate) struct Titles<'a> {
+    pub house: &'a House,
+    pub lang: model::Lang,
+}
+
+impl Titles<'_> {
+    /// The title of a record type.
+    pub fn of<'b>(&self, ty: &'b str) -> &'b str {
+        self.house.record_spec(ty).map_or(ty, |spec| spec.title.get(self.lang))
+    }
+
+    /// The title of a kind.
+    pub fn kind<'b>(&self, table: &Table, id: &'b str) -> &'b str {
+        self.house.kind(*table, id).map_or(id, |(_, kind)| kind.title.get(self.lang))
+    }
+}
+
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
     room.kinds.iter().chain(room.rules).chain(room.others)
@@ -91,6 +110,7 @@ pub fn routes() -> Router<Shared> {
         .route("/assets/ume.css", get(stylesheet))
         .merge(auth::routes())
         .merge(registers::routes())
+        .merge(import::routes())
         .merge(ledger_pages::routes())
 }
 

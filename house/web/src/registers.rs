@@ -33,6 +33,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/register/{table}/{kind}", get(list))
         .route("/register/{table}/{kind}/new", get(new_form).post(create))
         .route("/register/{table}/{kind}/export", get(export))
+        .route("/register/{table}/{kind}/export.xlsx", get(export_xlsx))
         .route("/row/{table}/{id}", get(detail))
         .route("/row/{table}/{id}/edit", get(edit_form).post(update))
         .route("/row/{table}/{id}/delete", post(delete))
@@ -40,7 +41,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/search", get(search))
 }
 
-fn table(name: &str) -> Result<Table, Refusal> {
+pub(crate) fn table(name: &str) -> Result<Table, Refusal> {
     Table::parse(name).filter(|t| *t != Table::Record).ok_or(Refusal::NotFound)
 }
 
@@ -48,7 +49,7 @@ fn id(text: &str) -> Result<Id, Refusal> {
     text.parse().map_err(|_| Refusal::NotFound)
 }
 
-fn kind(house: &House, table: Table, name: &str) -> Result<&'static KindSpec, Refusal> {
+pub(crate) fn kind(house: &House, table: Table, name: &str) -> Result<&'static KindSpec, Refusal> {
     house.kind(table, name).map(|(_, kind)| kind).ok_or(Refusal::NotFound)
 }
 
@@ -174,13 +175,21 @@ fn shown(user: &User, field: &Field, row: &Row) -> String {
             if *flag { YES } else { NO }.get(user.cx.lang).to_owned()
         }
         (FieldType::Number { unit, .. }, Json::Number(n)) => {
-            format!("{n} {unit}").trim().to_owned()
+            format!("{n} {}", user.cx.unit(unit)).trim().to_owned()
         }
         (FieldType::List, Json::Array(list)) => {
             list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", ")
         }
         (_, Json::String(s)) => s.clone(),
         (_, other) => other.to_string(),
+    }
+}
+
+/// As [`shown`], but a number without its unit, so that the file can be imported again.
+fn plain(user: &User, field: &Field, row: &Row) -> String {
+    match (field.ty, row.attributes.get(field.name)) {
+        (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
+        _ => shown(user, field, row),
     }
 }
 
@@ -250,7 +259,7 @@ fn inputs(
             let error = errors
                 .iter()
                 .find(|e| e.field() == field.name)
-                .map(|e| error_text(user, e))
+                .map(|e| error_text(&user.cx, e))
                 .unwrap_or_default();
             Input {
                 field,
@@ -265,9 +274,8 @@ fn inputs(
         .collect()
 }
 
-fn error_text(user: &User, error: &model::FieldError) -> String {
+pub(crate) fn error_text(cx: &crate::frame::Cx, error: &model::FieldError) -> String {
     use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
-    let cx = &user.cx;
     match error {
         Missing(_) => cx.t("入力してください。", "Please fill this in.").to_owned(),
         Unknown(_) => cx.t("この種類にはない項目です。", "This kind has no such field.").to_owned(),
@@ -534,6 +542,7 @@ struct DetailPage<'a> {
     history: Vec<Row>,
     records: Vec<Record>,
     decisions: Vec<Row>,
+    titles: crate::Titles<'a>,
     content_hash: String,
     may_write: bool,
     may_decide: bool,
@@ -555,6 +564,7 @@ async fn detail(
     let about = Filter { subject: Some(row.id), limit: 20, ..Filter::default() };
     let body = DetailPage {
         cx: &user.cx,
+        titles: crate::Titles { house: &house, lang: user.cx.lang },
         kind,
         room,
         pairs,
@@ -677,7 +687,7 @@ async fn export(
         out.push_str(&format!("{},{},{}", row.id, row.version, csv_cell(&row.name)));
         for field in kind.fields {
             out.push(',');
-            out.push_str(&csv_cell(&shown(&user, field, row)));
+            out.push_str(&csv_cell(&plain(&user, field, row)));
         }
         out.push_str("\r\n");
     }
@@ -686,6 +696,39 @@ async fn export(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.csv\"", kind.id)),
     ];
     Ok((headers, out).into_response())
+}
+
+async fn export_xlsx(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, kind_id)): Path<(String, String)>,
+) -> Answer {
+    let table = table(&name)?;
+    let kind = kind(&house, table, &kind_id)?;
+    let rows = house.store.all(table, &[kind.id]).await?;
+    let mut head = vec![user.cx.t("名称", "name").to_owned()];
+    head.extend(kind.fields.iter().map(|f| f.label.get(user.cx.lang).to_owned()));
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .take(EXPORT_ROWS_MAX)
+        .map(|row| {
+            let fields = kind.fields.iter().map(|f| plain(&user, f, row));
+            std::iter::once(row.name.clone()).chain(fields).collect()
+        })
+        .collect();
+    let title = kind.title.get(user.cx.lang);
+    let written = tokio::task::spawn_blocking(move || reports::write_xlsx(title, &head, &cells));
+    let bytes = match written.await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
+        Err(error) => return Err(Refusal::Bad(error.to_string())),
+    };
+    let kind_of_file = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let headers = [
+        (header::CONTENT_TYPE, kind_of_file.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.xlsx\"", kind.id)),
+    ];
+    Ok((headers, bytes).into_response())
 }
 
 /// Quotes a cell (RFC 4180) and keeps spreadsheets from taking a text for a formula.
@@ -704,11 +747,13 @@ struct SearchPage<'a> {
     cx: &'a crate::frame::Cx,
     q: &'a str,
     hits: Vec<Row>,
+    titles: crate::Titles<'a>,
 }
 
 async fn search(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
     let hits = house.store.search(&query.q, SEARCH_HITS_MAX).await?;
-    let body = SearchPage { cx: &user.cx, q: &query.q, hits };
+    let titles = crate::Titles { house: &house, lang: user.cx.lang };
+    let body = SearchPage { cx: &user.cx, q: &query.q, hits, titles };
     page(&user.cx, user.cx.t("検索", "Search"), &body)
 }
 

@@ -1,0 +1,328 @@
+//! Moves a whole database between SQLite and PostgreSQL, and compares two, hash by hash.
+//!
+//! The source is read in one snapshot and the target written in one transaction, which is committed
+//! only when every table read back from it hashes as it did at the source.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Clock, Db, Store, StoreError, Tx, Val};
+
+const ROW: &[&str] = &[
+    "id",
+    "kind",
+    "name",
+    "owner",
+    "status",
+    "subject",
+    "object",
+    "subject_hash",
+    "starts_at",
+    "ends_at",
+    "attributes",
+    "schema_version",
+    "version",
+    "created_at",
+    "updated_at",
+    "updated_by",
+    "reason",
+    "request",
+    "deleted",
+    "salt",
+];
+const HISTORY: &[&str] = &[
+    "id",
+    "kind",
+    "name",
+    "owner",
+    "status",
+    "subject",
+    "object",
+    "subject_hash",
+    "starts_at",
+    "ends_at",
+    "attributes",
+    "schema_version",
+    "version",
+    "created_at",
+    "updated_at",
+    "updated_by",
+    "reason",
+    "request",
+    "deleted",
+    "salt",
+    "replaced_at",
+];
+const RECORD: &[&str] = &[
+    "id",
+    "type",
+    "subject",
+    "actor",
+    "observed_from",
+    "observed_to",
+    "received_at",
+    "source",
+    "assurance",
+    "facts",
+    "payload_commit",
+    "leaf_index",
+];
+const ACCOUNT: &[&str] = &[
+    "id",
+    "login",
+    "party",
+    "role",
+    "password",
+    "totp",
+    "totp_step",
+    "recovery",
+    "disabled",
+    "created_at",
+];
+const SESSION: &[&str] =
+    &["token_hash", "account", "csrf", "state", "created_at", "seen_at", "address"];
+const TOKEN_API: &[&str] =
+    &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
+const JOB: &[&str] =
+    &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
+
+/// Table, its columns, the columns of its primary key.
+struct TableSpec {
+    name: &'static str,
+    columns: &'static [&'static str],
+    key: &'static [&'static str],
+}
+
+const fn spec(
+    name: &'static str,
+    columns: &'static [&'static str],
+    key: &'static [&'static str],
+) -> TableSpec {
+    TableSpec { name, columns, key }
+}
+
+/// Every table of the schema except `migration`; a test holds the list against the database.
+const TABLES: &[TableSpec] = &[
+    spec("party", ROW, &["id"]),
+    spec("party_history", HISTORY, &["id", "version"]),
+    spec("asset", ROW, &["id"]),
+    spec("asset_history", HISTORY, &["id", "version"]),
+    spec("link", ROW, &["id"]),
+    spec("link_history", HISTORY, &["id", "version"]),
+    spec("norm", ROW, &["id"]),
+    spec("norm_history", HISTORY, &["id", "version"]),
+    spec("rule", ROW, &["id"]),
+    spec("rule_history", HISTORY, &["id", "version"]),
+    spec("check", ROW, &["id"]),
+    spec("check_history", HISTORY, &["id", "version"]),
+    spec("risk", ROW, &["id"]),
+    spec("risk_history", HISTORY, &["id", "version"]),
+    spec("decision", ROW, &["id"]),
+    spec("decision_history", HISTORY, &["id", "version"]),
+    spec("plan", ROW, &["id"]),
+    spec("plan_history", HISTORY, &["id", "version"]),
+    spec("task", ROW, &["id"]),
+    spec("task_history", HISTORY, &["id", "version"]),
+    spec("record", RECORD, &["id"]),
+    spec("payload", &["record", "salt", "body"], &["record"]),
+    spec("attribute", &["asset", "name", "text", "number"], &["asset", "name"]),
+    spec("token", &["subject_table", "row_id", "token"], &["token", "subject_table", "row_id"]),
+    spec("outbox", &["seq", "row_key", "leaf"], &["seq"]),
+    spec("leaf", &["row_key", "leaf_index"], &["row_key"]),
+    spec("account", ACCOUNT, &["id"]),
+    spec("session", SESSION, &["token_hash"]),
+    spec("token_api", TOKEN_API, &["id"]),
+    spec("job", JOB, &["name"]),
+    spec("setting", &["name", "value"], &["name"]),
+];
+
+/// Rows of one page; payloads are bulky, so fewer of them.
+const PAGE_ROWS: usize = 200;
+const PAGE_PAYLOADS: usize = 16;
+
+/// Count and hash of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSum {
+    pub table: &'static str,
+    pub rows: u64,
+    /// SHA-256, in hex, over the canonical rows in key order.
+    pub sha256: String,
+}
+
+/// What was moved, table by table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    pub tables: Vec<TableSum>,
+}
+
+impl Moved {
+    /// Rows over all tables.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|t| t.rows).sum()
+    }
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` (file, or folder that holds `ume.db`) or `postgres://…`, creating and
+    /// migrating it where it is to be written.
+    pub async fn at(address: &str, write: bool, clock: Clock) -> Result<Store, StoreError> {
+        let db = match sqlite_path(address) {
+            Some(path) => Db::sqlite(&path, !write).await?,
+            None if address.starts_with("postgres://") || address.starts_with("postgresql://") => {
+                Db::postgres(address).await?
+            }
+            None => return Err(StoreError::Address),
+        };
+        let store = Store { db, clock };
+        if write {
+            store.migrate().await?;
+        } else {
+            store.check_version().await?;
+        }
+        Ok(store)
+    }
+}
+
+/// The file an address `sqlite:PATH` names.
+pub fn sqlite_path(address: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(address.strip_prefix("sqlite:")?);
+    Some(if path.is_dir() { path.join("ume.db") } else { path })
+}
+
+/// Copies everything into an empty database of the same schema; all of it or nothing.
+pub async fn transfer(from: &Db, to: &Db) -> Result<Moved, StoreError> {
+    let mut source = from.begin_read().await?;
+    let mut target = to.begin().await?;
+    same_schema(&mut source, &mut target).await?;
+    for table in TABLES {
+        let sql = format!("SELECT 1 FROM \"{}\" LIMIT 1", table.name);
+        if !target.fetch(&sql, &[]).await?.is_empty() {
+            return Err(StoreError::NotEmpty(table.name));
+        }
+    }
+    let mut tables = Vec::with_capacity(TABLES.len());
+    for table in TABLES {
+        let there = walk(&mut source, table, Some((&mut target, to.is_sqlite()))).await?;
+        let here = walk(&mut target, table, None).await?;
+        if there != here {
+            return Err(StoreError::Differs(table.name));
+        }
+        tables.push(here);
+    }
+    if !to.is_sqlite() {
+        let sql = "SELECT setval(pg_get_serial_sequence('outbox', 'seq'), \
+                   (SELECT COALESCE(MAX(seq), 0) + 1 FROM outbox), false)";
+        target.fetch(sql, &[]).await?;
+    }
+    target.commit().await?;
+    Ok(Moved { tables })
+}
+
+/// Count and hash of every table, from one snapshot.
+pub async fn table_sums(db: &Db) -> Result<Vec<TableSum>, StoreError> {
+    let mut source = db.begin_read().await?;
+    let mut tables = Vec::with_capacity(TABLES.len());
+    for table in TABLES {
+        tables.push(walk(&mut source, table, None).await?);
+    }
+    Ok(tables)
+}
+
+/// Pairs of sums, table by table, of two databases of the same schema.
+pub async fn compare(a: &Db, b: &Db) -> Result<Vec<(TableSum, TableSum)>, StoreError> {
+    same_schema(&mut a.begin_read().await?, &mut b.begin_read().await?).await?;
+    let (a, b) = (table_sums(a).await?, table_sums(b).await?);
+    Ok(a.into_iter().zip(b).collect())
+}
+
+async fn same_schema(a: &mut Tx, b: &mut Tx) -> Result<(), StoreError> {
+    let sql = "SELECT number FROM migration ORDER BY number";
+    if a.fetch(sql, &[]).await? == b.fetch(sql, &[]).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Migrations)
+    }
+}
+
+/// Reads a table in key order, hashing it and, where a target is given, writing it there.
+async fn walk(
+    source: &mut Tx,
+    table: &TableSpec,
+    mut target: Option<(&mut Tx, bool)>,
+) -> Result<TableSum, StoreError> {
+    let page_rows = if table.name == "payload" { PAGE_PAYLOADS } else { PAGE_ROWS };
+    let places: Vec<usize> = table
+        .key
+        .iter()
+        .filter_map(|key| table.columns.iter().position(|column| column == key))
+        .collect();
+    let (columns, key) = (table.columns.join(", "), table.key.join(", "));
+    let select = format!("SELECT {columns} FROM \"{}\"", table.name);
+    let end = format!("ORDER BY {key} LIMIT {page_rows}");
+    let marks: Vec<String> = (1..=table.key.len()).map(|i| format!("${i}")).collect();
+    let first = format!("{select} {end}");
+    let next = format!("{select} WHERE ({key}) > ({}) {end}", marks.join(", "));
+
+    let mut hash = Sha256::new();
+    hash.update(format!("ume/table/v1\n{} ({columns})\n", table.name));
+    let (mut rows, mut after) = (0, Vec::new());
+    loop {
+        let sql = if after.is_empty() { &first } else { &next };
+        let page = source.fetch(sql, &after).await?;
+        let Some(last) = page.last() else { break };
+        after = places.iter().map(|i| last[*i].clone()).collect();
+        rows += page.len() as u64;
+        for value in page.iter().flatten() {
+            hash_value(&mut hash, value);
+        }
+        let full = page.len() == page_rows;
+        if let Some((target, sqlite)) = &mut target {
+            let sql = insert(table, page.len(), *sqlite);
+            let values: Vec<Val> = page.into_iter().flatten().collect();
+            target.execute(&sql, &values).await?;
+        }
+        if !full {
+            break;
+        }
+    }
+    Ok(TableSum { table: table.name, rows, sha256: hex::encode(hash.finalize()) })
+}
+
+fn insert(table: &TableSpec, rows: usize, sqlite: bool) -> String {
+    let mut sql = format!("INSERT INTO \"{}\" ({})", table.name, table.columns.join(", "));
+    // PostgreSQL draws the number of an outbox row itself unless told otherwise.
+    if table.name == "outbox" && !sqlite {
+        sql.push_str(" OVERRIDING SYSTEM VALUE");
+    }
+    sql.push_str(" VALUES ");
+    let width = table.columns.len();
+    for row in 0..rows {
+        let marks: Vec<String> = (1..=width).map(|i| format!("${}", row * width + i)).collect();
+        let comma = if row == 0 { "" } else { ", " };
+        let _ = write!(sql, "{comma}({})", marks.join(", "));
+    }
+    sql
+}
+
+/// Kind, length, bytes: no two rows share an encoding.
+fn hash_value(hash: &mut Sha256, value: &Val) {
+    let mut put = |kind: &[u8], bytes: &[u8]| {
+        hash.update(kind);
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    match value {
+        Val::Null => put(b"n", &[]),
+        Val::Bool(flag) => put(b"i", &i64::from(*flag).to_be_bytes()),
+        Val::Int(n) => put(b"i", &n.to_be_bytes()),
+        Val::Float(x) => put(b"f", &x.to_bits().to_be_bytes()),
+        Val::Text(text) => put(b"t", text.as_bytes()),
+        Val::Bytes(bytes) => put(b"b", bytes),
+    }
+}
+
+/// Tables and columns that [`transfer`] knows.
+pub fn known_tables() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    TABLES.iter().map(|t| (t.name, t.columns))
+}
