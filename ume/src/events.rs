@@ -21,6 +21,7 @@ pub struct EventsQuery {
 
 struct Source {
     name: String,
+    chosen: bool,
     received: u64,
     stored: u64,
     refused: u64,
@@ -32,7 +33,6 @@ struct Source {
 struct EventsPage<'a> {
     cx: &'a Cx,
     q: &'a str,
-    source: &'a str,
     events: Vec<Event>,
     found: SearchResult,
     sources: Vec<Source>,
@@ -61,14 +61,13 @@ pub async fn page(
         .await
         .map_err(|e| Refusal::Bad(e.to_string()))?
         .map_err(|e| Refusal::Bad(e.to_string()))?;
-    let sources = sources(&house);
+    let sources = sources(&house, &query.source);
     let events = std::mem::take(&mut found.events);
-    let body =
-        EventsPage { cx: &user.cx, q: &query.q, source: &query.source, events, found, sources };
+    let body = EventsPage { cx: &user.cx, q: &query.q, events, found, sources };
     web::frame::page(&user.cx, user.cx.t("イベント", "Events"), &body)
 }
 
-fn sources(house: &web::House) -> Vec<Source> {
+fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
     let Ok(intake) = house.intake.read() else { return Vec::new() };
     let Some(all) = intake.as_object() else { return Vec::new() };
     let sum = |value: Option<&serde_json::Value>| {
@@ -78,6 +77,7 @@ fn sources(house: &web::House) -> Vec<Source> {
     all.iter()
         .map(|(name, c)| Source {
             name: name.clone(),
+            chosen: name == chosen,
             received: c["received"].as_u64().unwrap_or(0),
             stored: c["stored"].as_u64().unwrap_or(0),
             refused: sum(c.get("refused")),

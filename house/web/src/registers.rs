@@ -449,6 +449,22 @@ async fn find(
     Ok((row, kind))
 }
 
+/// A subject is named by its id alone, so links to one may name the wrong table; it may also be a
+/// record.
+async fn elsewhere(house: &House, name: &str, row_id: &str) -> Answer {
+    let row_id = id(row_id)?;
+    for table in Table::ALL {
+        let other = table.name() != name && table != Table::Record;
+        if other && house.store.row(table, row_id).await?.is_some() {
+            return Ok(Redirect::to(&format!("/row/{}/{row_id}", table.name())).into_response());
+        }
+    }
+    if house.store.record(row_id).await?.is_some() {
+        return Ok(Redirect::to(&format!("/records/{row_id}")).into_response());
+    }
+    Err(Refusal::NotFound)
+}
+
 async fn edit_form(
     State(house): State<Shared>,
     user: User,
@@ -553,7 +569,10 @@ async fn detail(
     user: User,
     Path((name, row_id)): Path<(String, String)>,
 ) -> Answer {
-    let (row, kind) = find(&house, &name, &row_id).await?;
+    let (row, kind) = match find(&house, &name, &row_id).await {
+        Err(Refusal::NotFound) => return elsewhere(&house, &name, &row_id).await,
+        found => found?,
+    };
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
     let pairs = kind
         .fields
