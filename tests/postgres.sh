@@ -87,10 +87,27 @@ stop() {
     rm -f -- "$marker"
 }
 
+# The running server goes away and comes back at the same address: what `pause` and `resume` drive.
+pause() {
+    dir=$(sed -n 1p "$marker")
+    cd "$dir"
+    as_user "$(binaries)/pg_ctl" -D "$dir/data" -m fast -w stop >/dev/null
+}
+
+resume() {
+    dir=$(sed -n 1p "$marker")
+    cd "$dir"
+    port=$(sed -n 2p "$marker" | sed 's/.*:\([0-9]*\)\/.*/\1/')
+    options="-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$dir"
+    options="$options -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    as_user "$(binaries)/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -t 30 -o "$options" start \
+        >/dev/null
+}
+
 case ${1:-} in
-start | stop) "$1" ;;
+start | stop | pause | resume) "$1" ;;
 *)
-    echo "usage: $0 start|stop" >&2
+    echo "usage: $0 start|stop|pause|resume" >&2
     exit 2
     ;;
 esac

@@ -307,6 +307,13 @@ const fn decision(id: &'static str, title: model::Text, help: model::Text) -> Ki
     KindSpec { id, table: Table::Decision, title, help, fields: DECISION_FIELDS, version: 1 }
 }
 
+const BACKUP_FIELDS: &[Field] = &[
+    Field::new("made_at", t("作成日時", "Made at"), FieldType::Text).required(),
+    Field::new("sha256", t("ファイルのSHA-256", "SHA-256 of the file"), FieldType::Text).required(),
+    Field::new("files", t("ファイル数", "Files"), NUMBER).required(),
+    Field::new("bytes", t("収めたバイト数", "Bytes inside"), NUMBER).required(),
+];
+
 const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "isms.attested",
@@ -334,6 +341,25 @@ const RECORDS: &[RecordSpec] = &[
             Field::new("control", t("管理策", "Control"), FieldType::Text).required(),
             Field::new("from", t("前", "From"), FieldType::Text).required(),
             Field::new("to", t("後", "To"), FieldType::Text).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.backup_made",
+        title: t("バックアップの作成", "Backup made"),
+        fields: BACKUP_FIELDS,
+    },
+    RecordSpec {
+        ty: "isms.backup_restored",
+        title: t("バックアップの復元", "Backup restored"),
+        fields: &[
+            Field::new("made_at", t("作成日時", "Made at"), FieldType::Text).required(),
+            Field::new("sha256", t("ファイルのSHA-256", "SHA-256 of the file"), FieldType::Text)
+                .required(),
+            Field::new("files", t("ファイル数", "Files"), NUMBER).required(),
+            Field::new("bytes", t("復元したバイト数", "Bytes restored"), NUMBER).required(),
+            Field::new("leaves", t("検証した証跡の件数", "Leaves verified"), NUMBER).required(),
+            Field::new("rows", t("検証した行数", "Rows verified"), NUMBER).required(),
+            Field::new("mismatches", t("不一致", "Mismatches"), NUMBER).required(),
         ],
     },
 ];

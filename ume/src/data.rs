@@ -30,6 +30,12 @@ pub fn existing(folder: &Path) -> Result<&Path, CliError> {
     }
 }
 
+/// Refuses a place where no Ume was ever started.
+pub fn existing_place(place: &crate::place::Place) -> Result<(), CliError> {
+    let there = place.folder.join("ledger").is_dir();
+    if there { Ok(()) } else { Err(CliError::NoData(place.folder.clone())) }
+}
+
 /// Creates the folder, readable by its owner only.
 pub fn create(folder: &Path) -> Result<(), CliError> {
     DirBuilder::new()

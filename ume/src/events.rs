@@ -1,7 +1,11 @@
 //! The events page: search over the archive, and the counts of the intake.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::{
+    Router,
+    extract::{Query, State},
+    routing::get,
+};
 use serde::Deserialize;
 use stream::{Event, SearchResult};
 use web::{
@@ -84,4 +88,9 @@ fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
             lost: sum(c.get("lost")),
         })
         .collect()
+}
+
+/// The events page.
+pub fn routes() -> Router<Shared> {
+    Router::new().route("/events", get(page))
 }

@@ -1,16 +1,28 @@
 //! The front door: command line, configuration, wiring. No logic.
 
+mod backup;
+mod config;
 mod data;
 mod db;
+mod error;
 mod events;
+mod help;
+mod intake;
+mod place;
+mod restore;
 mod rooms;
 mod serve;
+mod settings;
 mod work;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
+pub use error::CliError;
+
 use clap::{Parser, Subcommand, ValueEnum};
 use model::Lang;
+use place::Place;
+use settings::{DataFolder, Settings};
 
 /// Ume 梅 runs the eleven new controls of ISO/IEC 27001:2022 (JIS Q 27001:2023) and computes the
 /// level reached from evidence.
@@ -27,9 +39,9 @@ enum Command {
     Serve {
         #[command(flatten)]
         data: DataFolder,
-        /// Address to listen on; loopback unless told otherwise
-        #[arg(long, default_value = "127.0.0.1:8620")]
-        listen: std::net::SocketAddr,
+        /// Address to listen on [default: 127.0.0.1:8620]
+        #[arg(long)]
+        listen: Option<std::net::SocketAddr>,
     },
     /// Make the first account without a browser
     Setup {
@@ -63,6 +75,48 @@ enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Write tables, ledger and events into one encrypted file; the server may run
+    Backup {
+        #[command(flatten)]
+        data: DataFolder,
+        /// File to write; it must not exist yet
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// File whose first line is the passphrase (12 characters or more)
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+    },
+    /// Restore a backup into an empty folder and verify it
+    Restore {
+        /// File that `ume backup` wrote
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// New or empty data folder
+        #[arg(long = "data", value_name = "DIR")]
+        folder: PathBuf,
+        /// File whose first line is the passphrase
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+        /// Data folder of the Ume this restore is a drill for; it gets the record too
+        #[arg(long, value_name = "DIR")]
+        drill_for: Option<PathBuf>,
+    },
+    /// The jobs: what runs when, and how the last run ended
+    Work {
+        #[command(subcommand)]
+        command: work::command::WorkCommand,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Shell to print them for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of every command
+    Man {
+        /// Folder to write one page for each command to
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -82,49 +136,11 @@ enum LedgerCommand {
     },
 }
 
-#[derive(clap::Args)]
-struct DataFolder {
-    /// Data folder [default: /var/lib/ume for root, else $XDG_DATA_HOME/ume]
-    #[arg(long = "data", value_name = "DIR", env = "UME_DATA")]
-    path: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Table,
     Json,
     Csv,
-}
-
-/// Why a command failed; each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    #[error(
-        "{0}: no Ume data here. Start with `ume serve --data {0}` or name another folder with --data"
-    )]
-    NoData(PathBuf),
-    #[error("{0} is in use by a running server. Stop it first, or use its pages")]
-    InUse(PathBuf),
-    #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
-    Listen(std::net::SocketAddr, std::io::Error),
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: std::io::Error },
-    #[error("an account exists already; set-up is done")]
-    SetUp,
-    #[error(
-        "the password is refused ({0:?}): use at least 12 characters, not a known one, without the name in it"
-    )]
-    Password(web::secrets::Weak),
-    #[error("no randomness from the operating system")]
-    Random,
-    #[error(transparent)]
-    Store(#[from] store::StoreError),
-    #[error(transparent)]
-    Ledger(#[from] ledger::LedgerError),
-    #[error(transparent)]
-    Norms(#[from] isms::norms::NormError),
-    #[error(transparent)]
-    Stream(#[from] stream::Error),
 }
 
 /// Exit codes of the house: 0 good, 1 mismatch found, 2 usage or error, 3 incomplete.
@@ -133,13 +149,6 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("UME_LOG")
-                .unwrap_or_else(|_| "info,sqlx=warn".into()),
-        )
-        .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -149,13 +158,24 @@ fn main() -> ExitCode {
     };
     let code = match runtime.block_on(run(cli.command)) {
         Ok(code) => code,
+        Err(CliError::Config(error)) => {
+            eprintln!("{:?}", miette::Report::new(*error));
+            ExitCode::from(FAILED)
+        }
         Err(error) => {
             eprintln!("ume: {error}");
             ExitCode::from(FAILED)
         }
     };
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code
+}
+
+/// Logs to standard error: `UME_LOG`, else what the configuration says.
+fn log_to_stderr(configured: Option<&str>) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("UME_LOG")
+        .unwrap_or_else(|_| configured.unwrap_or("info,sqlx=warn").into());
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
 }
 
 fn lang() -> Lang {
@@ -167,46 +187,72 @@ fn lang() -> Lang {
         .unwrap_or(Lang::En)
 }
 
+impl Command {
+    /// Where the data are, for the commands that work on them.
+    fn data(&self) -> Option<&DataFolder> {
+        match self {
+            Command::Serve { data, .. }
+            | Command::Setup { data, .. }
+            | Command::Status { data, .. }
+            | Command::Backup { data, .. }
+            | Command::Ledger { command: LedgerCommand::Verify { data, .. } }
+            | Command::Ledger { command: LedgerCommand::Checkpoint { data } } => Some(data),
+            Command::Work { command } => Some(command.data()),
+            Command::Db { .. }
+            | Command::Restore { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. } => None,
+        }
+    }
+}
+
 async fn run(command: Command) -> Result<ExitCode, CliError> {
+    let settings = command.data().map_or_else(|| Ok(Settings::default()), Settings::load)?;
+    log_to_stderr(settings.config.log.as_ref().map(|l| l.0.as_str()));
+    let place = &settings.place;
     match command {
-        Command::Serve { data, listen } => serve::run(&data::folder(data.path), listen).await,
-        Command::Setup { data, admin, password_file } => {
-            setup(&data::folder(data.path), &admin, &password_file).await
-        }
-        Command::Status { data, format, producers } => {
-            status(&data::folder(data.path), format, producers).await
-        }
+        Command::Serve { listen, .. } => serve::run(&settings, listen).await,
+        Command::Setup { admin, password_file, .. } => setup(place, &admin, &password_file).await,
+        Command::Status { format, producers, .. } => status(place, format, producers).await,
         Command::Db { command } => db::run(command).await,
-        Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
-            verify(&data::folder(data.path), format).await
+        Command::Ledger { command: LedgerCommand::Verify { format, .. } } => {
+            verify(place, format).await
         }
-        Command::Ledger { command: LedgerCommand::Checkpoint { data } } => {
-            let path = data::existing(&data::folder(data.path))?.join("ledger/checkpoint");
+        Command::Ledger { command: LedgerCommand::Checkpoint { .. } } => {
+            let path = place.folder.join("ledger/checkpoint");
             let text =
                 std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
             print(&text);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Backup { to, passphrase_file, .. } => {
+            backup::backup(place, &to, &passphrase_file).await
+        }
+        Command::Restore { from, folder, passphrase_file, drill_for } => {
+            let drill = drill_for.as_deref().map(Settings::of_folder).transpose()?;
+            let drill = drill.as_ref().map(|settings| &settings.place);
+            restore::restore(&from, &folder, &passphrase_file, drill).await
+        }
+        Command::Work { command } => work::command::run(command, &settings).await,
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::manual(dir.as_deref()),
     }
 }
 
 /// Prints to standard output; a closed pipe (`| head`) is no error.
 fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-async fn setup(
-    folder: &std::path::Path,
-    admin: &str,
-    file: &std::path::Path,
-) -> Result<ExitCode, CliError> {
+async fn setup(place: &Place, admin: &str, file: &std::path::Path) -> Result<ExitCode, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| CliError::Io { path: file.to_owned(), source })?;
     let password = text.lines().next().unwrap_or("").to_owned();
     web::secrets::judge_password(&password, admin).map_err(CliError::Password)?;
-    data::create(folder)?;
-    let _lock = data::lock(folder)?;
-    let store = store::Store::open(folder, store::system_clock()).await?;
+    data::create(&place.folder)?;
+    let _lock = data::lock(&place.folder)?;
+    let store = place.open().await?;
     if store.account_count().await? > 0 {
         return Err(CliError::SetUp);
     }
@@ -217,18 +263,13 @@ async fn setup(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn status(
-    folder: &std::path::Path,
-    format: Format,
-    producers: bool,
-) -> Result<ExitCode, CliError> {
+async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCode, CliError> {
     let lang = lang();
     if producers {
         print_producers();
         return Ok(ExitCode::SUCCESS);
     }
-    let store =
-        store::Store::open_read_only(data::existing(folder)?, store::system_clock()).await?;
+    let store = place.open_read_only().await?;
     let board = isms::compute(&store, &rooms::ROOMS).await?;
     match format {
         Format::Json => {
@@ -281,22 +322,32 @@ fn print_producers() {
     }
 }
 
-async fn verify(folder: &std::path::Path, format: Format) -> Result<ExitCode, CliError> {
-    let folder = data::existing(folder)?;
-    let store = store::Store::open_read_only(folder, store::system_clock()).await?;
-    let (mut report, leaves) = ledger::verify(&folder.join("ledger"))?;
+/// Verifies the ledger of a place against its tables.
+async fn verified(place: &Place) -> Result<ledger::Report, CliError> {
+    let store = place.open_read_only().await?;
+    let (mut report, leaves) = ledger::verify(&place.folder.join("ledger"))?;
     ledger::verify_rows(&store, &leaves, &mut report).await?;
+    store.db().close().await;
+    Ok(report)
+}
+
+fn print_report(report: &ledger::Report) {
+    let place = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    for fault in &report.faults {
+        let (index, offset) = (place(fault.index), place(fault.offset));
+        print(&format!("{}\tleaf {index}\toffset {offset}\t{}\n", fault.place, fault.what));
+    }
+    let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
+    let faults = report.faults.len();
+    print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
+}
+
+async fn verify(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+    let report = verified(place).await?;
     if format == Format::Json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default()));
     } else {
-        let place = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-        for fault in &report.faults {
-            let (index, offset) = (place(fault.index), place(fault.offset));
-            print(&format!("{}\tleaf {index}\toffset {offset}\t{}\n", fault.place, fault.what));
-        }
-        let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
-        let faults = report.faults.len();
-        print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
+        print_report(&report);
     }
     let good = report.faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(MISMATCH) })

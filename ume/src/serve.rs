@@ -3,27 +3,64 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, RwLock},
+    time::Duration,
 };
 
-use crate::{CliError, data, rooms::ROOMS, work};
+use crate::{
+    CliError, config, data, intake,
+    rooms::ROOMS,
+    settings::Settings,
+    work::{self, Ctx, JOBS, Schedule, Services},
+};
+
+/// Longest wait for requests under way at the end: Ctrl-C is done within two seconds.
+const FAREWELL: Duration = Duration::from_millis(800);
+
+/// What stands in a data folder, opened for writing.
+pub struct Opened {
+    pub store: store::Store,
+    pub ledger: ledger::Ledger,
+    /// The right to write the ledger of the database.
+    pub lock: store::WriterLock,
+    pub stream: stream::Stream,
+}
+
+/// Opens database, ledger and stream of a folder that is locked by this process.
+pub async fn open(settings: &Settings) -> Result<Opened, CliError> {
+    let place = &settings.place;
+    let store = place.open().await?;
+    let mut lock = store::WriterLock::new(store.db());
+    if !lock.hold().await? {
+        return Err(CliError::LedgerHeld);
+    }
+    let origin = origin(&store).await?;
+    let mut ledger = ledger::Ledger::open(&place.folder.join("ledger"), &origin)?;
+    while ledger::drain(&store, &mut ledger).await? > 0 {}
+    // Who holds folder and ledger lock is the only one: a lease left over is of a killed process.
+    store.jobs_abandon().await?;
+    let stream = intake::open(&place.folder, &settings.config.intake).await?;
+    Ok(Opened { store, ledger, lock, stream })
+}
 
 /// Runs until Ctrl-C or SIGTERM.
-pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError> {
+pub async fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<ExitCode, CliError> {
+    let folder = &settings.place.folder;
+    let default = || config::LISTEN.parse().ok();
+    let listen = listen.or(settings.config.listen).or_else(default);
+    let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8620)));
+    // Ports and folder first: what is taken must not be found after something was written.
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
+    let bound = intake::bind(&settings.config.intake).await?;
     data::create(folder)?;
     let _lock = data::lock(folder)?;
-    let store = store::Store::open(folder, store::system_clock()).await?;
+    let Opened { store, ledger, lock, stream } = open(settings).await?;
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
     }
-    let origin = origin(&store).await?;
-    let mut ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
-    while ledger::drain(&store, &mut ledger).await? > 0 {}
-    let listener =
-        tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
     let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
     let board = isms::compute(&store, &ROOMS).await?;
@@ -37,26 +74,66 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
         secure: false,
         changed: tokio::sync::Notify::new(),
         failures: Mutex::new(HashMap::new()),
-        intake: RwLock::new(serde_json::Value::Null),
+        intake: RwLock::new(serde_json::to_value(stream.counters()).unwrap_or_default()),
     });
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
-    let work = tokio::spawn(work::run(house.clone(), board.clone()));
+    let waking = house.clone();
+    let ctx = Arc::new(Ctx {
+        store: house.store.clone(),
+        ledger: house.ledger.clone(),
+        stream: stream.clone(),
+        wake: Box::new(move || waking.wake()),
+    });
+    let (end, shutdown) = tokio::sync::watch::channel(false);
+    let followers = intake::follow(&stream, &settings.config.intake, bound, &shutdown);
+    let services = Arc::new(Services::default());
+    let schedule = Schedule::new(ctx.clone(), JOBS, random()?);
+    let schedule = tokio::spawn(schedule.run());
+    let running = work::run(ctx, house.clone(), board.clone(), lock, services.clone());
+    let running = tokio::spawn(running);
     let router = web::routes()
         .merge(isms::pages::routes())
-        .merge(work::routes())
+        .merge(crate::events::routes())
+        .merge(work::page::routes(services))
+        .merge(intake::routes(intake::Http::new(stream, &settings.config.intake)))
         .layer(axum::Extension(board));
     let app = web::finish(router, house.clone());
     announce(address, token.as_deref());
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stopped());
-    let outcome = served.await.map_err(|e| CliError::Listen(listen, e));
-    work.abort();
-    let _ = work.await;
-    let mut ledger = house.ledger.lock().await;
-    while ledger::drain(&house.store, &mut ledger).await? > 0 {}
-    ledger.checkpoint()?;
-    house.store.db().close().await;
+    let outcome = serve(listener, app).await.map_err(|e| CliError::Listen(listen, e));
+    let _ = end.send(true);
+    for task in followers.into_iter().chain([schedule, running]) {
+        task.abort();
+        let _ = task.await;
+    }
+    // Within a moment, if the database is there; the outbox keeps what is left.
+    let _ = tokio::time::timeout(FAREWELL, farewell(&house)).await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn farewell(house: &web::House) {
+    let mut ledger = house.ledger.lock().await;
+    while matches!(ledger::drain(&house.store, &mut ledger).await, Ok(1..)) {}
+    if let Err(error) = ledger.checkpoint() {
+        tracing::error!(%error, "no last checkpoint was written");
+    }
+    house.store.db().close().await;
+}
+
+/// Serves until the signal, and then for a moment those who are still being served.
+async fn serve(listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let (told, mut tell) = tokio::sync::watch::channel(false);
+    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stopped().await;
+        let _ = told.send(true);
+    });
+    tokio::select! {
+        outcome = served => outcome,
+        () = async {
+            let _ = tell.wait_for(|told| *told).await;
+            tokio::time::sleep(FAREWELL).await;
+        } => Ok(()),
+    }
 }
 
 /// Name of this ledger, drawn once: two Umes must never share one.
@@ -69,7 +146,7 @@ async fn origin(store: &store::Store) -> Result<String, CliError> {
     Ok(origin)
 }
 
-fn random() -> Result<String, CliError> {
+pub fn random() -> Result<String, CliError> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).map_err(|_| CliError::Random)?;
     Ok(hex::encode(bytes))
@@ -80,10 +157,13 @@ fn announce(address: SocketAddr, token: Option<&str>) {
     let host =
         if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
     let base = format!("http://{host}:{}", address.port());
-    println!("Ume 梅  {base}");
+    let mut text = format!("Ume 梅  {base}\n");
     if let Some(token) = token {
-        println!("set up here, once / 初回設定（一度だけ使えます）: {base}/setup?token={token}");
+        let link = format!("{base}/setup?token={token}");
+        text.push_str(&format!("set up here, once / 初回設定（一度だけ使えます）: {link}\n"));
     }
+    // Whoever started it may have closed the pipe; that ends no server.
+    crate::print(&text);
 }
 
 async fn stopped() {

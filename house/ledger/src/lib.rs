@@ -9,6 +9,7 @@
 //! - checkpoints and tiles are written to a temporary name, synced and renamed;
 //! - no clock, no randomness except the signing key drawn once at creation.
 
+mod copy;
 mod files;
 mod log;
 mod verify;
@@ -20,6 +21,7 @@ use std::{
 
 use merkle::{Checkpoint, Hash, MemTree, NoteError, ProofError, Signer, TileError, TlogProof};
 
+pub use copy::{Frozen, settled_size};
 pub use log::LEAVES_PER_GROUP_MAX;
 pub use verify::{Fault, Report, verify, verify_rows};
 
@@ -195,10 +197,4 @@ pub async fn drain(store: &store::Store, ledger: &mut Ledger) -> Result<usize, L
     settled.extend(fresh.into_iter().zip(indexes).map(|((seq, key, _), index)| (seq, key, index)));
     store.settle(&settled).await?;
     Ok(settled.len())
-}
-
-async fn settled_size(store: &store::Store) -> Result<u64, LedgerError> {
-    let sql = "SELECT COALESCE(MAX(leaf_index), -1) FROM leaf";
-    let rows = store.db().fetch(sql, &[]).await?;
-    Ok((rows[0][0].int()? + 1) as u64)
 }

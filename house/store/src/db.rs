@@ -16,6 +16,8 @@ use crate::StoreError;
 
 const READERS_MAX: u32 = 4;
 const PG_CONNECTIONS_MAX: u32 = 8;
+/// Longest wait for a connection: a request shall fail clean while someone still waits for it.
+const PG_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// A value that goes into or comes out of a statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +138,7 @@ impl Db {
         let options = sqlx::postgres::PgConnectOptions::from_str(url)?;
         let pool = PgPoolOptions::new()
             .max_connections(PG_CONNECTIONS_MAX)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(PG_WAIT_MAX)
             .connect_with(options)
             .await?;
         Ok(Db::Postgres(pool))
@@ -211,6 +213,12 @@ impl Db {
             }
             Db::Postgres(pool) => Ok(pool.acquire().await?.prepare(text).await?.columns().len()),
         }
+    }
+
+    /// The file of a SQLite database.
+    pub fn sqlite_file(&self) -> Option<std::path::PathBuf> {
+        let Db::Sqlite { writer, .. } = self else { return None };
+        Some(writer.connect_options().get_filename().to_owned())
     }
 
     /// Whether this is SQLite.

@@ -8,6 +8,8 @@
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
 mod db;
+mod jobs;
+mod lock;
 mod people;
 mod records;
 mod rows;
@@ -18,6 +20,8 @@ use std::{path::Path, sync::Arc};
 use model::{Id, Timestamp};
 
 pub use db::{Db, Tx, Val};
+pub use jobs::JobRow;
+pub use lock::WriterLock;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{Filter, Row, Version, Write, row_leaf};
@@ -42,9 +46,13 @@ pub enum StoreError {
     #[error("{0}")]
     Canonical(#[from] model::canonical::CanonicalError),
     #[error(
-        "the data folder was written by a newer Ume (schema {found}, this build knows {known})"
+        "the data were written by a newer Ume (schema {found}, this build knows {known}): start that version, or restore a backup made by this one"
     )]
     Newer { found: i64, known: i64 },
+    #[error(
+        "{path}: {source}; the copy kept before a migration could not be made, nothing was migrated"
+    )]
+    Copy { path: std::path::PathBuf, source: std::io::Error },
     #[error("no randomness from the operating system")]
     Random,
     #[error("{0} rows at once is more than the limit of {1}")]
@@ -69,6 +77,34 @@ pub enum StoreError {
     Migrations,
 }
 
+/// SQLSTATE of a server that goes away, comes up, or takes no more connections.
+const AWAY: [&str; 4] = ["57P01", "57P02", "57P03", "53300"];
+/// SQLITE_FULL, and disk_full of PostgreSQL.
+const FULL: [&str; 2] = ["13", "53100"];
+
+impl StoreError {
+    /// Whether the database cannot be reached just now: trying again later helps.
+    pub fn is_away(&self) -> bool {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        let StoreError::Database(error) = self else { return false };
+        matches!(error, Io(_) | PoolTimedOut | PoolClosed | Protocol(_) | Tls(_) | WorkerCrashed)
+            || code(error).is_some_and(|c| AWAY.contains(&c.as_str()) || c.starts_with("08"))
+    }
+
+    /// Whether the disk below the database is full.
+    pub fn is_full(&self) -> bool {
+        match self {
+            StoreError::Database(error) => code(error).is_some_and(|c| FULL.contains(&c.as_str())),
+            StoreError::Copy { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}
+
 /// The store.
 #[derive(Clone)]
 pub struct Store {
@@ -82,11 +118,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 6,
+        sqlite: include_str!("../migrations/sqlite/0006_job_owner.sql"),
+        postgres: include_str!("../migrations/postgres/0006_job_owner.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {
@@ -118,20 +161,64 @@ impl Store {
         Ok(store)
     }
 
+    /// Runs what is missing in one transaction: all of it or nothing.
     async fn migrate(&self) -> Result<(), StoreError> {
-        self.db
-            .batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)")
-            .await?;
+        self.migrate_with(MIGRATIONS).await
+    }
+
+    async fn migrate_with(&self, migrations: &[Migration]) -> Result<(), StoreError> {
+        let table = "CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)";
+        self.db.batch(table).await?;
         let done = self.check_version().await?;
-        for migration in MIGRATIONS.iter().filter(|m| m.number > done) {
+        let mut all = String::new();
+        for migration in migrations.iter().filter(|m| m.number > done) {
             let sql = if self.db.is_sqlite() { migration.sqlite } else { migration.postgres };
             let number = migration.number;
-            self.db
-                .batch(&format!("{sql}\nINSERT INTO migration (number) VALUES ({number});"))
-                .await?;
-            tracing::info!(number, "migrated the database");
+            all.push_str(&format!("{sql}\nINSERT INTO migration (number) VALUES ({number});\n"));
         }
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.keep_copy(done, migrations).await?;
+        self.db.batch(&all).await?;
+        tracing::info!(from = done, "migrated the database");
         Ok(())
+    }
+
+    /// Keeps the file as it was before the first missing migration, so that a failed or regretted
+    /// update has a way back: `ume.db.before-000N`.
+    async fn keep_copy(&self, done: i64, migrations: &[Migration]) -> Result<(), StoreError> {
+        let Some(path) = self.db.sqlite_file().filter(|_| done > 0) else { return Ok(()) };
+        let Some(next) = migrations.iter().find(|m| m.number > done) else { return Ok(()) };
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".before-{:04}", next.number));
+        let kept = std::path::PathBuf::from(name);
+        let temporary = kept.with_extension("tmp");
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Copy { path, source }
+        };
+        match std::fs::remove_file(&temporary) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(&temporary)(e)),
+            _ => {}
+        }
+        std::os::unix::fs::OpenOptionsExt::mode(
+            std::fs::OpenOptions::new().write(true).create_new(true),
+            0o600,
+        )
+        .open(&temporary)
+        .map_err(io(&temporary))?;
+        if let Err(error) = self.db.copy_to(&temporary).await {
+            let _ = std::fs::remove_file(&temporary);
+            return Err(error);
+        }
+        std::fs::File::open(&temporary).and_then(|f| f.sync_all()).map_err(io(&temporary))?;
+        std::fs::rename(&temporary, &kept).map_err(io(&kept))
+    }
+
+    /// Whether the schema is the one of this build.
+    pub async fn is_current(&self) -> Result<bool, StoreError> {
+        Ok(self.check_version().await? == MIGRATIONS.last().map_or(0, |m| m.number))
     }
 
     async fn check_version(&self) -> Result<i64, StoreError> {
@@ -186,4 +273,37 @@ pub(crate) fn random_hex<const N: usize>() -> Result<String, StoreError> {
 
 pub(crate) fn parse_id(text: &str) -> Result<Id, StoreError> {
     text.parse().map_err(|_| StoreError::Column(format!("{text:?} is no id")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_migration_keeps_the_old_database_and_a_broken_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::sqlite(&folder.path().join("ume.db"), false).await.unwrap();
+        let store = Store { db, clock: system_clock() };
+        store.migrate_with(&MIGRATIONS[..1]).await.unwrap();
+        store.set_setting("mine", "kept").await.unwrap();
+        let good = "ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';";
+        let half = "CREATE TABLE half (a INTEGER); SELECT no_such_column FROM job;";
+        let step = |number, sqlite| Migration { number, sqlite, postgres: "" };
+        let refused = store.migrate_with(&[step(6, good), step(7, half)]).await;
+        assert!(refused.is_err());
+        assert_eq!(store.check_version().await.unwrap(), 1);
+        assert!(store.db.prepare("SELECT owner FROM job").await.is_err());
+        assert!(store.db.prepare("SELECT a FROM half").await.is_err());
+        store.db.close().await;
+
+        let store = Store::open(folder.path(), system_clock()).await.unwrap();
+        assert!(store.is_current().await.unwrap());
+        assert_eq!(store.setting("mine").await.unwrap().as_deref(), Some("kept"));
+        store.db.close().await;
+        let kept = folder.path().join("ume.db.before-0006");
+        let old = Store { db: Db::sqlite(&kept, true).await.unwrap(), clock: system_clock() };
+        assert_eq!(old.check_version().await.unwrap(), 1);
+        assert_eq!(old.setting("mine").await.unwrap().as_deref(), Some("kept"));
+        old.db.close().await;
+    }
 }

@@ -84,8 +84,16 @@ const SESSION: &[&str] =
     &["token_hash", "account", "csrf", "state", "created_at", "seen_at", "address"];
 const TOKEN_API: &[&str] =
     &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
-const JOB: &[&str] =
-    &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
+const JOB: &[&str] = &[
+    "name",
+    "lease_until",
+    "owner",
+    "last_started",
+    "last_ended",
+    "last_result",
+    "last_error",
+    "next_due",
+];
 
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {

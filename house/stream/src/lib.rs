@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `decode`, `parse`, `frame` | pure functions over foreign bytes |
 //! | `spool`, `archive`, `files` | the only writers of files |
+//! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
 //! | `intake` | async: files, journal, syslog; the only clock |
@@ -16,6 +17,7 @@
 //! parsers do no I/O and take time and zone as arguments; everything has a limit.
 
 pub mod archive;
+mod copy;
 mod counters;
 mod decode;
 mod error;
@@ -29,6 +31,7 @@ mod spool;
 mod stream;
 
 pub use archive::{Archive, SegmentInfo};
+pub use copy::copy_live;
 pub use counters::Counters;
 pub use decode::{Encoding, decode};
 pub use error::{Error, Result};

@@ -332,12 +332,29 @@ impl IntoResponse for Refusal {
                 "There is no such row.",
                 String::new(),
             ),
+            Refusal::Store(error) if error.is_away() => return away(&error),
             Refusal::Store(error) => return broken("store", &error),
             Refusal::Ledger(error) => return broken("ledger", &error),
             Refusal::Template(error) => return broken("template", &error),
         };
         refusal(status, ja, en, &detail)
     }
+}
+
+/// Seconds after which a client may try again while the database is away.
+const RETRY_AFTER: &str = "5";
+
+fn away(error: &StoreError) -> Response {
+    tracing::warn!(%error, "the database is away; request refused");
+    let mut response = refusal(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "データベースに接続できません。少し待ってから再読み込みしてください。保存は行われていません。",
+        "The database does not answer. Wait a moment and reload. Nothing was saved.",
+        "",
+    );
+    let after = header::HeaderValue::from_static(RETRY_AFTER);
+    response.headers_mut().insert(header::RETRY_AFTER, after);
+    response
 }
 
 fn broken(part: &str, error: &dyn std::error::Error) -> Response {

@@ -132,7 +132,9 @@ async fn healthz(axum::extract::State(house): axum::extract::State<Shared>) -> R
     match house.store.db().fetch("SELECT 1", &[]).await {
         Ok(_) => (StatusCode::OK, "ok\n").into_response(),
         Err(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+            let retry = [(header::RETRY_AFTER, "5")];
+            (StatusCode::SERVICE_UNAVAILABLE, retry, "the database does not answer\n")
+                .into_response()
         }
     }
 }

@@ -1,0 +1,423 @@
+//! `ume backup` and `ume restore`: one encrypted file with tables, ledger and archived events.
+//!
+//! The file is a tar stream inside the age format (passphrase). Its last entry is a manifest with
+//! length and SHA-256 of every other one. The checkpoint is read first, the tables next, the files
+//! of the ledger after them, so the ledger of a backup is never behind its tables; positions, counters,
+//! spool and archive of the stream come last.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, BufWriter, ErrorKind, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Component, Path, PathBuf},
+    process::ExitCode,
+};
+
+use age::secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{CliError, data, place::Place, print};
+
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const TABLES: &str = "ume.db";
+pub(crate) const FORMAT: u32 = 1;
+const PASSPHRASE_CHARS_MIN: usize = 12;
+/// scrypt with 2^18 rounds takes 256 MiB; more than 2^20 in a file is refused.
+const WORK_FACTOR: u8 = 18;
+pub(crate) const WORK_FACTOR_MAX: u8 = 20;
+pub(crate) const FILES_MAX: usize = 1_000_000;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 256 << 20;
+const NAME_BYTES_MAX: usize = 512;
+const DEPTH_MAX: usize = 12;
+
+/// Why a backup or a restore failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{0} exists already: name a new file, an older backup is never overwritten")]
+    Exists(PathBuf),
+    #[error("{0} has no ledger yet: start `ume serve` once")]
+    NoLedger(PathBuf),
+    #[error("another backup of {0} is running")]
+    Running(PathBuf),
+    #[error("{0}: the passphrase is its first line, {PASSPHRASE_CHARS_MIN} characters or more")]
+    Passphrase(PathBuf),
+    #[error("more than {FILES_MAX} files")]
+    Many,
+    #[error("the backup {0} is complete, but its record was not written: {1}")]
+    Unrecorded(PathBuf, String),
+    #[error("{0} is not empty: restore into a new or empty folder")]
+    NotEmpty(PathBuf),
+    #[error("{0}: wrong passphrase. Nothing was restored")]
+    WrongPassphrase(PathBuf),
+    #[error("{0} is damaged, cut off or no backup of Ume: {1}. Nothing was restored")]
+    Damaged(PathBuf, String),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) format: u32,
+    ume: String,
+    pub(crate) made_at: String,
+    pub(crate) files: BTreeMap<String, Sum>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sum {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CliError + '_ {
+    move |source| CliError::Io { path: path.to_owned(), source }
+}
+
+/// Removes a file or folder when dropped: what a failure must not leave behind.
+pub(crate) struct Temporary(pub(crate) PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ =
+            if self.0.is_dir() { fs::remove_dir_all(&self.0) } else { fs::remove_file(&self.0) };
+    }
+}
+
+pub(crate) fn passphrase(path: &Path) -> Result<SecretString, CliError> {
+    let text = fs::read_to_string(path).map_err(at(path))?;
+    let line = text.lines().next().unwrap_or("");
+    if line.chars().count() < PASSPHRASE_CHARS_MIN {
+        return Err(BackupError::Passphrase(path.to_owned()).into());
+    }
+    Ok(SecretString::from(line.to_owned()))
+}
+
+pub(crate) fn create_new(path: &Path) -> Result<File, CliError> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(at(path))
+}
+
+pub(crate) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|p| *p != Path::new("")).unwrap_or(Path::new("."))
+}
+
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), CliError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(at(folder))
+}
+
+/// Writes a backup beside a running server.
+pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode, CliError> {
+    data::existing_place(place)?;
+    let folder = place.folder.as_path();
+    let secret = passphrase(secret)?;
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(BackupError::Exists(to.to_owned()).into());
+    }
+    if !folder.join("ledger/checkpoint").exists() {
+        return Err(BackupError::NoLedger(folder.to_owned()).into());
+    }
+    let _lock = only_one(folder)?;
+    let scratch = Temporary(folder.join("backup.tmp"));
+    // What a killed backup left.
+    match fs::remove_dir_all(&scratch.0) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(at(&scratch.0)(e)),
+        _ => data::create(&scratch.0)?,
+    }
+    let frozen = ledger::Frozen::read(&folder.join("ledger"))?;
+    let (settled, made_at) = copy_tables(place, &scratch.0).await?;
+    let (folder_, to_, scratch_) = (folder.to_owned(), to.to_owned(), scratch.0.clone());
+    let sealed = tokio::task::spawn_blocking(move || {
+        seal(&folder_, &scratch_, &to_, secret, &frozen, settled, made_at)
+    });
+    let made = sealed.await.map_err(|e| CliError::Worker(e.to_string()))??;
+    drop(scratch);
+    let recorded = record(place, "isms.backup_made", made.facts()).await;
+    let (count, bytes, size) = (made.files, made.bytes, made.size);
+    print(&format!("{count} files, {bytes} bytes: {} ({size} bytes, encrypted)\n", to.display()));
+    if let Err(error) = recorded {
+        // The backup stands and is good; only its record is missing.
+        return Err(BackupError::Unrecorded(to.to_owned(), error.to_string()).into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn only_one(folder: &Path) -> Result<File, CliError> {
+    let path = folder.join("backup.lock");
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(at(&path))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| BackupError::Running(folder.to_owned()))?;
+    Ok(lock)
+}
+
+/// Copies the tables into `scratch/ume.db`; gives the number of leaves they name, and the time.
+async fn copy_tables(place: &Place, scratch: &Path) -> Result<(u64, String), CliError> {
+    let tables = scratch.join(TABLES);
+    drop(create_new(&tables)?);
+    let store = place.open_read_only().await?;
+    if store.db().is_sqlite() {
+        store.db().copy_to(&tables).await?;
+    }
+    // The copy gets the journal mode of the original, which a read-only opening cannot set.
+    let copy = store::Store::open(scratch, store::system_clock()).await?;
+    if !store.db().is_sqlite() {
+        store::transfer(store.db(), copy.db()).await?;
+    }
+    store.db().close().await;
+    let settled = ledger::settled_size(&copy).await;
+    let made_at = copy.now().rfc3339();
+    copy.db().close().await;
+    Ok((settled?, made_at))
+}
+
+/// What a finished backup is.
+struct Made {
+    made_at: String,
+    sha256: String,
+    files: usize,
+    bytes: u64,
+    size: u64,
+}
+
+impl Made {
+    fn facts(&self) -> serde_json::Value {
+        serde_json::json!({
+            "made_at": self.made_at, "sha256": self.sha256,
+            "files": self.files, "bytes": self.bytes,
+        })
+    }
+}
+
+/// Writes everything under a temporary name beside the final one, syncs, renames.
+fn seal(
+    folder: &Path,
+    scratch: &Path,
+    to: &Path,
+    secret: SecretString,
+    frozen: &ledger::Frozen,
+    settled: u64,
+    made_at: String,
+) -> Result<Made, CliError> {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = Temporary(parent(to).join(format!(".{name}.{}.tmp", std::process::id())));
+    let file = create_new(&temporary.0)?;
+    let wrong = |e: io::Error| at(&temporary.0)(e);
+    let mut recipient = age::scrypt::Recipient::new(secret);
+    recipient.set_work_factor(WORK_FACTOR);
+    let encryptor =
+        age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+            .map_err(|e| wrong(io::Error::other(e.to_string())))?;
+    let sealed = encryptor.wrap_output(BufWriter::new(file)).map_err(wrong)?;
+    let mut out = Archive { tar: tar::Builder::new(sealed), files: BTreeMap::new() };
+    add_all(&mut out, folder, scratch, frozen, settled)?;
+    let count = out.files.len();
+    if count > FILES_MAX {
+        return Err(BackupError::Many.into());
+    }
+    let files = std::mem::take(&mut out.files);
+    let bytes: u64 = files.values().map(|f| f.bytes).sum();
+    let ume = env!("CARGO_PKG_VERSION").to_owned();
+    let manifest = Manifest { format: FORMAT, ume, made_at: made_at.clone(), files };
+    let json = serde_json::to_vec(&manifest).map_err(|e| wrong(io::Error::other(e)))?;
+    out.entry(MANIFEST, json.len() as u64, json.as_slice()).map_err(wrong)?;
+    let sealed = out.tar.into_inner().map_err(wrong)?;
+    let file = sealed.finish().map_err(wrong)?.into_inner().map_err(|e| wrong(e.into_error()))?;
+    file.sync_all().map_err(wrong)?;
+    let sum = sum_of(&temporary.0)?;
+    fs::rename(&temporary.0, to).map_err(at(to))?;
+    sync_folder(parent(to))?;
+    Ok(Made { made_at, sha256: sum.sha256, files: count, bytes, size: sum.bytes })
+}
+
+fn add_all<W: Write>(
+    out: &mut Archive<W>,
+    folder: &Path,
+    scratch: &Path,
+    frozen: &ledger::Frozen,
+    settled: u64,
+) -> Result<(), CliError> {
+    let ledger = folder.join("ledger");
+    out.file(TABLES, &scratch.join(TABLES), None)?;
+    for name in frozen.files() {
+        out.file(&format!("ledger/{name}"), &ledger.join(&name), None)?;
+    }
+    let checkpoint = frozen.checkpoint.as_slice();
+    let path = ledger.join("checkpoint");
+    out.entry("ledger/checkpoint", checkpoint.len() as u64, checkpoint).map_err(at(&path))?;
+    let log_bytes = frozen.log_bytes(&ledger, settled)?;
+    out.file("ledger/log", &ledger.join("log"), Some(log_bytes))?;
+    let (live, copied) = (folder.join("stream"), scratch.join("stream"));
+    if !live.exists() {
+        return Ok(());
+    }
+    let segments = stream::copy_live(&live, &copied)?;
+    for path in plain_files(&copied)? {
+        let below = path.strip_prefix(&copied).unwrap_or(&path).to_string_lossy().into_owned();
+        out.file(&format!("stream/{below}"), &path, None)?;
+    }
+    for path in segments {
+        let below = path.strip_prefix(&live).unwrap_or(&path).to_string_lossy().into_owned();
+        match out.file(&format!("stream/{below}"), &path, None) {
+            // Retention may remove a file meanwhile.
+            Err(CliError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Length and hash of a whole file.
+pub(crate) fn sum_of(path: &Path) -> Result<Sum, CliError> {
+    let file = File::open(path).map_err(at(path))?;
+    let mut hashing = Hashing { inner: file, hash: Sha256::new(), bytes: 0 };
+    io::copy(&mut hashing, &mut io::sink()).map_err(at(path))?;
+    Ok(hashing.sum())
+}
+
+/// Leaves a record of a backup or restore; the outbox carries it into the ledger.
+pub(crate) async fn record(
+    place: &Place,
+    ty: &str,
+    facts: serde_json::Value,
+) -> Result<(), CliError> {
+    let store = place.open_current().await?;
+    let now = store.now();
+    let mut write = store.write("system:backup", "command line", "").await?;
+    write
+        .record(store::RecordDraft {
+            ty: ty.to_owned(),
+            subject: None,
+            observed_from: now,
+            observed_to: now,
+            source: "this machine".to_owned(),
+            assurance: model::Assurance::Machine,
+            facts: facts.as_object().cloned().unwrap_or_default(),
+            payload: None,
+        })
+        .await?;
+    write.commit().await?;
+    store.db().close().await;
+    Ok(())
+}
+
+/// The tar stream being written, and what went into it.
+struct Archive<W: Write> {
+    tar: tar::Builder<W>,
+    files: BTreeMap<String, Sum>,
+}
+
+impl<W: Write> Archive<W> {
+    /// Adds a file, or its first `bytes`.
+    fn file(&mut self, name: &str, path: &Path, bytes: Option<u64>) -> Result<(), CliError> {
+        let file = File::open(path).map_err(at(path))?;
+        let length = file.metadata().map_err(at(path))?.len();
+        self.entry(name, bytes.unwrap_or(length), BufReader::new(file)).map_err(at(path))
+    }
+
+    fn entry(&mut self, name: &str, bytes: u64, from: impl Read) -> io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes);
+        header.set_mode(0o600);
+        header.set_entry_type(tar::EntryType::Regular);
+        let mut from = Hashing { inner: from.take(bytes), hash: Sha256::new(), bytes: 0 };
+        self.tar.append_data(&mut header, name, &mut from)?;
+        let sum = from.sum();
+        if sum.bytes != bytes {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the file became shorter"));
+        }
+        self.files.insert(name.to_owned(), sum);
+        Ok(())
+    }
+}
+
+/// Hashes what passes through.
+pub(crate) struct Hashing<R> {
+    pub(crate) inner: R,
+    pub(crate) hash: Sha256,
+    pub(crate) bytes: u64,
+}
+
+impl<R> Hashing<R> {
+    pub(crate) fn sum(self) -> Sum {
+        Sum { bytes: self.bytes, sha256: hex::encode(self.hash.finalize()) }
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// All plain files below a folder in a fixed order; links are not followed.
+fn plain_files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let (mut out, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let entry = entry.map_err(at(&folder))?;
+            let kind = entry.file_type().map_err(at(&folder))?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                out.push(entry.path());
+            }
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+/// Whether an entry of this name may stand in a backup.
+pub(crate) fn allowed(name: &str) -> bool {
+    let plain = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)))
+        && name.len() <= NAME_BYTES_MAX
+        && name.split('/').count() <= DEPTH_MAX
+        && !name.split('/').any(|part| part.is_empty() || part == ".")
+        && !name.contains(['\0', '\\']);
+    let known = name == MANIFEST
+        || name == TABLES
+        || name.starts_with("ledger/")
+        || (name.starts_with("stream/archive/") && name.ends_with(".parquet"))
+        || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
+        || name.starts_with("stream/state/")
+        || (name.starts_with("stream/spool/") && name.ends_with(".spool"));
+    plain && known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allowed;
+
+    #[test]
+    fn only_names_of_a_backup_are_allowed() {
+        for good in ["manifest.json", "ume.db", "ledger/log", "ledger/tile/0/x001/000"] {
+            assert!(allowed(good), "{good}");
+        }
+        assert!(allowed("stream/archive/2026-01-01/0/1-2.parquet"));
+        assert!(allowed("stream/spool/00000000000000000000.spool"));
+        let long = format!("ledger/{}", "x".repeat(600));
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../ume.db",
+            "ledger/../../x",
+            "ledger/./log",
+            "ledger//log",
+            "ledger/",
+            "lock",
+            "stream/archive/x",
+            "ledger/a\\b",
+            "ledger/1/2/3/4/5/6/7/8/9/10/11/12",
+            &long,
+        ] {
+            assert!(!allowed(bad), "{bad}");
+        }
+    }
+}

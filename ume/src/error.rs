@@ -1,0 +1,94 @@
+//! Why a command failed; each text says what to do.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(
+        "{0}: no Ume data here. Start with `ume serve --data {0}` or name another folder with --data"
+    )]
+    NoData(PathBuf),
+    #[error("{0} is in use by a running server. Stop it first, or use its pages")]
+    InUse(PathBuf),
+    #[error(
+        "another server writes the ledger of this database. Stop it first: one database has one ledger"
+    )]
+    LedgerHeld,
+    #[error("{0}: the data are of an older schema. Start `ume serve` once, it migrates them")]
+    OldSchema(PathBuf),
+    #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
+    Listen(std::net::SocketAddr, std::io::Error),
+    #[error("cannot take syslog: {0}. Choose another address in ume.toml")]
+    Syslog(stream::Error),
+    #[error("{}: {source}{}", path.display(), hint(source))]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{}: `data` names {}, but this file stands in another data folder", file.display(), data.display())]
+    ForeignData { file: PathBuf, data: PathBuf },
+    #[error("an account exists already; set-up is done")]
+    SetUp,
+    #[error(
+        "the password is refused ({0:?}): use at least 12 characters, not a known one, without the name in it"
+    )]
+    Password(web::secrets::Weak),
+    #[error("no randomness from the operating system")]
+    Random,
+    #[error("no job is called {0:?}. `ume work list` prints their names")]
+    NoJob(String),
+    #[error("{0} is not finished after {1} s; `ume work list` shows how it ends")]
+    Slow(String, u64),
+    #[error("the server ended before {0} did: start it, or run the command again without one")]
+    Gone(String),
+    #[error("{0} failed: {1}")]
+    Job(String, String),
+    #[error("a worker ended: {0}")]
+    Worker(String),
+    #[error(transparent)]
+    Config(#[from] Box<crate::config::ConfigError>),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
+    #[error("{0}{hint}", hint = store_hint(.0))]
+    Store(#[from] store::StoreError),
+    #[error("{0}{hint}", hint = ledger_hint(.0))]
+    Ledger(#[from] ledger::LedgerError),
+    #[error(transparent)]
+    Norms(#[from] isms::norms::NormError),
+    #[error(transparent)]
+    Stream(#[from] stream::Error),
+}
+
+const FULL: &str = ". The disk is full: free some space, then start again. Nothing is half-written";
+
+fn hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => FULL,
+        ReadOnlyFilesystem => {
+            ". The folder is read-only: make it writable or name another one with --data"
+        }
+        PermissionDenied => {
+            ". This user may not use it: change its owner or name another folder with --data"
+        }
+        _ => "",
+    }
+}
+
+fn store_hint(error: &store::StoreError) -> &'static str {
+    if error.is_full() {
+        FULL
+    } else if error.is_away() {
+        ". The database does not answer: start it, or correct its address"
+    } else {
+        ""
+    }
+}
+
+fn ledger_hint(error: &ledger::LedgerError) -> &'static str {
+    match error {
+        ledger::LedgerError::Io { source, .. } => hint(source),
+        ledger::LedgerError::Store(error) => store_hint(error),
+        ledger::LedgerError::Damaged { .. } => {
+            ", keep the folder as it is, and restore a backup into a new one with `ume restore`"
+        }
+        _ => "",
+    }
+}

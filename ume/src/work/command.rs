@@ -1,0 +1,194 @@
+//! `ume work`: lists the jobs and runs one by hand.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use serde_json::json;
+use store::{JobRow, Store};
+
+use super::{Ctx, JOBS, Job, Schedule};
+use crate::{
+    CliError, Format, data, print, serve,
+    settings::{DataFolder, Settings},
+};
+
+const WAIT: Duration = Duration::from_secs(900);
+
+#[derive(clap::Subcommand)]
+pub enum WorkCommand {
+    /// List the jobs: last and next run, duration, outcome
+    List {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Output format
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Run a job now: in the running server, else in this process; exit 2 if it fails
+    Run {
+        /// Name as `ume work list` prints it
+        name: String,
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+impl WorkCommand {
+    /// Where the data are.
+    pub fn data(&self) -> &DataFolder {
+        match self {
+            WorkCommand::List { data, .. } | WorkCommand::Run { data, .. } => data,
+        }
+    }
+}
+
+pub async fn run(command: WorkCommand, settings: &Settings) -> Result<ExitCode, CliError> {
+    match command {
+        WorkCommand::List { format, .. } => list(settings, format).await,
+        WorkCommand::Run { name, .. } => run_now(settings, &name).await,
+    }
+}
+
+/// How long the last run took, in milliseconds.
+pub fn duration_ms(row: &JobRow) -> Option<i64> {
+    let (start, end) = (row.last_started?, row.last_ended?);
+    (end >= start).then(|| (end.0 - start.0) / 1000)
+}
+
+/// One word for how a job stands.
+pub fn state(row: &JobRow, now: model::Timestamp) -> &'static str {
+    if row.lease_until > now {
+        "running"
+    } else if row.last_error.is_some() {
+        "failed"
+    } else if row.last_ended.is_some() {
+        "good"
+    } else {
+        "waiting"
+    }
+}
+
+async fn list(settings: &Settings, format: Format) -> Result<ExitCode, CliError> {
+    let store = settings.place.open_read_only().await?;
+    let (rows, now) = (store.jobs().await?, store.now());
+    store.db().close().await;
+    let time = |t: Option<model::Timestamp>| t.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
+    if format == Format::Json {
+        let all: Vec<_> = rows.iter().map(|row| to_json(row, now)).collect();
+        print(&format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = String::new();
+    if format == Format::Csv {
+        out.push_str("name,state,last,next,ms,error\n");
+    }
+    for row in &rows {
+        let (last, next) = (time(row.last_started), row.next_due.rfc3339());
+        let ms = duration_ms(row).map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let (name, state) = (&row.name, state(row, now));
+        let error = row.last_error.as_deref().unwrap_or("");
+        if format == Format::Csv {
+            let error = error.replace('"', "\"\"");
+            out.push_str(&format!("{name},{state},{last},{next},{ms},\"{error}\"\n"));
+        } else {
+            let said =
+                if error.is_empty() { row.last_result.as_deref().unwrap_or("") } else { error };
+            out.push_str(&format!(
+                "{name:<32} {state:<8} {last:<28} {next:<28} {ms:>7} ms  {said}\n"
+            ));
+        }
+    }
+    print(&out);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn to_json(row: &JobRow, now: model::Timestamp) -> serde_json::Value {
+    let result = row.last_result.as_deref().and_then(|r| serde_json::from_str(r).ok());
+    json!({
+        "name": row.name,
+        "state": state(row, now),
+        "last": row.last_started.map(|t| t.rfc3339()),
+        "next": row.next_due.rfc3339(),
+        "duration_ms": duration_ms(row),
+        "result": result.unwrap_or(serde_json::Value::Null),
+        "error": row.last_error,
+    })
+}
+
+/// The job of this name, with or without the machine behind `@`.
+pub fn find(name: &str) -> Option<&'static Job> {
+    JOBS.iter().find(|job| job.name == name || job.row() == name)
+}
+
+async fn run_now(settings: &Settings, name: &str) -> Result<ExitCode, CliError> {
+    let job = find(name).ok_or_else(|| CliError::NoJob(name.to_owned()))?;
+    data::existing_place(&settings.place)?;
+    match data::lock(&settings.place.folder) {
+        Err(CliError::InUse(_)) => {
+            let store = settings.place.open_current().await?;
+            let asked = store.now();
+            store.job_declare(&job.row()).await?;
+            store.job_ask(&job.row()).await?;
+            let folder = &settings.place.folder;
+            tokio::select! {
+                ended = wait(&store, job, asked) => ended,
+                () = server_gone(folder) => Err(CliError::Gone(job.row())),
+            }
+        }
+        Err(error) => Err(error),
+        Ok(_lock) => run_here(settings, job).await,
+    }
+}
+
+/// Returns when no server holds the folder any more.
+async fn server_gone(folder: &std::path::Path) {
+    while data::lock(folder).is_err() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Runs it in this process; no server has the folder.
+async fn run_here(settings: &Settings, job: &'static Job) -> Result<ExitCode, CliError> {
+    let opened = serve::open(settings).await?;
+    let ctx = Arc::new(Ctx {
+        store: opened.store,
+        ledger: Arc::new(tokio::sync::Mutex::new(opened.ledger)),
+        stream: opened.stream,
+        wake: Box::new(|| ()),
+    });
+    let asked = ctx.store.now();
+    let schedule = Schedule::new(ctx.clone(), &[*job], serve::random()?);
+    schedule.declare().await?;
+    ctx.store.job_ask(&job.row()).await?;
+    for run in schedule.look().await? {
+        run.await.map_err(|e| CliError::Worker(e.to_string()))?;
+    }
+    let code = wait(&ctx.store, job, asked).await;
+    let mut ledger = ctx.ledger.lock().await;
+    while ledger::drain(&ctx.store, &mut ledger).await? > 0 {}
+    ledger.checkpoint()?;
+    ctx.store.db().close().await;
+    code
+}
+
+/// Waits for the end of a run that began after `asked`, and says how it ended.
+async fn wait(store: &Store, job: &Job, asked: model::Timestamp) -> Result<ExitCode, CliError> {
+    let (name, end) = (job.row(), tokio::time::Instant::now() + WAIT);
+    while tokio::time::Instant::now() < end {
+        if let Some(row) = store.job(&name).await?
+            && row.last_started.is_some_and(|t| t >= asked)
+            && row.last_ended >= row.last_started
+        {
+            return match row.last_error {
+                Some(error) => Err(CliError::Job(name, error)),
+                None => {
+                    let ms = duration_ms(&row).unwrap_or(0);
+                    let result = row.last_result.unwrap_or_default();
+                    print(&format!("{name}: {ms} ms  {result}\n"));
+                    Ok(ExitCode::SUCCESS)
+                }
+            };
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Err(CliError::Slow(name, WAIT.as_secs()))
+}

@@ -1,0 +1,173 @@
+//! What one process does all the time: ledger, board, archive. They restart after a panic.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use isms::pages::SharedBoard;
+use serde_json::json;
+use store::WriterLock;
+use web::Shared;
+
+use super::{
+    Ctx,
+    jobs::{draft, level_setting, write},
+};
+use crate::{CliError, rooms::ROOMS};
+
+const DRAIN_EVERY: Duration = Duration::from_millis(500);
+const JUDGE_EVERY: Duration = Duration::from_secs(30);
+const FLUSH_EVERY: Duration = Duration::from_secs(15);
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// How each service fares: `None` is well, else what it said last.
+#[derive(Default)]
+pub struct Services(Mutex<BTreeMap<&'static str, Option<String>>>);
+
+impl Services {
+    /// Name and trouble of each service.
+    pub fn all(&self) -> Vec<(&'static str, Option<String>)> {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.iter().map(|(name, trouble)| (*name, trouble.clone())).collect()
+    }
+
+    /// Keeps the outcome of a round; a trouble is logged once, not every round.
+    fn note(&self, name: &'static str, outcome: Result<(), CliError>) {
+        let trouble = outcome.err().map(|e| e.to_string());
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = map.insert(name, trouble.clone()).flatten();
+        match (&before, &trouble) {
+            (old, Some(new)) if old.as_ref() != Some(new) => {
+                tracing::error!(error = new, "{name} is in trouble");
+            }
+            (Some(_), None) => tracing::info!("{name} works again"),
+            _ => {}
+        }
+    }
+}
+
+/// Runs the services until aborted.
+pub async fn run(
+    ctx: std::sync::Arc<Ctx>,
+    house: Shared,
+    board: SharedBoard,
+    lock: WriterLock,
+    services: std::sync::Arc<Services>,
+) {
+    let lock = std::sync::Arc::new(tokio::sync::Mutex::new(lock));
+    let drain = {
+        let (ctx, services, lock) = (ctx.clone(), services.clone(), lock.clone());
+        always("ledger", services, move |services| drain(ctx.clone(), lock.clone(), services))
+    };
+    let judge = {
+        let (ctx, house) = (ctx.clone(), house.clone());
+        always("board", services.clone(), move |services| {
+            judge(ctx.clone(), house.clone(), board.clone(), services)
+        })
+    };
+    let archive =
+        always("archive", services, move |services| archive(ctx.clone(), house.clone(), services));
+    tokio::join!(drain, judge, archive);
+}
+
+/// Starts a service again when it panicked.
+async fn always<F, Fut>(name: &'static str, services: std::sync::Arc<Services>, start: F)
+where
+    F: Fn(std::sync::Arc<Services>) -> Fut,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let task = tokio::spawn(start(services.clone()));
+        let _end = AbortOnDrop(task.abort_handle());
+        if let Err(error) = task.await {
+            services.note(name, Err(CliError::Worker(error.to_string())));
+        }
+        tokio::time::sleep(RESTART_AFTER).await;
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type Lock = std::sync::Arc<tokio::sync::Mutex<WriterLock>>;
+
+/// Moves leaves from the outbox into the ledger and signs a checkpoint within a second.
+async fn drain(ctx: std::sync::Arc<Ctx>, lock: Lock, services: std::sync::Arc<Services>) {
+    loop {
+        services.note("ledger", drain_once(&ctx, &lock).await);
+        tokio::time::sleep(DRAIN_EVERY).await;
+    }
+}
+
+async fn drain_once(ctx: &Ctx, lock: &Lock) -> Result<(), CliError> {
+    if !lock.lock().await.hold().await? {
+        return Err(CliError::LedgerHeld);
+    }
+    let mut ledger = ctx.ledger.lock().await;
+    ledger::drain(&ctx.store, &mut ledger).await?;
+    ledger.checkpoint()?;
+    Ok(())
+}
+
+/// Recomputes the board after each change and on a timer; the job `isms.levels` records changes.
+async fn judge(
+    ctx: std::sync::Arc<Ctx>,
+    house: Shared,
+    board: SharedBoard,
+    services: std::sync::Arc<Services>,
+) {
+    loop {
+        let outcome = judge_once(&ctx, &board).await;
+        services.note("board", outcome);
+        let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
+    }
+}
+
+async fn judge_once(ctx: &Ctx, board: &SharedBoard) -> Result<(), CliError> {
+    let fresh = isms::compute(&ctx.store, &ROOMS).await?;
+    let mut differs = false;
+    for control in &fresh.controls {
+        let recorded = ctx.store.setting(&level_setting(control.spec.control)).await?;
+        differs |= recorded.as_deref().unwrap_or(model::Level::None.name()) != control.level.name();
+    }
+    *board.write().await = fresh;
+    if differs {
+        ctx.store.job_ask("isms.levels").await?;
+    }
+    Ok(())
+}
+
+/// Archives what the spool holds, and publishes the counts.
+async fn archive(ctx: std::sync::Arc<Ctx>, house: Shared, services: std::sync::Arc<Services>) {
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        services.note("archive", archive_once(&ctx).await);
+        if let Ok(mut intake) = house.intake.write() {
+            *intake = serde_json::to_value(ctx.stream.counters()).unwrap_or_default();
+        }
+    }
+}
+
+/// Flushes the stream and records the root of each segment.
+pub(super) async fn archive_once(ctx: &Ctx) -> Result<(), CliError> {
+    let (flushing, now) = (ctx.stream.clone(), ctx.store.now());
+    let segments = tokio::task::spawn_blocking(move || flushing.flush(now)).await;
+    for segment in segments.map_err(|e| CliError::Worker(e.to_string()))?? {
+        let facts = json!({
+            "path": segment.path.file_name().map(|n| n.to_string_lossy().into_owned()),
+            "rows": segment.rows,
+            "bytes": segment.bytes,
+            "root": hex::encode(segment.row_root),
+        });
+        let draft = draft("monitoring.segment_root", None, now, facts);
+        write(&ctx.store, "system:monitoring.archive", draft).await?;
+    }
+    Ok(())
+}
