@@ -36,6 +36,7 @@ pub fn routes() -> Router<Shared> {
         .route("/rooms/{id}/target", post(target))
         .route("/hand-in", post(hand_in))
         .route("/api/v1/status", get(api_status))
+        .merge(crate::welcome::routes())
 }
 
 struct Rung {
@@ -69,6 +70,9 @@ async fn home(
     Extension(board): Extension<SharedBoard>,
     user: User,
 ) -> Answer {
+    if crate::welcome::due(&house, &user).await? {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
     let board = board.read().await.clone();
     let lang = user.cx.lang;
     let soon = board.at.plus_hours(24 * 14);
@@ -271,19 +275,33 @@ async fn target(
     user.form(&form.csrf, Action::Administer)?;
     let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    let id = house.store.new_id()?;
-    // Control and sign, because a row's name has no second language.
-    let name = format!("{} {}", spec.control, level.sign());
-    let mut decision = Row::new(Table::Decision, id, "target", &name);
-    decision.status = "approved".to_owned();
-    decision.attributes.insert("control".into(), spec.control.into());
-    decision.attributes.insert("level".into(), level.name().into());
-    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
-    write.put(decision).await?;
-    write.commit().await?;
-    house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    set_targets(&house, &user, &[*spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
+}
+
+/// Decides the target of these rooms: one decision each, all or none.
+pub(crate) async fn set_targets(
+    house: &web::House,
+    user: &User,
+    rooms: &[&'static model::RoomSpec],
+    level: Level,
+) -> Result<(), Refusal> {
+    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
+    for spec in rooms {
+        // Control and sign, because a row's name has no second language.
+        let name = format!("{} {}", spec.control, level.sign());
+        let mut decision = Row::new(Table::Decision, house.store.new_id()?, "target", &name);
+        decision.status = "approved".to_owned();
+        decision.attributes.insert("control".into(), spec.control.into());
+        decision.attributes.insert("level".into(), level.name().into());
+        write.put(decision).await?;
+    }
+    write.commit().await?;
+    for spec in rooms {
+        house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -323,12 +341,14 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
             "Give a statement of at most 2,000 characters.",
         ));
     }
-    let observed = held_on(&form.held_on).filter(|t| *t <= house.store.now()).ok_or_else(|| {
-        bad(
-            "実施日が正しくありません（未来の日付は使えません）。",
-            "The date is not right (future dates are refused).",
-        )
-    })?;
+    let observed = held_on(&form.held_on, &cx.local.zone)
+        .filter(|t| *t <= house.store.now())
+        .ok_or_else(|| {
+            bad(
+                "実施日が正しくありません（未来の日付は使えません）。",
+                "The date is not right (future dates are refused).",
+            )
+        })?;
     let subject: Option<Id> = match form.subject.trim() {
         "" => None,
         text => {
@@ -364,9 +384,9 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
 }
 
-fn held_on(text: &str) -> Option<Timestamp> {
+fn held_on(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    let start = jiff::tz::TimeZone::system().to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(start.as_microsecond()))
 }
 

@@ -3,6 +3,7 @@
 mod data;
 mod db;
 mod events;
+mod people;
 mod rooms;
 mod serve;
 mod work;
@@ -57,6 +58,16 @@ enum Command {
     Db {
         #[command(subcommand)]
         command: db::DbCommand,
+    },
+    /// Accounts: who may sign in, in which role
+    User {
+        #[command(subcommand)]
+        command: people::UserCommand,
+    },
+    /// Signing in at an OpenID Connect provider
+    Oidc {
+        #[command(subcommand)]
+        command: people::OidcCommand,
     },
     /// The evidence ledger
     Ledger {
@@ -117,6 +128,14 @@ pub enum CliError {
     Password(web::secrets::Weak),
     #[error("no randomness from the operating system")]
     Random,
+    #[error("there is no account {0}; `ume user list` shows them")]
+    NoAccount(String),
+    #[error("the account {0} exists already; choose another name")]
+    Taken(String),
+    #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
+    Role(String),
+    #[error(transparent)]
+    Oidc(#[from] web::people::oidc::OidcError),
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
@@ -177,6 +196,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             status(&data::folder(data.path), format, producers).await
         }
         Command::Db { command } => db::run(command).await,
+        Command::User { command } => people::user(command).await,
+        Command::Oidc { command } => people::oidc(command).await,
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await
         }

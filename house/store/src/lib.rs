@@ -7,6 +7,7 @@
 //! - values are always bound; table names come from an enum;
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
+mod accounts;
 mod db;
 mod people;
 mod records;
@@ -17,6 +18,7 @@ use std::{path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use db::{Db, Tx, Val};
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
@@ -47,6 +49,8 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("no randomness from the operating system")]
     Random,
+    #[error("this is the last enabled officer: make someone else officer first")]
+    LastOfficer,
     #[error("{0} rows at once is more than the limit of {1}")]
     TooMany(usize, usize),
     #[error("NUL (U+0000) is not allowed in a text: {0:?}")]
@@ -82,11 +86,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 3,
+        sqlite: include_str!("../migrations/sqlite/0003_people.sql"),
+        postgres: include_str!("../migrations/postgres/0003_people.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {

@@ -9,11 +9,12 @@ mod auth;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
+pub mod people;
 mod registers;
 pub mod secrets;
+mod words;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
@@ -48,7 +49,8 @@ pub struct House {
     pub secure: bool,
     /// Woken after each change, so that leaves and levels follow at once.
     pub changed: tokio::sync::Notify,
-    pub failures: Mutex<HashMap<String, auth::Failures>>,
+    /// What the pages about people hold in memory.
+    pub people: people::People,
     /// Counts of the intake, published by the work loop for the events page.
     pub intake: RwLock<serde_json::Value>,
 }
@@ -109,6 +111,7 @@ pub fn routes() -> Router<Shared> {
         .route("/healthz", get(healthz))
         .route("/assets/ume.css", get(stylesheet))
         .merge(auth::routes())
+        .merge(people::routes())
         .merge(registers::routes())
         .merge(import::routes())
         .merge(ledger_pages::routes())

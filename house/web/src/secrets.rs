@@ -9,22 +9,6 @@ use totp_rs::{Builder, Secret, Totp};
 const PASSWORD_CHARS_MIN: usize = 12;
 const PASSWORD_BYTES_MAX: usize = 1_024;
 
-/// Passwords that appear in every list of leaked ones and are long enough to pass the length rule.
-const LEAKED: [&str; 12] = [
-    "password1234",
-    "123456789012",
-    "1234567890123",
-    "qwertyuiop12",
-    "administrator",
-    "passwordpassword",
-    "iloveyou1234",
-    "letmein12345",
-    "welcome12345",
-    "qwerty123456",
-    "abcdefghijkl",
-    "adminadmin12",
-];
-
 /// Why a new password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weak {
@@ -37,14 +21,13 @@ pub enum Weak {
 /// Holds a new password against the rules.
 pub fn judge_password(password: &str, login: &str) -> Result<(), Weak> {
     let folded = password.to_lowercase();
-    let first = password.chars().next();
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Weak::Long);
     }
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(Weak::Short);
     }
-    if LEAKED.contains(&folded.as_str()) || password.chars().all(|c| Some(c) == first) {
+    if crate::words::is_common(password) {
         return Err(Weak::Leaked);
     }
     if !login.is_empty() && folded.contains(&login.to_lowercase()) {
@@ -70,6 +53,16 @@ pub fn verify_password(password: &str, hash: Option<&str>) -> bool {
     };
     PasswordHash::new(hash)
         .is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok())
+}
+
+/// So many random bytes as words of four base32 letters, for people to read and type.
+pub fn random_words<const N: usize>() -> Option<String> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).ok()?;
+    let letters = Secret::from(bytes.to_vec()).to_base32();
+    let letters: Vec<char> = letters.chars().filter(|c| *c != '=').collect();
+    let words: Vec<String> = letters.chunks(4).map(|word| word.iter().collect()).collect();
+    Some(words.join("-"))
 }
 
 /// A new TOTP secret in base32.
@@ -113,6 +106,14 @@ mod tests {
         assert_eq!(judge_password(&"x".repeat(2_000), "a"), Err(Weak::Long));
         assert_eq!(judge_password("梅の花が咲いた春の日よ", "umeko"), Err(Weak::Short));
         assert_eq!(judge_password("plum blossoms in march", "umeko"), Ok(()));
+    }
+
+    #[test]
+    fn random_words_hold_every_bit_and_differ() {
+        let code = random_words::<10>().expect("random");
+        assert_eq!((code.len(), code.matches('-').count()), (19, 3));
+        assert_ne!(Some(code), random_words::<10>());
+        assert_eq!(random_words::<15>().map(|w| w.len()), Some(29));
     }
 
     #[test]
