@@ -190,21 +190,20 @@ async fn login(
     }
     let account = house.store.account(login).await?;
     let keys = [Key::Pair(login, ip), Key::Login(login), Key::Address(ip)];
-    if let Some(seconds) = house.people.throttle.wait(&keys, Instant::now()) {
+    if let Some(seconds) = house.people.throttle.attempt(&keys, Instant::now()) {
         note(&house, Outcome::Failure, account.as_ref(), ip, "password", "throttled");
         return show_login(&house, &cx, &form.back, login, &cx.wait(seconds)).await;
     }
     let hash = account.as_ref().filter(|a| !a.disabled).map(|a| a.password.clone());
     let fits = house.people.password_fits(form.password.clone(), hash).await?;
     let (Some(account), true) = (&account, fits) else {
-        house.people.throttle.failed(&keys, Instant::now());
         let disabled = account.as_ref().is_some_and(|a| a.disabled);
         let reason = if disabled { "disabled" } else { "password" };
         note(&house, Outcome::Failure, account.as_ref(), ip, "password", reason);
         let text = cx.t("名前またはパスワードが違います。", "The name or the password is wrong.");
         return show_login(&house, &cx, &form.back, login, text).await;
     };
-    house.people.throttle.forget(keys[0]);
+    house.people.throttle.succeeded(&keys, Instant::now());
     let token = house.store.open_session(account.id, "password", &ip.to_string()).await?;
     let to = format!("/second-factor?back={}", urlencoding::encode(safe_back(&form.back)));
     Ok(with_session(&house, &token, &to))
@@ -275,7 +274,7 @@ async fn factor(
     let id = account.id.to_string();
     let key = [Key::Factor(&id)];
     let shown = if enrolling { form.secret.as_str() } else { "" };
-    if let Some(seconds) = house.people.throttle.wait(&key, Instant::now()) {
+    if let Some(seconds) = house.people.throttle.attempt(&key, Instant::now()) {
         note(&house, Outcome::Failure, Some(account), ip, "code", "throttled");
         let text = cx.wait(seconds);
         return show_factor(&house, &cx, account, shown, &form.back, &text).await;
@@ -285,12 +284,11 @@ async fn factor(
         false => use_code(&house, account, &form.code).await?,
     };
     let Some(method) = method else {
-        house.people.throttle.failed(&key, Instant::now());
         note(&house, Outcome::Failure, Some(account), ip, "code", "code");
         let text = cx.t("コードが違うか、使用済みです。", "The code is wrong or was used before.");
         return show_factor(&house, &cx, account, shown, &form.back, text).await;
     };
-    house.people.throttle.forget(key[0]);
+    house.people.throttle.succeeded(&key, Instant::now());
     // A new token after each gain of rights: a fixed one from before is worth nothing.
     if let Some(old) = &cx.token {
         house.store.end_session(old).await?;

@@ -164,20 +164,17 @@ pub(crate) async fn prove(
 ) -> Result<Proof, Refusal> {
     let id = account.id.to_string();
     let key = [Key::Factor(&id)];
-    if let Some(seconds) = house.people.throttle.wait(&key, Instant::now()) {
+    if let Some(seconds) = house.people.throttle.attempt(&key, Instant::now()) {
         return Ok(Proof::Wait(seconds));
     }
     let fits = house.people.password_fits(password, Some(account.password.clone())).await?;
     let method = if fits { use_code(house, account, code).await? } else { None };
     match method {
         Some(_) => {
-            house.people.throttle.forget(key[0]);
+            house.people.throttle.succeeded(&key, Instant::now());
             Ok(Proof::Good)
         }
-        None => {
-            house.people.throttle.failed(&key, Instant::now());
-            Ok(Proof::Wrong)
-        }
+        None => Ok(Proof::Wrong),
     }
 }
 

@@ -230,7 +230,7 @@ async fn sign_in_finish(
     let session = half(&cx, &form.csrf)?;
     let account = &session.account;
     let id = account.id.to_string();
-    if let Some(seconds) = house.people.throttle.wait(&[Key::Factor(&id)], Instant::now()) {
+    if let Some(seconds) = house.people.throttle.attempt(&[Key::Factor(&id)], Instant::now()) {
         return Ok((StatusCode::TOO_MANY_REQUESTS, Json(json!({"error": cx.wait(seconds)})))
             .into_response());
     }
@@ -243,7 +243,6 @@ async fn sign_in_finish(
         Ok(result) => result,
         Err(error) => {
             tracing::warn!(%error, "a passkey was refused");
-            house.people.throttle.failed(&[Key::Factor(&id)], Instant::now());
             note(&house, Outcome::Failure, Some(account), address.ip(), "passkey", "passkey");
             return Ok(broken(&cx));
         }
@@ -259,6 +258,7 @@ async fn sign_in_finish(
     if let Ok(credential) = serde_json::to_string(&key) {
         house.store.used_passkey(&row, &credential).await?;
     }
+    house.people.throttle.succeeded(&[Key::Factor(&id)], Instant::now());
     if let Some(old) = &cx.token {
         house.store.end_session(old).await?;
     }

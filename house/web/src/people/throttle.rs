@@ -72,16 +72,16 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Seconds to wait before any of these keys may try again.
-    pub fn wait(&self, keys: &[Key], now: Instant) -> Option<u64> {
-        let entries = self.entries();
-        let left = |key: &Key| entries.get(&key.hash())?.until.checked_duration_since(now);
-        keys.iter().filter_map(left).filter(|d| !d.is_zero()).max().map(|d| d.as_secs() + 1)
-    }
-
-    /// Counts a failure for each key.
-    pub fn failed(&self, keys: &[Key], now: Instant) {
+    /// Seconds to wait, if any of these keys must; else the attempt is counted as failed at once, so
+    /// that a hundred attempts side by side are not all let through before the first is judged. A
+    /// good one is taken back by [`Throttle::succeeded`].
+    pub fn attempt(&self, keys: &[Key], now: Instant) -> Option<u64> {
         let mut entries = self.entries();
+        let left = |key: &Key| entries.get(&key.hash())?.until.checked_duration_since(now);
+        let wait = keys.iter().filter_map(left).filter(|d| !d.is_zero()).max();
+        if let Some(wait) = wait {
+            return Some(wait.as_secs() + 1);
+        }
         for key in keys {
             let hash = key.hash();
             make_room(&mut entries, &hash, now);
@@ -95,11 +95,22 @@ impl Throttle {
                 if over == 0 { 0 } else { 2u64.saturating_pow(over).min(WAIT_SECONDS_MAX) };
             entry.until = now + Duration::from_secs(seconds);
         }
+        None
     }
 
-    /// Forgets the failures of a key after a success.
-    pub fn forget(&self, key: Key) {
-        self.entries().remove(&key.hash());
+    /// Takes back an attempt that turned out good. What is the person's own is forgotten; what they
+    /// share with others goes back by the one attempt, so that a good account buys no new guesses.
+    pub fn succeeded(&self, keys: &[Key], now: Instant) {
+        let mut entries = self.entries();
+        for key in keys {
+            let hash = key.hash();
+            if matches!(key, Key::Pair(..) | Key::Factor(_)) {
+                entries.remove(&hash);
+            } else if let Some(entry) = entries.get_mut(&hash) {
+                entry.count = entry.count.saturating_sub(1);
+                entry.until = now;
+            }
+        }
     }
 
     /// Entries held.
@@ -139,72 +150,68 @@ mod tests {
         [Key::Pair(login, ip), Key::Login(login), Key::Address(ip)]
     }
 
-    /// Tries once a second for so many seconds; says how often it was let through.
-    fn guess(throttle: &Throttle, login: &str, ip: IpAddr, start: Instant, seconds: u64) -> u32 {
-        let mut tried = 0;
-        for second in 0..seconds {
-            let now = start + Duration::from_secs(second);
-            if throttle.wait(&keys(login, ip), now).is_none() {
-                throttle.failed(&keys(login, ip), now);
-                tried += 1;
-            }
-        }
-        tried
+    fn passes(throttle: &Throttle, login: &str, ip: IpAddr, now: Instant) -> bool {
+        throttle.attempt(&keys(login, ip), now).is_none()
     }
 
     #[test]
     fn one_account_guessed_for_hours_lets_few_through_and_delays_nobody_else() {
         let (throttle, start) = (Throttle::default(), Instant::now());
-        let tried = guess(&throttle, "ume", EVIL, start, 10_000);
+        let at = |second| start + Duration::from_secs(second);
+        let tried = (0..10_000).filter(|s| passes(&throttle, "ume", EVIL, at(*s))).count();
         assert!((6..30).contains(&tried), "{tried}");
-        let now = start + Duration::from_secs(10_000);
-        assert!(throttle.wait(&keys("ume", EVIL), now).is_some());
-        assert!(throttle.wait(&keys("take", HOME), now).is_none());
-        assert!(throttle.wait(&keys("take", EVIL), now).is_none());
+        assert!(!passes(&throttle, "ume", EVIL, at(10_000)));
+        assert!(passes(&throttle, "take", HOME, at(10_000)));
+        assert!(passes(&throttle, "matsu", EVIL, at(10_000)));
+    }
+
+    #[test]
+    fn attempts_side_by_side_are_counted_before_they_are_judged() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        assert_eq!((0..100).filter(|_| passes(&throttle, "ume", EVIL, now)).count(), 6);
     }
 
     #[test]
     fn one_password_tried_on_many_names_stops_the_address() {
         let (throttle, now) = (Throttle::default(), Instant::now());
+        let tried = (0..1_000).filter(|n| passes(&throttle, &format!("name{n}"), EVIL, now));
+        assert_eq!(tried.count(), 21);
+        assert!(passes(&throttle, "ume", HOME, now));
+    }
+
+    #[test]
+    fn a_good_account_buys_no_new_guesses_at_others() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
         let mut tried = 0;
         for n in 0..1_000 {
-            let login = format!("name{n}");
-            if throttle.wait(&keys(&login, EVIL), now).is_none() {
-                throttle.failed(&keys(&login, EVIL), now);
-                tried += 1;
+            tried += u32::from(passes(&throttle, &format!("name{n}"), EVIL, now));
+            if passes(&throttle, "mine", EVIL, now) {
+                throttle.succeeded(&keys("mine", EVIL), now);
             }
         }
         assert_eq!(tried, 21);
-        assert!(throttle.wait(&keys("ume", HOME), now).is_none());
     }
 
     #[test]
     fn many_addresses_guessing_one_account_are_stopped_together() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        let mut tried = 0;
-        for n in 0..200u8 {
-            let ip = IpAddr::from([203, 0, 113, n]);
-            if throttle.wait(&keys("ume", ip), now).is_none() {
-                throttle.failed(&keys("ume", ip), now);
-                tried += 1;
-            }
-        }
-        assert_eq!(tried, 21);
+        let ip = |n: u8| IpAddr::from([203, 0, 113, n]);
+        assert_eq!((0..200).filter(|n| passes(&throttle, "ume", ip(*n), now)).count(), 21);
     }
 
     #[test]
     fn a_flood_of_names_takes_bounded_memory_and_washes_nothing_out() {
         let (throttle, now) = (Throttle::default(), Instant::now());
-        for _ in 0..12 {
-            throttle.failed(&[Key::Pair("ume", EVIL)], now);
+        for _ in 0..6 {
+            throttle.attempt(&[Key::Pair("ume", EVIL)], now);
         }
         let long = "x".repeat(100_000);
         for n in 0..KEYS_MAX + 500 {
-            throttle.failed(&[Key::Login(&format!("{n}"))], now);
+            throttle.attempt(&[Key::Login(&format!("{n}"))], now);
         }
-        throttle.failed(&[Key::Login(&long)], now);
+        throttle.attempt(&[Key::Login(&long)], now);
         assert_eq!(throttle.held(), KEYS_MAX);
-        assert!(throttle.wait(&[Key::Pair("ume", EVIL)], now).is_some());
+        assert!(throttle.attempt(&[Key::Pair("ume", EVIL)], now).is_some());
     }
 
     #[test]
