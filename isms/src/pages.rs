@@ -193,23 +193,17 @@ async fn room(
             u64::from(l.criterion.minutes_per_miss) * (l.verdict.total - l.verdict.passed).max(1)
         })
         .sum();
-    let mut kinds = Vec::new();
-    for table in Table::ALL {
-        let counts = if web::kinds_of(spec).any(|k| k.table == table) {
-            house.store.count_by_kind(table).await?
-        } else {
-            continue;
-        };
-        for kind in web::kinds_of(spec).filter(|k| k.table == table) {
-            let rows = counts.iter().find(|(id, _)| id == kind.id).map_or(0, |(_, n)| *n);
-            kinds.push(KindLine {
-                table: table.name(),
-                id: kind.id,
-                title: kind.title.get(cx.lang),
-                rows,
-            });
-        }
-    }
+    let tally = |kind: &model::KindSpec| format!("{}/{}", kind.table.name(), kind.id);
+    let names: Vec<String> = web::kinds_of(spec).map(tally).collect();
+    let counts = house.store.counts(&names).await?;
+    let kinds = web::kinds_of(spec)
+        .map(|kind| KindLine {
+            table: kind.table.name(),
+            id: kind.id,
+            title: kind.title.get(cx.lang),
+            rows: counts.iter().find(|(name, _)| *name == tally(kind)).map_or(0, |(_, n)| *n),
+        })
+        .collect();
     let (answer, answer_status) = answer(control, cx.lang);
     let body = RoomPage {
         cx,

@@ -14,6 +14,7 @@ use crate::{CliError, rooms::ROOMS};
 
 const DRAIN_EVERY: Duration = Duration::from_millis(500);
 const JUDGE_EVERY: Duration = Duration::from_secs(30);
+const REBUILD_EVERY: Duration = Duration::from_secs(3600);
 const COLLECT_EVERY_HOURS: i64 = 6;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const STATUS_EVERY_HOURS: i64 = 1;
@@ -62,16 +63,31 @@ async fn drain(house: Shared) {
 async fn judge(house: Shared, board: SharedBoard) {
     let mut known: BTreeMap<&'static str, Level> =
         board.read().await.controls.iter().map(|c| (c.spec.control, c.level)).collect();
+    let mut keeper = None;
+    let mut rebuilt = tokio::time::Instant::now();
     loop {
         let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
-        match isms::compute(&house.store, &ROOMS).await {
-            Ok(fresh) => {
-                if let Err(error) = record_changes(&house, &fresh, &mut known).await {
-                    tracing::error!(%error, "level changes were not recorded");
+        // Now and then from scratch: another process may have written.
+        if rebuilt.elapsed() > REBUILD_EVERY {
+            keeper = None;
+            rebuilt = tokio::time::Instant::now();
+        }
+        let outcome = async {
+            let kept = match keeper.take() {
+                Some(mut kept) => {
+                    isms::Keeper::refresh(&mut kept, &house.store).await?;
+                    kept
                 }
-                *board.write().await = fresh;
-            }
-            Err(error) => tracing::error!(%error, "levels were not computed"),
+                None => isms::Keeper::open(&house.store, &ROOMS).await?,
+            };
+            let fresh = kept.board(&house.store, house.store.now()).await?;
+            keeper = Some(kept);
+            record_changes(&house, &fresh, &mut known).await?;
+            *board.write().await = fresh;
+            Ok::<(), StoreError>(())
+        };
+        if let Err(error) = outcome.await {
+            tracing::error!(%error, "levels were not computed");
         }
     }
 }

@@ -148,10 +148,12 @@ impl Db {
         match self {
             Db::Sqlite { readers, .. } => {
                 let rows = bind_sqlite(sql, args).fetch_all(readers).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(sqlite_row).collect()
             }
             Db::Postgres(pool) => {
                 let rows = bind_postgres(sql, args).fetch_all(pool).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(postgres_row).collect()
             }
         }
@@ -248,10 +250,12 @@ impl Tx {
         match self {
             Tx::Sqlite(tx) => {
                 let rows = bind_sqlite(sql, args).fetch_all(&mut **tx).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(sqlite_row).collect()
             }
             Tx::Postgres(tx) => {
                 let rows = bind_postgres(sql, args).fetch_all(&mut **tx).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(postgres_row).collect()
             }
         }

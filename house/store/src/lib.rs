@@ -7,17 +7,23 @@
 //! - values are always bound; table names come from an enum;
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
+mod about;
+mod changes;
 mod db;
+mod meter;
 mod people;
 mod records;
 mod rows;
+mod tally;
 mod transfer;
 
 use std::{path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
+pub use meter::Meter;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{Filter, Row, Version, Write, row_leaf};
@@ -74,6 +80,7 @@ pub enum StoreError {
 pub struct Store {
     db: Db,
     clock: Clock,
+    notices: changes::Notices,
 }
 
 struct Migration {
@@ -82,11 +89,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 8,
+        sqlite: include_str!("../migrations/sqlite/0008_evaluation.sql"),
+        postgres: include_str!("../migrations/postgres/0008_evaluation.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {
@@ -99,23 +113,27 @@ pub fn system_clock() -> Clock {
 impl Store {
     /// Opens `ume.db` in the data folder, creating and migrating it.
     pub async fn open(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
-        let store = Store { db: Db::sqlite(&folder.join("ume.db"), false).await?, clock };
+        let store = Store::over(Db::sqlite(&folder.join("ume.db"), false).await?, clock);
         store.migrate().await?;
         Ok(store)
     }
 
     /// Opens `ume.db` in the data folder for reading only.
     pub async fn open_read_only(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
-        let store = Store { db: Db::sqlite(&folder.join("ume.db"), true).await?, clock };
+        let store = Store::over(Db::sqlite(&folder.join("ume.db"), true).await?, clock);
         store.check_version().await?;
         Ok(store)
     }
 
     /// Connects to PostgreSQL and migrates it.
     pub async fn connect(url: &str, clock: Clock) -> Result<Store, StoreError> {
-        let store = Store { db: Db::postgres(url).await?, clock };
+        let store = Store::over(Db::postgres(url).await?, clock);
         store.migrate().await?;
         Ok(store)
+    }
+
+    pub(crate) fn over(db: Db, clock: Clock) -> Store {
+        Store { db, clock, notices: changes::Notices::default() }
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -154,6 +172,11 @@ impl Store {
         (self.clock)()
     }
 
+    /// What this process committed since the last call.
+    pub fn take_changes(&self) -> Changes {
+        self.notices.take()
+    }
+
     /// A new id.
     pub fn new_id(&self) -> Result<Id, StoreError> {
         let mut random = [0; 10];
@@ -166,6 +189,14 @@ impl Store {
         let rows =
             self.db.fetch("SELECT value FROM setting WHERE name = $1", &[name.into()]).await?;
         rows.first().map(|r| r[0].text().map(str::to_owned)).transpose()
+    }
+
+    /// Settings whose names start with the prefix, as `(name, value)`.
+    pub async fn settings(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT name, value FROM setting WHERE substr(name, 1, $2) = $1 ORDER BY name";
+        let length = prefix.chars().count() as i64;
+        let rows = self.db.fetch(sql, &[prefix.into(), length.into()]).await?;
+        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].text()?.to_owned()))).collect()
     }
 
     /// Writes a setting of the house.

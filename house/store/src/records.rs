@@ -73,7 +73,7 @@ fn commitment(salt: &[u8], payload: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
-const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
+pub(crate) const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
                        assurance, facts, payload_commit, leaf_index";
 
 impl Write<'_> {
@@ -109,6 +109,12 @@ impl Write<'_> {
         let leaf = record_leaf(&record)?;
         self.tx.execute(sql, &encode(&record)?).await?;
         self.outbox(&format!("record/{}", record.id), &leaf).await?;
+        self.tally(&format!("record/{}", record.ty), 1).await?;
+        self.changes.push(crate::Change::Record {
+            ty: record.ty.clone(),
+            subject: record.subject,
+            observed_to: record.observed_to,
+        });
         Ok(record)
     }
 }
@@ -213,13 +219,6 @@ impl Store {
         Ok(records)
     }
 
-    /// Number of records per type.
-    pub async fn count_by_type(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = "SELECT type, COUNT(*) FROM record GROUP BY type ORDER BY type";
-        let rows = self.db().fetch(sql, &[]).await?;
-        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
-    }
-
     /// Records in id order behind `after`: for the verifier.
     pub async fn records_after(
         &self,
@@ -316,7 +315,7 @@ fn decode_exactly(v: &[Val]) -> Result<Record, StoreError> {
     Ok(record)
 }
 
-fn decode(v: &[Val]) -> Result<Record, StoreError> {
+pub(crate) fn decode(v: &[Val]) -> Result<Record, StoreError> {
     let facts = serde_json::from_str(v[9].text()?)
         .map_err(|e| StoreError::Column(format!("facts of record: {e}")))?;
     let assurance = v[8].text()?;

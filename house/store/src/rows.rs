@@ -145,6 +145,7 @@ pub struct Write<'s> {
     actor: String,
     reason: String,
     request: String,
+    pub(crate) changes: Vec<crate::Change>,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -170,11 +171,11 @@ pub struct Filter {
     pub limit: usize,
 }
 
-const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
+pub(crate) const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
                        ends_at, attributes, schema_version, version, created_at, updated_at, \
                        updated_by, reason, request, deleted, salt";
 
-fn table_sql(table: Table) -> &'static str {
+pub(crate) fn table_sql(table: Table) -> &'static str {
     if table == Table::Check { "\"check\"" } else { table.name() }
 }
 
@@ -192,6 +193,7 @@ impl Store {
             actor: actor.to_owned(),
             reason: reason.to_owned(),
             request: request.to_owned(),
+            changes: Vec::new(),
         })
     }
 
@@ -283,16 +285,6 @@ impl Store {
         let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
         let rows = self.db.fetch(&sql, &args).await?;
         rows.iter().map(|r| decode(table, r)).collect()
-    }
-
-    /// Number of live rows per kind.
-    pub async fn count_by_kind(&self, table: Table) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = format!(
-            "SELECT kind, COUNT(*) FROM {} WHERE deleted = 0 GROUP BY kind ORDER BY kind",
-            table_sql(table)
-        );
-        let rows = self.db.fetch(&sql, &[]).await?;
-        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
     }
 
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
@@ -408,8 +400,18 @@ impl Write<'_> {
             return Err(conflict(&row, current));
         }
         self.index(&row).await?;
+        let lived = current.as_ref().is_some_and(|r| !r.deleted);
+        let by = i64::from(!row.deleted) - i64::from(lived);
+        self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;
         let key = format!("{}/{}/{}", table.name(), row.id, row.version);
         self.outbox(&key, &leaf).await?;
+        self.changes.push(crate::Change::Row {
+            table,
+            id: row.id,
+            kind: row.kind.clone(),
+            subject: row.subject,
+            object: row.object,
+        });
         Ok(row)
     }
 
@@ -421,7 +423,9 @@ impl Write<'_> {
 
     /// Makes everything of this change durable at once.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.store.notices.add(self.changes);
+        Ok(())
     }
 
     /// Now, by the store's clock.
@@ -638,7 +642,7 @@ fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
     ])
 }
 
-fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
+pub(crate) fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
     let id = |v: &Val| v.opt_text()?.map(parse_id).transpose();
     let time = |v: &Val| Ok::<_, StoreError>(v.opt_int()?.map(Timestamp));
     let attributes = serde_json::from_str(v[10].text()?)

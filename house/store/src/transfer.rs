@@ -135,6 +135,7 @@ const TABLES: &[TableSpec] = &[
     spec("token_api", TOKEN_API, &["id"]),
     spec("job", JOB, &["name"]),
     spec("setting", &["name", "value"], &["name"]),
+    spec("tally", &["name", "amount"], &["name"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.
@@ -174,7 +175,7 @@ impl Store {
             }
             None => return Err(StoreError::Address),
         };
-        let store = Store { db, clock };
+        let store = Store::over(db, clock);
         if write {
             store.migrate().await?;
         } else {

@@ -18,7 +18,8 @@ use crate::{
     frame::{Answer, Cx, Refusal, User, page},
 };
 
-const RECORDS_SHOWN_MAX: usize = 100;
+const RECORDS_SHOWN_MAX: usize = 50;
+const TYPES_SHOWN_MAX: usize = 100;
 const FAULTS_SHOWN_MAX: usize = 50;
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -69,6 +70,7 @@ async fn records(
         .count_by_type()
         .await?
         .into_iter()
+        .take(TYPES_SHOWN_MAX)
         .map(|(ty, rows)| TypeLine { title: title(&ty), current: ty == query.ty, ty, rows })
         .collect();
     let only: Vec<&str> = Some(query.ty.as_str()).filter(|t| !t.is_empty()).into_iter().collect();

@@ -144,7 +144,12 @@ async fn stylesheet() -> Response {
 
 async fn safe_headers(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let is_asset = request.uri().path().starts_with("/assets/ume.css");
-    let mut response = next.run(request).await;
+    let meter = store::Meter::default();
+    let mut response = meter.measure(next.run(request)).await;
+    let cost = format!("db;desc=\"{} statements, {} rows\"", meter.statements(), meter.rows());
+    if let Ok(cost) = HeaderValue::from_str(&cost) {
+        response.headers_mut().insert(HeaderName::from_static("server-timing"), cost);
+    }
     let mut set = |name: HeaderName, value: &'static str| {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };
