@@ -48,6 +48,15 @@ pub(crate) async fn approved(
     }
 }
 
+/// Refuses a decision that does not give up exactly this published end of the log.
+pub async fn approved_fork(store: &Store, id: Id, fork: &crate::Fork) -> Result<(), LedgerError> {
+    let row = approved(store, id, FORK).await?;
+    if row.attributes.get("published_size").and_then(Json::as_u64) != Some(fork.published) {
+        return Err(LedgerError::NotNamed(format!("published_size {}", fork.published)));
+    }
+    Ok(())
+}
+
 /// Texts of a list attribute.
 pub(crate) fn texts(row: &Row, name: &str) -> Vec<String> {
     let list = row.attributes.get(name).and_then(Json::as_array);

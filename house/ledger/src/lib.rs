@@ -14,6 +14,7 @@
 mod decision;
 mod files;
 mod log;
+mod proof;
 mod publish;
 mod shred;
 mod verify;
@@ -25,8 +26,9 @@ use std::{
 
 use merkle::{Checkpoint, Hash, MemTree, NoteError, ProofError, Signer, TileError, TlogProof};
 
-pub use decision::{FORK, SHRED};
+pub use decision::{FORK, SHRED, approved_fork};
 pub use log::LEAVES_PER_GROUP_MAX;
+pub use proof::read_proof;
 pub use publish::Fork;
 pub use shred::{SHRED_MAX, ShredReceipt, shred};
 pub use verify::{Fault, Report, verify, verify_rows};
