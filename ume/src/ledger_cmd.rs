@@ -10,7 +10,7 @@ use model::{Assurance, Id, Table};
 use serde_json::json;
 use store::{RecordDraft, Shredding, Store};
 
-use crate::{CliError, DataFolder, data, print, rooms, serve};
+use crate::{CliError, DataFolder, data, personal, print, serve};
 
 /// Who acts where a command is run on the machine itself.
 const ACTOR: &str = "command line";
@@ -109,7 +109,7 @@ impl Opened {
     async fn open(folder: &Path) -> Result<Opened, CliError> {
         let lock = data::lock(data::existing(folder)?)?;
         let store = Store::open(folder, store::system_clock()).await?;
-        let store = store.with_personal(rooms::personal());
+        let store = store.with_personal(personal::kinds());
         let origin = serve::origin(&store).await?;
         let ledger = Ledger::open(&folder.join("ledger"), &origin)?;
         Ok(Opened { store, ledger, _lock: lock })

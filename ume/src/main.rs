@@ -5,6 +5,7 @@ mod db;
 mod events;
 mod ledger_cmd;
 mod merkle_cmd;
+mod personal;
 mod rooms;
 mod serve;
 mod work;

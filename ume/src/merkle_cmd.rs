@@ -30,7 +30,7 @@ pub enum MerkleCommand {
         #[arg(long)]
         index: u64,
         #[command(flatten)]
-        key: Key,
+        key: SigningKey,
     },
     /// Check a .tlog-proof against the entry and the log's key; exit 1 where it does not hold
     Check {
@@ -58,14 +58,14 @@ pub enum NoteCommand {
     /// Draw a key into a new file; prints its verifier key
     Key {
         #[command(flatten)]
-        key: Key,
+        key: SigningKey,
     },
     /// Sign a text; prints the note
     Sign {
         /// The text, ending in a newline
         text: PathBuf,
         #[command(flatten)]
-        key: Key,
+        key: SigningKey,
     },
     /// Verify a note and print its text; exit 1 where a signature is wrong or missing
     Verify {
@@ -88,7 +88,7 @@ pub struct Entries {
 }
 
 #[derive(clap::Args)]
-pub struct Key {
+pub struct SigningKey {
     /// File with the 32 bytes of the signing key, as DIR/ledger/key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -97,7 +97,7 @@ pub struct Key {
     name: String,
 }
 
-impl Key {
+impl SigningKey {
     fn signer(&self) -> Result<Signer, CliError> {
         let seed = read(&self.key)?.try_into();
         let seed: [u8; 32] = seed.map_err(|_| CliError::SigningKey(self.key.clone()))?;
@@ -174,7 +174,7 @@ fn check(
     }
 }
 
-fn new_key(key: &Key) -> Result<ExitCode, CliError> {
+fn new_key(key: &SigningKey) -> Result<ExitCode, CliError> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| CliError::Random)?;

@@ -15,7 +15,7 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
-    let store = store.with_personal(crate::rooms::personal());
+    let store = store.with_personal(crate::personal::kinds());
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
