@@ -3,6 +3,9 @@
 mod data;
 mod db;
 mod events;
+mod ledger_cmd;
+mod merkle_cmd;
+mod personal;
 mod rooms;
 mod serve;
 mod work;
@@ -63,6 +66,11 @@ enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Merkle trees, proofs and signed notes over plain files
+    Merkle {
+        #[command(subcommand)]
+        command: merkle_cmd::MerkleCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -80,6 +88,8 @@ enum LedgerCommand {
         #[command(flatten)]
         data: DataFolder,
     },
+    #[command(flatten)]
+    More(ledger_cmd::LedgerMore),
 }
 
 #[derive(clap::Args)]
@@ -117,6 +127,18 @@ pub enum CliError {
     Password(web::secrets::Weak),
     #[error("no randomness from the operating system")]
     Random,
+    #[error("there is no record {0}")]
+    NoRecord(model::Id),
+    #[error(
+        "the proof of record {0} is pending: no checkpoint covers it yet, try again in a second"
+    )]
+    Pending(model::Id),
+    #[error("{0}: not a signing key of 32 bytes: make one with `ume merkle note key`")]
+    SigningKey(PathBuf),
+    #[error(transparent)]
+    Note(#[from] merkle::NoteError),
+    #[error(transparent)]
+    Proof(#[from] merkle::ProofError),
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
@@ -180,6 +202,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await
         }
+        Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
+        Command::Merkle { command } => merkle_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { data } } => {
             let path = data::existing(&data::folder(data.path))?.join("ledger/checkpoint");
             let text =
@@ -297,6 +321,9 @@ async fn verify(folder: &std::path::Path, format: Format) -> Result<ExitCode, Cl
         let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
         let faults = report.faults.len();
         print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
+        if report.shredded > 0 {
+            print(&format!("{} shredded by decision\n", report.shredded));
+        }
     }
     let good = report.faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(MISMATCH) })

@@ -15,13 +15,14 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let store = store.with_personal(crate::personal::kinds());
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
     }
     let origin = origin(&store).await?;
     let mut ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
-    while ledger::drain(&store, &mut ledger).await? > 0 {}
+    settle(&store, &mut ledger).await?;
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
@@ -53,14 +54,26 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     work.abort();
     let _ = work.await;
     let mut ledger = house.ledger.lock().await;
-    while ledger::drain(&house.store, &mut ledger).await? > 0 {}
-    ledger.checkpoint()?;
+    settle(&house.store, &mut ledger).await?;
     house.store.db().close().await;
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// Moves what waits into the ledger. After an old backup was restored it takes nothing, but the pages
+/// still open: that is where an officer decides about it.
+async fn settle(store: &store::Store, ledger: &mut ledger::Ledger) -> Result<(), CliError> {
+    if let Some(fork) = ledger.fork() {
+        let refusal = ledger::LedgerError::Fork(Box::new(fork.clone()));
+        tracing::error!("{refusal}");
+        return Ok(());
+    }
+    while ledger::drain(store, ledger).await? > 0 {}
+    ledger.checkpoint()?;
+    Ok(())
+}
+
 /// Name of this ledger, drawn once: two Umes must never share one.
-async fn origin(store: &store::Store) -> Result<String, CliError> {
+pub async fn origin(store: &store::Store) -> Result<String, CliError> {
     if let Some(origin) = store.setting("ledger_origin").await? {
         return Ok(origin);
     }
