@@ -4,6 +4,7 @@ mod data;
 mod db;
 mod events;
 mod rooms;
+mod routes;
 mod serve;
 mod work;
 
@@ -30,6 +31,9 @@ enum Command {
         /// Address to listen on; loopback unless told otherwise
         #[arg(long, default_value = "127.0.0.1:8620")]
         listen: std::net::SocketAddr,
+        /// Requests of the API that one token, session or address may send in a minute
+        #[arg(long, value_name = "N", default_value_t = web::api::limit::PER_MINUTE)]
+        api_rate: u32,
     },
     /// Make the first account without a browser
     Setup {
@@ -169,7 +173,9 @@ fn lang() -> Lang {
 
 async fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Serve { data, listen } => serve::run(&data::folder(data.path), listen).await,
+        Command::Serve { data, listen, api_rate } => {
+            serve::run(&data::folder(data.path), listen, api_rate).await
+        }
         Command::Setup { data, admin, password_file } => {
             setup(&data::folder(data.path), &admin, &password_file).await
         }

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use axum::{Router, routing::get};
 use isms::pages::SharedBoard;
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
@@ -322,9 +321,4 @@ fn add(into: &mut Map<String, Json>, counts: &BTreeMap<String, u64>) {
         let sum = into.get(reason).and_then(Json::as_u64).unwrap_or(0) + n;
         into.insert(reason.clone(), sum.into());
     }
-}
-
-/// The events page.
-pub fn routes() -> Router<Shared> {
-    Router::new().route("/events", get(crate::events::page))
 }

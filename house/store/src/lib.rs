@@ -7,6 +7,7 @@
 //! - values are always bound; table names come from an enum;
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
+mod api;
 mod db;
 mod people;
 mod records;
@@ -17,6 +18,7 @@ use std::{path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use api::{ApiToken, Once, RecordFilter};
 pub use db::{Db, Tx, Val};
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
@@ -69,6 +71,14 @@ pub enum StoreError {
     Migrations,
 }
 
+impl StoreError {
+    /// Whether the database could not be reached, so that a later try may work.
+    pub fn is_away(&self) -> bool {
+        use sqlx::Error::{Io, PoolTimedOut};
+        matches!(self, StoreError::Database(PoolTimedOut | Io(_)))
+    }
+}
+
 /// The store.
 #[derive(Clone)]
 pub struct Store {
@@ -82,11 +92,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 2,
+        sqlite: include_str!("../migrations/sqlite/0002_api.sql"),
+        postgres: include_str!("../migrations/postgres/0002_api.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {

@@ -73,7 +73,7 @@ fn commitment(salt: &[u8], payload: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
-const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
+pub(crate) const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
                        assurance, facts, payload_commit, leaf_index";
 
 impl Write<'_> {
@@ -316,7 +316,7 @@ fn decode_exactly(v: &[Val]) -> Result<Record, StoreError> {
     Ok(record)
 }
 
-fn decode(v: &[Val]) -> Result<Record, StoreError> {
+pub(crate) fn decode(v: &[Val]) -> Result<Record, StoreError> {
     let facts = serde_json::from_str(v[9].text()?)
         .map_err(|e| StoreError::Column(format!("facts of record: {e}")))?;
     let assurance = v[8].text()?;
