@@ -2,10 +2,14 @@
 
 mod data;
 mod db;
+mod door;
 mod events;
+mod registers;
 mod rooms;
 mod routes;
 mod serve;
+mod shown;
+mod tokens;
 mod work;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -62,6 +66,46 @@ enum Command {
         #[command(subcommand)]
         command: db::DbCommand,
     },
+    /// Assets: hosts, software, sites, data sets and the rest
+    Asset {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// People, teams, roles, suppliers
+    Party {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Rules that the engines execute
+    Rule {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Clauses, controls and other norms
+    Norm {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Tasks
+    Task {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Decisions; signing one needs the pages
+    Decision {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Records: immutable evidence
+    Record {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Tokens with which programs use the API
+    Token {
+        #[command(subcommand)]
+        command: tokens::TokenCommand,
+    },
     /// The evidence ledger
     Ledger {
         #[command(subcommand)]
@@ -109,6 +153,18 @@ pub enum CliError {
     NoData(PathBuf),
     #[error("{0} is in use by a running server. Stop it first, or use its pages")]
     InUse(PathBuf),
+    #[error(
+        "{0} is in use by a running server: write through it with --server URL --token-file FILE (`ume token add` makes the token), or stop it first"
+    )]
+    Held(PathBuf),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the server's answer is not one of Ume's: {0}. Look at --server")]
+    Answer(String),
+    #[error("{0}: {1}. Is the server running, and is this its address?")]
+    Server(String, reqwest::Error),
     #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
     Listen(std::net::SocketAddr, std::io::Error),
     #[error("{path}: {source}")]
@@ -129,6 +185,12 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+}
+
+impl From<web::api::problem::Problem> for CliError {
+    fn from(problem: web::api::problem::Problem) -> CliError {
+        CliError::Refused(problem.to_string())
+    }
 }
 
 /// Exit codes of the house: 0 good, 1 mismatch found, 2 usage or error, 3 incomplete.
@@ -183,6 +245,14 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             status(&data::folder(data.path), format, producers).await
         }
         Command::Db { command } => db::run(command).await,
+        Command::Asset { command } => registers::run(model::Table::Asset, command).await,
+        Command::Party { command } => registers::run(model::Table::Party, command).await,
+        Command::Rule { command } => registers::run(model::Table::Rule, command).await,
+        Command::Norm { command } => registers::run(model::Table::Norm, command).await,
+        Command::Task { command } => registers::run(model::Table::Task, command).await,
+        Command::Decision { command } => registers::run(model::Table::Decision, command).await,
+        Command::Record { command } => registers::run(model::Table::Record, command).await,
+        Command::Token { command } => tokens::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await
         }

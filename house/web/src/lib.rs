@@ -104,6 +104,8 @@ impl Titles<'_> {
     }
 }
 
+pub use registers::csv_cell;
+
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
     room.kinds.iter().chain(room.rules).chain(room.others)

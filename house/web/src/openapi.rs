@@ -26,7 +26,8 @@ pub(crate) async fn serve(Extension(document): Extension<Document>) -> Response 
     (kind, document.0.to_string()).into_response()
 }
 
-/// The document, indented: it is checked in as well, and a change must be readable.
+/// The document, one line for each schema and operation: it is checked in as well, so a change must
+/// be readable and the file not larger than it need be.
 pub fn document(routes: &[Route], specs: &[&'static RoomSpec]) -> String {
     let mut paths: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
     for route in routes {
@@ -56,9 +57,26 @@ pub fn document(routes: &[Route], specs: &[&'static RoomSpec]) -> String {
             },
         },
     });
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut text = String::new();
+    lay_out(&document, 0, &mut text);
     text.push('\n');
     text
+}
+
+const DEPTH_LAID_OUT: usize = 3;
+
+fn lay_out(value: &Json, depth: usize, out: &mut String) {
+    let members = match value {
+        Json::Object(members) if depth < DEPTH_LAID_OUT && !members.is_empty() => members,
+        other => return out.push_str(&other.to_string()),
+    };
+    let indent = "  ".repeat(depth + 1);
+    for (i, (name, value)) in members.iter().enumerate() {
+        out.push_str(if i == 0 { "{\n" } else { ",\n" });
+        out.push_str(&format!("{indent}{}: ", Json::from(name.as_str())));
+        lay_out(value, depth + 1, out);
+    }
+    out.push_str(&format!("\n{}}}", "  ".repeat(depth)));
 }
 
 fn schema_ref(name: &str) -> Json {

@@ -765,7 +765,7 @@ async fn export_xlsx(
 }
 
 /// Quotes a cell (RFC 4180) and keeps spreadsheets from taking a text for a formula.
-pub(crate) fn csv_cell(text: &str) -> String {
+pub fn csv_cell(text: &str) -> String {
     let armed = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if armed { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) {

@@ -1,7 +1,7 @@
 //! The rows of ten tables as the API and the command line see them: one set of functions below
 //! both, so that a rule holds whichever way a change comes.
 
-use model::{FieldType, Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
+use model::{Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json, json};
 use store::{Filter, Once, Row, Store, StoreError, Write};
 
@@ -363,18 +363,6 @@ pub fn row_json(row: &Row) -> Json {
     json["created_at"] = time(Some(row.created_at));
     json["updated_at"] = time(Some(row.updated_at));
     json
-}
-
-/// A cell of an export: what an import reads back.
-pub fn cell(kind: &KindSpec, row: &Row, name: &str) -> String {
-    match (kind.field(name).map(|f| f.ty), row.attributes.get(name)) {
-        (_, None | Some(Json::Null)) => String::new(),
-        (_, Some(Json::String(text))) => text.clone(),
-        (Some(FieldType::List), Some(Json::Array(list))) => {
-            list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n")
-        }
-        (_, Some(other)) => other.to_string(),
-    }
 }
 
 #[cfg(test)]
