@@ -8,10 +8,10 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use crate::{CliError, data, rooms::ROOMS, work};
+use crate::{CliError, data, rooms::ROOMS, routes, work};
 
 /// Runs until Ctrl-C or SIGTERM.
-pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError> {
+pub async fn run(folder: &Path, listen: SocketAddr, api_rate: u32) -> Result<ExitCode, CliError> {
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
@@ -38,15 +38,12 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
         secure: false,
         changed: tokio::sync::Notify::new(),
         failures: Mutex::new(HashMap::new()),
+        buckets: web::api::limit::Buckets::new(api_rate),
         intake: RwLock::new(serde_json::Value::Null),
     });
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
     let work = tokio::spawn(work::run(house.clone(), board.clone()));
-    let router = web::routes()
-        .merge(isms::pages::routes())
-        .merge(work::routes())
-        .layer(axum::Extension(board));
-    let app = web::finish(router, house.clone());
+    let app = web::finish(routes::table(), house.clone()).layer(axum::Extension(board));
     announce(address, token.as_deref());
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(stopped());

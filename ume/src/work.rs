@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use axum::{Router, routing::get};
 use isms::pages::SharedBoard;
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
@@ -149,9 +148,12 @@ async fn this_host(house: &House) -> Result<Id, StoreError> {
     let id = match existing {
         Some(row) => row.id,
         None => {
+            let mut row = Row::new(Table::Asset, house.store.new_id()?, "host", &name);
+            // What the kind requires, so that the row can be changed and imported like any other.
+            row.attributes.insert("hostname".to_owned(), name.as_str().into());
+            row.attributes.insert("os".to_owned(), this_os().into());
             let mut write = house.store.write("system:serve", "this machine", "").await?;
-            let row =
-                write.put(Row::new(Table::Asset, house.store.new_id()?, "host", &name)).await?;
+            let row = write.put(row).await?;
             write.commit().await?;
             row.id
         }
@@ -159,6 +161,13 @@ async fn this_host(house: &House) -> Result<Id, StoreError> {
     house.store.set_setting("this_host", &id.to_string()).await?;
     house.wake();
     Ok(id)
+}
+
+/// What this machine's system calls itself (os-release(5)).
+fn this_os() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
 }
 
 async fn due(house: &House, ty: &str, subject: Id, hours: i64) -> Result<bool, StoreError> {
@@ -338,9 +347,4 @@ fn add(into: &mut Map<String, Json>, counts: &BTreeMap<String, u64>) {
         let sum = into.get(reason).and_then(Json::as_u64).unwrap_or(0) + n;
         into.insert(reason.clone(), sum.into());
     }
-}
-
-/// The events page.
-pub fn routes() -> Router<Shared> {
-    Router::new().route("/events", get(crate::events::page))
 }

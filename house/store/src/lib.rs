@@ -9,6 +9,7 @@
 
 mod about;
 mod changes;
+mod api;
 mod db;
 mod keys;
 mod meter;
@@ -26,6 +27,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use model::{Id, Timestamp};
 
 pub use changes::{Change, Changes};
+pub use api::{ApiToken, Once, RecordFilter};
 pub use db::{Db, Tx, Val};
 pub use keys::{KeyFault, Keys};
 pub use meter::Meter;
@@ -96,6 +98,14 @@ pub enum StoreError {
     Migrations,
 }
 
+impl StoreError {
+    /// Whether the database could not be reached, so that a later try may work.
+    pub fn is_away(&self) -> bool {
+        use sqlx::Error::{Io, PoolTimedOut};
+        matches!(self, StoreError::Database(PoolTimedOut | Io(_)))
+    }
+}
+
 /// The store.
 #[derive(Clone)]
 pub struct Store {
@@ -117,6 +127,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 1,
         sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
         postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 2,
+        sqlite: include_str!("../migrations/sqlite/0002_api.sql"),
+        postgres: include_str!("../migrations/postgres/0002_api.sql"),
     },
     Migration {
         number: 4,

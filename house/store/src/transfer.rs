@@ -89,6 +89,7 @@ const SESSION: &[&str] =
     &["token_hash", "account", "csrf", "state", "created_at", "seen_at", "address"];
 const TOKEN_API: &[&str] =
     &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
+const IDEMPOTENCY: &[&str] = &["key_hash", "request_hash", "subject_table", "row_id", "expires_at"];
 const JOB: &[&str] =
     &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
 
@@ -138,6 +139,7 @@ const TABLES: &[TableSpec] = &[
     spec("account", ACCOUNT, &["id"]),
     spec("session", SESSION, &["token_hash"]),
     spec("token_api", TOKEN_API, &["id"]),
+    spec("idempotency", IDEMPOTENCY, &["key_hash"]),
     spec("job", JOB, &["name"]),
     spec("setting", &["name", "value"], &["name"]),
     spec("tally", &["name", "amount"], &["name"]),
