@@ -61,6 +61,7 @@ impl Door {
             error => error,
         })?;
         let store = store::Store::open(&folder, store::system_clock()).await?;
+        let store = store.with_personal(crate::personal::kinds());
         Ok(Door::Folder(Box::new(Folder { store, _lock: Some(lock) })))
     }
 

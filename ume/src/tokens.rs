@@ -55,7 +55,9 @@ pub async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
 /// Beside a running server: a token is a row of plumbing of its own, written in SQLite's own
 /// transaction, and the server looks it up at each request.
 async fn open(folder: &Path) -> Result<store::Store, CliError> {
-    Ok(store::Store::open(data::existing(folder)?, store::system_clock()).await?)
+    Ok(store::Store::open(data::existing(folder)?, store::system_clock())
+        .await?
+        .with_personal(crate::personal::kinds()))
 }
 
 async fn add(folder: &Path, login: &str, name: &str, days: i64) -> Result<ExitCode, CliError> {

@@ -8,8 +8,8 @@
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
 mod about;
-mod changes;
 mod api;
+mod changes;
 mod db;
 mod keys;
 mod meter;
@@ -26,8 +26,8 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
-pub use changes::{Change, Changes};
 pub use api::{ApiToken, Once, RecordFilter};
+pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
 pub use keys::{KeyFault, Keys};
 pub use meter::Meter;
