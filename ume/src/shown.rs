@@ -137,7 +137,7 @@ mod tests {
             json!({"name": "=1+1\u{1b}[2J", "attributes": {}}),
         ];
         let lines = rows(Format::Table, &columns, &found);
-        assert_eq!(lines, "name       attributes.os\n梅         Debian\n=1+1 [2J\n");
+        assert_eq!(lines, "name      attributes.os\n梅        Debian\n=1+1 [2J\n");
         let csv = rows(Format::Csv, &columns, &found[..1]);
         assert_eq!(csv, "name,attributes.os\r\n梅,Debian\r\n");
         assert!(rows(Format::Csv, &columns, &found[1..]).contains("'=1+1"));
