@@ -5,10 +5,9 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::State,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
 };
 use jiff::tz::TimeZone;
 use model::{Choice, Field, FieldType, KindSpec, Lang, Level, Table, t};
@@ -20,6 +19,7 @@ use web::{
     access::Action,
     frame::{Answer, Cx, Refusal, User, page},
     people::local::Local,
+    route::{Access, Route},
 };
 
 /// Id of the organisation's row, or `later`.
@@ -101,11 +101,18 @@ pub(crate) const ORGANISATION: KindSpec = KindSpec {
 };
 
 /// Routes of the first hour.
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/welcome", get(organisation_page).post(organisation))
-        .route("/welcome/targets", get(targets_page).post(targets))
-        .route("/welcome/later", post(later))
+pub(crate) fn routes() -> Vec<Route> {
+    let administer = Access::Action(Action::Administer);
+    let ours = t("組織の情報", "The organisation");
+    let levels = t("目標レベル", "Target levels");
+    let put_off = t("初回の案内を後回しにする", "Put off the first hour");
+    vec![
+        Route::get("/welcome", administer, ours, organisation_page),
+        Route::post("/welcome", administer, ours, organisation),
+        Route::get("/welcome/targets", administer, levels, targets_page),
+        Route::post("/welcome/targets", administer, levels, targets),
+        Route::post("/welcome/later", administer, put_off, later),
+    ]
 }
 
 /// Whether this person should be led through the first hour.

@@ -125,6 +125,7 @@ async fn writing<T>(
     data::existing(&folder)?;
     let _lock = data::lock(&folder)?;
     let store = Store::open(&folder, store::system_clock()).await?;
+    let store = store.with_personal(crate::personal::kinds());
     let done = act(&store).await;
     store.db().close().await;
     done

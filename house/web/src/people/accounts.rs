@@ -2,12 +2,11 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{Path, State},
     response::{IntoResponse, Redirect},
-    routing::{get, post},
 };
-use model::Id;
+use model::{Id, t};
 use serde::Deserialize;
 use store::{Account, AccountChange, LiveSession};
 
@@ -20,14 +19,19 @@ use crate::{
     access::{Action, ROLES},
     auth::new_account_error,
     frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Route},
     secrets,
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/people", get(list).post(add))
-        .route("/people/{id}", get(person))
-        .route("/people/{id}/change", post(change))
+pub(super) fn routes() -> Vec<Route> {
+    let administer = Access::Action(Action::Administer);
+    let change_text = t("アカウントの変更", "Change an account");
+    vec![
+        Route::get("/people", administer, t("アカウントの一覧", "Accounts"), list),
+        Route::post("/people", administer, t("アカウントの追加", "Add an account"), add),
+        Route::get("/people/{id}", administer, t("アカウント", "An account"), person),
+        Route::post("/people/{id}/change", administer, change_text, change),
+    ]
 }
 
 impl Cx {

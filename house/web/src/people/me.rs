@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{Query, State},
     response::{IntoResponse, Redirect},
-    routing::{get, post},
 };
+use model::t;
 use serde::Deserialize;
 use store::{AccountChange, LiveSession, PasskeyRow, Store};
 
@@ -15,18 +15,31 @@ use crate::{
     House, Shared,
     auth::{new_account_error, safe_back, with_session},
     frame::{Answer, Cx, Refusal, page},
+    route::{Access::Own, Route},
     secrets,
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/people/me", get(me))
-        .route("/people/me/password", get(password_page).post(password))
-        .route("/people/me/recovery", post(recovery))
-        .route("/people/me/authenticator", get(authenticator_page).post(authenticator))
-        .route("/people/me/sessions", post(end_session))
-        .route("/people/me/passkeys/remove", post(remove_passkey))
-        .route("/people/confirm", get(confirm_page).post(confirm))
+pub(super) fn routes() -> Vec<Route> {
+    let word = t("パスワードの変更", "Change one's password");
+    let app = t("認証アプリの登録", "Register an authenticator");
+    let confirm_text = t("本人の確認", "Confirm who one is");
+    let (codes, session) = (
+        t("リカバリーコードの再発行", "New recovery codes"),
+        t("セッションの終了", "End one of one's sessions"),
+    );
+    let remove = t("パスキーの削除", "Remove a passkey");
+    vec![
+        Route::get("/people/me", Own, t("自分のアカウント", "One's own account"), me),
+        Route::get("/people/me/password", Own, word, password_page),
+        Route::post("/people/me/password", Own, word, password),
+        Route::post("/people/me/recovery", Own, codes, recovery),
+        Route::get("/people/me/authenticator", Own, app, authenticator_page),
+        Route::post("/people/me/authenticator", Own, app, authenticator),
+        Route::post("/people/me/sessions", Own, session, end_session),
+        Route::post("/people/me/passkeys/remove", Own, remove, remove_passkey),
+        Route::get("/people/confirm", Own, confirm_text, confirm_page),
+        Route::post("/people/confirm", Own, confirm_text, confirm),
+    ]
 }
 
 #[derive(Template)]

@@ -20,13 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::FromRequestParts, http::request::Parts, response::Response};
+use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
 use store::Account;
 use tokio::sync::Semaphore;
 
 use crate::{
     House, Shared,
     frame::{Cx, Refusal, User},
+    route::Route,
     secrets,
 };
 use local::Local;
@@ -36,8 +37,8 @@ use throttle::{Key, Throttle};
 
 /// A proof of who acts is good for so long.
 const CONFIRMED_MINUTES_MAX: i64 = 10;
-/// Password hashes at once: each takes 19 MiB.
-const HASHES_MAX: usize = 4;
+/// Password hashes at once: each works in 19 MiB, which the next one takes over.
+const HASHES_MAX: usize = 2;
 const HASH_WAIT: Duration = Duration::from_secs(10);
 /// Recovery codes of a set.
 pub const RECOVERY_CODES: usize = 10;
@@ -100,12 +101,12 @@ impl People {
     }
 }
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .merge(accounts::routes())
-        .merge(me::routes())
-        .merge(passkey::routes())
-        .merge(oidc::routes())
+pub(crate) fn routes() -> Vec<Route> {
+    let mut routes = accounts::routes();
+    routes.extend(me::routes());
+    routes.extend(passkey::routes());
+    routes.extend(oidc::routes());
+    routes
 }
 
 /// Someone fully signed in, on their own pages: every role has these, also those without registers.

@@ -8,13 +8,12 @@
 use std::time::Duration;
 
 use axum::{
-    Router,
     extract::{ConnectInfo, Query, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Redirect},
-    routing::get,
 };
 use base64::Engine;
+use model::t;
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
     HttpResponse, IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
@@ -32,6 +31,7 @@ use crate::{
     access::ROLES,
     auth::{safe_back, set_cookie, with_session},
     frame::{Answer, Cx, Refusal, cookie},
+    route::{Access::Public, Route},
 };
 
 /// Stands where a local account has its hash; no password has it as its hash.
@@ -184,8 +184,13 @@ async fn reach(settings: &Settings) -> Result<Reached, OidcError> {
     Ok(Reached { metadata, http })
 }
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/oidc/start", get(start)).route("/oidc/callback", get(callback))
+pub(super) fn routes() -> Vec<Route> {
+    let begin = t("認証プロバイダーでサインイン", "Sign in at the provider");
+    let back = t("認証プロバイダーからの戻り", "Back from the provider");
+    vec![
+        Route::get("/oidc/start", Public, begin, start),
+        Route::get("/oidc/callback", Public, back, callback),
+    ]
 }
 
 #[derive(Deserialize)]

@@ -6,12 +6,12 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
+use model::t;
 use serde::Deserialize;
 use serde_json::json;
 use store::{Account, AccountChange, Session, Store};
@@ -25,6 +25,7 @@ use crate::{
     House, Shared,
     auth::{safe_back, set_session},
     frame::{Answer, Cx, Refusal},
+    route::{Access, Route},
 };
 
 const CEREMONY_TIME: Duration = Duration::from_secs(300);
@@ -38,13 +39,18 @@ pub(crate) enum Ceremony {
     SignIn(PasskeyAuthentication),
 }
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/assets/passkey.js", get(script))
-        .route("/people/me/passkeys/start", post(register_start))
-        .route("/people/me/passkeys/finish", post(register_finish))
-        .route("/second-factor/passkey/start", post(sign_in_start))
-        .route("/second-factor/passkey/finish", post(sign_in_finish))
+pub(super) fn routes() -> Vec<Route> {
+    use Access::{Own, Public, SignedIn};
+    let file = t("パスキーのスクリプト", "Script for passkeys");
+    let register = t("パスキーの登録", "Register a passkey");
+    let sign_in = t("パスキーで認証", "Second factor by passkey");
+    vec![
+        Route::get("/assets/passkey.js", Public, file, script),
+        Route::post("/people/me/passkeys/start", Own, register, register_start),
+        Route::post("/people/me/passkeys/finish", Own, register, register_finish),
+        Route::post("/second-factor/passkey/start", SignedIn, sign_in, sign_in_start),
+        Route::post("/second-factor/passkey/finish", SignedIn, sign_in, sign_in_finish),
+    ]
 }
 
 async fn script() -> Response {
