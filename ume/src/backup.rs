@@ -1,9 +1,14 @@
-//! `ume backup` and `ume restore`: one encrypted file with tables, ledger and archived events.
+//! `ume backup` and `ume restore`: one encrypted file with tables, ledger, keys and archived events.
 //!
 //! The file is a tar stream inside the age format (passphrase). Its last entry is a manifest with
 //! length and SHA-256 of every other one. The checkpoint is read first, the tables next, the files
 //! of the ledger after them, so the ledger of a backup is never behind its tables; positions, counters,
-//! spool and archive of the stream come last.
+//! spool and archive of the stream come last. Keys are written before the payloads they open, so the
+//! key files are copied behind the tables too.
+//!
+//! `keys/epoch`, without which no key file opens, is not in it: after a shredding no older backup
+//! may open what was shredded. It goes into `FILE.epoch` beside, encrypted alike, of which only the
+//! newest is kept, elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +27,7 @@ use crate::{CliError, data, place::Place, print};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const TABLES: &str = "ume.db";
+pub(crate) const KEYS: &str = "keys";
 pub(crate) const FORMAT: u32 = 1;
 const PASSPHRASE_CHARS_MIN: usize = 12;
 /// scrypt with 2^18 rounds takes 256 MiB; more than 2^20 in a file is refused.
@@ -51,6 +57,8 @@ pub enum BackupError {
     NotEmpty(PathBuf),
     #[error("{0}: wrong passphrase. Nothing was restored")]
     WrongPassphrase(PathBuf),
+    #[error("{0} is no epoch key that `ume backup` wrote. Nothing was restored")]
+    NoEpoch(PathBuf),
     #[error("{0} is damaged, cut off or no backup of Ume: {1}. Nothing was restored")]
     Damaged(PathBuf, String),
 }
@@ -109,8 +117,10 @@ pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode,
     data::existing_place(place)?;
     let folder = place.folder.as_path();
     let secret = passphrase(secret)?;
-    if fs::symlink_metadata(to).is_ok() {
-        return Err(BackupError::Exists(to.to_owned()).into());
+    for path in [to, &epoch_path(to)] {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(BackupError::Exists(path.to_owned()).into());
+        }
     }
     if !folder.join("ledger/checkpoint").exists() {
         return Err(BackupError::NoLedger(folder.to_owned()).into());
@@ -124,8 +134,19 @@ pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode,
     }
     let frozen = ledger::Frozen::read(&folder.join("ledger"))?;
     let (settled, made_at) = copy_tables(place, &scratch.0).await?;
+    let key_files = store::Keys::new(&folder.join("keys"));
+    // Opening the copy of the tables made a folder of its own.
+    let keys = scratch.0.join(KEYS);
+    let _ = fs::remove_dir_all(&keys);
+    let epoch = key_files.copy_to(&keys)?;
     let (folder_, to_, scratch_) = (folder.to_owned(), to.to_owned(), scratch.0.clone());
+    let beside = epoch_path(to);
+    let epoch_ = epoch.map(|bytes| (beside.clone(), bytes));
+    let separate = epoch_.is_some();
     let sealed = tokio::task::spawn_blocking(move || {
+        if let Some((path, bytes)) = epoch_ {
+            seal_epoch(&path, secret.clone(), &bytes)?;
+        }
         seal(&folder_, &scratch_, &to_, secret, &frozen, settled, made_at)
     });
     let made = sealed.await.map_err(|e| CliError::Worker(e.to_string()))??;
@@ -133,6 +154,10 @@ pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode,
     let recorded = record(place, "isms.backup_made", made.facts()).await;
     let (count, bytes, size) = (made.files, made.bytes, made.size);
     print(&format!("{count} files, {bytes} bytes: {} ({size} bytes, encrypted)\n", to.display()));
+    if separate {
+        let beside = beside.display();
+        print(&format!("{beside}: the key of its payloads; keep it elsewhere, only the newest\n"));
+    }
     if let Err(error) = recorded {
         // The backup stands and is good; only its record is missing.
         return Err(BackupError::Unrecorded(to.to_owned(), error.to_string()).into());
@@ -192,6 +217,39 @@ impl Made {
     }
 }
 
+/// Where the epoch key of a backup goes: `FILE.epoch`.
+fn epoch_path(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".epoch");
+    PathBuf::from(name)
+}
+
+fn temporary_for(to: &Path) -> Temporary {
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    Temporary(parent(to).join(format!(".{name}.{}.tmp", std::process::id())))
+}
+
+fn encryptor(secret: SecretString) -> io::Result<age::Encryptor> {
+    let mut recipient = age::scrypt::Recipient::new(secret);
+    recipient.set_work_factor(WORK_FACTOR);
+    age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
+        .map_err(|e| io::Error::other(e.to_string()))
+}
+
+/// Writes the epoch key, encrypted, before the backup it belongs to.
+fn seal_epoch(to: &Path, secret: SecretString, epoch: &[u8]) -> Result<(), CliError> {
+    let temporary = temporary_for(to);
+    let file = create_new(&temporary.0)?;
+    let sealed = || -> io::Result<()> {
+        let mut out = encryptor(secret)?.wrap_output(file)?;
+        out.write_all(epoch)?;
+        out.finish()?.sync_all()
+    };
+    sealed().map_err(at(&temporary.0))?;
+    fs::rename(&temporary.0, to).map_err(at(to))?;
+    sync_folder(parent(to))
+}
+
 /// Writes everything under a temporary name beside the final one, syncs, renames.
 fn seal(
     folder: &Path,
@@ -202,16 +260,12 @@ fn seal(
     settled: u64,
     made_at: String,
 ) -> Result<Made, CliError> {
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = Temporary(parent(to).join(format!(".{name}.{}.tmp", std::process::id())));
+    let temporary = temporary_for(to);
     let file = create_new(&temporary.0)?;
     let wrong = |e: io::Error| at(&temporary.0)(e);
-    let mut recipient = age::scrypt::Recipient::new(secret);
-    recipient.set_work_factor(WORK_FACTOR);
-    let encryptor =
-        age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
-            .map_err(|e| wrong(io::Error::other(e.to_string())))?;
-    let sealed = encryptor.wrap_output(BufWriter::new(file)).map_err(wrong)?;
+    let sealed = encryptor(secret)
+        .and_then(|encryptor| encryptor.wrap_output(BufWriter::new(file)))
+        .map_err(wrong)?;
     let mut out = Archive { tar: tar::Builder::new(sealed), files: BTreeMap::new() };
     add_all(&mut out, folder, scratch, frozen, settled)?;
     let count = out.files.len();
@@ -248,6 +302,20 @@ fn add_all<W: Write>(
     let checkpoint = frozen.checkpoint.as_slice();
     let path = ledger.join("checkpoint");
     out.entry("ledger/checkpoint", checkpoint.len() as u64, checkpoint).map_err(at(&path))?;
+    // What left this machine and what was given up; not there before the first `ume ledger publish`.
+    for name in ["published", "sinks", "forks"] {
+        let path = ledger.join(name);
+        if path.try_exists().map_err(at(&path))? {
+            out.file(&format!("ledger/{name}"), &path, None)?;
+        }
+    }
+    let keys = scratch.join(KEYS);
+    if keys.exists() {
+        for path in plain_files(&keys)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            out.file(&format!("{KEYS}/{name}"), &path, None)?;
+        }
+    }
     let log_bytes = frozen.log_bytes(&ledger, settled)?;
     out.file("ledger/log", &ledger.join("log"), Some(log_bytes))?;
     let (live, copied) = (folder.join("stream"), scratch.join("stream"));
@@ -384,6 +452,7 @@ pub(crate) fn allowed(name: &str) -> bool {
     let known = name == MANIFEST
         || name == TABLES
         || name.starts_with("ledger/")
+        || (name.starts_with("keys/") && name.ends_with(".keys") && name.split('/').count() == 2)
         || (name.starts_with("stream/archive/") && name.ends_with(".parquet"))
         || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
         || name.starts_with("stream/state/")
@@ -401,6 +470,7 @@ mod tests {
             assert!(allowed(good), "{good}");
         }
         assert!(allowed("stream/archive/2026-01-01/0/1-2.parquet"));
+        assert!(allowed("keys/none.keys"));
         assert!(allowed("stream/spool/00000000000000000000.spool"));
         let long = format!("ledger/{}", "x".repeat(600));
         for bad in [
@@ -412,6 +482,8 @@ mod tests {
             "ledger//log",
             "ledger/",
             "lock",
+            "keys/epoch",
+            "keys/a/b.keys",
             "stream/archive/x",
             "ledger/a\\b",
             "ledger/1/2/3/4/5/6/7/8/9/10/11/12",

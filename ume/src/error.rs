@@ -42,6 +42,38 @@ pub enum CliError {
     Job(String, String),
     #[error("a worker ended: {0}")]
     Worker(String),
+    #[error(
+        "{0} is in use by a running server: write through it with --server URL --token-file FILE (`ume token add` makes the token), or stop it first"
+    )]
+    Held(PathBuf),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the server's answer is not one of Ume's: {0}. Look at --server")]
+    Answer(String),
+    #[error("{0}: {1}. Is the server running, and is this its address?")]
+    Server(String, reqwest::Error),
+    #[error("there is no account {0}; `ume user list` shows them")]
+    NoAccount(String),
+    #[error("the account {0} exists already; choose another name")]
+    Taken(String),
+    #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
+    Role(String),
+    #[error(transparent)]
+    Oidc(#[from] web::people::oidc::OidcError),
+    #[error("there is no record {0}")]
+    NoRecord(model::Id),
+    #[error(
+        "the proof of record {0} is pending: no checkpoint covers it yet, try again in a second"
+    )]
+    Pending(model::Id),
+    #[error("{0}: not a signing key of 32 bytes: make one with `ume merkle note key`")]
+    SigningKey(PathBuf),
+    #[error(transparent)]
+    Note(#[from] merkle::NoteError),
+    #[error(transparent)]
+    Proof(#[from] merkle::ProofError),
     #[error(transparent)]
     Config(#[from] Box<crate::config::ConfigError>),
     #[error(transparent)]
@@ -54,6 +86,12 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+}
+
+impl From<web::api::problem::Problem> for CliError {
+    fn from(problem: web::api::problem::Problem) -> CliError {
+        CliError::Refused(problem.to_string())
+    }
 }
 
 const FULL: &str = ". The disk is full: free some space, then start again. Nothing is half-written";

@@ -1,11 +1,7 @@
 //! The events page: search over the archive, and the counts of the intake.
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::{Query, State},
-    routing::get,
-};
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use stream::{Event, SearchResult};
 use web::{
@@ -88,9 +84,4 @@ fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
             lost: sum(c.get("lost")),
         })
         .collect()
-}
-
-/// The events page.
-pub fn routes() -> Router<Shared> {
-    Router::new().route("/events", get(page))
 }

@@ -1,36 +1,21 @@
-//! What comes in: this machine's journal and log files, syslog over UDP and TCP, NDJSON over HTTP.
+//! What comes in: this machine's journal and log files, syslog over UDP and TCP. NDJSON over HTTP is
+//! `intake_http`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{path::Path, sync::Arc};
 
-use axum::{
-    Extension, Json, Router,
-    body::Body,
-    extract::{DefaultBodyLimit, Path as UrlPath},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::post,
-};
-use sha2::{Digest, Sha256};
 use stream::{
-    RawLine, Stream,
+    Stream,
     intake::{FileTail, JournalFollow, Shutdown, SyslogTcp, SyslogUdp, TcpLimits},
 };
 use tokio::task::JoinHandle;
-use web::Shared;
 
-use crate::{CliError, config};
+use crate::{
+    CliError, config,
+    intake_http::{Http, Sender},
+};
 
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
 const JOURNAL_FIRST_LINES: u32 = 10_000;
-/// Most bytes of one NDJSON request.
-const BODY_BYTES_MAX: usize = 8 << 20;
-/// Seconds after which a sender may try again while the spool is full.
-const SPOOL_RETRY_AFTER: u64 = 15;
 
 /// Listeners bound before anything starts, so that a taken port is an error of the start.
 pub struct Bound {
@@ -120,117 +105,11 @@ fn format_of(source: &str) -> stream::Format {
     }
 }
 
-/// Who may send NDJSON, and how fast.
-pub struct Http {
-    stream: Stream,
-    senders: BTreeMap<String, Sender>,
-    /// Lines each source may still send, and when that was reckoned.
-    budget: Mutex<HashMap<String, (f64, Instant)>>,
-}
-
-struct Sender {
-    token_sha256: [u8; 32],
-    lines_per_second: f64,
-}
-
-impl Http {
-    /// The configured senders.
-    pub fn new(stream: Stream, config: &config::Intake) -> Arc<Http> {
-        let senders = config.http.iter().map(|h| {
-            let lines_per_second = f64::from(h.lines_per_second.max(1));
-            (h.source.0.clone(), Sender { token_sha256: h.token_sha256.0, lines_per_second })
-        });
-        let senders = senders.collect();
-        Arc::new(Http { stream, senders, budget: Mutex::default() })
-    }
-
-    /// The sender, if the bearer token is its own. An unknown source and a wrong token look alike.
-    fn sender(&self, source: &str, headers: &HeaderMap) -> Option<&Sender> {
-        let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = given.split_once(' ')?;
-        let hash: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        let sender = self.senders.get(source)?;
-        let same = subtle::ConstantTimeEq::ct_eq(&hash[..], &sender.token_sha256[..]);
-        (scheme.eq_ignore_ascii_case("bearer") && bool::from(same)).then_some(sender)
-    }
-
-    /// Takes `lines` from the budget of two seconds; else the seconds to wait.
-    fn spend(&self, source: &str, sender: &Sender, lines: usize) -> Result<(), u64> {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let (rate, now) = (sender.lines_per_second, Instant::now());
-        let entry = budget.entry(source.to_owned()).or_insert((rate * 2.0, now));
-        let earned = now.duration_since(entry.1).as_secs_f64() * rate;
-        // A request larger than the whole budget passes when the budget is full, and overdraws it.
-        *entry = ((entry.0 + earned).min(rate * 2.0), now);
-        let need = (lines as f64).min(rate * 2.0);
-        if entry.0 < need {
-            return Err(((need - entry.0) / rate).ceil().max(1.0) as u64);
-        }
-        entry.0 -= lines as f64;
-        Ok(())
-    }
-}
-
-/// `POST /intake/{source}`.
-pub fn routes(http: Arc<Http>) -> Router<Shared> {
-    Router::new()
-        .route("/intake/{source}", post(take))
-        .layer(DefaultBodyLimit::disable())
-        .layer(Extension(http))
-}
-
-/// Takes NDJSON. The answer 200 comes after the spool has it on disk; anything else means that the
-/// sender keeps its lines.
-async fn take(
-    Extension(http): Extension<Arc<Http>>,
-    UrlPath(source): UrlPath<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let Some(sender) = http.sender(&source, &headers) else {
-        let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, ask, Json(problem("no such source and token")))
-            .into_response();
-    };
-    let bytes = match axum::body::to_bytes(body, BODY_BYTES_MAX).await {
-        Ok(bytes) => bytes,
-        Err(_) => {
-            let what = format!("at most {BODY_BYTES_MAX} bytes in one request; send smaller parts");
-            return (StatusCode::PAYLOAD_TOO_LARGE, Json(problem(&what))).into_response();
-        }
-    };
-    let lines = lines(&bytes);
-    if let Err(wait) = http.spend(&source, sender, lines.len()) {
-        return later(StatusCode::TOO_MANY_REQUESTS, wait, "too many lines a second");
-    }
-    let (stream, name) = (http.stream.clone(), source.clone());
-    let stored =
-        tokio::task::spawn_blocking(move || stream.ingest(&name, lines, stream::intake::now()));
-    match stored.await.map_err(|e| stream::Error::Worker(e.to_string())) {
-        Ok(Ok(ack)) if ack.refused.contains_key("spool full") => {
-            later(StatusCode::SERVICE_UNAVAILABLE, SPOOL_RETRY_AFTER, "the spool is full")
-        }
-        Ok(Ok(ack)) => {
-            let body = serde_json::json!({ "stored": ack.stored, "refused": ack.refused });
-            (StatusCode::OK, Json(body)).into_response()
-        }
-        Ok(Err(error)) | Err(error) => {
-            tracing::error!(%error, source, "lines over HTTP were not stored");
-            later(StatusCode::SERVICE_UNAVAILABLE, SPOOL_RETRY_AFTER, "not stored, keep the lines")
-        }
-    }
-}
-
-fn lines(bytes: &[u8]) -> Vec<RawLine> {
-    let whole = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-    let lines = bytes.split(|b| *b == b'\n').map(whole).filter(|line| !line.is_empty());
-    lines.map(|line| RawLine::with_format(line, stream::Format::Json)).collect()
-}
-
-fn problem(what: &str) -> serde_json::Value {
-    serde_json::json!({ "title": what })
-}
-
-fn later(status: StatusCode, seconds: u64, what: &str) -> Response {
-    (status, [(header::RETRY_AFTER, seconds.to_string())], Json(problem(what))).into_response()
+/// The configured senders of NDJSON.
+pub fn http(stream: Stream, config: &config::Intake) -> Arc<Http> {
+    let senders = config.http.iter().map(|h| {
+        let lines_per_second = f64::from(h.lines_per_second.max(1));
+        (h.source.0.clone(), Sender { token_sha256: h.token_sha256.0, lines_per_second })
+    });
+    Http::new(stream, senders.collect())
 }

@@ -1,10 +1,16 @@
 //! Where the data of one Ume are: the folder, and the database if that is PostgreSQL.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use store::Store;
 
-use crate::{CliError, data};
+use crate::{
+    CliError, data, personal,
+    settings::{DataFolder, Settings},
+};
 
 /// A data folder and the database that belongs to it.
 #[derive(Clone, Default)]
@@ -15,6 +21,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place that the options of a command and the configuration name.
+    pub fn of(given: &DataFolder) -> Result<Place, CliError> {
+        Ok(Settings::load(given)?.place)
+    }
+
     /// A folder with its own `ume.db`.
     pub fn sqlite(folder: &Path) -> Place {
         Place { folder: folder.to_owned(), database: None }
@@ -27,16 +38,21 @@ impl Place {
                 let folder = data::existing(&self.folder)?;
                 Ok(Store::open_read_only(folder, store::system_clock()).await?)
             }
-            Some(url) => Ok(Store::at(url, false, store::system_clock()).await?),
+            Some(url) => Ok(Store::at(url, false, store::system_clock())
+                .await?
+                .with_keys_read_only(&self.folder)),
         }
     }
 
     /// Opens for writing, creating and migrating.
     pub async fn open(&self) -> Result<Store, CliError> {
-        match &self.database {
-            None => Ok(Store::open(&self.folder, store::system_clock()).await?),
-            Some(url) => Ok(Store::connect(url, store::system_clock()).await?),
-        }
+        let store = match &self.database {
+            None => Store::open(&self.folder, store::system_clock()).await?,
+            Some(url) => {
+                Store::connect(url, store::system_clock()).await?.with_keys(&self.folder).await?
+            }
+        };
+        Ok(store.with_personal(personal::kinds()))
     }
 
     /// Opens for writing beside a server that may run: nothing is created or migrated under it.
@@ -48,5 +64,16 @@ impl Place {
             return Err(CliError::OldSchema(self.folder.clone()));
         }
         self.open().await
+    }
+
+    /// Opens for writing what no server holds, and holds it until the file is dropped.
+    pub async fn hold(&self) -> Result<(File, Store), CliError> {
+        match &self.database {
+            None => drop(data::existing(&self.folder)?),
+            Some(_) if self.folder.is_dir() => {}
+            Some(_) => return Err(CliError::NoData(self.folder.clone())),
+        }
+        let lock = data::lock(&self.folder)?;
+        Ok((lock, self.open().await?))
     }
 }

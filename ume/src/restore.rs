@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     CliError, MISMATCH,
     backup::{
-        BackupError, FILES_MAX, FORMAT, Hashing, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Sum,
+        BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Sum,
         TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent, passphrase, record,
         sum_of, sync_folder,
     },
@@ -30,9 +30,11 @@ pub async fn restore(
     from: &Path,
     folder: &Path,
     secret: &Path,
+    epoch: Option<&Path>,
     drill: Option<&Place>,
 ) -> Result<ExitCode, CliError> {
     let secret = passphrase(secret)?;
+    let epoch = epoch.map(|path| read_epoch(path, secret.clone())).transpose()?;
     let sum = sum_of(from)?;
     let existed = folder.exists();
     if existed && fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
@@ -41,7 +43,7 @@ pub async fn restore(
     data::create(folder)?;
     let new = if existed { None } else { Some(RemoveIfEmpty(folder)) };
     let (source, target) = (from.to_owned(), folder.to_owned());
-    let unpacked = tokio::task::spawn_blocking(move || unpack_all(&source, &target, secret));
+    let unpacked = tokio::task::spawn_blocking(move || unpack_all(&source, &target, secret, epoch));
     let manifest = unpacked.await.map_err(|e| CliError::Worker(e.to_string()))??;
     drop(new);
     let count = manifest.files.len();
@@ -57,26 +59,41 @@ pub async fn restore(
         "bytes": manifest.files.values().map(|f| f.bytes).sum::<u64>(),
         "leaves": report.leaves,
         "rows": report.rows,
+        "unreadable": report.unreadable,
         "mismatches": report.faults.len(),
     });
     for place in std::iter::once(&restored).chain(drill) {
         record(place, "isms.backup_restored", facts.clone()).await?;
     }
     if report.faults.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        if report.unreadable > 0 {
+            eprintln!("ume: payloads need the epoch key: restore with --epoch FILE.epoch to read them");
+        }
+        return Ok(crate::outcome(&report));
     }
     let place = folder.display();
     eprintln!("ume: the restored data do not verify; they were left in {place} for inspection");
     Ok(ExitCode::from(MISMATCH))
 }
 
-fn unpack_all(from: &Path, folder: &Path, secret: SecretString) -> Result<Manifest, CliError> {
+fn unpack_all(
+    from: &Path,
+    folder: &Path,
+    secret: SecretString,
+    epoch: Option<Vec<u8>>,
+) -> Result<Manifest, CliError> {
     let file = File::open(from).map_err(at(from))?;
     let staging = Temporary(folder.join("restore.tmp"));
     data::create(&staging.0)?;
     let manifest = extract(from, file, secret, &staging.0)?;
     // The tables come last: only with them is the folder one of Ume.
-    for name in ["ledger", "stream", TABLES] {
+    if let Some(epoch) = epoch {
+        let path = staging.0.join(KEYS).join("epoch");
+        data::create(parent(&path))?;
+        let mut out = create_new(&path)?;
+        out.write_all(&epoch).and_then(|()| out.sync_all()).map_err(at(&path))?;
+    }
+    for name in ["ledger", KEYS, "stream", TABLES] {
         let source = staging.0.join(name);
         if source.exists() {
             let target = folder.join(name);
@@ -97,6 +114,34 @@ impl Drop for RemoveIfEmpty<'_> {
     }
 }
 
+/// Longest epoch file that is read: one line for each month.
+const EPOCH_BYTES_MAX: u64 = 1 << 20;
+
+/// Decrypts the file that `ume backup` wrote beside the archive.
+fn read_epoch(path: &Path, secret: SecretString) -> Result<Vec<u8>, CliError> {
+    let mut out = Vec::new();
+    let plain = decrypted(path, File::open(path).map_err(at(path))?, secret)?;
+    let read = plain.take(EPOCH_BYTES_MAX).read_to_end(&mut out);
+    if read.is_err() || !out.starts_with(b"ume/epoch/") {
+        return Err(BackupError::NoEpoch(path.to_owned()).into());
+    }
+    Ok(out)
+}
+
+fn decrypted(from: &Path, file: File, secret: SecretString) -> Result<impl Read, CliError> {
+    let damaged = |what: String| CliError::from(BackupError::Damaged(from.to_owned(), what));
+    let decryptor =
+        age::Decryptor::new(BufReader::new(file)).map_err(|e| damaged(e.to_string()))?;
+    let mut identity = age::scrypt::Identity::new(secret);
+    identity.set_max_work_factor(WORK_FACTOR_MAX);
+    decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|e| match e {
+        age::DecryptError::DecryptionFailed
+        | age::DecryptError::KeyDecryptionFailed
+        | age::DecryptError::NoMatchingKeys => BackupError::WrongPassphrase(from.to_owned()).into(),
+        other => damaged(other.to_string()),
+    })
+}
+
 fn extract(
     from: &Path,
     file: File,
@@ -105,20 +150,7 @@ fn extract(
 ) -> Result<Manifest, CliError> {
     let damaged = |what: String| CliError::from(BackupError::Damaged(from.to_owned(), what));
     let broken = |e: io::Error| damaged(e.to_string());
-    let decryptor =
-        age::Decryptor::new(BufReader::new(file)).map_err(|e| damaged(e.to_string()))?;
-    let mut identity = age::scrypt::Identity::new(secret);
-    identity.set_max_work_factor(WORK_FACTOR_MAX);
-    let plain = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(
-        |e| match e {
-            age::DecryptError::DecryptionFailed
-            | age::DecryptError::KeyDecryptionFailed
-            | age::DecryptError::NoMatchingKeys => {
-                BackupError::WrongPassphrase(from.to_owned()).into()
-            }
-            other => damaged(other.to_string()),
-        },
-    )?;
+    let plain = decrypted(from, file, secret)?;
     let mut tar = tar::Archive::new(plain);
     let (mut found, mut manifest) = (BTreeMap::new(), None::<Manifest>);
     for entry in tar.entries().map_err(broken)? {

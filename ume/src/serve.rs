@@ -1,7 +1,6 @@
 //! `ume serve`: opens the data folder, starts the work and the server.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex, RwLock},
@@ -10,9 +9,11 @@ use std::{
 
 use crate::{
     CliError, config, data, intake,
+    jobs_page::Services,
     rooms::ROOMS,
+    routes,
     settings::Settings,
-    work::{self, Ctx, JOBS, Schedule, Services},
+    work::{self, Ctx, JOBS, Schedule},
 };
 
 /// Longest wait for requests under way at the end: Ctrl-C is done within two seconds.
@@ -37,7 +38,7 @@ pub async fn open(settings: &Settings) -> Result<Opened, CliError> {
     }
     let origin = origin(&store).await?;
     let mut ledger = ledger::Ledger::open(&place.folder.join("ledger"), &origin)?;
-    while ledger::drain(&store, &mut ledger).await? > 0 {}
+    settle(&store, &mut ledger).await?;
     // Who holds folder and ledger lock is the only one: a lease left over is of a killed process.
     store.jobs_abandon().await?;
     let stream = intake::open(&place.folder, &settings.config.intake).await?;
@@ -45,7 +46,11 @@ pub async fn open(settings: &Settings) -> Result<Opened, CliError> {
 }
 
 /// Runs until Ctrl-C or SIGTERM.
-pub async fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<ExitCode, CliError> {
+pub async fn run(
+    settings: &Settings,
+    listen: Option<SocketAddr>,
+    api_rate: u32,
+) -> Result<ExitCode, CliError> {
     let folder = &settings.place.folder;
     let default = || config::LISTEN.parse().ok();
     let listen = listen.or(settings.config.listen).or_else(default);
@@ -73,31 +78,33 @@ pub async fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<Exit
         setup: Mutex::new(token.clone()),
         secure: false,
         changed: tokio::sync::Notify::new(),
-        failures: Mutex::new(HashMap::new()),
+        people: web::people::People::default(),
+        buckets: web::api::limit::Buckets::new(api_rate),
         intake: RwLock::new(serde_json::to_value(stream.counters()).unwrap_or_default()),
     });
+    isms::welcome::refresh_local(&house).await?;
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
     let waking = house.clone();
     let ctx = Arc::new(Ctx {
         store: house.store.clone(),
         ledger: house.ledger.clone(),
         stream: stream.clone(),
+        board: Some(board.clone()),
         wake: Box::new(move || waking.wake()),
     });
     let (end, shutdown) = tokio::sync::watch::channel(false);
-    let followers = intake::follow(&stream, &settings.config.intake, bound, &shutdown);
-    let services = Arc::new(Services::default());
+    let mut followers = intake::follow(&stream, &settings.config.intake, bound, &shutdown);
+    followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
+    let titles = JOBS.iter().map(|job| (job.row(), job.title)).collect();
+    let services = Arc::new(Services::new(titles));
     let schedule = Schedule::new(ctx.clone(), JOBS, random()?);
     let schedule = tokio::spawn(schedule.run());
-    let running = work::run(ctx, house.clone(), board.clone(), lock, services.clone());
+    let running = work::run(ctx, house.clone(), lock, services.clone());
     let running = tokio::spawn(running);
-    let router = web::routes()
-        .merge(isms::pages::routes())
-        .merge(crate::events::routes())
-        .merge(work::page::routes(services))
-        .merge(intake::routes(intake::Http::new(stream, &settings.config.intake)))
-        .layer(axum::Extension(board));
-    let app = web::finish(router, house.clone());
+    let app = web::finish(routes::table(), house.clone())
+        .layer(axum::Extension(board))
+        .layer(axum::Extension(services))
+        .layer(axum::Extension(intake::http(stream, &settings.config.intake)));
     announce(address, token.as_deref());
     let outcome = serve(listener, app).await.map_err(|e| CliError::Listen(listen, e));
     let _ = end.send(true);
@@ -112,8 +119,7 @@ pub async fn run(settings: &Settings, listen: Option<SocketAddr>) -> Result<Exit
 
 async fn farewell(house: &web::House) {
     let mut ledger = house.ledger.lock().await;
-    while matches!(ledger::drain(&house.store, &mut ledger).await, Ok(1..)) {}
-    if let Err(error) = ledger.checkpoint() {
+    if let Err(error) = settle(&house.store, &mut ledger).await {
         tracing::error!(%error, "no last checkpoint was written");
     }
     house.store.db().close().await;
@@ -136,8 +142,21 @@ async fn serve(listener: tokio::net::TcpListener, app: axum::Router) -> std::io:
     }
 }
 
+/// Moves what waits into the ledger. After an old backup was restored it takes nothing, but the pages
+/// still open: that is where an officer decides about it.
+pub async fn settle(store: &store::Store, ledger: &mut ledger::Ledger) -> Result<(), CliError> {
+    if let Some(fork) = ledger.fork() {
+        let refusal = ledger::LedgerError::Fork(Box::new(fork.clone()));
+        tracing::error!("{refusal}");
+        return Ok(());
+    }
+    while ledger::drain(store, ledger).await? > 0 {}
+    ledger.checkpoint()?;
+    Ok(())
+}
+
 /// Name of this ledger, drawn once: two Umes must never share one.
-async fn origin(store: &store::Store) -> Result<String, CliError> {
+pub async fn origin(store: &store::Store) -> Result<String, CliError> {
     if let Some(origin) = store.setting("ledger_origin").await? {
         return Ok(origin);
     }

@@ -7,7 +7,9 @@ use store::{JobRow, Store};
 
 use super::{Ctx, JOBS, Job, Schedule};
 use crate::{
-    CliError, Format, data, print, serve,
+    CliError, Format, data,
+    jobs_page::{duration_ms, state},
+    print, serve,
     settings::{DataFolder, Settings},
 };
 
@@ -45,25 +47,6 @@ pub async fn run(command: WorkCommand, settings: &Settings) -> Result<ExitCode, 
     match command {
         WorkCommand::List { format, .. } => list(settings, format).await,
         WorkCommand::Run { name, .. } => run_now(settings, &name).await,
-    }
-}
-
-/// How long the last run took, in milliseconds.
-pub fn duration_ms(row: &JobRow) -> Option<i64> {
-    let (start, end) = (row.last_started?, row.last_ended?);
-    (end >= start).then(|| (end.0 - start.0) / 1000)
-}
-
-/// One word for how a job stands.
-pub fn state(row: &JobRow, now: model::Timestamp) -> &'static str {
-    if row.lease_until > now {
-        "running"
-    } else if row.last_error.is_some() {
-        "failed"
-    } else if row.last_ended.is_some() {
-        "good"
-    } else {
-        "waiting"
     }
 }
 
@@ -153,6 +136,7 @@ async fn run_here(settings: &Settings, job: &'static Job) -> Result<ExitCode, Cl
         store: opened.store,
         ledger: Arc::new(tokio::sync::Mutex::new(opened.ledger)),
         stream: opened.stream,
+        board: None,
         wake: Box::new(|| ()),
     });
     let asked = ctx.store.now();
@@ -164,8 +148,7 @@ async fn run_here(settings: &Settings, job: &'static Job) -> Result<ExitCode, Cl
     }
     let code = wait(&ctx.store, job, asked).await;
     let mut ledger = ctx.ledger.lock().await;
-    while ledger::drain(&ctx.store, &mut ledger).await? > 0 {}
-    ledger.checkpoint()?;
+    serve::settle(&ctx.store, &mut ledger).await?;
     ctx.store.db().close().await;
     code
 }

@@ -5,7 +5,6 @@
 
 pub mod command;
 mod jobs;
-pub mod page;
 mod schedule;
 mod services;
 #[cfg(test)]
@@ -21,13 +20,15 @@ use crate::CliError;
 
 pub use jobs::JOBS;
 pub use schedule::Schedule;
-pub use services::{Services, run};
+pub use services::run;
 
 /// What a job works on.
 pub struct Ctx {
     pub store: store::Store,
     pub ledger: Arc<Mutex<ledger::Ledger>>,
     pub stream: stream::Stream,
+    /// The board of a running server; without one it is computed.
+    pub board: Option<isms::pages::SharedBoard>,
     /// Called when a job changed what levels rest on.
     pub wake: Box<dyn Fn() + Send + Sync>,
 }

@@ -1,58 +1,27 @@
 //! What one process does all the time: ledger, board, archive. They restart after a panic.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use isms::pages::SharedBoard;
 use serde_json::json;
 use store::WriterLock;
 use web::Shared;
 
 use super::{
     Ctx,
-    jobs::{draft, level_setting, write},
+    jobs::{changed_levels, draft, write},
 };
-use crate::{CliError, rooms::ROOMS};
+use crate::{CliError, jobs_page::Services, rooms::ROOMS};
 
 const DRAIN_EVERY: Duration = Duration::from_millis(500);
 const JUDGE_EVERY: Duration = Duration::from_secs(30);
+const REBUILD_EVERY: Duration = Duration::from_secs(3600);
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const RESTART_AFTER: Duration = Duration::from_secs(1);
-
-/// How each service fares: `None` is well, else what it said last.
-#[derive(Default)]
-pub struct Services(Mutex<BTreeMap<&'static str, Option<String>>>);
-
-impl Services {
-    /// Name and trouble of each service.
-    pub fn all(&self) -> Vec<(&'static str, Option<String>)> {
-        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.iter().map(|(name, trouble)| (*name, trouble.clone())).collect()
-    }
-
-    /// Keeps the outcome of a round; a trouble is logged once, not every round.
-    fn note(&self, name: &'static str, outcome: Result<(), CliError>) {
-        let trouble = outcome.err().map(|e| e.to_string());
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = map.insert(name, trouble.clone()).flatten();
-        match (&before, &trouble) {
-            (old, Some(new)) if old.as_ref() != Some(new) => {
-                tracing::error!(error = new, "{name} is in trouble");
-            }
-            (Some(_), None) => tracing::info!("{name} works again"),
-            _ => {}
-        }
-    }
-}
 
 /// Runs the services until aborted.
 pub async fn run(
     ctx: std::sync::Arc<Ctx>,
     house: Shared,
-    board: SharedBoard,
     lock: WriterLock,
     services: std::sync::Arc<Services>,
 ) {
@@ -64,7 +33,7 @@ pub async fn run(
     let judge = {
         let (ctx, house) = (ctx.clone(), house.clone());
         always("board", services.clone(), move |services| {
-            judge(ctx.clone(), house.clone(), board.clone(), services)
+            judge(ctx.clone(), house.clone(), services)
         })
     };
     let archive =
@@ -82,7 +51,7 @@ where
         let task = tokio::spawn(start(services.clone()));
         let _end = AbortOnDrop(task.abort_handle());
         if let Err(error) = task.await {
-            services.note(name, Err(CliError::Worker(error.to_string())));
+            services.note(name, Err(error));
         }
         tokio::time::sleep(RESTART_AFTER).await;
     }
@@ -116,29 +85,47 @@ async fn drain_once(ctx: &Ctx, lock: &Lock) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Recomputes the board after each change and on a timer; the job `isms.levels` records changes.
+/// Brings the board up to date after each change and on a timer; the job `isms.levels` records
+/// changes.
 async fn judge(
     ctx: std::sync::Arc<Ctx>,
     house: Shared,
-    board: SharedBoard,
     services: std::sync::Arc<Services>,
 ) {
+    let mut keeper = None;
+    let mut rebuilt = tokio::time::Instant::now();
     loop {
-        let outcome = judge_once(&ctx, &board).await;
-        services.note("board", outcome);
+        // Now and then from scratch: another process may have written.
+        if rebuilt.elapsed() > REBUILD_EVERY {
+            keeper = None;
+            rebuilt = tokio::time::Instant::now();
+        }
+        services.note("board", judge_once(&ctx, &house, &mut keeper).await);
         let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
     }
 }
 
-async fn judge_once(ctx: &Ctx, board: &SharedBoard) -> Result<(), CliError> {
-    let fresh = isms::compute(&ctx.store, &ROOMS).await?;
-    let mut differs = false;
-    for control in &fresh.controls {
-        let recorded = ctx.store.setting(&level_setting(control.spec.control)).await?;
-        differs |= recorded.as_deref().unwrap_or(model::Level::None.name()) != control.level.name();
+async fn judge_once(
+    ctx: &Ctx,
+    house: &Shared,
+    keeper: &mut Option<isms::Keeper>,
+) -> Result<(), CliError> {
+    isms::welcome::refresh_local(house).await?;
+    // A keeper that failed half-way is not kept: the next round reads everything.
+    let kept = match keeper.take() {
+        Some(mut kept) => {
+            kept.refresh(&ctx.store).await?;
+            kept
+        }
+        None => isms::Keeper::open(&ctx.store, &ROOMS).await?,
+    };
+    let fresh = kept.board(&ctx.store, ctx.store.now()).await?;
+    *keeper = Some(kept);
+    let changed = changed_levels(&ctx.store, &fresh).await?;
+    if let Some(board) = &ctx.board {
+        *board.write().await = fresh;
     }
-    *board.write().await = fresh;
-    if differs {
+    if !changed.is_empty() {
         ctx.store.job_ask("isms.levels").await?;
     }
     Ok(())

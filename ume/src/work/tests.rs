@@ -22,7 +22,7 @@ async fn ctx(database: &str, folder: &Path) -> Arc<Ctx> {
     let ledger = ledger::Ledger::open(&folder.join("ledger"), "ume.test/work").unwrap();
     let stream = stream::Stream::open(&folder.join("stream"), stream::Limits::default()).unwrap();
     let ledger = Arc::new(Mutex::new(ledger));
-    Arc::new(Ctx { store, ledger, stream, wake: Box::new(|| ()) })
+    Arc::new(Ctx { store, ledger, stream, board: None, wake: Box::new(|| ()) })
 }
 
 /// SQLite, and a database of its own on PostgreSQL if the tests have one.

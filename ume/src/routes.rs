@@ -1,0 +1,26 @@
+//! The whole route table: house, hall, front door. There is no route beside it.
+
+use model::t;
+use web::{
+    access::Action,
+    route::{Access, Route},
+};
+
+use crate::{events, intake_http, jobs_page};
+
+/// Every route of the program.
+pub fn table() -> Vec<Route> {
+    let mut routes = web::routes();
+    routes.extend(isms::pages::routes());
+    let (read, administer) = (Access::Action(Action::Read), Access::Action(Action::Administer));
+    let run = t("ジョブを今すぐ実行", "Run a job now");
+    let take = t("イベントの受信（NDJSON）", "Take events (NDJSON)");
+    routes.extend([
+        Route::get("/events", read, t("イベントの検索", "Search events"), events::page),
+        Route::get("/work", read, t("ジョブの状態", "State of the jobs"), jobs_page::show),
+        Route::post("/work", administer, run, jobs_page::ask),
+        Route::post("/intake/{source}", Access::Sender, take, intake_http::take)
+            .body_max(intake_http::BODY_BYTES_MAX),
+    ]);
+    routes
+}
