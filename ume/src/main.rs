@@ -351,7 +351,8 @@ async fn status(
     }
     let store =
         store::Store::open_read_only(data::existing(folder)?, store::system_clock()).await?;
-    let board = isms::compute(&store, &rooms::ROOMS).await?;
+    let keeper = isms::Keeper::open(&store, &rooms::ROOMS).await?;
+    let board = keeper.board(&store, store.now()).await?;
     match format {
         Format::Json => {
             let json = isms::status::to_json(&board, lang);

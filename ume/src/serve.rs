@@ -26,7 +26,8 @@ pub async fn run(folder: &Path, listen: SocketAddr, api_rate: u32) -> Result<Exi
         tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
     let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
-    let board = isms::compute(&store, &ROOMS).await?;
+    let keeper = isms::Keeper::open(&store, &ROOMS).await?;
+    let board = keeper.board(&store, store.now()).await?;
     let house = Arc::new(web::House {
         store,
         ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
