@@ -81,7 +81,14 @@ impl Evidence {
         about: Option<&[Id]>,
     ) -> Result<(), StoreError> {
         let mut found = Vec::new();
-        for (ty, hours) in windows(criteria) {
+        let windows = windows(criteria);
+        let names: Vec<String> = windows.keys().map(|ty| format!("record/{ty}")).collect();
+        let there: BTreeSet<String> =
+            store.counts(&names).await?.into_iter().map(|c| c.0).collect();
+        for (ty, hours) in windows {
+            if !there.contains(&format!("record/{ty}")) {
+                continue;
+            }
             let since = now.minus_hours(i64::from(hours));
             match about {
                 None => {
@@ -183,7 +190,7 @@ impl Evidence {
 }
 
 /// Kinds of this table that are in a denominator; empty where a criterion takes every kind.
-fn kinds(criteria: &[&Criterion], table: Table) -> Vec<&'static str> {
+pub(crate) fn kinds(criteria: &[&Criterion], table: Table) -> Vec<&'static str> {
     let mut all = BTreeSet::new();
     for criterion in criteria {
         let Check::PerSubject(p) = &criterion.check else { continue };

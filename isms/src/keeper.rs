@@ -18,6 +18,9 @@ use crate::{
     evidence::BY_HAND,
 };
 
+/// Rows judged with one load of evidence.
+const ROWS_AT_ONCE: usize = 1_000;
+
 /// The kept board.
 pub struct Keeper {
     rooms: Vec<&'static RoomSpec>,
@@ -75,14 +78,62 @@ impl Keeper {
         let now = store.now();
         let criteria: Vec<&'static Criterion> =
             self.rooms.iter().flat_map(|room| room.criteria).collect();
-        let evidence = Evidence::load(store, &criteria, now).await?;
         self.deferred.clear();
         for (ty, subject, observed_to) in store.records_ahead(now).await? {
             let change = Change::Record { ty, subject, observed_to };
             self.deferred.entry(observed_to).or_default().push(change);
         }
-        self.states = criteria.into_iter().map(|c| State::build(c, &evidence, now)).collect();
+        let nobody = Evidence::load_about(store, &criteria, now, Some(&[])).await?;
+        self.states = Vec::with_capacity(criteria.len());
+        for criterion in criteria {
+            self.states.push(if of_rows(criterion).is_some() {
+                State::build(criterion, &nobody, now)
+            } else {
+                State::build(criterion, &Evidence::load(store, &[criterion], now).await?, now)
+            });
+        }
+        for table in [Table::Asset, Table::Party, Table::Rule, Table::Norm, Table::Plan] {
+            self.judge_table(store, table, now).await?;
+        }
         self.judged = self.states.iter().map(State::len).sum();
+        Ok(())
+    }
+
+    /// Judges every row of a table, a few at a time, so that memory does not grow with the register.
+    async fn judge_table(
+        &mut self,
+        store: &Store,
+        table: Table,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let of_table =
+            |state: &State| of_rows(state.criterion).is_some_and(|(_, (of, _))| of == table);
+        let places: Vec<usize> =
+            (0..self.states.len()).filter(|at| of_table(&self.states[*at])).collect();
+        let criteria: Vec<&Criterion> =
+            places.iter().map(|at| self.states[*at].criterion).collect();
+        let kinds = crate::evidence::kinds(&criteria, table);
+        let mut after = None;
+        while !criteria.is_empty() {
+            let ids = store.ids(table, &kinds, after, ROWS_AT_ONCE).await?;
+            let Some(last) = ids.last() else { break };
+            after = Some(*last);
+            let evidence = Evidence::load_about(store, &criteria, now, Some(&ids)).await?;
+            for at in &places {
+                let state = &mut self.states[*at];
+                let Kept::Rows(rows) = &mut state.kept else { continue };
+                let Check::PerSubject(check) = &state.criterion.check else { continue };
+                for entry in evaluate::judge_subjects(state.criterion, check, &evidence, now) {
+                    rows.insert(entry);
+                }
+            }
+        }
+        for at in places {
+            let state = &mut self.states[at];
+            let Kept::Rows(rows) = &state.kept else { continue };
+            let Check::PerSubject(check) = &state.criterion.check else { continue };
+            state.verdict = rows.fold(state.criterion, check);
+        }
         Ok(())
     }
 
@@ -337,6 +388,14 @@ fn row_kinds(of: &Subjects) -> Option<(Table, &'static [&'static str])> {
         Subjects::Norms { .. } => Some((Table::Norm, &[])),
         Subjects::Records { .. } | Subjects::Parts { .. } => None,
     }
+}
+
+/// The check of a criterion over rows, with its table and kinds.
+fn of_rows(
+    criterion: &'static Criterion,
+) -> Option<(&'static PerSubject, (Table, &'static [&'static str]))> {
+    let Check::PerSubject(check) = &criterion.check else { return None };
+    Some((check, row_kinds(&check.of)?))
 }
 
 fn reads_table(predicate: &Predicate, table: Table) -> bool {

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod keeper;
 pub mod norms;
 pub mod pages;
+mod shared;
 mod spec;
 pub mod status;
 pub mod welcome;

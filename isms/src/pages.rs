@@ -1,31 +1,36 @@
 //! Home, the rooms' pages, and the form by which a person hands in evidence for a 梅 criterion.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::{
     Extension, Form, Json,
     extract::{Path, State},
+    http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Assurance, Criterion, Id, Level, Origin, Producer, Table, Timestamp, t};
 use serde::Deserialize;
 use serde_json::json;
 use store::{Filter, RecordDraft, Row};
-use tokio::sync::RwLock;
 use web::{
     Shared,
     access::Action,
-    api::Caller,
+    api::{
+        Caller,
+        problem::{self, Problem},
+    },
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Api, Route},
 };
 
-use crate::{Board, Control, Verdict, board::fill, status};
+pub use crate::shared::SharedBoard;
+use crate::{Control, Verdict, board::fill, status};
 
-/// The board that the work loop keeps current.
-pub type SharedBoard = Arc<RwLock<Board>>;
-
+/// What is said while the first board since the start is being computed, and when to look again.
+const WAIT: model::Text = t(
+    "起動直後のため、レベルを計算しています。少し待ってから再度読み込んでください。",
+    "The levels are being computed since the start. Load this again in a moment.",
+);
+const WAIT_SECONDS: u64 = 2;
 const TASKS_SHOWN_MAX: usize = 10;
 const STATEMENT_CHARS_MAX: usize = 2_000;
 
@@ -85,8 +90,11 @@ struct HomePage<'a> {
     cards: Vec<Card<'a>>,
     tasks: Vec<Row>,
     hosts: Vec<Row>,
-    at: Timestamp,
+    /// When the levels were computed; `None` while they are for the first time since the start.
+    at: Option<Timestamp>,
     expiring: Vec<Card<'a>>,
+    /// Id, number and name of each control.
+    names: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 async fn home(
@@ -97,26 +105,27 @@ async fn home(
     if crate::welcome::due(&house, &user).await? {
         return Ok(Redirect::to("/welcome").into_response());
     }
-    let board = board.read().await.clone();
+    let board = board.get();
+    let controls = board.as_ref().map_or(&[][..], |board| board.controls.as_slice());
     let lang = user.cx.lang;
-    let soon = board.at.plus_hours(24 * 14);
+    let soon = house.store.now().plus_hours(24 * 14);
     let open =
         Filter { status: Some("open".to_owned()), limit: TASKS_SHOWN_MAX, ..Filter::default() };
     let hosts = Filter { kind: Some("host".to_owned()), limit: 5, ..Filter::default() };
     let card = |control| card(control, lang);
     let body = HomePage {
         cx: &user.cx,
-        reached: board.controls.iter().filter(|c| c.level > Level::None).count(),
-        cards: board.controls.iter().map(card).collect(),
-        expiring: board
-            .controls
+        reached: controls.iter().filter(|c| c.level > Level::None).count(),
+        cards: controls.iter().map(card).collect(),
+        expiring: controls
             .iter()
             .filter(|c| c.valid_until.is_some_and(|until| until < soon))
             .map(card)
             .collect(),
         tasks: house.store.list(Table::Task, &open).await?,
         hosts: house.store.list(Table::Asset, &hosts).await?,
-        at: board.at,
+        at: board.as_ref().map(|board| board.at),
+        names: house.rooms.iter().map(|r| (r.id, r.control, r.name.get(lang))).collect(),
     };
     page(&user.cx, user.cx.t("ホーム", "Home"), &body)
 }
@@ -191,15 +200,28 @@ struct RoomPage<'a> {
     may_administer: bool,
 }
 
+/// What a control's page shows before the first board is there.
+#[derive(Template)]
+#[template(path = "wait.html")]
+struct WaitPage<'a> {
+    cx: &'a Cx,
+    control: &'static str,
+    name: &'a str,
+}
+
 async fn room(
     State(house): State<Shared>,
     Extension(board): Extension<SharedBoard>,
     user: User,
     Path(id): Path<String>,
 ) -> Answer {
-    let board = board.read().await.clone();
+    let cx = &user.cx;
+    let spec = *house.rooms.iter().find(|room| room.id == id).ok_or(Refusal::NotFound)?;
+    let Some(board) = board.get() else {
+        let body = WaitPage { cx, control: spec.control, name: spec.name.get(cx.lang) };
+        return page(cx, spec.name.get(cx.lang), &body);
+    };
     let control = board.controls.iter().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
-    let (spec, cx) = (control.spec, &user.cx);
     let ladders = Level::RUNGS
         .into_iter()
         .zip(rungs(control))
@@ -409,6 +431,13 @@ fn held_on(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
 }
 
 async fn api_status(Extension(board): Extension<SharedBoard>, caller: Caller) -> Response {
-    let board = board.read().await;
-    Json(status::to_json(&board, caller.cx.lang)).into_response()
+    let lang = caller.cx.lang;
+    match board.get() {
+        Some(board) => Json(status::to_json(&board, lang)).into_response(),
+        None => {
+            let header = (header::RETRY_AFTER, WAIT_SECONDS.to_string());
+            Problem { headers: vec![header], ..Problem::new(lang, problem::STARTING, WAIT) }
+                .into_response()
+        }
+    }
 }

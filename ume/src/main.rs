@@ -373,7 +373,8 @@ async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     let store = place.open_read_only().await?;
-    let board = isms::compute(&store, &rooms::ROOMS).await?;
+    let keeper = isms::Keeper::open(&store, &rooms::ROOMS).await?;
+    let board = keeper.board(&store, store.now()).await?;
     match format {
         Format::Json => {
             let json = isms::status::to_json(&board, lang);

@@ -68,7 +68,6 @@ pub async fn run(
     }
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
     let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
-    let board = isms::compute(&store, &ROOMS).await?;
     let house = Arc::new(web::House {
         store,
         ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
@@ -83,7 +82,8 @@ pub async fn run(
         intake: RwLock::new(serde_json::to_value(stream.counters()).unwrap_or_default()),
     });
     isms::welcome::refresh_local(&house).await?;
-    let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
+    // The first board comes from the service that keeps it; nobody waits for it here.
+    let board = isms::pages::SharedBoard::default();
     let waking = house.clone();
     let ctx = Arc::new(Ctx {
         store: house.store.clone(),

@@ -387,3 +387,32 @@ async fn a_table_is_imported_whole_or_not_at_all() {
     assert_eq!((&again["added"], &again["same"]), (&json!(0), &json!(2)));
     assert_eq!(count().await.unwrap(), [("host".to_owned(), 2)]);
 }
+
+#[tokio::test]
+async fn before_the_first_board_no_level_is_shown_and_everyone_is_told_why() {
+    let served = Served::starting(MANY).await;
+    let token = served.token("department").await;
+    let status = || served.with(&token, Method::GET, "/api/v1/status");
+    let (code, headers, problem) = read(status()).await;
+    assert_eq!((code, headers[header::RETRY_AFTER].to_str().unwrap()), (503, "2"), "{problem}");
+    assert_eq!(problem["code"], "starting");
+    let browser = served.browser("department").await;
+    let page = async |path: &str| {
+        let request = served.request(Method::GET, path).header(header::COOKIE, &browser.cookie);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for path in ["/", "/rooms/configuration"] {
+        let (code, text) = page(path).await;
+        assert_eq!(code, 200, "{path}");
+        assert!(text.contains("levels are being computed"), "{path}: {text}");
+        assert!(!text.contains("class=\"level"), "{path} shows a level: {text}");
+    }
+    assert_eq!(page("/rooms/none").await.0, 404);
+    served.board.put(isms::compute(&served.house.store, &rooms::ROOMS).await.unwrap());
+    assert_eq!(read(status()).await.0, 200);
+    for path in ["/", "/rooms/configuration"] {
+        let (_, text) = page(path).await;
+        assert!(!text.contains("being computed") && text.contains("class=\"level"), "{path}: {text}");
+    }
+}

@@ -22,6 +22,29 @@ impl Store {
         self.rows_where(table, ids, &["id"]).await
     }
 
+    /// Ids of live rows of these kinds (all if empty) behind `after`, in order, at most `limit`.
+    pub async fn ids(
+        &self,
+        table: Table,
+        kinds: &[&str],
+        after: Option<Id>,
+        limit: usize,
+    ) -> Result<Vec<Id>, StoreError> {
+        let mut args: Vec<Val> = vec![after.map_or(String::new(), |id| id.to_string()).into()];
+        args.extend(kinds.iter().map(|kind| Val::from(*kind)));
+        let only = if kinds.is_empty() {
+            String::new()
+        } else {
+            format!(" AND kind IN ({})", places(2, kinds.len()))
+        };
+        let sql = format!(
+            "SELECT id FROM {} WHERE id > $1 AND deleted = 0{only} ORDER BY id LIMIT {limit}",
+            rows::table_sql(table),
+        );
+        let found = self.db().fetch(&sql, &args).await?;
+        found.iter().map(|row| crate::parse_id(row[0].text()?)).collect()
+    }
+
     /// Live rows about these subjects: decisions and tasks by `subject`, links by either end.
     pub async fn rows_about(&self, table: Table, ids: &[Id]) -> Result<Vec<Row>, StoreError> {
         let columns: &[&str] =

@@ -207,8 +207,11 @@ pub(super) async fn changed_levels(
 /// Records each change of a level since the last record.
 async fn levels(ctx: Arc<Ctx>) -> Result<Json, CliError> {
     let board = match &ctx.board {
-        Some(board) => board.read().await.clone(),
-        None => isms::compute(&ctx.store, &ROOMS).await?,
+        Some(board) => board.wait().await,
+        None => {
+            let keeper = isms::Keeper::open(&ctx.store, &ROOMS).await?;
+            Arc::new(keeper.board(&ctx.store, ctx.store.now()).await?)
+        }
     };
     let changed = changed_levels(&ctx.store, &board).await?;
     for Changed { control, setting, from, to } in &changed {

@@ -123,7 +123,7 @@ async fn judge_once(
     *keeper = Some(kept);
     let changed = changed_levels(&ctx.store, &fresh).await?;
     if let Some(board) = &ctx.board {
-        *board.write().await = fresh;
+        board.put(fresh);
     }
     if !changed.is_empty() {
         ctx.store.job_ask("isms.levels").await?;

@@ -17,6 +17,7 @@ use crate::{intake_http, jobs_page, rooms::ROOMS, routes};
 pub struct Served {
     pub base: String,
     pub house: web::Shared,
+    pub board: isms::pages::SharedBoard,
     pub client: Client,
     pub folder: tempfile::TempDir,
 }
@@ -30,10 +31,16 @@ pub struct Browser {
 
 impl Served {
     pub async fn start(per_minute: u32) -> Served {
+        let served = Served::starting(per_minute).await;
+        served.board.put(isms::compute(&served.house.store, &ROOMS).await.unwrap());
+        served
+    }
+
+    /// A server that has not computed its first board yet.
+    pub async fn starting(per_minute: u32) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let store = store::Store::open(folder.path(), store::system_clock()).await.unwrap();
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.test/api").unwrap();
-        let board = isms::compute(&store, &ROOMS).await.unwrap();
         let house = Arc::new(web::House {
             store,
             ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
@@ -47,11 +54,11 @@ impl Served {
             buckets: web::api::limit::Buckets::new(per_minute),
             intake: RwLock::new(Json::Null),
         });
-        let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
+        let board = isms::pages::SharedBoard::default();
         let stream =
             stream::Stream::open(&folder.path().join("stream"), stream::Limits::default()).unwrap();
         let app = web::finish(routes::table(), house.clone())
-            .layer(axum::Extension(board))
+            .layer(axum::Extension(board.clone()))
             .layer(axum::Extension(Arc::new(jobs_page::Services::default())))
             .layer(axum::Extension(intake_http::Http::new(stream, Default::default())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +68,7 @@ impl Served {
         // Another test of this process may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Served { base, house, client, folder }
+        Served { base, house, board, client, folder }
     }
 
     /// The account with this role as its name, made at its first use.

@@ -56,6 +56,8 @@ pub const TOO_MANY: &Kind = &kind(429, "too_many", "要求が多すぎます", "
 pub const BROKEN: &Kind = &kind(500, "broken", "処理に失敗しました", "This failed");
 pub const AWAY: &Kind =
     &kind(503, "away", "データベースが応答しません", "The database does not answer");
+pub const STARTING: &Kind =
+    &kind(503, "starting", "起動処理中です", "The server is still starting");
 
 pub(crate) const ALL: [&Kind; 15] = [
     BAD_REQUEST,

@@ -1,0 +1,63 @@
+//! The board as the pages of a running server share it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::Board;
+
+/// The board that one service keeps current and all pages read. There is none until the first one has
+/// been computed: a server answers before that, and says so instead of showing a level.
+#[derive(Clone)]
+pub struct SharedBoard(Arc<watch::Sender<Option<Arc<Board>>>>);
+
+impl Default for SharedBoard {
+    fn default() -> SharedBoard {
+        SharedBoard(Arc::new(watch::Sender::new(None)))
+    }
+}
+
+impl SharedBoard {
+    /// The newest board, or `None` while the first one is being computed.
+    pub fn get(&self) -> Option<Arc<Board>> {
+        self.0.borrow().clone()
+    }
+
+    /// Puts a newer board in its place.
+    pub fn put(&self, board: Board) {
+        self.0.send_replace(Some(Arc::new(board)));
+    }
+
+    /// The newest board, after waiting for the first one if need be.
+    pub async fn wait(&self) -> Arc<Board> {
+        let mut seen = self.0.subscribe();
+        loop {
+            if let Some(board) = seen.borrow_and_update().clone() {
+                return board;
+            }
+            // The sender lives in `self`, so this cannot end before a board came.
+            let _ = seen.changed().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Timestamp;
+
+    #[tokio::test]
+    async fn who_waits_for_the_first_board_gets_it_and_later_the_newest() {
+        let shared = SharedBoard::default();
+        assert!(shared.get().is_none());
+        let waiting = shared.clone();
+        let waiting = tokio::spawn(async move { waiting.wait().await.at });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        shared.put(Board { at: Timestamp(1), controls: Vec::new() });
+        assert_eq!(waiting.await.unwrap(), Timestamp(1));
+        shared.put(Board { at: Timestamp(2), controls: Vec::new() });
+        assert_eq!(shared.wait().await.at, Timestamp(2));
+        assert_eq!(shared.get().unwrap().at, Timestamp(2));
+    }
+}
