@@ -26,7 +26,7 @@ pub use crate::shared::SharedBoard;
 use crate::{Control, Verdict, board::fill, status};
 
 /// What is said while the first board since the start is being computed, and when to look again.
-const WAIT: model::Text = t(
+const WAIT: &model::Text = &t(
     "起動直後のため、レベルを計算しています。少し待ってから再度読み込んでください。",
     "The levels are being computed since the start. Load this again in a moment.",
 );
@@ -436,7 +436,7 @@ async fn api_status(Extension(board): Extension<SharedBoard>, caller: Caller) ->
         Some(board) => Json(status::to_json(&board, lang)).into_response(),
         None => {
             let header = (header::RETRY_AFTER, WAIT_SECONDS.to_string());
-            Problem { headers: vec![header], ..Problem::new(lang, problem::STARTING, WAIT) }
+            Problem { headers: vec![header], ..Problem::new(lang, problem::STARTING, *WAIT) }
                 .into_response()
         }
     }

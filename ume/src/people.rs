@@ -147,8 +147,7 @@ pub async fn user(command: UserCommand) -> Result<ExitCode, CliError> {
         }
         UserCommand::Role { data, login, role } => {
             known_role(&role)?;
-            writing(&data, async |s| change(s, &login, AccountChange::Role(&role)).await)
-                .await?;
+            writing(&data, async |s| change(s, &login, AccountChange::Role(&role)).await).await?;
         }
         UserCommand::ResetPassword { data, login, second_factor, password_file } => {
             let password = password(password_file.as_deref(), &login)?;

@@ -67,7 +67,9 @@ pub async fn restore(
     }
     if report.faults.is_empty() {
         if report.unreadable > 0 {
-            eprintln!("ume: payloads need the epoch key: restore with --epoch FILE.epoch to read them");
+            eprintln!(
+                "ume: payloads need the epoch key: restore with --epoch FILE.epoch to read them"
+            );
         }
         return Ok(crate::outcome(&report));
     }

@@ -413,6 +413,9 @@ async fn before_the_first_board_no_level_is_shown_and_everyone_is_told_why() {
     assert_eq!(read(status()).await.0, 200);
     for path in ["/", "/rooms/configuration"] {
         let (_, text) = page(path).await;
-        assert!(!text.contains("being computed") && text.contains("class=\"level"), "{path}: {text}");
+        assert!(
+            !text.contains("being computed") && text.contains("class=\"level"),
+            "{path}: {text}"
+        );
     }
 }

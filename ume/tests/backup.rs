@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -18,6 +18,29 @@ fn text(output: &Output) -> String {
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Restores with the epoch key that lies beside a backup, if one does.
+fn restore(from: &Path, to: &Path, secret: &Path) -> Output {
+    restore_with(from, to, secret, &epoch_of(from))
+}
+
+fn restore_with(from: &Path, to: &Path, secret: &Path, epoch: &Path) -> Output {
+    let common = ["--from", path(from), "--data", path(to), "--passphrase-file", path(secret)];
+    let mut args = vec!["restore"];
+    args.extend(common);
+    if epoch.exists() {
+        args.extend(["--epoch", path(epoch)]);
+    }
+    ume(&args)
+}
+
+fn epoch_of(backup: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.epoch", path(backup)))
+}
+
+fn backup(data: &Path, to: &Path, secret: &Path) -> Output {
+    ume(&["backup", "--data", path(data), "--to", path(to), "--passphrase-file", path(secret)])
 }
 
 /// Ends the server however the test ends.
@@ -98,15 +121,7 @@ fn a_killed_backup_leaves_no_half_file_and_the_next_one_works() {
         // Under the final name stands a whole backup or nothing.
         if file.exists() {
             let target = at(&format!("whole{n}"));
-            let restored = ume(&[
-                "restore",
-                "--from",
-                path(&file),
-                "--data",
-                path(&target),
-                "--passphrase-file",
-                path(&secret),
-            ]);
+            let restored = restore(&file, &target, &secret);
             assert!(restored.status.success(), "{}", text(&restored));
         }
     }
@@ -124,17 +139,7 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
     let (data, file, secret) = (at("data"), at("ume.backup"), at("secret"));
     fs::write(&secret, "correct horse battery\n").unwrap();
     let server = Server::start(&data);
-    let backup = |to: &Path| {
-        ume(&[
-            "backup",
-            "--data",
-            path(&data),
-            "--to",
-            path(to),
-            "--passphrase-file",
-            path(&secret),
-        ])
-    };
+    let backup = |to: &Path| backup(&data, to, &secret);
     // The first one falls into the busiest moment: the machine is just being registered.
     let early = at("early.backup");
     let made = backup(&early);
@@ -148,17 +153,6 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
     assert_eq!(again.status.code(), Some(2), "{}", text(&again));
     assert!(text(&again).contains("exists already"), "{}", text(&again));
 
-    let restore = |from: &Path, to: &Path, secret: &Path| {
-        ume(&[
-            "restore",
-            "--from",
-            path(from),
-            "--data",
-            path(to),
-            "--passphrase-file",
-            path(secret),
-        ])
-    };
     for (from, to) in [(&early, at("early")), (&file, at("restored"))] {
         let restored = restore(from, &to, &secret);
         assert!(restored.status.success(), "{}", text(&restored));
@@ -168,6 +162,16 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
     }
     let verified = ume(&["ledger", "verify", "--data", path(&at("restored"))]);
     assert!(!text(&verified).starts_with("0 leaves"), "{}", text(&verified));
+    // Without the epoch key everything proves, but no payload opens: checked, though not all of it.
+    let nothing = at("nothing");
+    let locked = restore_with(&file, &at("locked"), &secret, &nothing);
+    assert_eq!(locked.status.code(), Some(3), "{}", text(&locked));
+    assert!(text(&locked).contains("--epoch FILE.epoch"), "{}", text(&locked));
+    // A backup is no epoch key.
+    let wrong = restore_with(&file, &at("misled"), &secret, &file);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong));
+    assert!(text(&wrong).contains("is no epoch key"), "{}", text(&wrong));
+    assert!(!at("misled").exists());
     // A server takes the restored folder up, and its events: spool, counts and archive came along.
     assert!(at("restored").join("stream/counters.json").exists());
     assert!(at("restored").join("stream/spool").is_dir());
@@ -176,6 +180,8 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
     // A drill leaves its record in the restored data and in those it was a drill for.
     let drill = ume(&[
         "restore",
+        "--epoch",
+        path(&epoch_of(&file)),
         "--from",
         path(&file),
         "--data",
@@ -231,4 +237,98 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
         assert!(text(&refused).contains("Nothing was restored"), "{}", text(&refused));
         assert!(names(&empty).is_empty());
     }
+}
+
+const SHREDDED: &str = "MARKER-0d1f";
+const KEPT: &str = "MARKER-77aa";
+
+/// A folder with two records that have payloads, and a decision to shred the first.
+async fn two_payloads(data: &Path) -> [model::Id; 3] {
+    let store = store::Store::open(data, store::system_clock()).await.unwrap();
+    store.set_setting("ledger_origin", "example.org/ume").await.unwrap();
+    let mut ledger = ledger::Ledger::open(&data.join("ledger"), "example.org/ume").unwrap();
+    let mut write = store.write("tester", "why", "").await.unwrap();
+    let mut ids = Vec::new();
+    for text in [SHREDDED, KEPT] {
+        let draft = store::RecordDraft {
+            ty: "house.note".to_owned(),
+            subject: None,
+            observed_from: store.now(),
+            observed_to: store.now(),
+            source: "test".to_owned(),
+            assurance: model::Assurance::Machine,
+            facts: serde_json::Map::new(),
+            payload: Some(text.as_bytes().to_vec()),
+        };
+        ids.push(write.record(draft).await.unwrap().id);
+    }
+    let decision = store.new_id().unwrap();
+    let mut row = store::Row::new(model::Table::Decision, decision, "shred", "shred");
+    row.status = "approved".to_owned();
+    row.ends_at = Some(store.now().plus_hours(1));
+    row.attributes.insert("records".to_owned(), serde_json::json!([ids[0]]));
+    write.put(row).await.unwrap();
+    write.commit().await.unwrap();
+    while ledger::drain(&store, &mut ledger).await.unwrap() > 0 {}
+    ledger.checkpoint().unwrap();
+    store.db().close().await;
+    [ids[0], ids[1], decision]
+}
+
+/// What the payload of a record says, if it can be read.
+fn payload(folder: &Path, id: model::Id) -> Option<String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = store::Store::open_read_only(folder, store::system_clock()).await.unwrap();
+        // One that does not open is an error of the store.
+        let bytes = store.payload(id).await.ok().flatten();
+        store.db().close().await;
+        bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+    })
+}
+
+#[test]
+fn a_restore_has_the_same_head_and_an_older_backup_cannot_open_what_was_shredded_since() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let (data, secret) = (at("data"), at("secret"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    fs::create_dir(&data).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let [shredded, kept, decision] = runtime.block_on(two_payloads(&data));
+    let sink = at("sink");
+    let published = ume(&["ledger", "publish", "--data", path(&data), "--to", path(&sink)]);
+    assert!(published.status.success(), "{}", text(&published));
+    let (before, after) = (at("before"), at("after"));
+    let made = backup(&data, &before, &secret);
+    assert!(made.status.success(), "{}", text(&made));
+    let head = fs::read(data.join("ledger/checkpoint")).unwrap();
+    let (record, decision) = (shredded.to_string(), decision.to_string());
+    let shred = ["ledger", "shred", "--data", path(&data), "--record", &record];
+    let done = ume(&[&shred[..], &["--decision", &decision]].concat());
+    assert!(done.status.success(), "{}", text(&done));
+    let made = backup(&data, &after, &secret);
+    assert!(made.status.success(), "{}", text(&made));
+
+    // With the epoch key of its own day the older one opens everything, and its head is the old one.
+    let whole = restore(&before, &at("whole"), &secret);
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
+    let verified = ume(&["ledger", "verify", "--data", path(&at("whole"))]);
+    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified));
+    assert_eq!(fs::read(at("whole").join("ledger/checkpoint")).unwrap(), head);
+    for name in ["published", "sinks"] {
+        let restored = fs::read(at("whole").join("ledger").join(name)).unwrap();
+        assert_eq!(restored, fs::read(data.join("ledger").join(name)).unwrap(), "{name}");
+    }
+    assert_eq!(payload(&at("whole"), shredded).as_deref(), Some(SHREDDED));
+    // With the newest, the only one that is kept, what was shredded stays shut, and that is said.
+    let old = restore_with(&before, &at("old"), &secret, &epoch_of(&after));
+    assert_eq!(old.status.code(), Some(1), "{}", text(&old));
+    assert!(text(&old).contains("its epoch key is missing"), "{}", text(&old));
+    assert_eq!(payload(&at("old"), shredded), None);
+    // The newest backup with its key is whole, without what was shredded.
+    let new = restore(&after, &at("new"), &secret);
+    assert_eq!(new.status.code(), Some(0), "{}", text(&new));
+    assert_eq!(payload(&at("new"), kept).as_deref(), Some(KEPT));
+    assert_eq!(payload(&at("new"), shredded), None);
 }

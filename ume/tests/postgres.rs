@@ -180,6 +180,8 @@ fn a_server_on_postgresql_has_one_ledger_writer_and_outlives_its_database() {
         target.to_str().unwrap(),
         "--passphrase-file",
         secret,
+        "--epoch",
+        &format!("{file}.epoch"),
     ];
     let restored = ume(&restore);
     assert!(restored.status.success(), "{}", text(&restored));

@@ -262,6 +262,11 @@ impl Keys {
     /// Appends entries to a cohort, synced on return; gives the slot of the first.
     pub(crate) fn append(&self, cohort: &str, entries: &[(Id, Secret)]) -> Result<u64, StoreError> {
         let _lock = self.lock()?;
+        if self.locked()? {
+            // A new epoch file would stand in the way of the one that opens what is here.
+            let what = "is not here: restore the backup with its epoch key, or put the file back";
+            return Err(StoreError::Keys(self.folder.join("epoch"), what.to_owned()));
+        }
         let path = self.path(cohort);
         let mut epochs = self.epochs()?;
         let found = self.open_cohort(cohort)?;

@@ -71,8 +71,12 @@ pub(super) async fn write(
     write.commit().await
 }
 
+/// Jobs of this machine start together, and only one may make its row.
+static REGISTERING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// This machine's row in the register; made at the first run.
-async fn this_host(ctx: &Ctx) -> Result<Id, StoreError> {
+pub(super) async fn this_host(ctx: &Ctx) -> Result<Id, StoreError> {
+    let _one = REGISTERING.lock().await;
     let name = host_name();
     let setting = format!("this_host:{name}");
     if let Some(id) = ctx.store.setting(&setting).await?.and_then(|id| id.parse().ok()) {

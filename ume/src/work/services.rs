@@ -87,11 +87,7 @@ async fn drain_once(ctx: &Ctx, lock: &Lock) -> Result<(), CliError> {
 
 /// Brings the board up to date after each change and on a timer; the job `isms.levels` records
 /// changes.
-async fn judge(
-    ctx: std::sync::Arc<Ctx>,
-    house: Shared,
-    services: std::sync::Arc<Services>,
-) {
+async fn judge(ctx: std::sync::Arc<Ctx>, house: Shared, services: std::sync::Arc<Services>) {
     let mut keeper = None;
     let mut rebuilt = tokio::time::Instant::now();
     loop {

@@ -72,6 +72,24 @@ async fn two_nodes_run_a_due_job_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_start_together_register_this_machine_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("ume.db").display());
+    let ctx = ctx(&database, folder.path()).await;
+    let all = (0..8).map(|_| {
+        let ctx = ctx.clone();
+        tokio::spawn(async move { jobs::this_host(&ctx).await.unwrap() })
+    });
+    let mut ids = std::collections::BTreeSet::new();
+    for one in all.collect::<Vec<_>>() {
+        ids.insert(one.await.unwrap());
+    }
+    let hosts = store::Filter { kind: Some("host".to_owned()), ..store::Filter::default() };
+    let rows = ctx.store.list(model::Table::Asset, &hosts).await.unwrap();
+    assert_eq!((ids.len(), rows.len()), (1, 1));
+}
+
 #[tokio::test]
 async fn an_abandoned_run_is_taken_up_again_and_its_late_end_counts_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
