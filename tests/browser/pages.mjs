@@ -367,7 +367,7 @@ try {
     "/register/task/task", "/register/asset/intel_source", "/register/asset/intel_source/new",
     "/register/decision/target", detail, `${detail}/edit`, "/records", "/records?type=isms.attested",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
-    record, "/ledger", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
+    record, "/ledger", "/work", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );
   // Narrow is dark and wide is light. Markup is the same in both languages, so axe, which takes
   // longest, runs in one language for each width and colour scheme.
@@ -391,6 +391,10 @@ try {
     tab.answer = await submit(tab, tab.locator("main form"));
     check(`${name} the ledger verifies with nothing amiss`, (await tab.locator(".answer.pass").count()) === 1, await say(tab));
     await judge(tab, `${name} /ledger verified`, lang, { axe });
+    await open(tab, "/work");
+    tab.answer = await submit(tab, tab.locator("main form", { has: tab.locator("[value='ledger.verify']") }));
+    await until("the job's end", 20, async () => (await open(tab, "/work")) && (await say(tab)).includes('"leaves":'));
+    check(`${name} a job that is run by hand ends well`, (await tab.locator("main .error").count()) === 0, await say(tab));
     check(`${name} an unknown page is 404`, (await open(tab, "/no/such/page")).status() === 404);
     own.noise.length = 0;
     await own.close();

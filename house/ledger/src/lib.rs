@@ -33,7 +33,7 @@ pub use log::LEAVES_PER_GROUP_MAX;
 pub use proof::read_proof;
 pub use publish::Fork;
 pub use shred::{SHRED_MAX, ShredReceipt, shred};
-pub use verify::{Fault, Report, verify, verify_rows};
+pub use verify::{Fault, Report, verify, verify_all, verify_rows};
 
 /// Why the ledger refused.
 #[derive(Debug, thiserror::Error)]

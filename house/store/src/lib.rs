@@ -384,7 +384,7 @@ mod tests {
     async fn a_migration_keeps_the_old_database_and_a_broken_one_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::sqlite(&folder.path().join("ume.db"), false).await.unwrap();
-        let store = Store { db, clock: system_clock() };
+        let store = Store::over(db, system_clock(), None);
         store.migrate_with(&MIGRATIONS[..1]).await.unwrap();
         store.set_setting("mine", "kept").await.unwrap();
         let good = "ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';";
@@ -401,8 +401,8 @@ mod tests {
         assert!(store.is_current().await.unwrap());
         assert_eq!(store.setting("mine").await.unwrap().as_deref(), Some("kept"));
         store.db.close().await;
-        let kept = folder.path().join("ume.db.before-0006");
-        let old = Store { db: Db::sqlite(&kept, true).await.unwrap(), clock: system_clock() };
+        let kept = folder.path().join("ume.db.before-0002");
+        let old = Store::over(Db::sqlite(&kept, true).await.unwrap(), system_clock(), None);
         assert_eq!(old.check_version().await.unwrap(), 1);
         assert_eq!(old.setting("mine").await.unwrap().as_deref(), Some("kept"));
         old.db.close().await;
