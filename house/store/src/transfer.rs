@@ -108,12 +108,12 @@ const IDEMPOTENCY: &[&str] = &["key_hash", "request_hash", "subject_table", "row
 const JOB: &[&str] = &[
     "name",
     "lease_until",
-    "owner",
     "last_started",
     "last_ended",
     "last_result",
     "last_error",
     "next_due",
+    "owner",
 ];
 
 /// Table, its columns, the columns of its primary key.
