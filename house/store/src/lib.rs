@@ -350,9 +350,12 @@ impl Store {
 
     /// Settings whose names start with the prefix, as `(name, value)`.
     pub async fn settings(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let sql = "SELECT name, value FROM setting WHERE substr(name, 1, $2) = $1 ORDER BY name";
-        let length = prefix.chars().count() as i64;
-        let rows = self.db.fetch(sql, &[prefix.into(), length.into()]).await?;
+        // The length stands in the text: PostgreSQL has no substr with the BIGINT that would be bound.
+        let length = prefix.chars().count();
+        let sql = format!(
+            "SELECT name, value FROM setting WHERE substr(name, 1, {length}) = $1 ORDER BY name"
+        );
+        let rows = self.db.fetch(&sql, &[prefix.into()]).await?;
         rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].text()?.to_owned()))).collect()
     }
 
