@@ -6,12 +6,15 @@
 pub mod board;
 pub mod evaluate;
 pub mod evidence;
+pub mod hand_in;
+mod news;
 pub mod norms;
 pub mod pages;
 mod spec;
 pub mod status;
+pub mod trend;
 
-pub use board::{Board, Control, compute, fill, target_setting};
+pub use board::{Board, Control, compute, fill, set_target, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
 pub use spec::SPEC;

@@ -2,6 +2,7 @@
 
 mod data;
 mod db;
+mod demo;
 mod events;
 mod rooms;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
         #[arg(long)]
         producers: bool,
     },
+    /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
+    Demo(demo::DemoArgs),
     /// Move between SQLite and PostgreSQL, compare two databases
     Db {
         #[command(subcommand)]
@@ -118,6 +121,8 @@ pub enum CliError {
     #[error("no randomness from the operating system")]
     Random,
     #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
     Ledger(#[from] ledger::LedgerError),
@@ -176,6 +181,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Status { data, format, producers } => {
             status(&data::folder(data.path), format, producers).await
         }
+        Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await

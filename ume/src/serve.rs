@@ -15,6 +15,7 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let demo = web::demo::is_demo(&store).await?;
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
@@ -35,6 +36,7 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
         hall: &isms::SPEC,
         setup: Mutex::new(token.clone()),
         secure: false,
+        demo,
         changed: tokio::sync::Notify::new(),
         failures: Mutex::new(HashMap::new()),
         intake: RwLock::new(serde_json::Value::Null),
@@ -60,7 +62,7 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
 }
 
 /// Name of this ledger, drawn once: two Umes must never share one.
-async fn origin(store: &store::Store) -> Result<String, CliError> {
+pub(crate) async fn origin(store: &store::Store) -> Result<String, CliError> {
     if let Some(origin) = store.setting("ledger_origin").await? {
         return Ok(origin);
     }

@@ -76,7 +76,7 @@ async fn judge(house: Shared, board: SharedBoard) {
     }
 }
 
-async fn record_changes(
+pub(crate) async fn record_changes(
     house: &House,
     board: &isms::Board,
     known: &mut BTreeMap<&'static str, Level>,
@@ -101,7 +101,7 @@ async fn record_changes(
     Ok(())
 }
 
-fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
+pub(crate) fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
     RecordDraft {
         ty: ty.to_owned(),
         subject,
@@ -114,7 +114,11 @@ fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDra
     }
 }
 
-async fn write(house: &House, actor: &str, draft: RecordDraft) -> Result<(), StoreError> {
+pub(crate) async fn write(
+    house: &House,
+    actor: &str,
+    draft: RecordDraft,
+) -> Result<(), StoreError> {
     let mut write = house.store.write(actor, "work", "").await?;
     write.record(draft).await?;
     write.commit().await
@@ -153,6 +157,9 @@ async fn due(house: &House, ty: &str, subject: Id, hours: i64) -> Result<bool, S
 
 /// Collects the configuration of this machine.
 async fn collect(house: Shared) {
+    if house.demo {
+        return;
+    }
     loop {
         if let Err(error) = collect_once(&house).await {
             tracing::error!(%error, "the configuration of this machine was not collected");
@@ -191,7 +198,8 @@ async fn intake(house: Shared) {
         Err(error) => return tracing::error!(%error, "the intake did not start"),
     };
     let (_end, shutdown) = tokio::sync::watch::channel(false);
-    let followers = follow(&stream, &shutdown);
+    // A demonstration never reads the machine it is shown on.
+    let followers = if house.demo { Vec::new() } else { follow(&stream, &shutdown) };
     let _guard = AbortOnDrop(followers.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
@@ -249,28 +257,15 @@ fn format_of(source: &str) -> stream::Format {
 }
 
 async fn flush_once(house: &House, stream: &stream::Stream) -> Result<(), CliError> {
-    let (flushing, now) = (stream.clone(), house.store.now());
-    let Ok(segments) = tokio::task::spawn_blocking(move || flushing.flush(now)).await else {
-        return Ok(());
-    };
-    for segment in segments? {
-        let facts = json!({
-            "path": segment.path.file_name().map(|n| n.to_string_lossy().into_owned()),
-            "rows": segment.rows,
-            "bytes": segment.bytes,
-            "root": hex::encode(segment.row_root),
-        });
-        write(
-            house,
-            "system:monitoring.archive",
-            draft("monitoring.segment_root", None, now, facts),
-        )
-        .await?;
-    }
+    archive_once(house, stream, house.store.now()).await?;
     let counters = stream.counters();
     if let Ok(mut intake) = house.intake.write() {
         *intake = serde_json::to_value(&counters).unwrap_or_default();
     }
+    if house.demo {
+        return Ok(());
+    }
+    let now = house.store.now();
     let host = this_host(house).await?;
     if !counters.is_empty()
         && due(house, "monitoring.source_status", host, STATUS_EVERY_HOURS).await?
@@ -287,8 +282,31 @@ async fn flush_once(house: &House, stream: &stream::Stream) -> Result<(), CliErr
     Ok(())
 }
 
+/// Archives what the spool holds and records each segment's root.
+pub(crate) async fn archive_once(
+    house: &House,
+    stream: &stream::Stream,
+    now: Timestamp,
+) -> Result<(), CliError> {
+    let flushing = stream.clone();
+    let Ok(segments) = tokio::task::spawn_blocking(move || flushing.flush(now)).await else {
+        return Ok(());
+    };
+    let mut write = house.store.write("system:monitoring.archive", "work", "").await?;
+    for segment in segments? {
+        let facts = json!({
+            "path": segment.path.file_name().map(|n| n.to_string_lossy().into_owned()),
+            "rows": segment.rows,
+            "bytes": segment.bytes,
+            "root": hex::encode(segment.row_root),
+        });
+        write.record(draft("monitoring.segment_root", None, now, facts)).await?;
+    }
+    Ok(write.commit().await?)
+}
+
 /// Sums the counts of this machine's sources since the folder was made.
-fn source_status(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
+pub(crate) fn source_status(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
     let (mut received, mut stored, mut bytes) = (0, 0, 0);
     let (mut refused, mut lost): (Map<String, Json>, Map<String, Json>) = Default::default();
     for c in counters.values() {

@@ -342,7 +342,7 @@ fn safe_back(back: &str) -> &str {
     if inside && !back.chars().any(char::is_control) { back } else { "/" }
 }
 
-fn with_session(house: &House, token: &str, to: &str) -> Response {
+pub(crate) fn with_session(house: &House, token: &str, to: &str) -> Response {
     let mut response = Redirect::to(to).into_response();
     let secure = if house.secure { "; Secure" } else { "" };
     let name = cookie_name(house.secure);

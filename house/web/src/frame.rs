@@ -93,6 +93,11 @@ impl Cx {
         zoned.strftime("%Y-%m-%d %H:%M").to_string()
     }
 
+    /// The day of a point in time as the reader reads it.
+    pub fn date(&self, time: &Timestamp) -> String {
+        self.time(time).chars().take("2026-11-25".len()).collect()
+    }
+
     /// The same, or a dash.
     pub fn opt_time(&self, time: &Option<Timestamp>) -> String {
         time.as_ref().map_or_else(|| "–".to_owned(), |t| self.time(t))
@@ -116,6 +121,7 @@ impl Cx {
         match name {
             "active" => self.t("有効", "active"),
             "open" => self.t("未完了", "open"),
+            "closed" => self.t("完了", "closed"),
             "done" => self.t("完了", "done"),
             "approved" => self.t("承認", "approved"),
             "rejected" => self.t("却下", "rejected"),
@@ -267,12 +273,13 @@ struct Frame<'a> {
     cx: &'a Cx,
     title: &'a str,
     body: &'a str,
+    demo: bool,
 }
 
 /// Puts a rendered body into the frame.
 pub fn page(cx: &Cx, title: &str, body: &impl Template) -> Answer {
     let body = body.render()?;
-    Ok(Html(Frame { cx, title, body: &body }.render()?).into_response())
+    Ok(Html(Frame { cx, title, body: &body, demo: crate::demo::shown() }.render()?).into_response())
 }
 
 #[derive(Template)]
@@ -281,6 +288,7 @@ struct RefusalPage<'a> {
     ja: &'a str,
     en: &'a str,
     detail: &'a str,
+    demo: bool,
 }
 
 /// The page for an address that leads nowhere.
@@ -354,7 +362,7 @@ fn broken(part: &str, error: &dyn std::error::Error) -> Response {
 }
 
 fn refusal(status: StatusCode, ja: &str, en: &str, detail: &str) -> Response {
-    match (RefusalPage { ja, en, detail }).render() {
+    match (RefusalPage { ja, en, detail, demo: crate::demo::shown() }).render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(_) => (status, format!("{ja}\n{en}\n{detail}\n")).into_response(),
     }

@@ -6,6 +6,8 @@
 
 pub mod access;
 mod auth;
+pub mod decide;
+pub mod demo;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
@@ -46,6 +48,8 @@ pub struct House {
     pub setup: Mutex<Option<String>>,
     /// True behind TLS: cookies get the `__Host-` prefix.
     pub secure: bool,
+    /// True for a folder that `ume demo` made: a fictional company, one-time sign-in links.
+    pub demo: bool,
     /// Woken after each change, so that leaves and levels follow at once.
     pub changed: tokio::sync::Notify,
     pub failures: Mutex<HashMap<String, auth::Failures>>,
@@ -109,6 +113,7 @@ pub fn routes() -> Router<Shared> {
         .route("/healthz", get(healthz))
         .route("/assets/ume.css", get(stylesheet))
         .merge(auth::routes())
+        .merge(demo::routes())
         .merge(registers::routes())
         .merge(import::routes())
         .merge(ledger_pages::routes())
@@ -118,6 +123,7 @@ pub fn routes() -> Router<Shared> {
 pub fn finish(router: Router<Shared>, house: Shared) -> Router {
     router
         .fallback(frame::not_found)
+        .layer(axum::middleware::from_fn_with_state(house.clone(), demo::mark))
         .layer(axum::middleware::from_fn(safe_headers))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(

@@ -16,6 +16,7 @@ use store::{Filter, Record, Row};
 use crate::{
     House, Shared,
     access::Action,
+    decide::{Ruling, Signer},
     frame::{Answer, Refusal, User, page},
     kinds_of,
 };
@@ -620,43 +621,17 @@ async fn decide(
     user.form(&form.csrf, Action::Decide)?;
     let (row, _) = find(&house, &name, &row_id).await?;
     let cx = &user.cx;
-    if row.content_hash()? != form.hash {
-        return Err(Refusal::Bad(
-            cx.t(
-                "画面を開いた後に内容が変わりました。最新の内容を確認してください。",
-                "The row changed after you opened it. Look at the newest version.",
-            )
-            .to_owned(),
-        ));
-    }
-    if row.updated_by == user.actor() {
-        return Err(Refusal::Bad(
-            cx.t(
-                "自分が最後に変更した内容を自分で承認することはできません。",
-                "You cannot approve what you changed last yourself.",
-            )
-            .to_owned(),
-        ));
-    }
-    if !matches!(form.outcome.as_str(), "approved" | "rejected") {
-        return Err(Refusal::Bad("outcome".to_owned()));
-    }
-    if form.reason.trim().is_empty() {
-        return Err(Refusal::Bad(cx.t("理由を入力してください。", "Give a reason.").to_owned()));
-    }
+    let ruling = Ruling {
+        hash: &form.hash,
+        outcome: &form.outcome,
+        reason: form.reason.trim(),
+        months: form.months.parse().unwrap_or(12),
+    };
+    ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
     step_up(&house, &user, form.password, &form.code).await?;
-    let months: i64 = form.months.parse().unwrap_or(12).clamp(1, 36);
-    let kind = if row.table == Table::Decision { "confirmation" } else { "approval" };
-    let mut decision = Row::new(Table::Decision, house.store.new_id()?, kind, &row.name);
-    decision.status = form.outcome;
-    decision.subject = Some(row.id);
-    decision.subject_hash = Some(form.hash);
-    decision.ends_at = Some(house.store.now().plus_hours(months * 730));
-    decision.attributes.insert("signer".into(), Json::from(user.session.account.login.as_str()));
-    decision.attributes.insert("method".into(), Json::from("password+totp"));
-    decision.attributes.insert("subject_table".into(), Json::from(row.table.name()));
-    let mut write = house.store.write(&user.actor(), form.reason.trim(), "web").await?;
-    write.put(decision).await?;
+    let signer = Signer { login: &user.session.account.login, method: "password+totp" };
+    let mut write = house.store.write(&user.actor(), ruling.reason, "web").await?;
+    ruling.sign(&house.store, &mut write, &row, &signer).await.map_err(|e| e.refusal(cx))?;
     write.commit().await?;
     house.wake();
     Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())
