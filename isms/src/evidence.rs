@@ -60,6 +60,10 @@ impl Evidence {
                 *window = (*window).max(hours);
             }
         }
+        // Most types have no record until their engine runs: one count spares hundreds of look-ups.
+        let present: BTreeSet<String> =
+            store.count_by_type().await?.into_iter().map(|(ty, _)| ty).collect();
+        windows.retain(|ty, _| present.contains(*ty));
         for (ty, hours) in windows {
             let since = now.minus_hours(i64::from(hours));
             let mut found = store.latest_per_subject(&[ty]).await?;

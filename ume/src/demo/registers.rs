@@ -12,8 +12,8 @@ use super::{DemoError, chance::Chance, time::Calendar};
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
 /// are made one by one during the year.
-const NOT_INVENTED: [&str; 7] =
-    ["ipa10_threat", "annex_a", "clause", "annex_a_2013", "retention_law", "task", "cloud_service"];
+const NOT_INVENTED: [&str; 6] =
+    ["ipa10_threat", "annex_a", "clause", "annex_a_2013", "retention_law", "task"];
 
 /// A row to be: texts may name others (`@name`) and dates (`D-30`, `T+2`) until [`rows`] resolves them.
 #[derive(Clone, Debug)]

@@ -30,6 +30,8 @@ const DOORS_FROM: i64 = 33;
 const APPROVED: [&str; 6] =
     ["document", "process", "cloud_criteria", "continuity_plan", "change", "masking_policy"];
 const LEDGER_EVERY_DAYS: i64 = 7;
+/// Levels are computed on every fourth evening: the most costly step of a day.
+const JUDGE_EVERY_DAYS: i64 = 4;
 
 /// The state of the simulation.
 pub struct Year<'h> {
@@ -112,7 +114,9 @@ impl<'h> Year<'h> {
         self.clock.set(self.calendar.at(day, 18, 30));
         self.logs(day).await?;
         self.clock.set(self.calendar.at(day, 19, 0));
-        self.judge().await?;
+        if day % JUDGE_EVERY_DAYS == 0 {
+            self.judge().await?;
+        }
         if day % LEDGER_EVERY_DAYS == 0 {
             self.drain().await?;
         }
@@ -121,6 +125,7 @@ impl<'h> Year<'h> {
 
     /// The last leaves and the checkpoint.
     pub async fn end(&mut self) -> Result<(), CliError> {
+        self.judge().await?;
         self.drain().await?;
         self.house.ledger.lock().await.checkpoint()?;
         Ok(())
