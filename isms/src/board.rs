@@ -32,16 +32,30 @@ pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board
     let now = store.now();
     let criteria: Vec<&Criterion> = rooms.iter().flat_map(|r| r.criteria).collect();
     let evidence = Evidence::load(store, &criteria, now).await?;
+    let verdicts =
+        criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect::<Vec<_>>();
+    assemble(store, rooms, verdicts, now).await
+}
+
+/// Puts verdicts, in the order of the rooms' criteria, together to a board.
+pub(crate) async fn assemble(
+    store: &Store,
+    rooms: &[&'static RoomSpec],
+    verdicts: Vec<Verdict>,
+    now: Timestamp,
+) -> Result<Board, StoreError> {
+    let targets: std::collections::BTreeMap<String, String> =
+        store.settings("target/").await?.into_iter().collect();
+    let mut verdicts = verdicts.into_iter();
     let mut controls = Vec::with_capacity(rooms.len());
     for spec in rooms {
-        let verdicts: Vec<Verdict> =
-            spec.criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect();
-        let target = store.setting(&target_setting(spec)).await?;
+        let verdicts: Vec<Verdict> = verdicts.by_ref().take(spec.criteria.len()).collect();
+        let target = targets.get(&target_setting(spec)).and_then(|name| Level::parse(name));
         controls.push(Control {
             spec,
             level: evaluate::level(spec, &verdicts),
             level_by_slides: evaluate::level_by_slides(spec, &verdicts),
-            target: target.and_then(|name| Level::parse(&name)).unwrap_or(Level::None),
+            target: target.unwrap_or(Level::None),
             valid_until: evaluate::level_valid_until(spec, &verdicts),
             verdicts,
         });
@@ -54,23 +68,29 @@ pub fn target_setting(spec: &RoomSpec) -> String {
     format!("target/{}", spec.control)
 }
 
-/// Sets a control's target: a decision in the register, and the setting that the board reads.
-pub async fn set_target(
+/// Sets the target of controls: a decision each in the register, and the setting that the board
+/// reads.
+pub async fn set_targets(
     store: &Store,
     actor: &str,
-    spec: &RoomSpec,
+    rooms: &[&'static RoomSpec],
     level: Level,
 ) -> Result<(), StoreError> {
-    // Control and sign, because a row's name has no second language.
-    let name = format!("{} {}", spec.control, level.sign());
-    let mut decision = Row::new(Table::Decision, store.new_id()?, "target", &name);
-    decision.status = "approved".to_owned();
-    decision.attributes.insert("control".into(), spec.control.into());
-    decision.attributes.insert("level".into(), level.name().into());
     let mut write = store.write(actor, "target level", "web").await?;
-    write.put(decision).await?;
+    for spec in rooms {
+        // Control and sign, because a row's name has no second language.
+        let name = format!("{} {}", spec.control, level.sign());
+        let mut decision = Row::new(Table::Decision, store.new_id()?, "target", &name);
+        decision.status = "approved".to_owned();
+        decision.attributes.insert("control".into(), spec.control.into());
+        decision.attributes.insert("level".into(), level.name().into());
+        write.put(decision).await?;
+    }
     write.commit().await?;
-    store.set_setting(&target_setting(spec), level.name()).await
+    for spec in rooms {
+        store.set_setting(&target_setting(spec), level.name()).await?;
+    }
+    Ok(())
 }
 
 impl Control {

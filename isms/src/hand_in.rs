@@ -1,6 +1,7 @@
 //! Evidence that a person hands in for a 梅 criterion: the one way, for the page and the
 //! demonstration.
 
+use jiff::tz::TimeZone;
 use model::{Assurance, Id, RoomSpec, Timestamp};
 use serde_json::json;
 use store::RecordDraft;
@@ -18,6 +19,8 @@ pub struct HandedIn<'a> {
     pub held_on: &'a str,
     /// Id of what it is about; `None` for the whole organisation.
     pub subject: Option<&'a str>,
+    /// Where the date is a day.
+    pub zone: &'a TimeZone,
     pub source: &'a str,
 }
 
@@ -79,7 +82,8 @@ pub fn draft(
     if statement.is_empty() || statement.chars().count() > STATEMENT_CHARS_MAX {
         return Err(HandInError::Statement);
     }
-    let observed = held_on(handed.held_on).filter(|t| *t <= now).ok_or(HandInError::Date)?;
+    let observed =
+        held_on(handed.held_on, handed.zone).filter(|t| *t <= now).ok_or(HandInError::Date)?;
     let subject: Option<Id> =
         handed.subject.map(str::parse).transpose().map_err(|_| HandInError::Subject)?;
     let document = handed.document.map(str::trim);
@@ -106,8 +110,8 @@ pub fn draft(
     Ok((room, draft))
 }
 
-fn held_on(text: &str) -> Option<Timestamp> {
+fn held_on(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    let start = jiff::tz::TimeZone::system().to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(start.as_microsecond()))
 }

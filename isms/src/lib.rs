@@ -7,14 +7,17 @@ pub mod board;
 pub mod evaluate;
 pub mod evidence;
 pub mod hand_in;
+pub mod keeper;
 mod news;
 pub mod norms;
 pub mod pages;
 mod spec;
 pub mod status;
 pub mod trend;
+pub mod welcome;
 
-pub use board::{Board, Control, compute, fill, set_target, target_setting};
+pub use board::{Board, Control, compute, fill, set_targets, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
+pub use keeper::Keeper;
 pub use spec::SPEC;

@@ -1,8 +1,9 @@
 //! What changed since yesterday, for the home page.
 
-use model::{Id, Lang, Level, Table, Timestamp};
+use jiff::tz::TimeZone;
+use model::{Id, Level, Table, Timestamp};
 use store::StoreError;
-use web::House;
+use web::{House, frame::Cx};
 
 use crate::trend::Trend;
 
@@ -38,25 +39,25 @@ impl News {
 /// Reads what the home page tells of yesterday and today.
 pub async fn since_yesterday(
     house: &House,
-    lang: Lang,
+    cx: &Cx,
     trends: &[Trend],
     now: Timestamp,
 ) -> Result<News, StoreError> {
-    let since = yesterday(now);
+    let since = yesterday(now, cx.local.zone.clone());
     let levels = trends
         .iter()
         .flat_map(|t| t.changes().into_iter().map(|(at, a, b)| (t.control, at, a, b)))
         .filter(|change| change.1 >= since)
         .collect();
     let title = |ty: &str| {
-        house.record_spec(ty).map_or_else(|| ty.to_owned(), |r| r.title.get(lang).to_owned())
+        house.record_spec(ty).map_or_else(|| ty.to_owned(), |r| r.title.get(cx.lang).to_owned())
     };
     let counts = house.store.received_by_type(since).await?;
     let records = counts.into_iter().map(|(ty, n)| (ty.clone(), title(&ty), n)).collect();
     let mut rows = Vec::new();
     for table in TABLES {
         for row in house.store.changed_since(table, since, ROWS_SHOWN_MAX).await? {
-            let kind = house.kind(table, &row.kind).map(|(_, k)| k.title.get(lang).to_owned());
+            let kind = house.kind(table, &row.kind).map(|(_, k)| k.title.get(cx.lang).to_owned());
             rows.push(Changed {
                 table: table.name(),
                 id: row.id,
@@ -72,8 +73,7 @@ pub async fn since_yesterday(
     Ok(News { levels, records, rows })
 }
 
-fn yesterday(now: Timestamp) -> Timestamp {
-    let zone = jiff::tz::TimeZone::system();
+fn yesterday(now: Timestamp, zone: TimeZone) -> Timestamp {
     let start = jiff::Timestamp::from_microsecond(now.0)
         .ok()
         .and_then(|t| t.to_zoned_datetime(zone).yesterday().ok()?.start_of_day().ok());

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    Extension, Form, Json, Router,
+    Extension, Form, Json,
     extract::{Path, State},
-    response::{IntoResponse, Redirect},
-    routing::{get, post},
+    response::{IntoResponse, Redirect, Response},
 };
-use model::{Criterion, Level, Origin, Producer, Table, Timestamp};
+use model::{Criterion, Level, Origin, Producer, Table, Timestamp, t};
 use serde::Deserialize;
 use store::{Filter, PAGE_ROWS_MAX, Row};
 use tokio::sync::RwLock;
 use web::{
     Shared,
     access::Action,
+    api::Caller,
     frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Api, Route},
 };
 
 use crate::{
@@ -34,13 +35,37 @@ pub type SharedBoard = Arc<RwLock<Board>>;
 const TASKS_SHOWN_MAX: usize = 10;
 
 /// Routes of the hall.
-pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(home))
-        .route("/rooms/{id}", get(room))
-        .route("/rooms/{id}/target", post(target))
-        .route("/hand-in", post(take_in))
-        .route("/api/v1/status", get(api_status))
+pub fn routes() -> Vec<Route> {
+    let read = Access::Action(Action::Read);
+    let administer = Access::Action(Action::Administer);
+    let target_path = "/rooms/{id}/target";
+    let mut routes = vec![
+        Route::get("/", read, t("ホーム", "Home"), home),
+        Route::get("/rooms/{id}", read, t("管理策", "A control"), room),
+        Route::post(target_path, administer, t("目標レベル", "Target level"), target),
+        Route::post(
+            "/hand-in",
+            Access::Action(Action::Write),
+            t("申告・文書の取込み", "Hand in evidence"),
+            take_in,
+        ),
+        Route::get(
+            "/api/v1/status",
+            read,
+            t("11管理策のレベル", "Levels of the controls"),
+            api_status,
+        )
+        .api(Api {
+            tag: "levels",
+            id: "status".to_owned(),
+            params: Vec::new(),
+            request: None,
+            response: (200, Some(("application/json", "Status".to_owned()))),
+            refusals: &[],
+        }),
+    ];
+    routes.extend(crate::welcome::routes());
+    routes
 }
 
 struct Rung {
@@ -76,6 +101,9 @@ async fn home(
     Extension(board): Extension<SharedBoard>,
     user: User,
 ) -> Answer {
+    if crate::welcome::due(&house, &user).await? {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
     let board = board.read().await.clone();
     let lang = user.cx.lang;
     let soon = board.at.plus_hours(24 * 14);
@@ -99,7 +127,7 @@ async fn home(
             .filter(|c| c.valid_until.is_some_and(|until| until < soon))
             .map(card)
             .collect(),
-        news: news::since_yesterday(&house, lang, &trends, board.at).await?,
+        news: news::since_yesterday(&house, &user.cx, &trends, board.at).await?,
         trends: names.zip(trends).collect(),
         tasks,
         hosts: house.store.list(Table::Asset, &hosts).await?,
@@ -209,23 +237,17 @@ async fn room(
             u64::from(l.criterion.minutes_per_miss) * (l.verdict.total - l.verdict.passed).max(1)
         })
         .sum();
-    let mut kinds = Vec::new();
-    for table in Table::ALL {
-        let counts = if web::kinds_of(spec).any(|k| k.table == table) {
-            house.store.count_by_kind(table).await?
-        } else {
-            continue;
-        };
-        for kind in web::kinds_of(spec).filter(|k| k.table == table) {
-            let rows = counts.iter().find(|(id, _)| id == kind.id).map_or(0, |(_, n)| *n);
-            kinds.push(KindLine {
-                table: table.name(),
-                id: kind.id,
-                title: kind.title.get(cx.lang),
-                rows,
-            });
-        }
-    }
+    let tally = |kind: &model::KindSpec| format!("{}/{}", kind.table.name(), kind.id);
+    let names: Vec<String> = web::kinds_of(spec).map(tally).collect();
+    let counts = house.store.counts(&names).await?;
+    let kinds = web::kinds_of(spec)
+        .map(|kind| KindLine {
+            table: kind.table.name(),
+            id: kind.id,
+            title: kind.title.get(cx.lang),
+            rows: counts.iter().find(|(name, _)| *name == tally(kind)).map_or(0, |(_, n)| *n),
+        })
+        .collect();
     let (answer, answer_status) = answer(control, cx.lang);
     let trends = trend::load(&house.store, &board).await?;
     let body = RoomPage {
@@ -289,7 +311,7 @@ async fn target(
     user.form(&form.csrf, Action::Administer)?;
     let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    crate::board::set_target(&house.store, &user.actor(), spec, level).await?;
+    crate::board::set_targets(&house.store, &user.actor(), &[*spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
 }
@@ -318,6 +340,7 @@ async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
         document: (form.kind == "imported").then_some(form.document.as_str()),
         held_on: &held_on,
         subject: Some(form.subject.trim()).filter(|s| !s.is_empty()),
+        zone: &user.cx.local.zone,
         source: "web",
     };
     let (room, draft) = hand_in::draft(&house.rooms, &handed, house.store.now())
@@ -330,7 +353,7 @@ async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
 }
 
-async fn api_status(Extension(board): Extension<SharedBoard>, user: User) -> Answer {
+async fn api_status(Extension(board): Extension<SharedBoard>, caller: Caller) -> Response {
     let board = board.read().await;
-    Ok(Json(status::to_json(&board, user.cx.lang)).into_response())
+    Json(status::to_json(&board, caller.cx.lang)).into_response()
 }

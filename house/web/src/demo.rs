@@ -4,12 +4,11 @@
 //! store keeps hashes of the links, never the links.
 
 use axum::{
-    Router,
     extract::{ConnectInfo, Query, Request, State},
     middleware::Next,
     response::Response,
-    routing::get,
 };
+use model::t;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use store::{Store, StoreError};
@@ -17,18 +16,23 @@ use store::{Store, StoreError};
 use crate::{
     Shared, auth,
     frame::{Answer, Refusal},
+    people::{note, signins::Outcome},
+    route::{Access, Route},
 };
 
 /// Setting that flags a data folder as a demonstration.
 pub const SETTING: &str = "demo";
 const TOKEN_BYTES: usize = 24;
+/// How a sign-in by link reads in its record.
+const METHOD: &str = "demonstration link";
 
 tokio::task_local! {
     static IS_DEMO: bool;
 }
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route("/demo-sign-in", get(sign_in))
+pub(crate) fn routes() -> Vec<Route> {
+    let what = t("デモのサインイン（一度だけ）", "Sign in to the demonstration, once");
+    vec![Route::get("/demo-sign-in", Access::Public, what, sign_in)]
 }
 
 /// Whether the page being made belongs to a demonstration. Pages of refusal know neither house nor
@@ -77,7 +81,7 @@ async fn sign_in(
     let Some(login) = login else { return Err(Refusal::NotFound) };
     let account = house.store.account(&login).await?.filter(|a| !a.disabled);
     let account = account.ok_or(Refusal::NotFound)?;
-    let token = house.store.open_session(account.id, "full", &address.ip().to_string()).await?;
-    tracing::info!(login, "signed in by a link of the demonstration");
+    let token = house.store.sign_in(account.id, METHOD, &address.ip().to_string()).await?;
+    note(&house, Outcome::Success, Some(&account), address.ip(), METHOD, "");
     Ok(auth::with_session(&house, &token, "/"))
 }

@@ -14,7 +14,6 @@ mod time;
 mod year;
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, RwLock},
@@ -106,6 +105,7 @@ async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
     }
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let store = store.with_personal(crate::personal::kinds());
     print_links(folder, &store).await?;
     store.db().close().await;
     Ok(ExitCode::SUCCESS)
@@ -113,6 +113,7 @@ async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
 
 async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, CliError> {
     let store = store::Store::open(folder, clock.clock()).await?;
+    let store = store.with_personal(crate::personal::kinds());
     store.set_setting(web::demo::SETTING, "1").await?;
     let origin = crate::serve::origin(&store).await?;
     let ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
@@ -126,7 +127,8 @@ async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, Cli
         secure: false,
         demo: true,
         changed: tokio::sync::Notify::new(),
-        failures: Mutex::new(HashMap::new()),
+        people: web::people::People::default(),
+        buckets: web::api::limit::Buckets::new(1),
         intake: RwLock::new(serde_json::Value::Null),
     }))
 }

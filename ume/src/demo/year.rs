@@ -63,7 +63,7 @@ impl<'h> Year<'h> {
             // Nobody knows these passwords: the accounts open by links only.
             let secret = web::secrets::new_totp_secret().ok_or(CliError::Random)?;
             let hash = web::secrets::hash_password(&secret).ok_or(CliError::Random)?;
-            house.store.add_account(login, role, &hash).await?;
+            house.store.create_account("system:demo", login, role, &hash, false).await?;
         }
         let mut chance = Chance::new(seed);
         let rooms = || house.specs();
@@ -143,7 +143,7 @@ impl<'h> Year<'h> {
                 "8.9" | "8.16" | "5.30" => Level::Take,
                 _ => Level::Ume,
             };
-            isms::set_target(&self.house.store, OFFICER, room, level).await?;
+            isms::set_targets(&self.house.store, OFFICER, &[room], level).await?;
         }
         Ok(())
     }
@@ -151,6 +151,7 @@ impl<'h> Year<'h> {
     async fn enter_rows(&mut self, day: i64) -> Result<(), CliError> {
         let Some(rows) = self.rows.remove(&day) else { return Ok(()) };
         let mut write = self.house.store.write(OFFICER, "台帳へ登録", "demo").await?;
+        let organisation = rows.iter().find(|r| r.kind == "organisation").map(|r| r.id);
         for row in rows {
             let row = write.put(row).await?;
             if APPROVED.contains(&row.kind.as_str()) {
@@ -160,7 +161,11 @@ impl<'h> Year<'h> {
                 self.watched.push(row);
             }
         }
-        Ok(write.commit().await?)
+        write.commit().await?;
+        if let Some(id) = organisation {
+            isms::welcome::adopt(self.house, id).await?;
+        }
+        Ok(())
     }
 
     /// Machines change: versions go up, memory is added; the register follows.
@@ -274,13 +279,15 @@ impl<'h> Year<'h> {
         let document = format!("{} 点検記録 {}", room.name.ja, criterion.id);
         let statement =
             format!("{}ことを点検し、確認した。", criterion.text.ja.trim_end_matches('。'));
-        let day = local_day(now);
+        let zone = &self.house.people.local().zone;
+        let day = local_day(now, zone);
         let handed = isms::hand_in::HandedIn {
             criterion: criterion.id,
             statement: &statement,
             document: yearly.then_some(document.as_str()),
             held_on: &day,
             subject: None,
+            zone,
             source: "demo",
         };
         let (_, draft) =
@@ -376,8 +383,7 @@ impl<'h> Year<'h> {
 }
 
 /// The day as the form of the page would send it: in the zone that reads it again.
-fn local_day(now: Timestamp) -> String {
-    let zone = jiff::tz::TimeZone::system();
+fn local_day(now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
     jiff::Timestamp::from_microsecond(now.0)
-        .map_or_else(|_| String::new(), |t| t.to_zoned_datetime(zone).date().to_string())
+        .map_or_else(|_| String::new(), |t| t.to_zoned_datetime(zone.clone()).date().to_string())
 }
