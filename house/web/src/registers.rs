@@ -669,7 +669,7 @@ async fn detail(
         link_kinds: links::kinds(&house, &user.cx),
         may_write: may_write && !is_signed(&row),
         may_link: may_write && row.table != Table::Link,
-        may_decide: user.may(Action::Decide).is_ok() && !row.deleted,
+        may_decide: user.may(Action::Decide).is_ok() && !row.deleted && !is_signed(&row),
         row: &row,
     };
     page(&user.cx, &row.name, &body)

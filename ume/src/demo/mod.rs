@@ -3,7 +3,8 @@
 //! Invariants: everything is written through the ways that pages and intakes use, with the clock of
 //! the store simulated; machine evidence comes only from engines that exist; a folder is either a
 //! demonstration or real, and the two never mix. Names, dates, facts and levels are the same for the
-//! same seed and dates; keys, salts and the ids of records are not.
+//! same seed and dates; keys, salts and the ids of records and
+//! accounts are not.
 
 mod chance;
 mod habits;
@@ -85,7 +86,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
     for day in 0..args.days {
         year.day(day).await?;
     }
-    year.end().await?;
+    year.end(args.days - 1).await?;
     house.store.set_setting(BUILT, "1").await?;
     print_links(&folder, &house.store).await?;
     house.store.db().close().await;

@@ -30,7 +30,7 @@ const DOORS_FROM: i64 = 33;
 const APPROVED: [&str; 6] =
     ["document", "process", "cloud_criteria", "continuity_plan", "change", "masking_policy"];
 const LEDGER_EVERY_DAYS: i64 = 7;
-/// Levels are computed on every fourth evening: the most costly step of a day.
+/// Levels are computed on every fourth evening; the trends of the pages show no less.
 const JUDGE_EVERY_DAYS: i64 = 4;
 
 /// The state of the simulation.
@@ -47,6 +47,7 @@ pub struct Year<'h> {
     /// Assets whose logs are collected.
     watched: Vec<Row>,
     handed_in: HashMap<&'static str, i64>,
+    keeper: isms::Keeper,
     levels: BTreeMap<&'static str, Level>,
 }
 
@@ -90,6 +91,7 @@ impl<'h> Year<'h> {
             tasks: Vec::new(),
             watched: Vec::new(),
             handed_in: HashMap::new(),
+            keeper: isms::Keeper::open(&house.store, &ROOMS).await?,
             levels: BTreeMap::new(),
         })
     }
@@ -123,8 +125,14 @@ impl<'h> Year<'h> {
         Ok(())
     }
 
-    /// The last leaves and the checkpoint.
-    pub async fn end(&mut self) -> Result<(), CliError> {
+    /// What the employee has yet to do, the last leaves and the checkpoint.
+    pub async fn end(&mut self, day: i64) -> Result<(), CliError> {
+        let employee = ACCOUNTS.iter().find(|account| account.1 == "employee");
+        for (due_in, work) in [(3, "教育の受講"), (9, "持出用USBメモリの返却")] {
+            if let Some((.., name, _)) = employee {
+                self.give(day, due_in, work, name).await?;
+            }
+        }
         self.judge().await?;
         self.drain().await?;
         self.house.ledger.lock().await.checkpoint()?;
@@ -215,6 +223,20 @@ impl<'h> Year<'h> {
         let (work, due_in) = (*self.chance.pick(&WORK), 5 + self.chance.below(16) as i64);
         // Everyone but the auditor, who audits and is given nothing to do.
         let person = ACCOUNTS[self.chance.below(ACCOUNTS.len() - 1)].2;
+        let task = self.give(day, due_in, work, person).await?;
+        // Most are done in time, some late.
+        let late = if self.chance.happens(150) { 9 } else { -(self.chance.below(4) as i64) };
+        self.tasks.push((day + due_in + late, task));
+        Ok(())
+    }
+
+    async fn give(
+        &mut self,
+        day: i64,
+        due_in: i64,
+        work: &str,
+        person: &str,
+    ) -> Result<Row, CliError> {
         let due = self.calendar.date(day + due_in);
         let name = format!("{work}（{}年{}月）", due.year(), due.month());
         let id = registers::new_id(self.calendar.at(day, 11, 0), &mut self.chance);
@@ -226,10 +248,7 @@ impl<'h> Year<'h> {
         let mut write = self.house.store.write(OFFICER, "タスクを作成", "demo").await?;
         let task = write.put(task).await?;
         write.commit().await?;
-        // Most are done in time, some late.
-        let late = if self.chance.happens(150) { 9 } else { -(self.chance.below(4) as i64) };
-        self.tasks.push((day + due_in + late, task));
-        Ok(())
+        Ok(task)
     }
 
     async fn close_tasks(&mut self, day: i64) -> Result<(), CliError> {
@@ -378,7 +397,9 @@ impl<'h> Year<'h> {
     }
 
     async fn judge(&mut self) -> Result<(), CliError> {
-        let board = isms::compute(&self.house.store, &ROOMS).await?;
+        let store = &self.house.store;
+        self.keeper.refresh(store).await?;
+        let board = self.keeper.board(store, store.now()).await?;
         Ok(work::record_changes(self.house, &board, &mut self.levels).await?)
     }
 }
