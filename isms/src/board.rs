@@ -1,7 +1,7 @@
 //! The board: every control with its verdicts and level, computed from the store.
 
-use model::{Criterion, Level, Origin, RoomSpec, Status, Text, Timestamp, t};
-use store::{Store, StoreError};
+use model::{Criterion, Level, Origin, RoomSpec, Status, Table, Text, Timestamp, t};
+use store::{Row, Store, StoreError};
 
 use crate::{
     evaluate::{self, Reason, Verdict},
@@ -66,6 +66,31 @@ pub(crate) async fn assemble(
 /// Name of the setting that holds a control's target level.
 pub fn target_setting(spec: &RoomSpec) -> String {
     format!("target/{}", spec.control)
+}
+
+/// Sets the target of controls: a decision each in the register, and the setting that the board
+/// reads.
+pub async fn set_targets(
+    store: &Store,
+    actor: &str,
+    rooms: &[&'static RoomSpec],
+    level: Level,
+) -> Result<(), StoreError> {
+    let mut write = store.write(actor, "target level", "web").await?;
+    for spec in rooms {
+        // Control and sign, because a row's name has no second language.
+        let name = format!("{} {}", spec.control, level.sign());
+        let mut decision = Row::new(Table::Decision, store.new_id()?, "target", &name);
+        decision.status = "approved".to_owned();
+        decision.attributes.insert("control".into(), spec.control.into());
+        decision.attributes.insert("level".into(), level.name().into());
+        write.put(decision).await?;
+    }
+    write.commit().await?;
+    for spec in rooms {
+        store.set_setting(&target_setting(spec), level.name()).await?;
+    }
+    Ok(())
 }
 
 impl Control {

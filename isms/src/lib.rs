@@ -6,15 +6,20 @@
 pub mod board;
 pub mod evaluate;
 pub mod evidence;
+pub mod hand_in;
 pub mod keeper;
+mod mine;
+mod news;
 pub mod norms;
 pub mod pages;
+mod relations;
 mod shared;
 mod spec;
 pub mod status;
+pub mod trend;
 pub mod welcome;
 
-pub use board::{Board, Control, compute, fill, target_setting};
+pub use board::{Board, Control, compute, fill, set_targets, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
 pub use keeper::Keeper;

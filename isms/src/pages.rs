@@ -7,10 +7,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
-use model::{Assurance, Criterion, Id, Level, Origin, Producer, Table, Timestamp, t};
+use model::{Criterion, Level, Origin, Producer, Table, Timestamp, t};
 use serde::Deserialize;
-use serde_json::json;
-use store::{Filter, RecordDraft, Row};
+use store::{Filter, PAGE_ROWS_MAX, Row};
 use web::{
     Shared,
     access::Action,
@@ -19,11 +18,19 @@ use web::{
         problem::{self, Problem},
     },
     frame::{Answer, Cx, Refusal, User, page},
+    people::Me,
     route::{Access, Api, Route},
 };
 
 pub use crate::shared::SharedBoard;
-use crate::{Control, Verdict, board::fill, status};
+use crate::{
+    Control, Verdict,
+    board::fill,
+    hand_in, mine,
+    news::{self, News},
+    status,
+    trend::{self, Trend},
+};
 
 /// What is said while the first board since the start is being computed, and when to look again.
 const WAIT: &model::Text = &t(
@@ -32,7 +39,6 @@ const WAIT: &model::Text = &t(
 );
 const WAIT_SECONDS: u64 = 2;
 const TASKS_SHOWN_MAX: usize = 10;
-const STATEMENT_CHARS_MAX: usize = 2_000;
 
 /// Routes of the hall.
 pub fn routes() -> Vec<Route> {
@@ -40,14 +46,15 @@ pub fn routes() -> Vec<Route> {
     let administer = Access::Action(Action::Administer);
     let target_path = "/rooms/{id}/target";
     let mut routes = vec![
-        Route::get("/", read, t("ホーム", "Home"), home),
+        // Whoever sees no register finds their own tasks there.
+        Route::get("/", Access::Own, t("ホーム", "Home"), home),
         Route::get("/rooms/{id}", read, t("管理策", "A control"), room),
         Route::post(target_path, administer, t("目標レベル", "Target level"), target),
         Route::post(
             "/hand-in",
             Access::Action(Action::Write),
             t("申告・文書の取込み", "Hand in evidence"),
-            hand_in,
+            take_in,
         ),
         Route::get(
             "/api/v1/status",
@@ -89,6 +96,8 @@ struct HomePage<'a> {
     reached: usize,
     cards: Vec<Card<'a>>,
     tasks: Vec<Row>,
+    news: News,
+    trends: Vec<(&'static str, Trend)>,
     hosts: Vec<Row>,
     /// When the levels were computed; `None` while they are for the first time since the start.
     at: Option<Timestamp>,
@@ -100,8 +109,14 @@ struct HomePage<'a> {
 async fn home(
     State(house): State<Shared>,
     Extension(board): Extension<SharedBoard>,
-    user: User,
+    Me(user): Me,
 ) -> Answer {
+    if user.session.account.must_change {
+        return Err(Refusal::ChangePassword);
+    }
+    if !user.cx.may_read() {
+        return mine::home(&house, &user).await;
+    }
     if crate::welcome::due(&house, &user).await? {
         return Ok(Redirect::to("/welcome").into_response());
     }
@@ -110,7 +125,16 @@ async fn home(
     let lang = user.cx.lang;
     let soon = house.store.now().plus_hours(24 * 14);
     let open =
-        Filter { status: Some("open".to_owned()), limit: TASKS_SHOWN_MAX, ..Filter::default() };
+        Filter { status: Some("open".to_owned()), limit: PAGE_ROWS_MAX, ..Filter::default() };
+    // What is due first comes first; what has no date comes last.
+    let mut tasks = house.store.list(Table::Task, &open).await?;
+    tasks.sort_by_key(|t| t.ends_at.map_or(i64::MAX, |due| due.0));
+    tasks.truncate(TASKS_SHOWN_MAX);
+    let trends = match &board {
+        Some(board) => trend::load(&house.store, board).await?,
+        None => Vec::new(),
+    };
+    let names = controls.iter().map(|c| c.spec.name.get(lang));
     let hosts = Filter { kind: Some("host".to_owned()), limit: 5, ..Filter::default() };
     let card = |control| card(control, lang);
     let body = HomePage {
@@ -122,7 +146,9 @@ async fn home(
             .filter(|c| c.valid_until.is_some_and(|until| until < soon))
             .map(card)
             .collect(),
-        tasks: house.store.list(Table::Task, &open).await?,
+        news: news::since_yesterday(&house, &user.cx, &trends, house.store.now()).await?,
+        trends: names.zip(trends).collect(),
+        tasks,
         hosts: house.store.list(Table::Asset, &hosts).await?,
         at: board.as_ref().map(|board| board.at),
         names: house.rooms.iter().map(|r| (r.id, r.control, r.name.get(lang))).collect(),
@@ -188,6 +214,7 @@ struct KindLine {
 struct RoomPage<'a> {
     cx: &'a Cx,
     control: &'a Control,
+    trend: Option<Trend>,
     answer: String,
     answer_status: &'static str,
     ladders: Vec<Ladder<'a>>,
@@ -255,9 +282,11 @@ async fn room(
         })
         .collect();
     let (answer, answer_status) = answer(control, cx.lang);
+    let trends = trend::load(&house.store, &board).await?;
     let body = RoomPage {
         cx,
         control,
+        trend: trends.into_iter().find(|t| t.control == spec.control),
         answer,
         answer_status,
         ladders,
@@ -315,33 +344,9 @@ async fn target(
     user.form(&form.csrf, Action::Administer)?;
     let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    set_targets(&house, &user, &[*spec], level).await?;
+    crate::board::set_targets(&house.store, &user.actor(), &[*spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
-}
-
-/// Decides the target of these rooms: one decision each, all or none.
-pub(crate) async fn set_targets(
-    house: &web::House,
-    user: &User,
-    rooms: &[&'static model::RoomSpec],
-    level: Level,
-) -> Result<(), Refusal> {
-    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
-    for spec in rooms {
-        // Control and sign, because a row's name has no second language.
-        let name = format!("{} {}", spec.control, level.sign());
-        let mut decision = Row::new(Table::Decision, house.store.new_id()?, "target", &name);
-        decision.status = "approved".to_owned();
-        decision.attributes.insert("control".into(), spec.control.into());
-        decision.attributes.insert("level".into(), level.name().into());
-        write.put(decision).await?;
-    }
-    write.commit().await?;
-    for spec in rooms {
-        house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
-    }
-    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -359,75 +364,26 @@ struct HandIn {
     subject: String,
 }
 
-async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandIn>) -> Answer {
+async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandIn>) -> Answer {
     user.form(&form.csrf, Action::Write)?;
-    let cx = &user.cx;
-    let bad = |ja: &str, en: &str| Refusal::Bad(cx.t(ja, en).to_owned());
-    let (room, criterion) = house
-        .rooms
-        .iter()
-        .find_map(|room| Some((*room, room.criterion(&form.criterion)?)))
-        .ok_or(Refusal::NotFound)?;
-    if criterion.by_hand.is_none() {
-        return Err(bad(
-            "この基準は申告では満たせません（申告で満たせるのは梅のみです）。",
-            "This criterion cannot be met by hand (only 梅 criteria can).",
-        ));
-    }
-    let statement = form.statement.trim();
-    if statement.is_empty() || statement.chars().count() > STATEMENT_CHARS_MAX {
-        return Err(bad(
-            "内容を2000文字以内で入力してください。",
-            "Give a statement of at most 2,000 characters.",
-        ));
-    }
-    let observed = held_on(&form.held_on, &cx.local.zone)
-        .filter(|t| *t <= house.store.now())
-        .ok_or_else(|| {
-            bad(
-                "実施日が正しくありません（未来の日付は使えません）。",
-                "The date is not right (future dates are refused).",
-            )
-        })?;
-    let subject: Option<Id> = match form.subject.trim() {
-        "" => None,
-        text => {
-            Some(text.parse().map_err(|_| bad("対象が正しくありません。", "No such subject."))?)
-        }
+    let held_on = form.held_on.trim().to_owned();
+    let handed = hand_in::HandedIn {
+        criterion: &form.criterion,
+        statement: &form.statement,
+        document: (form.kind == "imported").then_some(form.document.as_str()),
+        held_on: &held_on,
+        subject: Some(form.subject.trim()).filter(|s| !s.is_empty()),
+        zone: &user.cx.local.zone,
+        source: "web",
     };
-    let imported = form.kind == "imported";
-    if imported && form.document.trim().is_empty() {
-        return Err(bad("文書名を入力してください。", "Name the document."));
-    }
-    let mut facts = serde_json::Map::new();
-    facts.insert("criterion".into(), json!(criterion.id));
-    facts.insert("held_on".into(), json!(form.held_on));
-    if imported {
-        facts.insert("document".into(), json!(form.document.trim()));
-    }
-    let draft = RecordDraft {
-        ty: if imported { "isms.imported" } else { "isms.attested" }.to_owned(),
-        subject,
-        observed_from: observed,
-        observed_to: observed,
-        source: "web".to_owned(),
-        assurance: if imported { Assurance::Imported } else { Assurance::Attested },
-        facts,
-        // A statement may name people, so it goes into the payload and not into the leaf.
-        payload: Some(statement.as_bytes().to_vec()),
-    };
+    let (room, draft) = hand_in::draft(&house.rooms, &handed, house.store.now())
+        .map_err(|error| error.refusal(&user.cx))?;
     let mut write = house.store.write(&user.actor(), "handed in", "web").await?;
     let record = write.record(draft).await?;
     write.commit().await?;
     house.wake();
-    tracing::info!(record = %record.id, criterion = criterion.id, "evidence handed in");
+    tracing::info!(record = %record.id, criterion = form.criterion, "evidence handed in");
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
-}
-
-fn held_on(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
-    let date: jiff::civil::Date = text.trim().parse().ok()?;
-    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
-    Some(Timestamp(start.as_microsecond()))
 }
 
 async fn api_status(Extension(board): Extension<SharedBoard>, caller: Caller) -> Response {

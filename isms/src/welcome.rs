@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect},
 };
 use jiff::tz::TimeZone;
-use model::{Choice, Field, FieldType, KindSpec, Lang, Level, Table, t};
+use model::{Choice, Field, FieldType, Id, KindSpec, Lang, Level, Table, t};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use store::{Row, StoreError};
@@ -137,6 +137,12 @@ pub async fn refresh_local(house: &House) -> Result<(), StoreError> {
     let era = row.attributes.get("era").and_then(Json::as_bool).unwrap_or(false);
     house.people.set_local(Local { zone, era });
     Ok(())
+}
+
+/// Makes this row the organisation's own.
+pub async fn adopt(house: &House, row: Id) -> Result<(), StoreError> {
+    house.store.set_setting(SETTING, &row.to_string()).await?;
+    refresh_local(house).await
 }
 
 async fn row(house: &House) -> Result<Option<Row>, StoreError> {
@@ -307,8 +313,7 @@ async fn organisation(
     let mut write = house.store.write(&user.actor(), "organisation", "web").await?;
     let saved = write.put(organisation).await?;
     write.commit().await?;
-    house.store.set_setting(SETTING, &saved.id.to_string()).await?;
-    refresh_local(&house).await?;
+    adopt(&house, saved.id).await?;
     house.wake();
     Ok(Redirect::to("/welcome/targets").into_response())
 }
@@ -337,7 +342,7 @@ async fn targets(State(house): State<Shared>, user: User, Form(form): Form<Targe
     user.form(&form.csrf, Action::Administer)?;
     let level = Level::parse(&form.level).filter(|l| *l != Level::None);
     let level = level.ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    crate::pages::set_targets(&house, &user, &house.rooms, level).await?;
+    crate::board::set_targets(&house.store, &user.actor(), &house.rooms, level).await?;
     house.wake();
     Ok(Redirect::to("/").into_response())
 }

@@ -9,7 +9,9 @@ use web::{
     frame::{Answer, Cx, Refusal, User},
 };
 
-const EVENTS_SHOWN_MAX: usize = 200;
+const EVENTS_SHOWN_MAX: usize = 50;
+/// Most events of one and the same microsecond that paging goes through.
+const SAME_TIME_MAX: usize = 10_000;
 
 #[derive(Deserialize)]
 pub struct EventsQuery {
@@ -17,6 +19,11 @@ pub struct EventsQuery {
     q: String,
     #[serde(default)]
     source: String,
+    /// Time in microseconds of the last event of the page before.
+    before: Option<i64>,
+    /// How many events of exactly that time the pages before showed.
+    #[serde(default)]
+    seen: usize,
 }
 
 struct Source {
@@ -36,6 +43,7 @@ struct EventsPage<'a> {
     events: Vec<Event>,
     found: SearchResult,
     sources: Vec<Source>,
+    next: String,
 }
 
 /// `q` is either words of the message or `field:value`.
@@ -53,7 +61,9 @@ pub async fn page(
         source: Some(query.source.clone()).filter(|s| !s.is_empty()),
         text: Some(words.to_owned()).filter(|t| !t.is_empty() && field.is_none()),
         field,
-        limit: EVENTS_SHOWN_MAX,
+        // Exclusive in the search, so that events of the same time are found again and skipped.
+        to: query.before.map(|t| model::Timestamp(t.saturating_add(1))),
+        limit: query.seen.min(SAME_TIME_MAX) + EVENTS_SHOWN_MAX + 1,
         ..stream::Query::default()
     };
     let folder = house.archive.join("archive");
@@ -62,9 +72,24 @@ pub async fn page(
         .map_err(|e| Refusal::Bad(e.to_string()))?
         .map_err(|e| Refusal::Bad(e.to_string()))?;
     let sources = sources(&house, &query.source);
-    let events = std::mem::take(&mut found.events);
-    let body = EventsPage { cx: &user.cx, q: &query.q, events, found, sources };
+    let mut events = std::mem::take(&mut found.events);
+    let shown_before = |e: &Event| Some(e.time().0) == query.before;
+    let again = events.iter().take(query.seen).take_while(|e| shown_before(e)).count();
+    events.drain(..again);
+    let more = events.len() > EVENTS_SHOWN_MAX;
+    events.truncate(EVENTS_SHOWN_MAX);
+    let next = if more { next_page(&query, &events) } else { String::new() };
+    let body = EventsPage { cx: &user.cx, q: &query.q, events, found, sources, next };
     web::frame::page(&user.cx, user.cx.t("イベント", "Events"), &body)
+}
+
+/// Keyset paging: events have no id, so the place is a time and how many of that time were shown.
+fn next_page(query: &EventsQuery, events: &[Event]) -> String {
+    let Some(last) = events.last().map(|e| e.time().0) else { return String::new() };
+    let same = events.iter().rev().take_while(|e| e.time().0 == last).count();
+    let seen = if query.before == Some(last) { query.seen + same } else { same };
+    let (q, source) = (urlencoding::encode(&query.q), urlencoding::encode(&query.source));
+    format!("/events?q={q}&source={source}&before={last}&seen={seen}")
 }
 
 fn sources(house: &web::House, chosen: &str) -> Vec<Source> {

@@ -4,6 +4,7 @@ mod backup;
 mod config;
 mod data;
 mod db;
+mod demo;
 mod door;
 mod error;
 mod events;
@@ -79,6 +80,8 @@ enum Command {
         #[arg(long)]
         producers: bool,
     },
+    /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
+    Demo(demo::DemoArgs),
     /// Move between SQLite and PostgreSQL, compare two databases
     Db {
         #[command(subcommand)]
@@ -290,6 +293,7 @@ impl Command {
             | Command::Merkle { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
+            | Command::Demo(_)
             | Command::Completions { .. }
             | Command::Man { .. } => None,
         }
@@ -304,6 +308,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Serve { listen, api_rate, .. } => serve::run(&settings, listen, api_rate).await,
         Command::Setup { admin, password_file, .. } => setup(place, &admin, &password_file).await,
         Command::Status { format, producers, .. } => status(place, format, producers).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,
         Command::Oidc { command } => people::oidc(command).await,

@@ -62,6 +62,7 @@ pub async fn run(
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let Opened { store, ledger, lock, stream } = open(settings).await?;
+    let demo = web::demo::is_demo(&store).await?;
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
@@ -76,6 +77,7 @@ pub async fn run(
         hall: &isms::SPEC,
         setup: Mutex::new(token.clone()),
         secure: false,
+        demo,
         changed: tokio::sync::Notify::new(),
         people: web::people::People::default(),
         buckets: web::api::limit::Buckets::new(api_rate),
@@ -93,7 +95,11 @@ pub async fn run(
         wake: Box::new(move || waking.wake()),
     });
     let (end, shutdown) = tokio::sync::watch::channel(false);
-    let mut followers = intake::follow(&stream, &settings.config.intake, bound, &shutdown);
+    // A demonstration never reads the machine it is shown on.
+    let mut followers = match demo {
+        true => Vec::new(),
+        false => intake::follow(&stream, &settings.config.intake, bound, &shutdown),
+    };
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let titles = JOBS.iter().map(|job| (job.row(), job.title)).collect();
     let services = Arc::new(Services::new(titles));
@@ -156,7 +162,7 @@ pub async fn settle(store: &store::Store, ledger: &mut ledger::Ledger) -> Result
 }
 
 /// Name of this ledger, drawn once: two Umes must never share one.
-pub async fn origin(store: &store::Store) -> Result<String, CliError> {
+pub(crate) async fn origin(store: &store::Store) -> Result<String, CliError> {
     if let Some(origin) = store.setting("ledger_origin").await? {
         return Ok(origin);
     }

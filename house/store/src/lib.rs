@@ -40,7 +40,7 @@ pub use meter::Meter;
 pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
-pub use rows::{Filter, Row, Version, Write, row_leaf};
+pub use rows::{Filter, PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 
@@ -366,6 +366,18 @@ impl Store {
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         tx.execute(sql, &[name.into(), value.into()]).await?;
         tx.commit().await
+    }
+
+    /// Removes a setting and returns its value: whoever gets it is the only one.
+    pub async fn take_setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let rows = tx.fetch("SELECT value FROM setting WHERE name = $1", &[name.into()]).await?;
+        let gone = tx.execute("DELETE FROM setting WHERE name = $1", &[name.into()]).await?;
+        tx.commit().await?;
+        match rows.first() {
+            Some(row) if gone == 1 => Ok(Some(row[0].text()?.to_owned())),
+            _ => Ok(None),
+        }
     }
 }
 

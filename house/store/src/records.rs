@@ -205,6 +205,23 @@ impl Store {
         Ok(records)
     }
 
+    /// When the first record was received: the beginning of what a trend can show.
+    pub async fn first_received(&self) -> Result<Option<Timestamp>, StoreError> {
+        let rows = self.db().fetch("SELECT MIN(received_at) FROM record", &[]).await?;
+        Ok(rows[0][0].opt_int()?.map(Timestamp))
+    }
+
+    /// Number of records per type received since `since`.
+    pub async fn received_by_type(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT type, COUNT(*) FROM record WHERE received_at >= $1 \
+                   GROUP BY type ORDER BY type";
+        let rows = self.db().fetch(sql, &[since.0.into()]).await?;
+        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
+    }
+
     /// Records in id order behind `after`: for the verifier.
     pub async fn records_after(
         &self,

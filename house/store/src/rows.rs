@@ -306,6 +306,23 @@ impl Store {
         rows.iter().map(|r| decode(table, r)).collect()
     }
 
+    /// Rows changed since `since`, newest first; at most `limit`.
+    pub async fn changed_since(
+        &self,
+        table: Table,
+        since: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} WHERE updated_at >= $1 \
+             ORDER BY updated_at DESC, id LIMIT {}",
+            table_sql(table),
+            limit.min(PAGE_ROWS_MAX),
+        );
+        let rows = self.db.fetch(&sql, &[since.0.into()]).await?;
+        rows.iter().map(|r| decode(table, r)).collect()
+    }
+
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
     pub async fn versions(
         &self,

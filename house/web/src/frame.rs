@@ -55,6 +55,8 @@ pub enum Refusal {
     /// The form was not sent by one of our own pages.
     Foreign,
     Bad(String),
+    /// A signed decision stays as it was signed.
+    Signed,
     Store(StoreError),
     Ledger(ledger::LedgerError),
     Template(askama::Error),
@@ -106,6 +108,11 @@ impl Cx {
         self.t(&ja, &en).to_owned()
     }
 
+    /// The day of a point in time as the reader reads it.
+    pub fn date(&self, time: &Timestamp) -> String {
+        self.time(time).chars().take("2026-11-25".len()).collect()
+    }
+
     /// The same, or a dash.
     pub fn opt_time(&self, time: &Option<Timestamp>) -> String {
         time.as_ref().map_or_else(|| "–".to_owned(), |t| self.time(t))
@@ -129,6 +136,7 @@ impl Cx {
         match name {
             "active" => self.t("有効", "active"),
             "open" => self.t("未完了", "open"),
+            "closed" => self.t("完了", "closed"),
             "done" => self.t("完了", "done"),
             "approved" => self.t("承認", "approved"),
             "rejected" => self.t("却下", "rejected"),
@@ -161,6 +169,12 @@ impl Cx {
             model::Assurance::Imported => self.t("文書の取込み", "imported"),
             model::Assurance::Attested => self.t("申告", "attested"),
         }
+    }
+
+    /// Whether the reader may see registers and records.
+    pub fn may_read(&self) -> bool {
+        let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
+        access::allowed(role, Action::Read)
     }
 
     /// The token that each form carries.
@@ -288,12 +302,13 @@ struct Frame<'a> {
     cx: &'a Cx,
     title: &'a str,
     body: &'a str,
+    demo: bool,
 }
 
 /// Puts a rendered body into the frame.
 pub fn page(cx: &Cx, title: &str, body: &impl Template) -> Answer {
     let body = body.render()?;
-    Ok(Html(Frame { cx, title, body: &body }.render()?).into_response())
+    Ok(Html(Frame { cx, title, body: &body, demo: crate::demo::shown() }.render()?).into_response())
 }
 
 #[derive(Template)]
@@ -302,6 +317,7 @@ struct RefusalPage<'a> {
     ja: &'a str,
     en: &'a str,
     detail: &'a str,
+    demo: bool,
 }
 
 /// The page for an address that leads nowhere.
@@ -351,6 +367,12 @@ impl IntoResponse for Refusal {
                 "入力に誤りがあります。",
                 "The input is not right.",
                 detail,
+            ),
+            Refusal::Signed => (
+                StatusCode::CONFLICT,
+                "署名済みの決定は変更も削除もできません。新しい決定をしてください。",
+                "A signed decision is neither changed nor deleted. Make a new one.",
+                String::new(),
             ),
             Refusal::Store(error @ StoreError::Conflict { .. }) => (
                 StatusCode::CONFLICT,
@@ -403,7 +425,7 @@ fn broken(part: &str, error: &dyn std::error::Error) -> Response {
 }
 
 fn refusal(status: StatusCode, ja: &str, en: &str, detail: &str) -> Response {
-    match (RefusalPage { ja, en, detail }).render() {
+    match (RefusalPage { ja, en, detail, demo: crate::demo::shown() }).render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(_) => (status, format!("{ja}\n{en}\n{detail}\n")).into_response(),
     }

@@ -7,9 +7,12 @@
 pub mod access;
 pub mod api;
 mod auth;
+pub mod decide;
+pub mod demo;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
+pub mod links;
 pub mod openapi;
 pub mod people;
 mod registers;
@@ -51,6 +54,8 @@ pub struct House {
     pub setup: Mutex<Option<String>>,
     /// True behind TLS: cookies get the `__Host-` prefix.
     pub secure: bool,
+    /// True for a folder that `ume demo` made: a fictional company, one-time sign-in links.
+    pub demo: bool,
     /// Woken after each change, so that leaves and levels follow at once.
     pub changed: tokio::sync::Notify,
     /// What the pages about people hold in memory.
@@ -134,8 +139,10 @@ pub fn routes() -> Vec<Route> {
         }),
     ];
     routes.extend(auth::routes());
+    routes.extend(demo::routes());
     routes.extend(people::routes());
     routes.extend(registers::routes());
+    routes.extend(links::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(api::routes());
@@ -150,6 +157,7 @@ pub fn finish(routes: Vec<Route>, house: Shared) -> Router {
         .fallback(frame::not_found)
         .method_not_allowed_fallback(api::no_such_method)
         .layer(axum::Extension(document))
+        .layer(axum::middleware::from_fn_with_state(house.clone(), demo::mark))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,

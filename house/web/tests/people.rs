@@ -72,6 +72,7 @@ impl Door {
             hall: &HALL,
             setup: Mutex::new(None),
             secure: false,
+            demo: false,
             changed: tokio::sync::Notify::new(),
             people: web::people::People::default(),
             buckets: web::api::limit::Buckets::new(1_000_000),

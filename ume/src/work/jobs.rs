@@ -48,7 +48,7 @@ pub const JOBS: &[Job] = &[
     },
 ];
 
-pub(super) fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
+pub(crate) fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
     RecordDraft {
         ty: ty.to_owned(),
         subject,
@@ -114,8 +114,16 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|e| CliError::Worker(e.to_string()))
 }
 
+/// A demonstration never reads the machine it is shown on.
+fn not_this_machine() -> Json {
+    json!({ "skipped": "demonstration" })
+}
+
 /// Collects the configuration of this machine.
 async fn collect(ctx: Arc<Ctx>) -> Result<Json, CliError> {
+    if web::demo::is_demo(&ctx.store).await? {
+        return Ok(not_this_machine());
+    }
     let host = this_host(&ctx).await?;
     let started = ctx.store.now();
     let (facts, payload) = blocking(|| {
@@ -135,6 +143,9 @@ async fn collect(ctx: Arc<Ctx>) -> Result<Json, CliError> {
 
 /// Records the counts of this machine's sources.
 async fn source_status(ctx: Arc<Ctx>) -> Result<Json, CliError> {
+    if web::demo::is_demo(&ctx.store).await? {
+        return Ok(not_this_machine());
+    }
     let counters = ctx.stream.counters();
     if counters.is_empty() {
         return Ok(json!({ "sources": 0 }));
@@ -148,7 +159,7 @@ async fn source_status(ctx: Arc<Ctx>) -> Result<Json, CliError> {
 }
 
 /// Sums the counts of this machine's sources since the folder was made.
-fn sums(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
+pub(crate) fn sums(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
     let (mut received, mut stored, mut bytes) = (0, 0, 0);
     let (mut refused, mut lost): (Map<String, Json>, Map<String, Json>) = Default::default();
     for c in counters.values() {
@@ -217,15 +228,20 @@ async fn levels(ctx: Arc<Ctx>) -> Result<Json, CliError> {
             Arc::new(keeper.board(&ctx.store, ctx.store.now()).await?)
         }
     };
-    let changed = changed_levels(&ctx.store, &board).await?;
+    let changed = record_levels(&ctx.store, &board).await?;
+    Ok(json!({ "controls": board.controls.len(), "changed": changed }))
+}
+
+/// Records what changed since the last record; returns how many levels did.
+pub(crate) async fn record_levels(store: &Store, board: &isms::Board) -> Result<usize, StoreError> {
+    let changed = changed_levels(store, board).await?;
     for Changed { control, setting, from, to } in &changed {
         let facts = json!({ "control": control, "from": from, "to": to });
-        let draft = draft("isms.level_changed", None, board.at, facts);
-        write(&ctx.store, "system:judge", draft).await?;
-        ctx.store.set_setting(setting, to).await?;
+        write(store, "system:judge", draft("isms.level_changed", None, board.at, facts)).await?;
+        store.set_setting(setting, to).await?;
         tracing::info!(control, level = to, "level changed");
     }
-    Ok(json!({ "controls": board.controls.len(), "changed": changed.len() }))
+    Ok(changed.len())
 }
 
 /// Verifies log, tiles, checkpoint and every row. A mismatch is a failed run.

@@ -19,7 +19,9 @@ use tokio::sync::Mutex;
 use crate::CliError;
 
 pub use jobs::JOBS;
+pub(crate) use jobs::{draft, record_levels, sums};
 pub use schedule::Schedule;
+pub(crate) use services::archive_once;
 pub use services::run;
 
 /// What a job works on.

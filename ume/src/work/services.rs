@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use model::Timestamp;
 use serde_json::json;
-use store::WriterLock;
+use store::{Store, WriterLock};
 use web::Shared;
 
 use super::{
     Ctx,
-    jobs::{changed_levels, draft, write},
+    jobs::{changed_levels, draft},
 };
 use crate::{CliError, jobs_page::Services, rooms::ROOMS};
 
@@ -131,7 +132,7 @@ async fn judge_once(
 async fn archive(ctx: std::sync::Arc<Ctx>, house: Shared, services: std::sync::Arc<Services>) {
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
-        services.note("archive", archive_once(&ctx).await);
+        services.note("archive", archive_once(&ctx.store, &ctx.stream, ctx.store.now()).await);
         if let Ok(mut intake) = house.intake.write() {
             *intake = serde_json::to_value(ctx.stream.counters()).unwrap_or_default();
         }
@@ -139,18 +140,26 @@ async fn archive(ctx: std::sync::Arc<Ctx>, house: Shared, services: std::sync::A
 }
 
 /// Flushes the stream and records the root of each segment.
-pub(super) async fn archive_once(ctx: &Ctx) -> Result<(), CliError> {
-    let (flushing, now) = (ctx.stream.clone(), ctx.store.now());
+pub(crate) async fn archive_once(
+    store: &Store,
+    stream: &stream::Stream,
+    now: Timestamp,
+) -> Result<(), CliError> {
+    let flushing = stream.clone();
     let segments = tokio::task::spawn_blocking(move || flushing.flush(now)).await;
-    for segment in segments.map_err(|e| CliError::Worker(e.to_string()))?? {
+    let segments = segments.map_err(|e| CliError::Worker(e.to_string()))??;
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let mut write = store.write("system:monitoring.archive", "work", "").await?;
+    for segment in segments {
         let facts = json!({
             "path": segment.path.file_name().map(|n| n.to_string_lossy().into_owned()),
             "rows": segment.rows,
             "bytes": segment.bytes,
             "root": hex::encode(segment.row_root),
         });
-        let draft = draft("monitoring.segment_root", None, now, facts);
-        write(&ctx.store, "system:monitoring.archive", draft).await?;
+        write.record(draft("monitoring.segment_root", None, now, facts)).await?;
     }
-    Ok(())
+    Ok(write.commit().await?)
 }

@@ -49,6 +49,7 @@ impl Served {
             hall: &isms::SPEC,
             setup: Mutex::new(None),
             secure: false,
+            demo: false,
             changed: tokio::sync::Notify::new(),
             people: web::people::People::default(),
             buckets: web::api::limit::Buckets::new(per_minute),

@@ -1,0 +1,107 @@
+//! Signing a decision about a row: the one way, for the page and for the demonstration.
+
+use model::Table;
+use serde_json::Value as Json;
+use store::{Row, Store, StoreError, Write};
+
+use crate::frame::{Cx, Refusal};
+
+/// What is decided about exactly the content that was shown.
+pub struct Ruling<'a> {
+    /// [`Row::content_hash`] of what the signer saw.
+    pub hash: &'a str,
+    /// `approved` or `rejected`.
+    pub outcome: &'a str,
+    pub reason: &'a str,
+    /// How long it holds; brought into 1 to 36.
+    pub months: i64,
+}
+
+/// Whether the row is a decision that someone signed: it is neither changed nor deleted, whichever way
+/// the change comes.
+pub fn is_signed(row: &Row) -> bool {
+    row.table == Table::Decision && matches!(row.status.as_str(), "approved" | "rejected")
+}
+
+/// Who signs, and by what they showed that they are.
+pub struct Signer<'a> {
+    pub login: &'a str,
+    pub method: &'a str,
+}
+
+/// Why a ruling cannot stand.
+#[derive(Debug, thiserror::Error)]
+pub enum RulingError {
+    #[error("the row changed after it was shown")]
+    Changed,
+    #[error("who changed a row last cannot approve it")]
+    Own,
+    #[error("the outcome must be approved or rejected")]
+    Outcome,
+    #[error("a decision needs a reason")]
+    NoReason,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RulingError {
+    /// The same in the reader's language.
+    pub fn refusal(self, cx: &Cx) -> Refusal {
+        let text = match self {
+            RulingError::Changed => cx.t(
+                "画面を開いた後に内容が変わりました。最新の内容を確認してください。",
+                "The row changed after you opened it. Look at the newest version.",
+            ),
+            RulingError::Own => cx.t(
+                "自分が最後に変更した内容を自分で承認することはできません。",
+                "You cannot approve what you changed last yourself.",
+            ),
+            RulingError::Outcome => {
+                cx.t("結論は承認か却下から選んでください。", "Choose approve or reject.")
+            }
+            RulingError::NoReason => cx.t("理由を入力してください。", "Give a reason."),
+            RulingError::Store(error) => return Refusal::Store(error),
+        };
+        Refusal::Bad(text.to_owned())
+    }
+}
+
+impl Ruling<'_> {
+    /// Holds the ruling against the row as it is now and the actor who would sign.
+    pub fn check(&self, row: &Row, actor: &str) -> Result<(), RulingError> {
+        if row.content_hash()? != self.hash {
+            return Err(RulingError::Changed);
+        }
+        if row.updated_by == actor {
+            return Err(RulingError::Own);
+        }
+        if !matches!(self.outcome, "approved" | "rejected") {
+            return Err(RulingError::Outcome);
+        }
+        if self.reason.is_empty() {
+            return Err(RulingError::NoReason);
+        }
+        Ok(())
+    }
+
+    /// Writes the decision; the caller has made sure of the signer and commits.
+    pub async fn sign(
+        &self,
+        store: &Store,
+        write: &mut Write<'_>,
+        row: &Row,
+        signer: &Signer<'_>,
+    ) -> Result<Row, RulingError> {
+        self.check(row, write.actor())?;
+        let kind = if row.table == Table::Decision { "confirmation" } else { "approval" };
+        let mut decision = Row::new(Table::Decision, store.new_id()?, kind, &row.name);
+        decision.status = self.outcome.to_owned();
+        decision.subject = Some(row.id);
+        decision.subject_hash = Some(self.hash.to_owned());
+        decision.ends_at = Some(store.now().plus_hours(self.months.clamp(1, 36) * 730));
+        decision.attributes.insert("signer".into(), Json::from(signer.login));
+        decision.attributes.insert("method".into(), Json::from(signer.method));
+        decision.attributes.insert("subject_table".into(), Json::from(row.table.name()));
+        Ok(write.put(decision).await?)
+    }
+}

@@ -1,0 +1,81 @@
+//! What changed since yesterday, for the home page.
+
+use jiff::tz::TimeZone;
+use model::{Id, Level, Table, Timestamp};
+use store::StoreError;
+use web::{House, frame::Cx};
+
+use crate::trend::Trend;
+
+const ROWS_SHOWN_MAX: usize = 8;
+const TABLES: [Table; 3] = [Table::Decision, Table::Task, Table::Asset];
+
+/// A row that was added or changed.
+pub struct Changed {
+    pub table: &'static str,
+    pub id: Id,
+    pub name: String,
+    pub kind: String,
+    pub at: Timestamp,
+    pub deleted: bool,
+}
+
+/// What happened since the beginning of yesterday.
+pub struct News {
+    /// Control, when, before, after.
+    pub levels: Vec<(&'static str, Timestamp, Level, Level)>,
+    /// Record type, its title, how many.
+    pub records: Vec<(String, String, i64)>,
+    pub rows: Vec<Changed>,
+}
+
+impl News {
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty() && self.records.is_empty() && self.rows.is_empty()
+    }
+}
+
+/// Reads what the home page tells of yesterday and today.
+pub async fn since_yesterday(
+    house: &House,
+    cx: &Cx,
+    trends: &[Trend],
+    now: Timestamp,
+) -> Result<News, StoreError> {
+    let since = yesterday(now, cx.local.zone.clone());
+    let levels = trends
+        .iter()
+        .flat_map(|t| t.changes().into_iter().map(|(at, a, b)| (t.control, at, a, b)))
+        .filter(|change| change.1 >= since)
+        .collect();
+    let title = |ty: &str| {
+        house.record_spec(ty).map_or_else(|| ty.to_owned(), |r| r.title.get(cx.lang).to_owned())
+    };
+    let counts = house.store.received_by_type(since).await?;
+    let records = counts.into_iter().map(|(ty, n)| (ty.clone(), title(&ty), n)).collect();
+    let mut rows = Vec::new();
+    for table in TABLES {
+        for row in house.store.changed_since(table, since, ROWS_SHOWN_MAX).await? {
+            let kind = house.kind(table, &row.kind).map(|(_, k)| k.title.get(cx.lang).to_owned());
+            rows.push(Changed {
+                table: table.name(),
+                id: row.id,
+                kind: kind.unwrap_or(row.kind),
+                name: row.name,
+                at: row.updated_at,
+                deleted: row.deleted,
+            });
+        }
+    }
+    rows.sort_by_key(|r| std::cmp::Reverse(r.at));
+    rows.truncate(ROWS_SHOWN_MAX);
+    Ok(News { levels, records, rows })
+}
+
+fn yesterday(now: Timestamp, zone: TimeZone) -> Timestamp {
+    let start = jiff::Timestamp::from_microsecond(now.0)
+        .ok()
+        .and_then(|t| t.to_zoned_datetime(zone).yesterday().ok()?.start_of_day().ok());
+    start.map_or(now.minus_hours(24), |t| Timestamp(t.timestamp().as_microsecond()))
+}
