@@ -1,5 +1,6 @@
 //! The front door: command line, configuration, wiring. No logic.
 
+mod agents;
 mod data;
 mod db;
 mod events;
@@ -30,6 +31,8 @@ enum Command {
         /// Address to listen on; loopback unless told otherwise
         #[arg(long, default_value = "127.0.0.1:8620")]
         listen: std::net::SocketAddr,
+        #[command(flatten)]
+        edge: Box<agents::EdgeOptions>,
     },
     /// Make the first account without a browser
     Setup {
@@ -57,6 +60,11 @@ enum Command {
     Db {
         #[command(subcommand)]
         command: db::DbCommand,
+    },
+    /// Machines that deliver to this centre
+    Agent {
+        #[command(subcommand)]
+        command: agents::AgentCommand,
     },
     /// The evidence ledger
     Ledger {
@@ -125,6 +133,8 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+    #[error(transparent)]
+    Edge(#[from] edge::EdgeError),
 }
 
 /// Exit codes of the house: 0 good, 1 mismatch found, 2 usage or error, 3 incomplete.
@@ -169,7 +179,13 @@ fn lang() -> Lang {
 
 async fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Serve { data, listen } => serve::run(&data::folder(data.path), listen).await,
+        Command::Serve { data, edge, .. } if edge.roles == agents::Roles::Agent => {
+            agents::run_agent(&data::folder(data.path), *edge).await
+        }
+        Command::Serve { data, listen, edge } => {
+            serve::run(&data::folder(data.path), listen, &edge).await
+        }
+        Command::Agent { command } => agents::run(command).await,
         Command::Setup { data, admin, password_file } => {
             setup(&data::folder(data.path), &admin, &password_file).await
         }

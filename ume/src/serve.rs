@@ -8,10 +8,20 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use crate::{CliError, data, rooms::ROOMS, work};
+use crate::{
+    CliError,
+    agents::{self, EdgeOptions},
+    data,
+    rooms::ROOMS,
+    work,
+};
 
 /// Runs until Ctrl-C or SIGTERM.
-pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError> {
+pub async fn run(
+    folder: &Path,
+    listen: SocketAddr,
+    options: &EdgeOptions,
+) -> Result<ExitCode, CliError> {
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
@@ -34,22 +44,30 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
         rooms: ROOMS.to_vec(),
         hall: &isms::SPEC,
         setup: Mutex::new(token.clone()),
-        secure: false,
+        secure: options.tls_local_ca || options.tls_cert.is_some(),
         changed: tokio::sync::Notify::new(),
         failures: Mutex::new(HashMap::new()),
         intake: RwLock::new(serde_json::Value::Null),
     });
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
-    let work = tokio::spawn(work::run(house.clone(), board.clone()));
+    let edges = agents::start(folder, options, &house).await?;
+    let work = tokio::spawn(work::run(house.clone(), board.clone(), edges.centre.clone()));
     let router = web::routes()
         .merge(isms::pages::routes())
         .merge(work::routes())
+        .merge(edge::pages::routes())
+        .layer(axum::Extension(edges.about.clone()))
         .layer(axum::Extension(board));
-    let app = web::finish(router, house.clone());
-    announce(address, token.as_deref());
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stopped());
-    let outcome = served.await.map_err(|e| CliError::Listen(listen, e));
+    let transport = edge::transport::Transport {
+        trusted: options.trusted_proxy.clone(),
+        tls: edges.config.is_some(),
+        hsts: options.tls_cert.is_some(),
+    };
+    let app = edge::transport::behind(web::finish(router, house.clone()), transport);
+    announce(address, token.as_deref(), edges.config.is_some());
+    let outcome =
+        answer(app, listener, edges.config.clone()).await.map_err(|e| CliError::Listen(listen, e));
+    drop(edges);
     work.abort();
     let _ = work.await;
     let mut ledger = house.ledger.lock().await;
@@ -57,6 +75,22 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     ledger.checkpoint()?;
     house.store.db().close().await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Answers requests until the process is told to stop.
+async fn answer(
+    app: axum::Router,
+    listener: tokio::net::TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> std::io::Result<()> {
+    let Some(config) = tls else {
+        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        return axum::serve(listener, service).with_graceful_shutdown(stopped()).await;
+    };
+    let limits = edge::listen::Limits::default();
+    let listener = edge::listen::TlsListener::new(listener, config, Arc::default(), limits)?;
+    let service = app.into_make_service_with_connect_info::<edge::listen::Peer>();
+    axum::serve(listener, service).with_graceful_shutdown(stopped()).await
 }
 
 /// Name of this ledger, drawn once: two Umes must never share one.
@@ -75,18 +109,19 @@ fn random() -> Result<String, CliError> {
     Ok(hex::encode(bytes))
 }
 
-fn announce(address: SocketAddr, token: Option<&str>) {
+fn announce(address: SocketAddr, token: Option<&str>, tls: bool) {
     // Passkeys refuse IP addresses, so the name is what people should bookmark.
     let host =
         if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
-    let base = format!("http://{host}:{}", address.port());
+    let scheme = if tls { "https" } else { "http" };
+    let base = format!("{scheme}://{host}:{}", address.port());
     println!("Ume 梅  {base}");
     if let Some(token) = token {
         println!("set up here, once / 初回設定（一度だけ使えます）: {base}/setup?token={token}");
     }
 }
 
-async fn stopped() {
+pub async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use axum::{Router, routing::get};
+use edge::centre::SharedCentre;
 use isms::pages::SharedBoard;
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
@@ -19,12 +20,12 @@ const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const STATUS_EVERY_HOURS: i64 = 1;
 
 /// Runs every job until aborted.
-pub async fn run(house: Shared, board: SharedBoard) {
+pub async fn run(house: Shared, board: SharedBoard, centre: Option<SharedCentre>) {
     let jobs = [
         tokio::spawn(drain(house.clone())),
         tokio::spawn(judge(house.clone(), board)),
         tokio::spawn(collect(house.clone())),
-        tokio::spawn(intake(house)),
+        tokio::spawn(intake(house, centre)),
     ];
     let _guard = AbortOnDrop(jobs.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     for job in jobs {
@@ -101,7 +102,7 @@ async fn record_changes(
     Ok(())
 }
 
-fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
+pub fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDraft {
     RecordDraft {
         ty: ty.to_owned(),
         subject,
@@ -114,7 +115,7 @@ fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -> RecordDra
     }
 }
 
-async fn write(house: &House, actor: &str, draft: RecordDraft) -> Result<(), StoreError> {
+pub async fn write(house: &House, actor: &str, draft: RecordDraft) -> Result<(), StoreError> {
     let mut write = house.store.write(actor, "work", "").await?;
     write.record(draft).await?;
     write.commit().await
@@ -145,7 +146,7 @@ async fn this_host(house: &House) -> Result<Id, StoreError> {
     Ok(id)
 }
 
-async fn due(house: &House, ty: &str, subject: Id, hours: i64) -> Result<bool, StoreError> {
+pub async fn due(house: &House, ty: &str, subject: Id, hours: i64) -> Result<bool, StoreError> {
     let newest = house.store.newest_records(&[ty], Some(subject), 1).await?;
     let now = house.store.now();
     Ok(newest.first().is_none_or(|r| now.hours_since(r.observed_to) >= hours))
@@ -181,7 +182,7 @@ async fn collect_once(house: &House) -> Result<(), StoreError> {
 }
 
 /// Follows this machine's journal and log files into spool and archive, and reports their counts.
-async fn intake(house: Shared) {
+async fn intake(house: Shared, centre: Option<SharedCentre>) {
     let folder = house.archive.clone();
     let limits = stream::Limits::default();
     let opened = tokio::task::spawn_blocking(move || stream::Stream::open(&folder, limits)).await;
@@ -192,12 +193,16 @@ async fn intake(house: Shared) {
     };
     let (_end, shutdown) = tokio::sync::watch::channel(false);
     let followers = follow(&stream, &shutdown);
+    if let Some(centre) = &centre {
+        let _ = centre.stream.set(stream.clone());
+    }
     let _guard = AbortOnDrop(followers.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
         if let Err(error) = flush_once(&house, &stream).await {
             tracing::error!(%error, "events were not archived");
         }
+        crate::agents::statuses(&house, &stream, centre.as_ref()).await;
     }
 }
 
@@ -205,7 +210,7 @@ const BACKLOG_BYTES_MAX: u64 = 64 << 20;
 const JOURNAL_FIRST_LINES: u32 = 10_000;
 
 /// Follows the journal, and every log file that this machine has.
-fn follow(
+pub fn follow(
     stream: &stream::Stream,
     shutdown: &stream::intake::Shutdown,
 ) -> Vec<tokio::task::JoinHandle<()>> {
@@ -220,23 +225,33 @@ fn follow(
     }
     for (source, path) in stream::Stream::standard_files(Path::new("/")) {
         let format = format_of(&source);
-        let tail =
-            stream::intake::FileTail::open(stream, &source, &path, format, BACKLOG_BYTES_MAX);
-        let tail = match tail {
-            Ok(tail) => tail,
-            Err(error) => {
-                tracing::error!(%error, source, "the log file is not followed");
-                continue;
-            }
-        };
-        let (stream, shutdown) = (stream.clone(), shutdown.clone());
-        followers.push(tokio::spawn(async move {
-            if let Err(error) = tail.run(stream, shutdown).await {
-                tracing::error!(%error, source, "the log file is no longer followed");
-            }
-        }));
+        followers.extend(follow_file(stream, shutdown, &source, &path, format));
     }
     followers
+}
+
+/// Follows one log file.
+pub fn follow_file(
+    stream: &stream::Stream,
+    shutdown: &stream::intake::Shutdown,
+    source: &str,
+    path: &Path,
+    format: stream::Format,
+) -> Option<tokio::task::JoinHandle<()>> {
+    let tail = stream::intake::FileTail::open(stream, source, path, format, BACKLOG_BYTES_MAX);
+    let tail = match tail {
+        Ok(tail) => tail,
+        Err(error) => {
+            tracing::error!(%error, source, "the log file is not followed");
+            return None;
+        }
+    };
+    let (stream, shutdown, source) = (stream.clone(), shutdown.clone(), source.to_owned());
+    Some(tokio::spawn(async move {
+        if let Err(error) = tail.run(stream, shutdown).await {
+            tracing::error!(%error, source, "the log file is no longer followed");
+        }
+    }))
 }
 
 fn format_of(source: &str) -> stream::Format {
@@ -275,7 +290,9 @@ async fn flush_once(house: &House, stream: &stream::Stream) -> Result<(), CliErr
     if !counters.is_empty()
         && due(house, "monitoring.source_status", host, STATUS_EVERY_HOURS).await?
     {
-        let facts = source_status(&counters, stream.pending());
+        // Sources of agents bear their host's name before a slash and are counted there.
+        let own: BTreeMap<_, _> = counters.into_iter().filter(|(s, _)| !s.contains('/')).collect();
+        let facts = source_status(&own, stream.pending());
         write(
             house,
             "system:monitoring.status",
@@ -288,7 +305,7 @@ async fn flush_once(house: &House, stream: &stream::Stream) -> Result<(), CliErr
 }
 
 /// Sums the counts of this machine's sources since the folder was made.
-fn source_status(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
+pub fn source_status(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
     let (mut received, mut stored, mut bytes) = (0, 0, 0);
     let (mut refused, mut lost): (Map<String, Json>, Map<String, Json>) = Default::default();
     for c in counters.values() {

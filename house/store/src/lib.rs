@@ -7,6 +7,7 @@
 //! - values are always bound; table names come from an enum;
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
+mod agents;
 mod db;
 mod people;
 mod records;
@@ -17,6 +18,7 @@ use std::{path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use agents::{Agent, EnrolError, Enrolment};
 pub use db::{Db, Tx, Val};
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
@@ -82,11 +84,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 5,
+        sqlite: include_str!("../migrations/sqlite/0005_agents.sql"),
+        postgres: include_str!("../migrations/postgres/0005_agents.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {

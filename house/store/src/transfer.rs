@@ -87,6 +87,30 @@ const TOKEN_API: &[&str] =
 const JOB: &[&str] =
     &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
 
+const ENROLMENT: &[&str] = &[
+    "token_hash",
+    "name",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "used_at",
+    "agent",
+    "key_hash",
+];
+const AGENT: &[&str] = &[
+    "id",
+    "name",
+    "asset",
+    "fingerprint",
+    "previous",
+    "state",
+    "created_at",
+    "expires_at",
+    "last_seen",
+    "revoked_at",
+    "record_sequence",
+];
+
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
     name: &'static str,
@@ -135,6 +159,8 @@ const TABLES: &[TableSpec] = &[
     spec("token_api", TOKEN_API, &["id"]),
     spec("job", JOB, &["name"]),
     spec("setting", &["name", "value"], &["name"]),
+    spec("enrolment", ENROLMENT, &["token_hash"]),
+    spec("agent", AGENT, &["id"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.

@@ -64,30 +64,34 @@ pub struct Ack {
 /// A stream of events in a folder; clones share it. Calls block on the disk: use a blocking task.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     folder: PathBuf,
-    limits: Limits,
+    pub(crate) limits: Limits,
     archive: Archive,
     state: Mutex<State>,
     /// One flush at a time; intake goes on meanwhile.
-    flush: Mutex<()>,
+    pub(crate) flush: Mutex<()>,
     _lock: File,
 }
 
 #[derive(Debug)]
-struct State {
-    spool: Spool,
-    sources: BTreeMap<String, Counters>,
+pub(crate) struct State {
+    pub(crate) spool: Spool,
+    pub(crate) sources: BTreeMap<String, Counters>,
+    /// Highest sequence taken of each sender that numbers its lines.
+    pub(crate) origins: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Saved {
     counted_to: u64,
     sources: BTreeMap<String, Counters>,
+    #[serde(default)]
+    origins: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,8 +110,9 @@ impl Stream {
         let lock = lock(&folder.join("lock"))?;
         let spool = Spool::open(&folder.join("spool"), limits.spool)?;
         let archive = Archive::open(&folder.join("archive"))?;
-        let sources = recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
-        let state = Mutex::new(State { spool, sources });
+        let (sources, origins) =
+            recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
+        let state = Mutex::new(State { spool, sources, origins });
         let (folder, flush) = (folder.to_path_buf(), Mutex::new(()));
         Ok(Stream { inner: Arc::new(Inner { folder, limits, archive, state, flush, _lock: lock }) })
     }
@@ -129,7 +134,7 @@ impl Stream {
                     continue;
                 }
                 bytes += piece.bytes.len() as u64;
-                payloads.push(encode(&piece, source, now));
+                payloads.push(encode(&piece, source, now, None));
             }
         }
         let count = payloads.len() as u64;
@@ -259,7 +264,7 @@ impl Stream {
         Ok((events, batch.next))
     }
 
-    fn check_source(&self, state: &State, source: &str) -> Result<()> {
+    pub(crate) fn check_source(&self, state: &State, source: &str) -> Result<()> {
         let fits = (1..=128).contains(&source.len()) && !source.chars().any(char::is_control);
         if !fits {
             return Err(Error::SourceName { name: source.chars().take(128).collect() });
@@ -271,12 +276,13 @@ impl Stream {
         Ok(())
     }
 
-    fn save_counters(&self, state: &State) -> Result<()> {
-        let saved = Saved { counted_to: state.spool.end(), sources: state.sources.clone() };
+    pub(crate) fn save_counters(&self, state: &State) -> Result<()> {
+        let (sources, origins) = (state.sources.clone(), state.origins.clone());
+        let saved = Saved { counted_to: state.spool.end(), sources, origins };
         write_json(&self.inner.folder.join("counters.json"), &saved)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -290,18 +296,24 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<BTreeMap<String, Counters>> {
+type Counted = (BTreeMap<String, Counters>, BTreeMap<String, u64>);
+
+fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<Counted> {
     let saved = read_json::<Saved>(path)?.unwrap_or_default();
-    let (mut sources, mut from) = (saved.sources, saved.counted_to);
+    let (mut sources, mut origins, mut from) = (saved.sources, saved.origins, saved.counted_to);
     while from < end {
         let batch = spool.read(from, end, REPLAY_BYTES)?;
         for frame in batch.payloads.iter().filter_map(|payload| decode(payload)) {
             let counters = sources.entry(frame.source).or_default();
             counters.store(1, frame.line.bytes.len() as u64);
+            if let Some((origin, sequence)) = frame.number {
+                let known = origins.entry(origin).or_default();
+                *known = sequence.max(*known);
+            }
         }
         from = batch.next;
     }
-    Ok(sources)
+    Ok((sources, origins))
 }
 
 /// A line as pieces of at most [`MAX_LINE_BYTES`], numbered from 1 if there are several; one piece
@@ -315,34 +327,55 @@ fn pieces(line: &RawLine) -> Vec<RawLine> {
     numbered.map(|(part, bytes)| RawLine { bytes: bytes.to_vec(), part, ..line.clone() }).collect()
 }
 
-struct Frame {
-    line: RawLine,
-    source: String,
-    arrived: Timestamp,
+pub(crate) struct Frame {
+    pub(crate) line: RawLine,
+    pub(crate) source: String,
+    pub(crate) arrived: Timestamp,
+    /// Who numbered the line, and its number.
+    number: Option<(String, u64)>,
 }
 
-/// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`.
-fn encode(line: &RawLine, source: &str, now: Timestamp) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 32);
+/// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`; with a
+/// number it begins with 2, and `origin len u8, origin | sequence u64` stands before the bytes.
+pub(crate) fn encode(
+    line: &RawLine,
+    source: &str,
+    now: Timestamp,
+    number: Option<(&str, u64)>,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 64);
     let format = Format::ALL.iter().position(|f| *f == line.format).unwrap_or(0);
-    out.extend([1, format as u8]);
+    out.extend([if number.is_some() { 2 } else { 1 }, format as u8]);
     out.extend(line.part.to_le_bytes());
     out.extend(now.0.to_le_bytes());
-    for text in [source, line.peer.as_deref().unwrap_or_default()] {
+    let texts = [source, line.peer.as_deref().unwrap_or_default()];
+    for text in texts.into_iter().chain(number.map(|(origin, _)| origin)) {
         let bytes = &text.as_bytes()[..text.floor_char_boundary(255)];
         out.push(bytes.len() as u8);
         out.extend(bytes);
+    }
+    if let Some((_, sequence)) = number {
+        out.extend(sequence.to_le_bytes());
     }
     out.extend(&line.bytes);
     out
 }
 
-fn decode(payload: &[u8]) -> Option<Frame> {
+pub(crate) fn decode(payload: &[u8]) -> Option<Frame> {
     let ([version, format], rest) = payload.split_first_chunk::<2>()?;
     let (part, rest) = rest.split_first_chunk::<2>()?;
     let (arrived, rest) = rest.split_first_chunk::<8>()?;
     let (source, rest) = short_text(rest)?;
     let (peer, rest) = short_text(rest)?;
+    let (number, rest) = match version {
+        1 => (None, rest),
+        2 => {
+            let (origin, rest) = short_text(rest)?;
+            let (sequence, rest) = rest.split_first_chunk::<8>()?;
+            (Some((origin, u64::from_le_bytes(*sequence))), rest)
+        }
+        _ => return None,
+    };
     let line = RawLine {
         bytes: rest.to_vec(),
         format: *Format::ALL.get(usize::from(*format))?,
@@ -350,7 +383,7 @@ fn decode(payload: &[u8]) -> Option<Frame> {
         part: u16::from_le_bytes(*part),
     };
     let arrived = Timestamp(i64::from_le_bytes(*arrived));
-    (*version == 1).then_some(Frame { line, source, arrived })
+    Some(Frame { line, source, arrived, number })
 }
 
 fn short_text(bytes: &[u8]) -> Option<(String, &[u8])> {
