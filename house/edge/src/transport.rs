@@ -129,7 +129,8 @@ fn forwarded(trusted: &[Network], peer: SocketAddr, headers: &HeaderMap) -> (Soc
             break;
         }
     }
-    let https = texts("x-forwarded-proto").last().is_some_and(|p| p.eq_ignore_ascii_case("https"));
+    let proto = texts("x-forwarded-proto").next_back();
+    let https = proto.is_some_and(|p| p.eq_ignore_ascii_case("https"));
     (client, https)
 }
 
