@@ -77,7 +77,8 @@ pub async fn run(command: AgentCommand) -> Result<ExitCode, CliError> {
 
 /// The store, whether a server holds the folder or not: SQLite keeps two writers apart.
 async fn beside(folder: &Path) -> Result<store::Store, CliError> {
-    Ok(store::Store::open_beside(data::existing(folder)?, store::system_clock()).await?)
+    let store = store::Store::open_beside(data::existing(folder)?, store::system_clock()).await?;
+    Ok(store.with_personal(crate::personal::kinds()))
 }
 
 async fn list(folder: &Path, format: Format) -> Result<ExitCode, CliError> {

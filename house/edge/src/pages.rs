@@ -1,13 +1,15 @@
 //! The page `/agents`: who delivers, who is silent, new tokens, revocation.
 
 use askama::Template;
-use axum::{Extension, Form, Router, extract::State, response::IntoResponse, routing::get};
+use axum::{Extension, Form, extract::State, response::IntoResponse};
+use model::t;
 use serde::Deserialize;
 use store::{Agent, Enrolment};
 use web::{
     Shared,
     access::Action,
     frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Route},
 };
 
 use crate::{check_name, token::Token};
@@ -30,8 +32,12 @@ pub struct Open {
 }
 
 /// The page's routes.
-pub fn routes() -> Router<Shared> {
-    Router::new().route("/agents", get(show).post(change))
+pub fn routes() -> Vec<Route> {
+    let (read, run) = (Access::Action(Action::Read), Access::Action(Action::Administer));
+    vec![
+        Route::get("/agents", read, t("エージェントの一覧", "Agents"), show),
+        Route::post("/agents", run, t("登録トークンの発行と失効", "Make a token, or revoke"), change),
+    ]
 }
 
 /// How an agent stands.

@@ -69,7 +69,9 @@ impl Store {
         folder: &std::path::Path,
         clock: crate::Clock,
     ) -> Result<Store, StoreError> {
-        let store = Store { db: crate::Db::sqlite(&folder.join("ume.db"), false).await?, clock };
+        let keys = Some(crate::Keys::new(&folder.join("keys")));
+        let db = crate::Db::sqlite(&folder.join("ume.db"), false).await?;
+        let store = Store::over(db, clock, keys);
         if store.check_version().await? < crate::MIGRATIONS.last().map_or(0, |m| m.number) {
             return Err(StoreError::Migrations);
         }

@@ -84,8 +84,21 @@ async fn fill(store: &Store, seed: u64) {
         "INSERT INTO job (name, lease_until, next_due) VALUES ('collect', 1, 9007199254740993)",
         "INSERT INTO token_api (id, token_hash, account, name, created_at) \
          VALUES ('i', 'h', 'a', 'n', -1)",
+        "INSERT INTO idempotency (key_hash, request_hash, subject_table, row_id, expires_at) \
+         VALUES ('k', 'r', 'asset', 'i', 9007199254740993)",
         "INSERT INTO session (token_hash, account, csrf, state, created_at, seen_at, address) \
          VALUES ('h', 'a', 'c', 's', 1, 2, '::1')",
+        "INSERT INTO recovery_code (account, code_hash, created_at) VALUES ('a', 'h', 1)",
+        "INSERT INTO passkey (id, account, name, credential, created_at) \
+         VALUES ('i', 'a', '鍵', '{}', 1)",
+        "INSERT INTO identity (issuer, subject, account, created_at) VALUES ('i', 's', 'a', 1)",
+        "INSERT INTO oidc_flow (state_hash, nonce, verifier, back, created_at) \
+         VALUES ('h', 'n', 'v', '/', 1)",
+        "INSERT INTO enrolment (token_hash, name, created_at, created_by, expires_at, used_at, \
+         agent, key_hash) VALUES ('h', '機器', 1, '梅子', 9007199254740993, NULL, NULL, NULL)",
+        "INSERT INTO agent (id, name, asset, fingerprint, previous, state, created_at, expires_at, \
+         last_seen, revoked_at, record_sequence) \
+         VALUES ('i', '機器', 'a', 'f', '', 'active', 1, 9007199254740993, 2, NULL, 7)",
     ] {
         tx.execute(sql, &[]).await.unwrap();
     }

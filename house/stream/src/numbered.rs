@@ -12,7 +12,7 @@ use crate::{
     Stream,
     error::{Error, Result},
     event::{MAX_LINE_BYTES, RawLine},
-    stream::{decode, encode},
+    stream::{Tag, decode, encode},
 };
 
 /// A line as its sender numbered it.
@@ -77,8 +77,8 @@ impl Stream {
                 continue;
             }
             (count.0, count.1) = (count.0 + 1, count.1 + bytes.len() as u64);
-            let number = Some((origin, numbered.sequence));
-            payloads.push(encode(&numbered.line, &numbered.source, now, number));
+            let tag = Tag::Number(origin.to_owned(), numbered.sequence);
+            payloads.push(encode(&numbered.line, &numbered.source, now, &tag));
         }
         state.spool.append(&payloads)?;
         for (source, (stored, bytes, refused)) in counts {
