@@ -8,7 +8,9 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -134,8 +136,10 @@ def main():
                 "'configuration.snapshot' AND a.name = 'box-1'")
     rows = until("the agent delivered its configuration snapshot", lambda: query(snapshot))
     assert rows[0][1] == "machine" and rows[0][2] == f"agent:{rows[0][4]}", rows
+    counts = json.loads(query("SELECT facts FROM record WHERE id = ?", rows[0][0])[0][0])["counts"]
+    assert counts["packages"] > 0, "the snapshot names no package"
     body = query("SELECT body FROM payload WHERE record = ?", rows[0][0])[0][0]
-    assert json.loads(body)["families"]["packages"], "the snapshot names no package"
+    assert len(body) > 1_000, "the snapshot's payload is missing"
     until("the signed rules were verified and recorded", lambda: query(
         "SELECT 1 FROM record WHERE type = 'house.rules_applied' AND facts LIKE '%agent_rules%'"))
     until("50 lines arrived", lambda: stored("box-1/app") == 50)
@@ -163,13 +167,26 @@ def main():
         server.kill()
         server.wait()
         server = centre()
-    until("after five kills of the centre all 1100 lines are there",
+        box.kill()
+        box.wait()
+        box = agent("box", *follow)
+    until("after five kills of both all 1100 lines are there",
           lambda: stored("box-1/app") >= 1100)
-    time.sleep(20)
-    assert stored("box-1/app") == 1100, stored("box-1/app")
-    print("ok  nothing doubled: exactly 1100 lines")
+    # Killed at other moments, with lines under way.
+    for turn in range(8):
+        write(app, 1100 + turn * 50, 1150 + turn * 50)
+        time.sleep(random.Random(100 + turn).uniform(0.0, 2.5))
+        box.kill()
+        box.wait()
+        box = agent("box", *follow)
+    until("after eight kills of the agent all 1500 lines are there",
+          lambda: stored("box-1/app") >= 1500)
+    time.sleep(5)
+    assert stored("box-1/app") == 1500, stored("box-1/app")
+    print("ok  nothing doubled: exactly 1500 lines")
     count = query("SELECT record_sequence, (SELECT COUNT(*) FROM record WHERE actor = 'agent:' || "
-                  "agent.id) FROM agent WHERE name = 'box-1'")[0]
+                  "agent.id AND type = 'configuration.snapshot') FROM agent "
+                  "WHERE name = 'box-1'")[0]
     assert count[0] == count[1], f"sequences given and records kept differ: {count}"
     print(f"ok  each of {count[0]} records is there once")
 
@@ -197,23 +214,79 @@ def main():
     wrong.kill()
     assert not query("SELECT 1 FROM agent WHERE name = 'box-2'")
     foreign()
+    room(server)
 
     # 6. Revoked: the running agent is refused and ends.
     assert box.poll() is None, log("box")[-2000:]
+    held = connection("box")
+    ask = b"GET /agent/v1/rules HTTP/1.1\r\nHost: centre\r\n\r\n"
+    held.sendall(ask)
+    assert held.recv(9999).startswith(b"HTTP/1.1 200"), "the agent's certificate is good"
     sh(BINARY, "agent", "revoke", "--data", f"{ROOT}/centre", "box-1")
-    write(app, 1100, 1110)
+    cut_from = time.time()
+    try:
+        while held.recv(9999):
+            pass
+    except (ssl.SSLError, ConnectionError):
+        pass
+    print(f"ok  an open connection is cut {time.time() - cut_from:.1f} s after the revocation")
+    write(app, 1500, 1510)
     until("a revoked agent is refused at once and ends", lambda: box.poll() is not None and
           "was revoked" in log("box"), 30)
     time.sleep(1)
-    assert stored("box-1/app") == 1100, "lines of a revoked agent were taken"
+    assert stored("box-1/app") == 1500, "lines of a revoked agent were taken"
     listed = json.loads(sh(BINARY, "agent", "list", "--data", f"{ROOT}/centre", "--format",
                            "json").stdout)
     assert [a["state"] for a in listed if a["name"] == "box-1"] == ["revoked"], listed
+
+    changes = [row[0] for row in query(
+        "SELECT json_extract(facts, '$.change') FROM record WHERE type = 'house.agent_changed' AND "
+        "json_extract(facts, '$.name') = 'box-1' ORDER BY received_at, id")]
+    assert changes == ["token_made", "enrolled", "revoked"], changes
+    print("ok  token, enrolment and revocation are records")
 
     server.terminate()
     server.wait()
     done = sh(BINARY, "ledger", "verify", "--data", f"{ROOT}/centre")
     print(f"ok  the centre's ledger verifies: {done.stdout.strip()}")
+
+
+def connection(name):
+    """An open connection with the certificate of an agent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(f"{ROOT}/{name}/agent/certificate.pem", f"{ROOT}/{name}/agent/key.pem")
+    return context.wrap_socket(socket.create_connection((CENTRE, PORT), timeout=30))
+
+
+def bytes_of(folder):
+    found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
+    return sum(os.path.getsize(path) for path in found if os.path.exists(path))
+
+
+def room(server):
+    """The centre is away and more comes than the agent has room for: it waits and loses nothing."""
+    lines, limit = 12_000, 8 << 20
+    big = f"{ROOT}/big.log"
+    open(big, "w", encoding="utf-8").close()
+    small = agent("small", "--follow", f"big={big}", "--spool-mib", "8", token=token("box-3"))
+    until("the agent with little room enrolled", lambda: query(
+        "SELECT 1 FROM agent WHERE name = 'box-3'"))
+    server.send_signal(signal.SIGSTOP)
+    with open(big, "w", encoding="utf-8") as file:
+        for n in range(lines):
+            file.write(f"Nov 25 10:00:00 box big[1]: {n:06} {'x' * 1_000}\n")
+    spool = f"{ROOT}/small/spool/spool"
+    until("its spool is nearly full", lambda: bytes_of(spool) > limit // 4)
+    most = 0
+    for _ in range(20):
+        most = max(most, bytes_of(spool))
+        time.sleep(0.2)
+    assert most <= limit, f"{most} bytes in a spool of {limit}"
+    server.send_signal(signal.SIGCONT)
+    until(f"all {lines} lines came through a spool of 8 MiB", lambda: stored("box-3/big") == lines)
+    small.kill()
+    small.wait()
 
 
 def password():

@@ -15,8 +15,10 @@ use web::{House, Shared};
 use crate::{CliError, DataFolder, Format, data, print, work};
 
 /// Record types that agents may write.
-const ACCEPTS: &[&str] = &["configuration.snapshot", "house.rules_applied"];
+const ACCEPTS: &[&str] = &["configuration.snapshot"];
 const STATUS_EVERY_HOURS: i64 = 1;
+const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
+const BACKLOG_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Subcommand)]
 pub enum AgentCommand {
@@ -152,6 +154,10 @@ pub struct EdgeOptions {
     /// Agent: log file to follow beside the usual ones
     #[arg(long, value_name = "NAME=FILE", value_parser = name_and_file)]
     pub follow: Vec<(String, PathBuf)>,
+    /// Agent: room for lines while the centre is away, MiB; when it is full, files and journal wait
+    #[arg(long, value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub spool_mib: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -173,14 +179,22 @@ pub async fn run_agent(folder: &Path, options: EdgeOptions) -> Result<ExitCode, 
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let spool = folder.join("spool");
-    let opened = tokio::task::spawn_blocking(move || {
-        stream::Stream::open(&spool, stream::Limits::default())
-    });
+    let mut limits = stream::Limits::default();
+    limits.spool.max_bytes = u64::from(options.spool_mib) << 20;
+    limits.spool.segment_bytes = limits.spool.segment_bytes.min(limits.spool.max_bytes / 4);
+    let opened = tokio::task::spawn_blocking(move || stream::Stream::open(&spool, limits));
     let stream = opened.await.map_err(|e| stream::Error::Worker(e.to_string()))??;
     let (_end, shutdown) = tokio::sync::watch::channel(false);
     let mut followers = work::follow(&stream, &shutdown);
     for (name, path) in &options.follow {
-        followers.extend(work::follow_file(&stream, &shutdown, name, path, stream::Format::Auto));
+        let format = stream::Format::Auto;
+        let tail = stream::intake::FileTail::open(&stream, name, path, format, BACKLOG_BYTES_MAX)?;
+        let (stream, shutdown, name) = (stream.clone(), shutdown.clone(), name.clone());
+        followers.push(tokio::spawn(async move {
+            if let Err(error) = tail.run(stream, shutdown).await {
+                tracing::error!(%error, name, "the log file is no longer followed");
+            }
+        }));
     }
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
@@ -189,7 +203,7 @@ pub async fn run_agent(folder: &Path, options: EdgeOptions) -> Result<ExitCode, 
         version: env!("CARGO_PKG_VERSION"),
         collect: Arc::new(collect),
         stream,
-        now: stream::intake::now,
+        now: Arc::new(stream::intake::now),
     });
     let outcome = tokio::select! {
         outcome = agent => outcome,
@@ -274,11 +288,16 @@ pub async fn start(
     Ok(edges)
 }
 
-/// Once an hour the counts of each agent's host, by what is here and what the agent says was lost.
-pub async fn statuses(house: &House, stream: &stream::Stream, centre: Option<&SharedCentre>) {
+/// Lets agents in now that there is a stream for their lines, and writes once an hour the counts of
+/// each agent's host, by what is here and what the agent says was lost.
+pub async fn watch(house: Shared, stream: stream::Stream, centre: Option<SharedCentre>) {
     let Some(centre) = centre else { return };
-    if let Err(error) = write_statuses(house, stream, centre).await {
-        tracing::error!(%error, "counts of agents were not recorded");
+    let _ = centre.stream.set(stream.clone());
+    loop {
+        tokio::time::sleep(STATUS_LOOK).await;
+        if let Err(error) = write_statuses(&house, &stream, &centre).await {
+            tracing::error!(%error, "counts of agents were not recorded");
+        }
     }
 }
 

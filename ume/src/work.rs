@@ -222,16 +222,13 @@ async fn intake(house: Shared, centre: Option<SharedCentre>) {
     let (_end, shutdown) = tokio::sync::watch::channel(false);
     let mut followers = follow(&stream, &shutdown);
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
-    if let Some(centre) = &centre {
-        let _ = centre.stream.set(stream.clone());
-    }
+    followers.push(tokio::spawn(crate::agents::watch(house.clone(), stream.clone(), centre)));
     let _guard = AbortOnDrop(followers.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
         if let Err(error) = flush_once(&house, &stream).await {
             tracing::error!(%error, "events were not archived");
         }
-        crate::agents::statuses(&house, &stream, centre.as_ref()).await;
     }
 }
 
@@ -254,33 +251,23 @@ pub fn follow(
     }
     for (source, path) in stream::Stream::standard_files(Path::new("/")) {
         let format = format_of(&source);
-        followers.extend(follow_file(stream, shutdown, &source, &path, format));
+        let tail =
+            stream::intake::FileTail::open(stream, &source, &path, format, BACKLOG_BYTES_MAX);
+        let tail = match tail {
+            Ok(tail) => tail,
+            Err(error) => {
+                tracing::error!(%error, source, "the log file is not followed");
+                continue;
+            }
+        };
+        let (stream, shutdown) = (stream.clone(), shutdown.clone());
+        followers.push(tokio::spawn(async move {
+            if let Err(error) = tail.run(stream, shutdown).await {
+                tracing::error!(%error, source, "the log file is no longer followed");
+            }
+        }));
     }
     followers
-}
-
-/// Follows one log file.
-pub fn follow_file(
-    stream: &stream::Stream,
-    shutdown: &stream::intake::Shutdown,
-    source: &str,
-    path: &Path,
-    format: stream::Format,
-) -> Option<tokio::task::JoinHandle<()>> {
-    let tail = stream::intake::FileTail::open(stream, source, path, format, BACKLOG_BYTES_MAX);
-    let tail = match tail {
-        Ok(tail) => tail,
-        Err(error) => {
-            tracing::error!(%error, source, "the log file is not followed");
-            return None;
-        }
-    };
-    let (stream, shutdown, source) = (stream.clone(), shutdown.clone(), source.to_owned());
-    Some(tokio::spawn(async move {
-        if let Err(error) = tail.run(stream, shutdown).await {
-            tracing::error!(%error, source, "the log file is no longer followed");
-        }
-    }))
 }
 
 fn format_of(source: &str) -> stream::Format {

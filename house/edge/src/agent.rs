@@ -7,7 +7,7 @@ use model::Timestamp;
 use rcgen::KeyPair;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use stream::Stream;
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 const COLLECT_EVERY: Duration = Duration::from_secs(6 * 3600);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const STATE_EVERY: Duration = Duration::from_secs(30);
+const RENEW_EVERY_MIN: Duration = Duration::from_secs(3600);
 const REQUEST_MAX: Duration = Duration::from_secs(90);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
@@ -52,7 +53,7 @@ pub struct Options {
     pub collect: Collect,
     /// The spool, which intakes fill.
     pub stream: Stream,
-    pub now: fn() -> Timestamp,
+    pub now: store::Clock,
 }
 
 /// What enrolment gave.
@@ -78,6 +79,7 @@ pub struct Runner {
     renew_at: Timestamp,
     checked: bool,
     asked: Option<tokio::time::Instant>,
+    renewed: Option<tokio::time::Instant>,
 }
 
 /// Whether the same may succeed later.
@@ -100,8 +102,10 @@ pub async fn run(options: Options) -> Result<()> {
     tracing::info!(name = enrolment.name, "agent of {}", options.url);
     let (client, renew_at) = client(&folder, &enrolment.ca)?;
     let outbox = Outbox::open(&options.data.join("outbox"))?;
-    let (checked, asked) = (false, None);
-    Runner { options, folder, outbox, enrolment, client, renew_at, checked, asked }.work().await
+    let (checked, asked, renewed) = (false, None, None);
+    let runner =
+        Runner { options, folder, outbox, enrolment, client, renew_at, checked, asked, renewed };
+    runner.work().await
 }
 
 fn key(folder: &std::path::Path) -> Result<KeyPair> {
@@ -186,7 +190,14 @@ fn build(config: rustls::ClientConfig) -> Result<reqwest::Client> {
         .timeout(REQUEST_MAX)
         .pool_idle_timeout(Duration::from_secs(60))
         .build()
-        .map_err(|error| EdgeError::Away(chain(&error)))
+        .map_err(|error| away(&error))
+}
+
+/// Not reached. The likeliest reason for a certificate out of its time is the clock of this machine.
+fn away(error: &reqwest::Error) -> EdgeError {
+    let text = chain(error);
+    let clock = text.contains("certificate expired") || text.contains("not valid yet");
+    EdgeError::Away(if clock { format!("{text} (check the clock of this machine)") } else { text })
 }
 
 /// An error with all its causes: the outermost of a client says only that it failed.
@@ -212,7 +223,7 @@ async fn ask<T: DeserializeOwned>(
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Vec<u8>> {
-    let away = |error: reqwest::Error| EdgeError::Away(chain(&error));
+    let away = |error: reqwest::Error| away(&error);
     let mut response = request.send().await.map_err(away)?;
     let status = response.status();
     let mut bytes = Vec::new();
@@ -308,7 +319,9 @@ impl Runner {
         if !self.checked || self.asked.is_none_or(|at| at.elapsed() >= STATE_EVERY) {
             self.state().await?;
         }
-        if (self.options.now)() >= self.renew_at {
+        // A clock that is off must not ask for a certificate each second.
+        let lately = self.renewed.is_some_and(|at| at.elapsed() < RENEW_EVERY_MIN);
+        if (self.options.now)() >= self.renew_at && !lately {
             self.renew().await?;
         }
         self.records().await?;
@@ -323,9 +336,15 @@ impl Runner {
             refused.insert(source.clone(), sum(&counts.refused));
             lost.insert(source.clone(), sum(&counts.lost));
         }
-        let (pending_bytes, version) =
-            (self.options.stream.pending(), self.options.version.to_owned());
-        let report = Report { version, pending_bytes, refused, lost };
+        let report = Report {
+            version: self.options.version.to_owned(),
+            clock: (self.options.now)().0,
+            rules: self.enrolment.rules_root.clone(),
+            rules_serial: self.enrolment.rules_serial,
+            pending_bytes: self.options.stream.pending(),
+            refused,
+            lost,
+        };
         let state: State = self.ask("state", &report).await?;
         if !self.checked {
             // The centre knows sequences that this folder never gave: everything new would be taken
@@ -337,45 +356,32 @@ impl Runner {
             }
             self.checked = true;
         }
-        if state.rules != self.enrolment.rules_root {
-            self.rules().await?;
-        }
-        self.asked = Some(tokio::time::Instant::now());
+        // At once after new rules: the next report says that they are at work.
+        let fresh = state.rules != self.enrolment.rules_root && self.rules().await?;
+        self.asked = if fresh { None } else { Some(tokio::time::Instant::now()) };
         Ok(())
     }
 
-    /// Takes rules over only if the centre's ledger signed them and they are no older.
-    async fn rules(&mut self) -> Result<()> {
+    /// Takes rules over only if the centre's ledger signed them and they are no older; true if so. The
+    /// next report tells the centre, which records it.
+    async fn rules(&mut self) -> Result<bool> {
         let url = format!("{}/agent/v1/rules", self.options.url.trim_end_matches('/'));
         let note = answer(self.client.get(url)).await?;
         let rules = match open_rules(&note, &self.enrolment.ledger) {
             Ok(rules) if rules.serial >= self.enrolment.rules_serial => rules,
             Ok(rules) => {
                 tracing::error!(serial = rules.serial, "older rules than ours were not taken");
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => {
                 tracing::error!(%error, "rules were not taken");
-                return Ok(());
+                return Ok(false);
             }
         };
         files::replace(&self.folder.join("rules.note"), &note)?;
-        let facts = json!({
-            "edge": self.enrolment.agent,
-            "kind": "agent_rules",
-            "root": rules.root,
-        });
-        let now = (self.options.now)();
-        self.outbox.push(WireRecord {
-            sequence: 0,
-            ty: "house.rules_applied".to_owned(),
-            observed_from: now.0,
-            observed_to: now.0,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: None,
-        })?;
         (self.enrolment.rules_serial, self.enrolment.rules_root) = (rules.serial, rules.root);
-        save(&self.folder, &self.enrolment)
+        save(&self.folder, &self.enrolment)?;
+        Ok(true)
     }
 
     async fn renew(&mut self) -> Result<()> {
@@ -384,6 +390,7 @@ impl Runner {
         ca::certificates(&answer.certificate, &self.folder.join("certificate.pem"))?;
         files::replace(&self.folder.join("certificate.pem"), answer.certificate.as_bytes())?;
         (self.client, self.renew_at) = client(&self.folder, &self.enrolment.ca)?;
+        self.renewed = Some(tokio::time::Instant::now());
         tracing::info!("certificate renewed");
         // The first use of the new certificate ends the old one.
         self.state().await

@@ -24,6 +24,7 @@ use crate::{
     EdgeError,
     ca::{HouseCa, LEAF_DAYS, Request},
     listen::{Connections, Peer},
+    notes::Notes,
     protocol::{
         BODY_BYTES_MAX, Enrol, Enrolled, Events, EventsAck, LINES_MAX, PAYLOAD_BYTES_MAX,
         RECORDS_MAX, Records, RecordsAck, Renew, Renewed, Report, State, WireRecord, rules_text,
@@ -33,6 +34,7 @@ use crate::{
 };
 
 const REQUEST_SECONDS_MAX: u64 = 60;
+const SILENCE_EVERY_ROUNDS: u64 = 10;
 const SEEN_EVERY_MICROS: i64 = 10_000_000;
 /// Requests per second that an agent, or an address that enrols, may keep up; and at once.
 const AGENT_RATE: (f64, f64) = (20.0, 200.0);
@@ -41,8 +43,8 @@ const ENROL_RATE: (f64, f64) = (0.2, 10.0);
 const HOSTS_LOOKED_AT: usize = 200;
 const BUCKETS_MAX: usize = 20_000;
 /// There are no rules for agents yet: the signed set is empty, and said to be.
-const RULES: &str = "{\"rules\":[]}";
-const RULES_SERIAL: u64 = 1;
+pub(crate) const RULES: &str = "{\"rules\":[]}";
+pub(crate) const RULES_SERIAL: u64 = 1;
 
 /// What the routes for agents work on.
 pub struct Centre {
@@ -55,6 +57,7 @@ pub struct Centre {
     accepts: &'static [&'static str],
     buckets: Mutex<HashMap<String, (f64, Instant)>>,
     reports: Mutex<HashMap<Id, Report>>,
+    pub(crate) noted: Notes,
 }
 
 /// Shared handle.
@@ -63,6 +66,7 @@ pub type SharedCentre = Arc<Centre>;
 impl Centre {
     /// A centre that takes these record types.
     pub fn new(house: web::Shared, ca: HouseCa, accepts: &'static [&'static str]) -> SharedCentre {
+        let opened = house.store.now();
         Arc::new(Centre {
             house,
             ca,
@@ -71,6 +75,7 @@ impl Centre {
             accepts,
             buckets: Mutex::default(),
             reports: Mutex::default(),
+            noted: Notes::new(opened),
         })
     }
 
@@ -99,10 +104,15 @@ impl Centre {
     /// Cuts connections of revoked agents each second, and renews the centre's own certificate.
     pub async fn watch(self: Arc<Centre>, served: Arc<Served>) {
         let mut renew_at = self.house.store.now().plus_hours(LEAF_DAYS * 16);
-        loop {
+        for round in 1_u64.. {
             tokio::time::sleep(Duration::from_secs(1)).await;
             if let Err(error) = self.cut_revoked().await {
                 tracing::error!(%error, "revoked agents were not looked for");
+            }
+            if round.is_multiple_of(SILENCE_EVERY_ROUNDS)
+                && let Err(error) = self.note_silence().await
+            {
+                tracing::error!(%error, "silent agents were not looked for");
             }
             let now = self.house.store.now();
             if now < renew_at {
@@ -299,13 +309,14 @@ async fn enrol(
         last_seen: None,
         record_sequence: 0,
     };
-    let mut write = store.write(&format!("agent:{id}"), "agent enrolled", "").await?;
+    let mut write = store.write(&actor(id), "agent enrolled", "").await?;
     if found.used.is_some() {
         write.enrol_again(&agent).await?;
     } else {
         write.enrol(token.secret(), &key, &agent).await?;
     }
     write.commit().await?;
+    centre.house.wake();
     tracing::info!(name = found.name, address = %peer.address, "agent enrolled");
     let ledger = centre.house.ledger.lock().await.verifier_key();
     let certificate = issued.pem;
@@ -338,17 +349,19 @@ async fn state(
     Json(report): Json<Report>,
 ) -> Result<Json<State>, Problem> {
     let text_max = 100;
-    if report.refused.len().max(report.lost.len()) > text_max || report.version.len() > text_max {
+    let texts = report.version.len().max(report.rules.len());
+    if report.refused.len().max(report.lost.len()).max(texts) > text_max {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the report is too long"));
     }
+    centre.note_report(&known.agent, &report).await?;
     let mut reports = centre.reports.lock().unwrap_or_else(PoisonError::into_inner);
     reports.insert(known.agent.id, report);
     drop(reports);
-    let events = stream(&centre)?.taken_to(&origin(&known.agent));
+    let events = stream(&centre)?.taken_to(&actor(known.agent.id));
     Ok(Json(State {
         events,
         records: known.agent.record_sequence.unsigned_abs(),
-        rules: crate::fingerprint(RULES.as_bytes()),
+        rules: Centre::rules_root(),
     }))
 }
 
@@ -357,8 +370,9 @@ fn stream(centre: &Centre) -> Result<&Stream, Problem> {
     centre.stream.get().ok_or_else(|| Problem::later(StatusCode::SERVICE_UNAVAILABLE, text, 2))
 }
 
-fn origin(agent: &Agent) -> String {
-    format!("agent:{}", agent.id)
+/// Who an agent is, as actor of its records and as origin of its lines.
+pub(crate) fn actor(agent: Id) -> String {
+    format!("agent:{agent}")
 }
 
 async fn records(
@@ -400,7 +414,7 @@ async fn write_record(
     record: WireRecord,
 ) -> Result<Option<String>, StoreError> {
     let store = &centre.house.store;
-    let mut write = store.write(&format!("agent:{}", agent.id), "agent", "").await?;
+    let mut write = store.write(&actor(agent.id), "agent", "").await?;
     if !write.take_sequence(agent.id, signed(record.sequence)).await? {
         return Ok(None);
     }
@@ -432,7 +446,10 @@ fn refuse(centre: &Centre, record: &WireRecord) -> Option<String> {
     if let Err(error) = model::canonical::to_string(&json!(record.facts)) {
         return Some(error.to_string());
     }
-    let errors = centre.house.record_spec(&record.ty)?.validate(&record.facts);
+    let Some(spec) = centre.house.record_spec(&record.ty) else {
+        return Some(format!("{} is declared nowhere", record.ty));
+    };
+    let errors = spec.validate(&record.facts);
     errors.first().map(|error| format!("the fact {} is not as declared", error.field()))
 }
 
@@ -472,7 +489,7 @@ async fn events(
             line: RawLine { bytes, format: line.format.into(), peer: None, part: line.part },
         });
     }
-    let (stream, origin) = (stream(&centre)?.clone(), origin(&known.agent));
+    let (stream, origin) = (stream(&centre)?.clone(), actor(known.agent.id));
     let now = centre.house.store.now();
     let stored = tokio::task::spawn_blocking(move || stream.ingest_numbered(&origin, &lines, now));
     match stored.await {
@@ -502,8 +519,11 @@ async fn renew(
     let request = Request::parse(&body.request)?;
     let issued = centre.ca.client(&request, &known.agent.name, centre.house.store.now())?;
     let store = &centre.house.store;
-    let (id, fresh) = (known.agent.id, &issued.fingerprint);
-    store.agent_renewed(id, &known.fingerprint, fresh, issued.ends).await?;
+    let mut write = store.write(&actor(known.agent.id), "certificate renewed", "").await?;
+    let fresh = &issued.fingerprint;
+    write.renew_agent(&known.agent, &known.fingerprint, fresh, issued.ends).await?;
+    write.commit().await?;
+    centre.house.wake();
     tracing::info!(name = known.agent.name, "agent's certificate renewed");
     Ok(Json(Renewed { certificate: issued.pem }))
 }

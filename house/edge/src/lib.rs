@@ -7,12 +7,14 @@
 //! | `transport` | pages over TLS or behind trusted proxies |
 //! | `token`, `protocol` | what is said |
 //! | `centre`, `pages` | the centre's side: routes for agents, page `/agents` for people |
+//! | `notes` | the centre's records about its agents: rules at work, silence, clock |
 //! | `agent`, `outbox` | the agent's side: enrol once, spool, deliver in order, renew |
 //!
 //! Invariants:
 //! - there is no trust on first use: the token carries the fingerprint of the house CA;
 //! - an agent speaks for its own host only: subject and actor of its records are set by the centre;
 //! - a record or a line that was acknowledged is there exactly once, whatever is killed when;
+//! - every change of an agent is a record, in the transaction that makes it;
 //! - a revoked agent is refused at its next request, and its open connections are cut within a second;
 //! - keys are 0600 and leave neither the machine nor the process; tokens are stored as hashes.
 
@@ -21,6 +23,7 @@ pub mod ca;
 pub mod centre;
 mod files;
 pub mod listen;
+mod notes;
 mod outbox;
 pub mod pages;
 pub mod protocol;

@@ -282,3 +282,63 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::serve::Listener;
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::{ca::HouseCa, tls};
+
+    const NOW: model::Timestamp = model::Timestamp(1_795_600_000_000_000);
+
+    async fn listener(limits: Limits) -> (TlsListener, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = HouseCa::open(folder.path(), "host-1", NOW).unwrap();
+        let config = tls::agents(tls::Served::new(ca.server(NOW).unwrap()).unwrap(), &ca).unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        (TlsListener::new(tcp, config, Arc::default(), limits).unwrap(), folder)
+    }
+
+    /// How long the other side keeps the connection.
+    async fn kept(mut socket: TcpStream) -> Duration {
+        let from = Instant::now();
+        let mut byte = [0];
+        let end = tokio::time::timeout(Duration::from_secs(20), socket.read(&mut byte)).await;
+        assert!(matches!(end, Ok(Ok(0) | Err(_))), "not closed");
+        from.elapsed()
+    }
+
+    #[tokio::test]
+    async fn who_never_shakes_hands_is_closed() {
+        let handshake_max = Duration::from_secs(1);
+        let (listener, _folder) = listener(Limits { handshake_max, ..Limits::default() }).await;
+        let address = listener.local_addr().unwrap().address;
+        let time = kept(TcpStream::connect(address).await.unwrap()).await;
+        assert!(time >= Duration::from_millis(900), "{time:?}");
+    }
+
+    #[tokio::test]
+    async fn one_address_holds_only_so_many_connections_and_gets_them_back() {
+        let limits = Limits { per_address_max: 2, ..Limits::default() };
+        let (listener, _folder) = listener(limits).await;
+        let address = listener.local_addr().unwrap().address;
+        let held = [
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        ];
+        assert!(kept(TcpStream::connect(address).await.unwrap()).await < limits.handshake_max / 2);
+        drop(held);
+        // Their places are free as soon as the listener has seen the end.
+        for _ in 0..100 {
+            let socket = TcpStream::connect(address).await.unwrap();
+            let mut byte = [0];
+            let waits = tokio::time::timeout(Duration::from_millis(200), socket.peek(&mut byte));
+            if waits.await.is_err() {
+                return;
+            }
+        }
+        panic!("the places were never given back");
+    }
+}

@@ -36,7 +36,12 @@ pub fn routes() -> Vec<Route> {
     let (read, run) = (Access::Action(Action::Read), Access::Action(Action::Administer));
     vec![
         Route::get("/agents", read, t("エージェントの一覧", "Agents"), show),
-        Route::post("/agents", run, t("登録トークンの発行と失効", "Make a token, or revoke"), change),
+        Route::post(
+            "/agents",
+            run,
+            t("登録トークンの発行と失効", "Make a token, or revoke"),
+            change,
+        ),
     ]
 }
 
@@ -88,25 +93,28 @@ struct ChangeForm {
     revoke: String,
 }
 
-async fn show(
-    State(house): State<Shared>,
-    Extension(about): Extension<About>,
-    user: User,
-) -> Answer {
-    render(&house, &about, &user, "", "", "").await
+async fn show(State(house): State<Shared>, about: Option<Extension<About>>, user: User) -> Answer {
+    render(&house, &known(about), &user, "", "", "").await
+}
+
+/// A process without a listener for agents says nothing about it.
+fn known(about: Option<Extension<About>>) -> About {
+    about.map_or(About(None), |Extension(about)| about)
 }
 
 async fn change(
     State(house): State<Shared>,
-    Extension(about): Extension<About>,
+    about: Option<Extension<About>>,
     user: User,
     Form(form): Form<ChangeForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Administer)?;
+    let about = known(about);
     if !form.revoke.is_empty() {
         let mut write = house.store.write(&user.actor(), "agent revoked", "").await?;
         let count = write.revoke_agent(&form.revoke).await?;
         write.commit().await?;
+        house.wake();
         tracing::warn!(agent = form.revoke, count, by = user.actor(), "agent revoked");
         return Ok(axum::response::Redirect::to("/agents").into_response());
     }

@@ -3,7 +3,7 @@
 //! | request | does |
 //! |---|---|
 //! | `POST enrol` | token and signing request → certificate; the only one without a certificate |
-//! | `POST state` | "I am here", with counts → what the centre has of this agent, root of the rules |
+//! | `POST state` | "I am here", with clock, counts and the rules at work → what the centre has of this agent, root of the rules it should work by |
 //! | `POST records` | typed records with sequences; each is taken once |
 //! | `POST events` | raw lines with sequences; each is taken once |
 //! | `GET rules` | the rules to work by, a C2SP note signed with the ledger's key |
@@ -57,11 +57,16 @@ pub struct Renewed {
     pub certificate: String,
 }
 
-/// The agent's own counts, by source, of lines that never can be delivered.
+/// How it stands with the agent. The counts, by source, are of lines that never can be delivered.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     pub version: String,
+    /// The agent's clock, microseconds since 1970.
+    pub clock: i64,
+    /// Root and serial of the rules at work; empty while there are none.
+    pub rules: String,
+    pub rules_serial: u64,
     /// Bytes of lines that wait in its spool.
     pub pending_bytes: u64,
     pub refused: BTreeMap<String, u64>,
@@ -208,4 +213,43 @@ pub fn open_rules(note: &[u8], key: &str) -> crate::Result<Rules> {
     }
     let serial = serial.parse().map_err(|_| wrong(format!("{serial:?} is no serial")))?;
     Ok(Rules { serial, root: root.to_owned(), rules: rules.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_ahead_puts_nothing_into_the_future() {
+        let now = Timestamp(1_000);
+        let record = |from, to| WireRecord {
+            sequence: 1,
+            ty: String::new(),
+            observed_from: from,
+            observed_to: to,
+            facts: Map::new(),
+            payload: None,
+        };
+        assert_eq!(record(10, 20).observed(now), (Timestamp(10), Timestamp(20)));
+        assert_eq!(record(10, 5_000).observed(now), (Timestamp(10), now));
+        assert_eq!(record(4_000, 5_000).observed(now), (now, now));
+        assert_eq!(record(900, 20).observed(now), (Timestamp(20), Timestamp(20)));
+    }
+
+    #[test]
+    fn rules_count_only_as_the_ledger_signed_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger::Ledger::open(folder.path(), "ume.test/rules").unwrap();
+        let note = ledger.sign(&rules_text(3, "{}")).unwrap();
+        let key = ledger.verifier_key();
+        assert_eq!(open_rules(note.as_bytes(), &key).unwrap().serial, 3);
+        for (from, to) in [("{}", "{ }"), ("\n3\n", "\n4\n"), ("ume.rules", "ume.other")] {
+            assert!(open_rules(note.replacen(from, to, 1).as_bytes(), &key).is_err(), "{to}");
+        }
+        let other = tempfile::tempdir().unwrap();
+        let other = ledger::Ledger::open(other.path(), "ume.test/rules").unwrap();
+        assert!(open_rules(note.as_bytes(), &other.verifier_key()).is_err());
+        // What begins with the ledger's name could pass for a checkpoint.
+        assert!(ledger.sign("ume.test/rules\n0\n").is_err());
+    }
 }

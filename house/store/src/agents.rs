@@ -1,10 +1,11 @@
 //! Agents and the one-time tokens they enrol with. Of a token only the hash is stored; of a
 //! certificate only the fingerprint.
 
-use model::{Id, Timestamp};
+use model::{Assurance, Id, Timestamp};
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Store, StoreError, Val, Write, parse_id};
+use crate::{RecordDraft, Store, StoreError, Val, Write, parse_id};
 
 /// A machine that delivers to this centre.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +87,15 @@ impl Store {
         expires_at: Timestamp,
         by: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
+        let mut write = self.write(by, "enrolment token made", "").await?;
         let sql = "INSERT INTO enrolment (token_hash, name, created_at, created_by, expires_at) \
                    VALUES ($1, $2, $3, $4, $5)";
         let now = self.now().0;
         let args = [hash(token).into(), name.into(), now.into(), by.into(), expires_at.0.into()];
-        tx.execute(sql, &args).await?;
-        tx.commit().await
+        write.tx.execute(sql, &args).await?;
+        let facts = json!({"name": name, "change": "token_made"});
+        write.record(draft(None, now, now, facts)).await?;
+        write.commit().await
     }
 
     /// Tokens that still enrol somebody, newest first.
@@ -174,20 +177,13 @@ impl Store {
         tx.commit().await
     }
 
-    /// Gives the agent a new certificate; the one it asked with stays good until the new one is used.
-    pub async fn agent_renewed(
-        &self,
-        agent: Id,
-        asked_with: &str,
-        fingerprint: &str,
-        expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        let sql = "UPDATE agent SET fingerprint = $1, previous = $2, expires_at = $3 WHERE id = $4";
-        let args: [Val; 4] =
-            [fingerprint.into(), asked_with.into(), expires_at.0.into(), agent.to_string().into()];
-        tx.execute(sql, &args).await?;
-        tx.commit().await
+    /// Agents of which nothing was heard since `before`, by id; at most 10,000.
+    pub async fn agents_unheard(&self, before: Timestamp) -> Result<Vec<Agent>, StoreError> {
+        let sql = format!(
+            "SELECT {AGENT} FROM agent WHERE state = 'active' \
+             AND COALESCE(last_seen, created_at) < $1 ORDER BY id LIMIT {AGENTS_MAX}"
+        );
+        self.db().fetch(&sql, &[before.0.into()]).await?.iter().map(|r| decode(r)).collect()
     }
 }
 
@@ -216,7 +212,7 @@ impl Write<'_> {
             agent.expires_at.0.into(),
         ];
         self.tx.execute(sql, &args).await?;
-        Ok(())
+        Ok(self.agent_changed(agent, "enrolled", certificate(agent)).await?)
     }
 
     /// Gives a used token's agent another certificate, since the first answer was lost.
@@ -229,7 +225,7 @@ impl Write<'_> {
             agent.id.to_string().into(),
         ];
         match self.tx.execute(sql, &args).await? {
-            1 => Ok(()),
+            1 => Ok(self.agent_changed(agent, "enrolled_again", certificate(agent)).await?),
             _ => Err(EnrolError::Revoked(agent.name.clone())),
         }
     }
@@ -241,12 +237,71 @@ impl Write<'_> {
         Ok(self.tx.execute(sql, &[sequence.into(), agent.to_string().into()]).await? == 1)
     }
 
+    /// Gives the agent a new certificate; the one it asked with stays good until the new one is used.
+    pub async fn renew_agent(
+        &mut self,
+        agent: &Agent,
+        asked_with: &str,
+        fingerprint: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE agent SET fingerprint = $1, previous = $2, expires_at = $3 WHERE id = $4";
+        let id = agent.id.to_string();
+        let args: [Val; 4] =
+            [fingerprint.into(), asked_with.into(), expires_at.0.into(), id.into()];
+        self.tx.execute(sql, &args).await?;
+        self.agent_changed(agent, "renewed", json!({"certificate": fingerprint})).await
+    }
+
     /// Revokes all agents of a name, or one by its id; returns how many.
     pub async fn revoke_agent(&mut self, name_or_id: &str) -> Result<u64, StoreError> {
-        let sql = "UPDATE agent SET state = 'revoked', revoked_at = $1 \
-                   WHERE state = 'active' AND (name = $2 OR id = $2)";
+        let sql = format!(
+            "SELECT {AGENT} FROM agent WHERE state = 'active' AND (name = $1 OR id = $1) \
+             ORDER BY id LIMIT {AGENTS_MAX}"
+        );
+        let rows = self.tx.fetch(&sql, &[name_or_id.into()]).await?;
+        for row in &rows {
+            let agent = decode(row)?;
+            let sql = "UPDATE agent SET state = 'revoked', revoked_at = $1 WHERE id = $2";
+            let now = self.now().0;
+            self.tx.execute(sql, &[now.into(), agent.id.to_string().into()]).await?;
+            self.agent_changed(&agent, "revoked", certificate(&agent)).await?;
+        }
+        Ok(rows.len() as u64)
+    }
+
+    /// Records what became of an agent, in the transaction that makes it so.
+    pub async fn agent_changed(
+        &mut self,
+        agent: &Agent,
+        change: &str,
+        more: Json,
+    ) -> Result<(), StoreError> {
+        let mut facts = json!({"agent_id": agent.id, "name": agent.name, "change": change});
+        if let (Some(facts), Json::Object(mut more)) = (facts.as_object_mut(), more) {
+            facts.append(&mut more);
+        }
         let now = self.now().0;
-        self.tx.execute(sql, &[now.into(), name_or_id.into()]).await
+        // Silence began with the last sign of life.
+        let from = if change == "silent" { agent.last_seen.map_or(now, |t| t.0) } else { now };
+        self.record(draft(Some(agent.asset), from.min(now), now, facts)).await.map(drop)
+    }
+}
+
+fn certificate(agent: &Agent) -> Json {
+    json!({"certificate": agent.fingerprint})
+}
+
+fn draft(subject: Option<Id>, from: i64, to: i64, facts: Json) -> RecordDraft {
+    RecordDraft {
+        ty: "house.agent_changed".to_owned(),
+        subject,
+        observed_from: Timestamp(from),
+        observed_to: Timestamp(to),
+        source: "ume".to_owned(),
+        assurance: Assurance::Machine,
+        facts: facts.as_object().cloned().unwrap_or_default(),
+        payload: None,
     }
 }
 

@@ -4,11 +4,7 @@
 
 use model::Timestamp;
 
-use crate::{
-    Ack, Stream,
-    error::Result,
-    event::RawLine,
-};
+use crate::{Ack, Stream, error::Result, event::RawLine};
 
 /// Most bytes of a position; its length has one byte in the frame.
 const POSITION_BYTES_MAX: usize = 255;

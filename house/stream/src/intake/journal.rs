@@ -97,7 +97,9 @@ impl Entries {
         let rest = if wait { self.held.split_off(begun) } else { Vec::new() };
         let whole = std::mem::replace(&mut self.held, rest);
         let ends: Vec<bool> = (1..=whole.len())
-            .map(|next| whole.get(next).map_or(!within || whole[next - 1].part == 0, |p| p.part <= 1))
+            .map(|next| {
+                whole.get(next).map_or(!within || whole[next - 1].part == 0, |p| p.part <= 1)
+            })
             .collect();
         let marked = whole.into_iter().zip(ends).map(|(piece, end)| {
             if piece.part <= 1 {
@@ -133,7 +135,8 @@ mod tests {
     #[test]
     fn a_cursor_stands_on_the_last_piece_of_its_entry_however_the_bytes_come() {
         let long = MAX_LINE_BYTES * 2;
-        let bytes = [entry(1, 3), entry(2, long), entry(3, 3), entry(4, long), entry(5, 1)].concat();
+        let bytes =
+            [entry(1, 3), entry(2, long), entry(3, 3), entry(4, long), entry(5, 1)].concat();
         for chunk in [1_000, 70_000, 131_000, bytes.len()] {
             let (mut framer, mut entries) = (LineFramer::new(Framing::Newline), Entries::default());
             let mut marks = Vec::new();
