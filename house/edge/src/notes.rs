@@ -47,7 +47,11 @@ impl Notes {
 impl Note {
     /// What the newest records of the agent say, newest first.
     fn read(agent: &Agent, records: &[Record]) -> Note {
-        let ours = |r: &&Record, id: &str| r.facts.get(id).is_some_and(|v| *v == json!(agent.id));
+        // What somebody handed in says nothing about what was written here.
+        let ours = |r: &&Record, id: &str| {
+            r.assurance == Assurance::Machine
+                && r.facts.get(id).is_some_and(|v| *v == json!(agent.id))
+        };
         let changes = || {
             let ours = records.iter().filter(|r| r.ty == CHANGED && ours(r, "agent_id"));
             ours.filter_map(|r| r.facts.get("change")?.as_str())
