@@ -456,6 +456,47 @@ const RECORDS: &[RecordSpec] = &[
                 .required(),
         ],
     },
+    RecordSpec {
+        ty: "house.agent_changed",
+        title: t("エージェントの変化", "Agent changed"),
+        fields: &[
+            Field::new("name", t("ホスト名", "Name of the host"), FieldType::Text).required(),
+            Field::new("change", t("変化", "Change"), FieldType::Enum(AGENT_CHANGES)).required(),
+            // There is no agent yet when its token is made.
+            Field::new("agent_id", t("エージェントID", "Agent id"), FieldType::Text),
+            Field::new("certificate", t("証明書の指紋", "Fingerprint"), FieldType::Hash),
+            Field::new("clock_ahead", t("時計の進み", "Clock ahead"), SECONDS),
+        ],
+    },
+    RecordSpec {
+        ty: "house.rules_applied",
+        title: t("ルールの適用", "Rules applied"),
+        fields: &[
+            Field::new("edge", t("適用先", "Where"), FieldType::Text).required(),
+            Field::new("kind", t("ルールの種類", "Kind of rules"), FieldType::Text).required(),
+            Field::new("root", t("ルール一式の根", "Root of the rules"), FieldType::Hash)
+                .required(),
+            Field::new("serial", t("版", "Serial"), NUMBER),
+        ],
+    },
+];
+
+const SECONDS: FieldType = FieldType::Number { unit: "s", min: -(1 << 40), max: 1 << 40 };
+
+const fn change(value: &'static str, ja: &'static str, en: &'static str) -> Choice {
+    Choice { value, label: t(ja, en) }
+}
+
+const AGENT_CHANGES: &[Choice] = &[
+    change("token_made", "登録トークンの発行", "Enrolment token made"),
+    change("enrolled", "登録", "Enrolled"),
+    change("enrolled_again", "再登録（証明書の再発行）", "Enrolled again, new certificate"),
+    change("renewed", "証明書の更新", "Certificate renewed"),
+    change("revoked", "失効", "Revoked"),
+    change("silent", "連絡が途絶えた", "Fell silent"),
+    change("returned", "連絡が戻った", "Came back"),
+    change("clock_off", "時計のずれ", "Clock is off"),
+    change("clock_right", "時計のずれの解消", "Clock is right again"),
 ];
 
 /// Accounts are named by id only; `unknown` stands for names that no account has.

@@ -367,7 +367,7 @@ try {
     "/register/task/task", "/register/asset/intel_source", "/register/asset/intel_source/new",
     "/register/decision/target", detail, `${detail}/edit`, "/records", "/records?type=isms.attested",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
-    record, "/ledger", "/work", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
+    record, "/ledger", "/work", "/agents", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );
   // Narrow is dark and wide is light. Markup is the same in both languages, so axe, which takes
   // longest, runs in one language for each width and colour scheme.

@@ -77,6 +77,8 @@ pub enum CliError {
     #[error(transparent)]
     Config(#[from] Box<crate::config::ConfigError>),
     #[error(transparent)]
+    Edge(#[from] edge::EdgeError),
+    #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Backup(#[from] crate::backup::BackupError),

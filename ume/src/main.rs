@@ -1,5 +1,6 @@
 //! The front door: command line, configuration, wiring. No logic.
 
+mod agents;
 mod backup;
 mod config;
 mod data;
@@ -54,6 +55,8 @@ enum Command {
         /// Address to listen on [default: 127.0.0.1:8620]
         #[arg(long)]
         listen: Option<std::net::SocketAddr>,
+        #[command(flatten)]
+        edge: Box<agents::EdgeOptions>,
         /// Requests of the API that one token, session or address may send in a minute
         #[arg(long, value_name = "N", default_value_t = web::api::limit::PER_MINUTE)]
         api_rate: u32,
@@ -86,6 +89,11 @@ enum Command {
     Db {
         #[command(subcommand)]
         command: db::DbCommand,
+    },
+    /// Machines that deliver to this centre
+    Agent {
+        #[command(subcommand)]
+        command: agents::AgentCommand,
     },
     /// Accounts: who may sign in, in which role
     User {
@@ -294,6 +302,7 @@ impl Command {
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Demo(_)
+            | Command::Agent { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,
         }
@@ -305,7 +314,13 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
     log_to_stderr(settings.config.log.as_ref().map(|l| l.0.as_str()));
     let place = &settings.place;
     match command {
-        Command::Serve { listen, api_rate, .. } => serve::run(&settings, listen, api_rate).await,
+        Command::Serve { edge, .. } if edge.roles == agents::Roles::Agent => {
+            agents::run_agent(&settings, *edge).await
+        }
+        Command::Serve { listen, edge, api_rate, .. } => {
+            serve::run(&settings, listen, api_rate, &edge).await
+        }
+        Command::Agent { command } => agents::run(command).await,
         Command::Setup { admin, password_file, .. } => setup(place, &admin, &password_file).await,
         Command::Status { format, producers, .. } => status(place, format, producers).await,
         Command::Demo(args) => demo::run(args).await,

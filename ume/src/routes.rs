@@ -12,6 +12,7 @@ use crate::{events, intake_http, jobs_page};
 pub fn table() -> Vec<Route> {
     let mut routes = web::routes();
     routes.extend(isms::pages::routes());
+    routes.extend(edge::pages::routes());
     let (read, administer) = (Access::Action(Action::Read), Access::Action(Action::Administer));
     let run = t("ジョブを今すぐ実行", "Run a job now");
     let take = t("イベントの受信（NDJSON）", "Take events (NDJSON)");

@@ -8,7 +8,9 @@ use std::{
 };
 
 use crate::{
-    CliError, config, data, intake,
+    CliError,
+    agents::{self, EdgeOptions},
+    config, data, intake,
     jobs_page::Services,
     rooms::ROOMS,
     routes,
@@ -50,6 +52,7 @@ pub async fn run(
     settings: &Settings,
     listen: Option<SocketAddr>,
     api_rate: u32,
+    options: &EdgeOptions,
 ) -> Result<ExitCode, CliError> {
     let folder = &settings.place.folder;
     let default = || config::LISTEN.parse().ok();
@@ -76,7 +79,7 @@ pub async fn run(
         rooms: ROOMS.to_vec(),
         hall: &isms::SPEC,
         setup: Mutex::new(token.clone()),
-        secure: false,
+        secure: options.tls_local_ca || options.tls_cert.is_some(),
         demo,
         changed: tokio::sync::Notify::new(),
         people: web::people::People::default(),
@@ -101,6 +104,14 @@ pub async fn run(
         false => intake::follow(&stream, &settings.config.intake, bound, &shutdown),
     };
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
+    let edges = agents::start(folder, options, &house).await?;
+    let delivering = agents::watch(house.clone(), stream.clone(), edges.centre.clone());
+    followers.push(tokio::spawn(delivering));
+    let transport = edge::transport::Transport {
+        trusted: options.trusted_proxy.clone(),
+        tls: edges.config.is_some(),
+        hsts: options.tls_cert.is_some(),
+    };
     let titles = JOBS.iter().map(|job| (job.row(), job.title)).collect();
     let services = Arc::new(Services::new(titles));
     let schedule = Schedule::new(ctx.clone(), JOBS, random()?);
@@ -109,10 +120,14 @@ pub async fn run(
     let running = tokio::spawn(running);
     let app = web::finish(routes::table(), house.clone())
         .layer(axum::Extension(board))
+        .layer(axum::Extension(edges.about.clone()))
         .layer(axum::Extension(services))
         .layer(axum::Extension(intake::http(stream, &settings.config.intake)));
-    announce(address, token.as_deref());
-    let outcome = serve(listener, app).await.map_err(|e| CliError::Listen(listen, e));
+    let app = edge::transport::behind(app, transport);
+    announce(address, token.as_deref(), edges.config.is_some());
+    let served = serve(listener, app, edges.config.clone()).await;
+    let outcome = served.map_err(|e| CliError::Listen(listen, e));
+    drop(edges);
     let _ = end.send(true);
     for task in followers.into_iter().chain([schedule, running]) {
         task.abort();
@@ -132,13 +147,26 @@ async fn farewell(house: &web::House) {
 }
 
 /// Serves until the signal, and then for a moment those who are still being served.
-async fn serve(listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+async fn serve(
+    listener: tokio::net::TcpListener,
+    app: axum::Router,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> std::io::Result<()> {
     let (told, mut tell) = tokio::sync::watch::channel(false);
-    let served = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let stop = async move {
         stopped().await;
         let _ = told.send(true);
-    });
+    };
+    let served = async move {
+        let Some(config) = tls else {
+            let service = app.into_make_service_with_connect_info::<SocketAddr>();
+            return axum::serve(listener, service).with_graceful_shutdown(stop).await;
+        };
+        let limits = edge::listen::Limits::default();
+        let listener = edge::listen::TlsListener::new(listener, config, Arc::default(), limits)?;
+        let service = app.into_make_service_with_connect_info::<edge::listen::Peer>();
+        axum::serve(listener, service).with_graceful_shutdown(stop).await
+    };
     tokio::select! {
         outcome = served => outcome,
         () = async {
@@ -177,11 +205,12 @@ pub fn random() -> Result<String, CliError> {
     Ok(hex::encode(bytes))
 }
 
-fn announce(address: SocketAddr, token: Option<&str>) {
+fn announce(address: SocketAddr, token: Option<&str>, tls: bool) {
     // Passkeys refuse IP addresses, so the name is what people should bookmark.
     let host =
         if address.ip().is_loopback() { "localhost".to_owned() } else { address.ip().to_string() };
-    let base = format!("http://{host}:{}", address.port());
+    let scheme = if tls { "https" } else { "http" };
+    let base = format!("{scheme}://{host}:{}", address.port());
     let mut text = format!("Ume 梅  {base}\n");
     if let Some(token) = token {
         let link = format!("{base}/setup?token={token}");
@@ -191,7 +220,7 @@ fn announce(address: SocketAddr, token: Option<&str>) {
     crate::print(&text);
 }
 
-async fn stopped() {
+pub async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;

@@ -54,16 +54,6 @@ const NEVER_FAIL: &[&str] =
 /// own attributes. There the assurance of records has nothing to say.
 const WITHOUT_RECORDS: &[&str] = &["7.4/matsu-3", "7.4/matsu-4", "8.12/matsu-7"];
 
-/// The house's own record, which no room declares: which rules of a kind are at work.
-const RULES_APPLIED: RecordSpec = RecordSpec {
-    ty: "house.rules_applied",
-    title: t("適用", "Applied"),
-    fields: &[
-        Field::new("kind", t("種類", "Kind"), FieldType::Text),
-        Field::new("root", t("根", "Root"), FieldType::Hash),
-    ],
-};
-
 const START: Timestamp = Timestamp(1_795_600_000_000_000);
 const HALF_HOUR: i64 = 1_800_000_000;
 /// Broken values tried for one condition; another way to pass may accept some of them.
@@ -295,8 +285,7 @@ fn kind_spec(table: Table, id: &str) -> Option<&'static KindSpec> {
 }
 
 fn record_spec(ty: &str) -> Option<&'static RecordSpec> {
-    let outside = [&RULES_APPLIED];
-    specs().flat_map(|r| r.records).chain(outside).find(|r| r.ty == ty)
+    specs().flat_map(|r| r.records).find(|r| r.ty == ty)
 }
 
 // --- values that meet or break conditions -------------------------------------------------------
@@ -1103,7 +1092,7 @@ fn what_a_check_reads_is_declared() {
     for criterion in ROOMS.iter().flat_map(|r| r.criteria) {
         let id = criterion.id;
         for ty in criterion.check.reads() {
-            if record_spec(ty).is_none() && ty != "house.rules_applied" {
+            if record_spec(ty).is_none() {
                 wrong.insert(format!("{id}: record type {ty} is declared nowhere"));
             }
         }

@@ -208,6 +208,18 @@ impl Ledger {
         self.signer.verifier_key().to_string()
     }
 
+    /// A note over another text than a checkpoint, signed with the same key. The text must not begin
+    /// with the ledger's name, or it could pass for a checkpoint.
+    pub fn sign(&self, text: &str) -> Result<String, LedgerError> {
+        if text.lines().next() == Some(self.signer.name()) {
+            let why = "it begins like a checkpoint";
+            return Err(NoteError::Malformed { what: "note", why }.into());
+        }
+        let mut note = merkle::SignedNote::new(text)?;
+        note.sign(&self.signer)?;
+        Ok(note.to_string())
+    }
+
     /// Folder of the ledger.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -9,6 +9,7 @@
 
 mod about;
 mod accounts;
+mod agents;
 mod api;
 mod changes;
 mod db;
@@ -30,6 +31,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use model::{Id, Timestamp};
 
 pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
+pub use agents::{Agent, EnrolError, Enrolment};
 pub use api::{ApiToken, Once, RecordFilter};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
@@ -174,6 +176,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 4,
         sqlite: include_str!("../migrations/sqlite/0004_shred.sql"),
         postgres: include_str!("../migrations/postgres/0004_shred.sql"),
+    },
+    Migration {
+        number: 5,
+        sqlite: include_str!("../migrations/sqlite/0005_agents.sql"),
+        postgres: include_str!("../migrations/postgres/0005_agents.sql"),
     },
     Migration {
         number: 6,

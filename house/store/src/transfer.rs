@@ -116,6 +116,30 @@ const JOB: &[&str] = &[
     "owner",
 ];
 
+const ENROLMENT: &[&str] = &[
+    "token_hash",
+    "name",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "used_at",
+    "agent",
+    "key_hash",
+];
+const AGENT: &[&str] = &[
+    "id",
+    "name",
+    "asset",
+    "fingerprint",
+    "previous",
+    "state",
+    "created_at",
+    "expires_at",
+    "last_seen",
+    "revoked_at",
+    "record_sequence",
+];
+
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
     name: &'static str,
@@ -170,6 +194,8 @@ const TABLES: &[TableSpec] = &[
     spec("job", JOB, &["name"]),
     spec("setting", &["name", "value"], &["name"]),
     spec("tally", &["name", "amount"], &["name"]),
+    spec("enrolment", ENROLMENT, &["token_hash"]),
+    spec("agent", AGENT, &["id"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.

@@ -94,6 +94,11 @@ async fn fill(store: &Store, seed: u64) {
         "INSERT INTO identity (issuer, subject, account, created_at) VALUES ('i', 's', 'a', 1)",
         "INSERT INTO oidc_flow (state_hash, nonce, verifier, back, created_at) \
          VALUES ('h', 'n', 'v', '/', 1)",
+        "INSERT INTO enrolment (token_hash, name, created_at, created_by, expires_at, used_at, \
+         agent, key_hash) VALUES ('h', '機器', 1, '梅子', 9007199254740993, NULL, NULL, NULL)",
+        "INSERT INTO agent (id, name, asset, fingerprint, previous, state, created_at, expires_at, \
+         last_seen, revoked_at, record_sequence) \
+         VALUES ('i', '機器', 'a', 'f', '', 'active', 1, 9007199254740993, 2, NULL, 7)",
     ] {
         tx.execute(sql, &[]).await.unwrap();
     }

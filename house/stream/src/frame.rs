@@ -107,6 +107,11 @@ impl LineFramer {
         out
     }
 
+    /// Whether a message has begun and not ended.
+    pub fn within(&self) -> bool {
+        !matches!(self.state, State::Start)
+    }
+
     /// The unfinished message at the end of the stream, if there is one.
     pub fn end(&mut self) -> Option<Piece> {
         let mut out = Vec::new();

@@ -13,7 +13,8 @@
 //! | `stream` | the handle that ties them |
 //! | `intake` | async: files, journal, syslog; the only clock |
 //!
-//! Invariants: what was acknowledged survives `kill -9`; raw bytes are kept beside every decoded text;
+//! Invariants: what was acknowledged survives `kill -9`; a line of a file or journal is in it once, since
+//! the place it was read from stands in its own frame (`marks`); raw bytes are kept beside every decoded text;
 //! parsers do no I/O and take time and zone as arguments; everything has a limit.
 
 pub mod archive;
@@ -25,6 +26,8 @@ mod event;
 mod files;
 mod frame;
 pub mod intake;
+mod marks;
+mod numbered;
 pub mod parse;
 pub mod search;
 mod spool;
@@ -37,6 +40,8 @@ pub use decode::{Encoding, decode};
 pub use error::{Error, Result};
 pub use event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine};
 pub use frame::{Framing, LineFramer, Piece};
+pub use marks::Marked;
+pub use numbered::{Numbered, Outgoing, SequenceAck};
 pub use parse::parse;
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};

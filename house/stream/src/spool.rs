@@ -41,6 +41,8 @@ impl Default for SpoolLimits {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub payloads: Vec<Vec<u8>>,
+    /// Offset after each payload: unique and rising over the life of the folder.
+    pub ends: Vec<u64>,
     pub next: u64,
     /// Bytes that could not be read because a closed segment is damaged.
     pub damaged_bytes: u64,
@@ -220,6 +222,7 @@ impl Snapshot {
                 batch.next += (HEADER + payload.len()) as u64;
                 taken += HEADER + payload.len();
                 batch.payloads.push(payload.to_vec());
+                batch.ends.push(batch.next);
                 rest = after;
             }
             if batch.next >= to || taken >= max_bytes {

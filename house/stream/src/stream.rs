@@ -1,6 +1,6 @@
 //! The handle: ingest, flush, count.
 //!
-//! A folder holds `lock`, `spool/`, `archive/`, `state/`, `counters.json` and, during a flush,
+//! A folder holds `lock`, `spool/`, `archive/`, `counters.json`, perhaps an older `state/`, and, during a flush,
 //! `flush.json`: the range being archived, so that a flush cut off by a crash is repeated over the same
 //! range, finds its segments by name and writes none twice.
 //!
@@ -24,6 +24,7 @@ use crate::{
     error::{At, Error, Result},
     event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine},
     files::{read_json, write_json},
+    marks::Marked,
     parse::parse,
     search::{Query, SearchResult, search},
     spool::{Snapshot, Spool, SpoolLimits},
@@ -64,30 +65,38 @@ pub struct Ack {
 /// A stream of events in a folder; clones share it. Calls block on the disk: use a blocking task.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     folder: PathBuf,
-    limits: Limits,
+    pub(crate) limits: Limits,
     archive: Archive,
     state: Mutex<State>,
     /// One flush at a time; intake goes on meanwhile.
-    flush: Mutex<()>,
+    pub(crate) flush: Mutex<()>,
     _lock: File,
 }
 
 #[derive(Debug)]
-struct State {
-    spool: Spool,
-    sources: BTreeMap<String, Counters>,
+pub(crate) struct State {
+    pub(crate) spool: Spool,
+    pub(crate) sources: BTreeMap<String, Counters>,
+    /// Highest sequence taken of each sender that numbers its lines.
+    pub(crate) origins: BTreeMap<String, u64>,
+    /// Where each intake goes on reading, by the intake's name.
+    pub(crate) marks: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Saved {
     counted_to: u64,
     sources: BTreeMap<String, Counters>,
+    #[serde(default)]
+    origins: BTreeMap<String, u64>,
+    #[serde(default)]
+    marks: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -106,8 +115,9 @@ impl Stream {
         let lock = lock(&folder.join("lock"))?;
         let spool = Spool::open(&folder.join("spool"), limits.spool)?;
         let archive = Archive::open(&folder.join("archive"))?;
-        let sources = recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
-        let state = Mutex::new(State { spool, sources });
+        let saved = recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
+        let Saved { sources, origins, marks, .. } = saved;
+        let state = Mutex::new(State { spool, sources, origins, marks });
         let (folder, flush) = (folder.to_path_buf(), Mutex::new(()));
         Ok(Stream { inner: Arc::new(Inner { folder, limits, archive, state, flush, _lock: lock }) })
     }
@@ -115,21 +125,36 @@ impl Stream {
     /// Stores lines durably, then counts them. Over-long and empty lines and a full spool are refused,
     /// counted and said in the result; an error means that nothing is known to be stored.
     pub fn ingest(&self, source: &str, lines: Vec<RawLine>, now: Timestamp) -> Result<Ack> {
+        let lines = lines.into_iter().map(|line| Marked { line, position: None });
+        self.store("", source, lines.collect(), now)
+    }
+
+    /// Stores lines, and with each of them where `intake` goes on reading after it.
+    pub(crate) fn store(
+        &self,
+        intake: &str,
+        source: &str,
+        lines: Vec<Marked>,
+        now: Timestamp,
+    ) -> Result<Ack> {
         let mut state = self.state();
         self.check_source(&state, source)?;
         let mut ack = Ack::default();
         let (mut payloads, mut bytes) = (Vec::with_capacity(lines.len()), 0u64);
-        for line in &lines {
+        for Marked { line, position } in &lines {
             if line.bytes.is_empty() {
                 *ack.refused.entry("empty".to_owned()).or_default() += 1;
             }
-            for piece in pieces(line) {
+            let pieces = pieces(line);
+            let last = pieces.len().saturating_sub(1);
+            for (at, piece) in pieces.into_iter().enumerate() {
                 if piece.part > MAX_PARTS {
                     *ack.refused.entry("line too long".to_owned()).or_default() += 1;
                     continue;
                 }
                 bytes += piece.bytes.len() as u64;
-                payloads.push(encode(&piece, source, now));
+                let mark = position.as_deref().filter(|_| at == last);
+                payloads.push(encode(&piece, source, now, &Tag::mark(intake, mark)));
             }
         }
         let count = payloads.len() as u64;
@@ -144,6 +169,9 @@ impl Stream {
         counters.store(ack.stored, if ack.stored > 0 { bytes } else { 0 });
         for (reason, lines) in &ack.refused {
             counters.refuse(reason, *lines);
+        }
+        if let Some(position) = lines.iter().rev().find_map(|line| line.position.as_ref()) {
+            state.marks.insert(intake.to_owned(), position.clone());
         }
         ack.end = state.spool.end();
         if !ack.refused.is_empty() {
@@ -210,7 +238,7 @@ impl Stream {
         self.inner.folder.join("archive")
     }
 
-    /// Where an intake keeps its position.
+    /// Where intakes kept their positions before these stood in the spool; only read.
     pub fn state_folder(&self) -> PathBuf {
         self.inner.folder.join("state")
     }
@@ -259,7 +287,7 @@ impl Stream {
         Ok((events, batch.next))
     }
 
-    fn check_source(&self, state: &State, source: &str) -> Result<()> {
+    pub(crate) fn check_source(&self, state: &State, source: &str) -> Result<()> {
         let fits = (1..=128).contains(&source.len()) && !source.chars().any(char::is_control);
         if !fits {
             return Err(Error::SourceName { name: source.chars().take(128).collect() });
@@ -271,12 +299,14 @@ impl Stream {
         Ok(())
     }
 
-    fn save_counters(&self, state: &State) -> Result<()> {
-        let saved = Saved { counted_to: state.spool.end(), sources: state.sources.clone() };
+    pub(crate) fn save_counters(&self, state: &State) -> Result<()> {
+        let (sources, origins) = (state.sources.clone(), state.origins.clone());
+        let marks = state.marks.clone();
+        let saved = Saved { counted_to: state.spool.end(), sources, origins, marks };
         write_json(&self.inner.folder.join("counters.json"), &saved)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -290,18 +320,28 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<BTreeMap<String, Counters>> {
-    let saved = read_json::<Saved>(path)?.unwrap_or_default();
-    let (mut sources, mut from) = (saved.sources, saved.counted_to);
-    while from < end {
-        let batch = spool.read(from, end, REPLAY_BYTES)?;
+/// What was saved, and what the spool got since.
+fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<Saved> {
+    let mut saved = read_json::<Saved>(path)?.unwrap_or_default();
+    while saved.counted_to < end {
+        let batch = spool.read(saved.counted_to, end, REPLAY_BYTES)?;
         for frame in batch.payloads.iter().filter_map(|payload| decode(payload)) {
-            let counters = sources.entry(frame.source).or_default();
+            let counters = saved.sources.entry(frame.source).or_default();
             counters.store(1, frame.line.bytes.len() as u64);
+            match frame.tag {
+                Tag::Number(origin, sequence) => {
+                    let known = saved.origins.entry(origin).or_default();
+                    *known = sequence.max(*known);
+                }
+                Tag::Mark(intake, position) => {
+                    saved.marks.insert(intake, position);
+                }
+                Tag::None => {}
+            }
         }
-        from = batch.next;
+        saved.counted_to = batch.next;
     }
-    Ok(sources)
+    Ok(saved)
 }
 
 /// A line as pieces of at most [`MAX_LINE_BYTES`], numbered from 1 if there are several; one piece
@@ -315,34 +355,76 @@ fn pieces(line: &RawLine) -> Vec<RawLine> {
     numbered.map(|(part, bytes)| RawLine { bytes: bytes.to_vec(), part, ..line.clone() }).collect()
 }
 
-struct Frame {
-    line: RawLine,
-    source: String,
-    arrived: Timestamp,
+pub(crate) struct Frame {
+    pub(crate) line: RawLine,
+    pub(crate) source: String,
+    pub(crate) arrived: Timestamp,
+    tag: Tag,
 }
 
-/// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`.
-fn encode(line: &RawLine, source: &str, now: Timestamp) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 32);
+/// What a frame says beside its line: durable exactly when the line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tag {
+    None,
+    /// Who numbered the line, and its number.
+    Number(String, u64),
+    /// Which intake read the line, and where it goes on after it.
+    Mark(String, String),
+}
+
+impl Tag {
+    fn mark(intake: &str, position: Option<&str>) -> Tag {
+        position.map_or(Tag::None, |position| Tag::Mark(intake.to_owned(), position.to_owned()))
+    }
+}
+
+/// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`; with a
+/// number it begins with 2, and `origin len u8, origin | sequence u64` stands before the bytes; with a
+/// mark it begins with 3, and `intake len u8, intake | position len u8, position` stands there.
+pub(crate) fn encode(line: &RawLine, source: &str, now: Timestamp, tag: &Tag) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 64);
     let format = Format::ALL.iter().position(|f| *f == line.format).unwrap_or(0);
-    out.extend([1, format as u8]);
+    let (version, tags): (u8, &[&str]) = match tag {
+        Tag::None => (1, &[]),
+        Tag::Number(origin, _) => (2, &[origin]),
+        Tag::Mark(intake, position) => (3, &[intake, position]),
+    };
+    out.extend([version, format as u8]);
     out.extend(line.part.to_le_bytes());
     out.extend(now.0.to_le_bytes());
-    for text in [source, line.peer.as_deref().unwrap_or_default()] {
+    let texts = [source, line.peer.as_deref().unwrap_or_default()];
+    for text in texts.iter().chain(tags) {
         let bytes = &text.as_bytes()[..text.floor_char_boundary(255)];
         out.push(bytes.len() as u8);
         out.extend(bytes);
+    }
+    if let Tag::Number(_, sequence) = tag {
+        out.extend(sequence.to_le_bytes());
     }
     out.extend(&line.bytes);
     out
 }
 
-fn decode(payload: &[u8]) -> Option<Frame> {
+pub(crate) fn decode(payload: &[u8]) -> Option<Frame> {
     let ([version, format], rest) = payload.split_first_chunk::<2>()?;
     let (part, rest) = rest.split_first_chunk::<2>()?;
     let (arrived, rest) = rest.split_first_chunk::<8>()?;
     let (source, rest) = short_text(rest)?;
     let (peer, rest) = short_text(rest)?;
+    let (tag, rest) = match version {
+        1 => (Tag::None, rest),
+        2 => {
+            let (origin, rest) = short_text(rest)?;
+            let (sequence, rest) = rest.split_first_chunk::<8>()?;
+            (Tag::Number(origin, u64::from_le_bytes(*sequence)), rest)
+        }
+        3 => {
+            let (intake, rest) = short_text(rest)?;
+            let (position, rest) = short_text(rest)?;
+            (Tag::Mark(intake, position), rest)
+        }
+        _ => return None,
+    };
     let line = RawLine {
         bytes: rest.to_vec(),
         format: *Format::ALL.get(usize::from(*format))?,
@@ -350,7 +432,7 @@ fn decode(payload: &[u8]) -> Option<Frame> {
         part: u16::from_le_bytes(*part),
     };
     let arrived = Timestamp(i64::from_le_bytes(*arrived));
-    (*version == 1).then_some(Frame { line, source, arrived })
+    Some(Frame { line, source, arrived, tag })
 }
 
 fn short_text(bytes: &[u8]) -> Option<(String, &[u8])> {

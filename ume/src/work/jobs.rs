@@ -61,7 +61,7 @@ pub(crate) fn draft(ty: &str, subject: Option<Id>, at: Timestamp, facts: Json) -
     }
 }
 
-pub(super) async fn write(
+pub(crate) async fn write(
     store: &Store,
     actor: &str,
     draft: RecordDraft,
@@ -151,11 +151,13 @@ async fn source_status(ctx: Arc<Ctx>) -> Result<Json, CliError> {
         return Ok(json!({ "sources": 0 }));
     }
     let host = this_host(&ctx).await?;
-    let facts = sums(&counters, ctx.stream.pending());
+    // Sources of agents bear their host's name before a slash and are counted there.
+    let own: BTreeMap<_, _> = counters.into_iter().filter(|(s, _)| !s.contains('/')).collect();
+    let facts = sums(&own, ctx.stream.pending());
     let draft = draft("monitoring.source_status", Some(host), ctx.store.now(), facts.clone());
     write(&ctx.store, "system:monitoring.status", draft).await?;
     (ctx.wake)();
-    Ok(json!({ "sources": counters.len(), "received": facts["received"] }))
+    Ok(json!({ "sources": own.len(), "received": facts["received"] }))
 }
 
 /// Sums the counts of this machine's sources since the folder was made.

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::CliError;
 
 pub use jobs::JOBS;
-pub(crate) use jobs::{draft, record_levels, sums};
+pub(crate) use jobs::{draft, record_levels, sums, write};
 pub use schedule::Schedule;
 pub(crate) use services::archive_once;
 pub use services::run;

@@ -1,6 +1,7 @@
 //! Follows a log file over rotation and truncation.
 
 use std::{
+    fmt,
     fs::{self, File},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -10,11 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Shutdown, blocking, now, pause, room};
-use crate::{
-    Format, Framing, LineFramer, RawLine, Result, Stream,
-    error::At,
-    files::{read_json, write_json},
-};
+use crate::{Format, MAX_LINE_BYTES, Marked, RawLine, Result, Stream, error::At, files::read_json};
 
 const CHUNK_BYTES: u64 = 1 << 20;
 const HEAD_BYTES: u64 = 256;
@@ -28,13 +25,41 @@ struct Position {
     head_crc: u32,
 }
 
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.inode, self.offset, self.head_bytes, self.head_crc)
+    }
+}
+
+impl Position {
+    fn parse(text: &str) -> Option<Position> {
+        let mut parts = text.split(' ').map(str::parse::<u64>);
+        let mut next = || parts.next()?.ok();
+        let (inode, offset, head_bytes) = (next()?, next()?, next()?);
+        let head_crc = u32::try_from(next()?).ok()?;
+        Some(Position { inode, offset, head_bytes, head_crc })
+    }
+
+    /// Behind `offset` of the file that begins with `head`.
+    fn behind(&self, offset: u64, head: &[u8]) -> Position {
+        let mut position = Position { offset, ..self.clone() };
+        let most = head.len() as u64;
+        if position.head_bytes < most && position.head_bytes < offset {
+            position.head_bytes = offset.min(most);
+            position.head_crc = crc32c::crc32c(&head[..position.head_bytes as usize]);
+        }
+        position
+    }
+}
+
 /// A followed file.
 #[derive(Debug)]
 pub struct FileTail {
     path: PathBuf,
     source: String,
     format: Format,
-    state: PathBuf,
+    /// Name of its mark in the stream.
+    intake: String,
     backlog_bytes_max: u64,
     position: Option<Position>,
     /// Kept open, so that a renamed file can be read to its end.
@@ -54,10 +79,13 @@ impl FileTail {
         let name: String =
             source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let crc = crc32c::crc32c(format!("{source}\0{}", path.display()).as_bytes());
-        let state = stream.state_folder().join(format!("file-{name}-{crc:08x}.json"));
-        let position = read_json(&state)?;
+        let intake = format!("file-{name}-{crc:08x}");
+        let position = match stream.mark(&intake) {
+            Some(mark) => Position::parse(&mark),
+            None => read_json(&stream.state_folder().join(format!("{intake}.json")))?,
+        };
         let (path, source) = (path.to_path_buf(), source.to_owned());
-        Ok(FileTail { path, source, format, state, backlog_bytes_max, position, file: None })
+        Ok(FileTail { path, source, format, intake, backlog_bytes_max, position, file: None })
     }
 
     /// Follows until the end; one look a second.
@@ -102,15 +130,15 @@ impl FileTail {
         let mut position = self.position.clone().unwrap_or_default();
         position.inode = meta.ino();
         if meta.len() < position.offset || !same_head(file, &position) {
-            stream.lost(&self.source, "truncated: unknown number of lines", 1)?;
             (position.offset, position.head_bytes) = (0, 0);
+            self.lost(stream, &position, "truncated: unknown number of lines", 1)?;
         }
         let backlog = meta.len() - position.offset;
         if backlog > self.backlog_bytes_max {
             let to = meta.len() - self.backlog_bytes_max;
             let lines = skip(file, &mut position.offset, to).at("read", &self.path)?;
             tracing::warn!(source = self.source, lines, "skipped old backlog");
-            stream.lost(&self.source, "backlog", lines)?;
+            self.lost(stream, &position, "backlog", lines)?;
         }
         self.take(stream, position, false)
     }
@@ -125,11 +153,16 @@ impl FileTail {
         });
         if !known {
             if old.inode != 0 {
-                stream.lost(&self.source, "rotated away: unknown number of lines", 1)?;
+                let none = Position::default();
+                self.lost(stream, &none, "rotated away: unknown number of lines", 1)?;
             }
             return Ok(0);
         }
         self.take(stream, old.clone(), true)
+    }
+
+    fn lost(&self, stream: &Stream, position: &Position, cause: &str, lines: u64) -> Result<()> {
+        stream.lost_to(&self.intake, &position.to_string(), &self.source, cause, lines)
     }
 
     fn take(&mut self, stream: &Stream, mut position: Position, last: bool) -> Result<u64> {
@@ -144,23 +177,27 @@ impl FileTail {
             _ if last && at_end => bytes.len(),
             used => used,
         };
-        let lines = records(&bytes[..used], self.format);
-        let count = lines.len() as u64;
-        if !lines.is_empty() {
-            let ack = stream.ingest(&self.source, lines, now())?;
+        let records = records(&bytes[..used], self.format);
+        let count = records.len() as u64;
+        let (start, head) = (position.clone(), head(file, len));
+        let behind = |used: usize| start.behind(start.offset + used as u64, &head);
+        position = behind(used);
+        if !records.is_empty() {
+            let marked = records
+                .into_iter()
+                .map(|(line, end)| Marked { line, position: Some(behind(end).to_string()) });
+            let mut lines: Vec<Marked> = marked.collect();
+            if let Some(last) = lines.last_mut() {
+                last.position = Some(position.to_string());
+            }
+            let ack = stream.ingest_marked(&self.intake, &self.source, lines, now())?;
             if ack.refused.contains_key("spool full") {
                 tracing::warn!(source = self.source, "lines refused, the spool is full");
             }
+        } else if self.position.as_ref() != Some(&position) {
+            stream.set_mark(&self.intake, &position.to_string())?;
         }
-        position.offset += used as u64;
-        if position.head_bytes < HEAD_BYTES {
-            position.head_bytes = position.offset.min(HEAD_BYTES);
-            position.head_crc = head_crc(file, position.head_bytes).unwrap_or(0);
-        }
-        if self.position.as_ref() != Some(&position) {
-            write_json(&self.state, &position)?;
-            self.position = Some(position);
-        }
+        self.position = Some(position);
         Ok(if count == 0 { u64::from(used > 0) } else { count })
     }
 }
@@ -177,24 +214,34 @@ fn end_of_records(bytes: &[u8], format: Format) -> usize {
     if done { bytes.len() } else { whole }
 }
 
-fn records(bytes: &[u8], format: Format) -> Vec<RawLine> {
+/// The records, each with the offset behind it. A line that is too long comes in pieces.
+fn records(bytes: &[u8], format: Format) -> Vec<(RawLine, usize)> {
+    let mut out = Vec::new();
     if format == Format::AptHistory {
-        let text = |part: &[u8]| RawLine::with_format(part.trim_ascii().to_vec(), format);
-        let mut out = Vec::new();
         let mut start = 0;
         let ends = bytes.windows(2).enumerate().filter(|(_, w)| w == b"\n\n").map(|(at, _)| at);
         for end in ends.chain([bytes.len()]) {
-            out.push(text(&bytes[start..end.max(start)]));
+            let text = bytes[start..end.max(start)].trim_ascii().to_vec();
+            out.push((RawLine::with_format(text, format), end));
             start = end;
         }
-        out.retain(|line| !line.bytes.is_empty());
+        out.retain(|(line, _)| !line.bytes.is_empty());
         return out;
     }
-    let mut framer = LineFramer::new(Framing::Newline);
-    let mut pieces = framer.push(bytes);
-    pieces.extend(framer.end());
-    let line = |p: crate::Piece| RawLine { bytes: p.bytes, format, peer: None, part: p.part };
-    pieces.into_iter().map(line).collect()
+    let mut end = 0;
+    for whole in bytes.split_inclusive(|b| *b == b'\n') {
+        let line = whole.strip_suffix(b"\n").map_or(whole, |l| l.strip_suffix(b"\r").unwrap_or(l));
+        let first = u16::from(line.len() > MAX_LINE_BYTES);
+        for (part, piece) in (first..=u16::MAX).zip(line.chunks(MAX_LINE_BYTES)) {
+            let line = RawLine { bytes: piece.to_vec(), format, peer: None, part };
+            out.push((line, end + usize::from(part.max(1) - 1) * MAX_LINE_BYTES + piece.len()));
+        }
+        end += whole.len();
+        if let Some(last) = out.last_mut().filter(|_| !line.is_empty()) {
+            last.1 = end;
+        }
+    }
+    out
 }
 
 /// Counts the lines up to `to` and then on to the next line start.
@@ -218,6 +265,15 @@ fn skip(file: &File, offset: &mut u64, to: u64) -> std::io::Result<u64> {
 
 fn same_head(file: &File, position: &Position) -> bool {
     position.head_bytes == 0 || head_crc(file, position.head_bytes) == Some(position.head_crc)
+}
+
+/// What the file begins with.
+fn head(file: &File, len: u64) -> Vec<u8> {
+    let mut head = vec![0; len.min(HEAD_BYTES) as usize];
+    match file.read_exact_at(&mut head, 0) {
+        Ok(()) => head,
+        Err(_) => Vec::new(),
+    }
 }
 
 fn head_crc(file: &File, bytes: u64) -> Option<u32> {
@@ -293,5 +349,87 @@ mod tests {
             b"\nStart-Date: 1\nA: b\nEnd-Date: 2\n\nStart-Date: 3\nEnd-Date: 4\n\nStart-Date: 5\n";
         let end = end_of_records(text, Format::AptHistory);
         assert_eq!(records(&text[..end], Format::AptHistory).len(), 2);
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap().flatten() {
+            let (path, target) = (entry.path(), to.join(entry.file_name()));
+            if path.is_dir() {
+                copy(&path, &target);
+            } else {
+                fs::copy(&path, &target).unwrap();
+            }
+        }
+    }
+
+    fn texts(stream: &Stream) -> Vec<String> {
+        stream.flush(now()).unwrap();
+        let query = crate::Query { limit: 1_000, ..crate::Query::default() };
+        let found = stream.search(&query).unwrap();
+        let mut all: Vec<String> = found.events.into_iter().map(|e| e.message).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn killed_at_any_byte_of_a_batch_every_line_is_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let before = folder.path().join("before");
+        let mut written: Vec<String> = (10..16).map(|n| format!("line {n}")).collect();
+        fs::write(&path, written[..3].join("\n") + "\n").unwrap();
+        let open = |folder: &Path| Stream::open(folder, Limits::default()).unwrap();
+        let tail = |s: &Stream| FileTail::open(s, "x", &path, Format::Plain, 1 << 20).unwrap();
+        let stream = open(&before);
+        drain(&mut tail(&stream), &stream);
+        // Counters and consumed segments may be older or newer than the batch that is cut off.
+        stream.flush(now()).unwrap();
+        fs::write(&path, written.join("\n") + "\n\n").unwrap();
+        drain(&mut tail(&stream), &stream);
+        drop(stream);
+        written.sort();
+        let segment = fs::read_dir(before.join("spool")).unwrap().flatten().map(|e| e.path());
+        let segment =
+            segment.filter(|p| p.extension().is_some_and(|e| e == "spool")).max().unwrap();
+        let len = fs::metadata(&segment).unwrap().len();
+        assert!(len > 100);
+        // Every seventh byte meets every part of a frame: their lengths have no factor with 7.
+        for cut in (0..=len).step_by(7).chain([len]) {
+            let after = folder.path().join(format!("cut-{cut}"));
+            copy(&before, &after);
+            let torn = after.join("spool").join(segment.file_name().unwrap());
+            File::options().write(true).open(&torn).unwrap().set_len(cut).unwrap();
+            let stream = open(&after);
+            drain(&mut tail(&stream), &stream);
+            assert_eq!(texts(&stream), written, "cut at {cut} of {len}");
+            assert_eq!(stream.counters()["x"].received, 6, "cut at {cut}");
+            drop(stream);
+            fs::remove_dir_all(&after).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_position_of_an_older_version_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = Stream::open(folder.path(), Limits::default()).unwrap();
+        let path = folder.path().join("x.log");
+        fs::write(&path, "a\nb\n").unwrap();
+        let tail = || FileTail::open(&stream, "x", &path, Format::Plain, 1 << 20).unwrap();
+        let first = tail();
+        let inode = fs::metadata(&path).unwrap().ino();
+        let old = Position { inode, offset: 2, ..Position::default() };
+        let state = stream.state_folder().join(format!("{}.json", first.intake));
+        crate::files::write_json(&state, &old).unwrap();
+        assert_eq!(drain(&mut tail(), &stream), 1);
+        assert_eq!(drain(&mut tail(), &stream), 0);
+    }
+
+    #[test]
+    fn pieces_of_a_long_line_say_where_each_ends() {
+        let long = [vec![b'x'; MAX_LINE_BYTES + 3], b"\r\n\nshort\n".to_vec()].concat();
+        let all: Vec<_> =
+            records(&long, Format::Plain).into_iter().map(|(l, end)| (l.part, end)).collect();
+        assert_eq!(all, [(1, MAX_LINE_BYTES), (2, MAX_LINE_BYTES + 5), (0, long.len())]);
     }
 }

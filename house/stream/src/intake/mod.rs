@@ -1,8 +1,8 @@
 //! The async edge: files, journal and syslog into one [`Stream`]. The only clock of the crate is here.
 //!
 //! An intake that can wait (file, journal, TCP) waits while the spool is full; UDP cannot, and its lines
-//! are then refused and counted. Positions are saved after the acknowledgement: a crash between the two
-//! reads some lines twice, never none.
+//! are then refused and counted. File and journal write their position into the frame of each line (see
+//! `marks`), so a crash reads none twice and none never.
 
 mod file;
 mod journal;

@@ -1,0 +1,353 @@
+//! Agents: wiring of `ume serve --agents`, `ume serve --roles agent` and `ume agent`.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Subcommand;
+use edge::{agent::Collected, ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
+use serde_json::json;
+use web::{House, Shared};
+
+use crate::{
+    CliError, Format, data, intake,
+    place::Place,
+    print,
+    settings::{DataFolder, Settings},
+    work,
+};
+
+/// Record types that agents may write.
+const ACCEPTS: &[&str] = &["configuration.snapshot"];
+const STATUS_EVERY_HOURS: i64 = 1;
+const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
+const BACKLOG_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Subcommand)]
+pub enum AgentCommand {
+    /// Make a one-time token with which a machine enrols; prints it once
+    Token {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Name of the machine, as it shall stand in the register
+        #[arg(long)]
+        name: String,
+        /// How long the token is good
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=336))]
+        hours: i64,
+    },
+    /// List agents
+    List {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Output format
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Refuse an agent from now on; its open connections are cut within a second
+    Revoke {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Name or id
+        agent: String,
+    },
+}
+
+pub async fn run(command: AgentCommand) -> Result<ExitCode, CliError> {
+    match command {
+        AgentCommand::Token { data, name, hours } => {
+            edge::check_name(&name)?;
+            let place = Place::of(&data)?;
+            let store = place.open_current().await?;
+            let ca = HouseCa::open(&place.folder.join("ca"), &hostname(), store.now())?;
+            let token = Token::draw(&ca.fingerprint())?;
+            let ends = store.now().plus_hours(hours);
+            store.add_enrolment(token.secret(), &name, ends, "command line").await?;
+            print(&format!("{}\n", token.secret()));
+            store.db().close().await;
+            Ok(ExitCode::SUCCESS)
+        }
+        AgentCommand::List { data, format } => list(&Place::of(&data)?, format).await,
+        AgentCommand::Revoke { data, agent } => {
+            let store = Place::of(&data)?.open_current().await?;
+            let mut write = store.write("command line", "agent revoked", "").await?;
+            let count = write.revoke_agent(&agent).await?;
+            write.commit().await?;
+            store.db().close().await;
+            print(&format!("{count} revoked\n"));
+            Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::FAILED) })
+        }
+    }
+}
+
+async fn list(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+    let store = place.open_read_only().await?;
+    let agents = store.agents().await?;
+    let state = |agent: &store::Agent| match pages::standing(agent, store.now()) {
+        pages::Standing::Delivering => "delivering",
+        pages::Standing::Silent => "silent",
+        pages::Standing::Revoked => "revoked",
+    };
+    let time = |t: Option<model::Timestamp>| t.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
+    if format == Format::Json {
+        let all = agents.iter().map(|a| {
+            json!({
+                "id": a.id, "name": a.name, "asset": a.asset, "state": state(a),
+                "last_seen": a.last_seen, "expires_at": a.expires_at, "fingerprint": a.fingerprint,
+            })
+        });
+        let all: Vec<_> = all.collect();
+        print(&format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if format == Format::Csv {
+        print("id,name,state,last_seen,expires_at\n");
+    }
+    for a in &agents {
+        let (id, name, state) = (a.id, &a.name, state(a));
+        let (seen, ends) = (time(a.last_seen), a.expires_at.rfc3339());
+        print(&match format {
+            Format::Csv => format!("{id},{name},{state},{seen},{ends}\n"),
+            _ => format!("{name:<32} {state:<10} {seen:<25} {id}\n"),
+        });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This machine's name as the kernel knows it.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Options of `ume serve` that concern TLS and agents.
+#[derive(clap::Args)]
+pub struct EdgeOptions {
+    /// Also listen for agents here, for example 0.0.0.0:8621
+    #[arg(long, value_name = "ADDR")]
+    pub agents: Option<SocketAddr>,
+    /// Certificate chain of one's own for the pages, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls_local_ca")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of that certificate, PEM, mode 0600
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve the pages over TLS with a certificate of the house CA, made at the first start
+    #[arg(long)]
+    pub tls_local_ca: bool,
+    /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxy: Vec<edge::transport::Network>,
+    /// What this process is
+    #[arg(long, value_enum, default_value = "all")]
+    pub roles: Roles,
+    /// Agent: address of the centre, https://host:port
+    #[arg(long, value_name = "URL", required_if_eq("roles", "agent"))]
+    pub join: Option<String>,
+    /// Agent: file with the enrolment token; needed once
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Agent: log file to follow beside the usual ones
+    #[arg(long, value_name = "NAME=FILE", value_parser = name_and_file)]
+    pub follow: Vec<(String, PathBuf)>,
+    /// Agent: room for lines while the centre is away, MiB; when it is full, files and journal wait
+    #[arg(long, value_name = "N", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub spool_mib: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Roles {
+    /// The centre with everything
+    All,
+    /// Collects here and delivers to a centre
+    Agent,
+}
+
+fn name_and_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("write NAME=FILE")?;
+    edge::check_name(name).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+/// Runs as an agent until stopped or revoked.
+pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<ExitCode, CliError> {
+    let folder = &settings.place.folder;
+    data::create(folder)?;
+    let _lock = data::lock(folder)?;
+    let spool = folder.join("spool");
+    let mut limits = stream::Limits::default();
+    limits.spool.max_bytes = u64::from(options.spool_mib) << 20;
+    limits.spool.segment_bytes = limits.spool.segment_bytes.min(limits.spool.max_bytes / 4);
+    let opened = tokio::task::spawn_blocking(move || stream::Stream::open(&spool, limits));
+    let stream = opened.await.map_err(|e| stream::Error::Worker(e.to_string()))??;
+    let (_end, shutdown) = tokio::sync::watch::channel(false);
+    let config = &settings.config.intake;
+    let bound = intake::bind(config).await?;
+    let mut followers = intake::follow(&stream, config, bound, &shutdown);
+    for (name, path) in &options.follow {
+        let format = stream::Format::Auto;
+        let tail = stream::intake::FileTail::open(&stream, name, path, format, BACKLOG_BYTES_MAX)?;
+        let (stream, shutdown, name) = (stream.clone(), shutdown.clone(), name.clone());
+        followers.push(tokio::spawn(async move {
+            if let Err(error) = tail.run(stream, shutdown).await {
+                tracing::error!(%error, name, "the log file is no longer followed");
+            }
+        }));
+    }
+    let agent = edge::agent::run(edge::agent::Options {
+        url: options.join.unwrap_or_default(),
+        token: options.token_file,
+        data: folder.to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+        collect: Arc::new(collect),
+        stream,
+        now: Arc::new(stream::intake::now),
+    });
+    let outcome = tokio::select! {
+        outcome = agent => outcome,
+        () = crate::serve::stopped() => Ok(()),
+    };
+    followers.iter().for_each(tokio::task::JoinHandle::abort);
+    outcome?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn collect() -> Vec<Collected> {
+    let snapshot = configuration::work::collect::collect(Path::new("/"), true);
+    let facts = snapshot.facts().as_object().cloned().unwrap_or_default();
+    let payload = Some(snapshot.to_json().to_string());
+    vec![Collected { ty: "configuration.snapshot", facts, payload }]
+}
+
+/// The centre's parts that listen; the tasks end when this is dropped.
+pub struct Edges {
+    pub centre: Option<SharedCentre>,
+    pub about: pages::About,
+    /// For the pages, if TLS ends here.
+    pub config: Option<Arc<rustls::ServerConfig>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Edges {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// TLS for the pages and the listener for agents, as far as asked for.
+pub async fn start(
+    folder: &Path,
+    options: &EdgeOptions,
+    house: &Shared,
+) -> Result<Edges, CliError> {
+    let now = house.store.now();
+    let mut edges =
+        Edges { centre: None, about: pages::About(None), config: None, tasks: Vec::new() };
+    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) {
+        let identity = tls::identity_from_files(certificate, key)?;
+        if identity.ends <= now {
+            tracing::error!(path = %certificate.display(), "the certificate has ended");
+        }
+        edges.config = Some(tls::pages(tls::Served::new(identity)?)?);
+    }
+    if !options.tls_local_ca && options.agents.is_none() {
+        return Ok(edges);
+    }
+    let ca = HouseCa::open(&folder.join("ca"), &hostname(), now)?;
+    let fingerprint = ca.fingerprint();
+    let served = tls::Served::new(ca.server(now)?)?;
+    if options.tls_local_ca {
+        edges.config = Some(tls::pages(served.clone())?);
+        let path = folder.join("ca/ca.pem");
+        println!("house CA / ハウスCA: {} SHA-256 {fingerprint}", path.display());
+    }
+    let config = tls::agents(served.clone(), &ca)?;
+    let centre = edge::centre::Centre::new(house.clone(), ca, ACCEPTS);
+    edges.tasks.push(tokio::spawn(centre.clone().watch(served)));
+    if let Some(address) = options.agents {
+        let listener = tokio::net::TcpListener::bind(address).await;
+        let listener = listener.map_err(|e| CliError::Listen(address, e))?;
+        let port = listener.local_addr().map_or(address.port(), |a| a.port());
+        let connections = centre.connections.clone();
+        let tls =
+            listen::TlsListener::new(listener, config, connections, listen::Limits::default())
+                .map_err(|e| CliError::Listen(address, e))?;
+        let service = edge::centre::routes(centre.clone())
+            .into_make_service_with_connect_info::<listen::Peer>();
+        edges.tasks.push(tokio::spawn(async move {
+            if let Err(error) = axum::serve(tls, service).await {
+                tracing::error!(%error, "agents are no longer served");
+            }
+        }));
+        println!("agents / エージェント: port {port}, CA SHA-256 {fingerprint}");
+        edges.about = pages::About(Some(pages::Open { port, ca: fingerprint }));
+    }
+    edges.centre = Some(centre);
+    Ok(edges)
+}
+
+/// Lets agents in now that there is a stream for their lines, and writes once an hour the counts of
+/// each agent's host, by what is here and what the agent says was lost.
+pub async fn watch(house: Shared, stream: stream::Stream, centre: Option<SharedCentre>) {
+    let Some(centre) = centre else { return };
+    let _ = centre.stream.set(stream.clone());
+    loop {
+        tokio::time::sleep(STATUS_LOOK).await;
+        if let Err(error) = write_statuses(&house, &stream, &centre).await {
+            tracing::error!(%error, "counts of agents were not recorded");
+        }
+    }
+}
+
+async fn write_statuses(
+    house: &House,
+    stream: &stream::Stream,
+    centre: &SharedCentre,
+) -> Result<(), store::StoreError> {
+    let ty = "monitoring.source_status";
+    let counters = stream.counters();
+    for agent in house.store.agents().await?.iter().filter(|a| a.revoked_at.is_none()) {
+        if !due(house, ty, agent.asset, STATUS_EVERY_HOURS).await? {
+            continue;
+        }
+        let prefix = format!("{}/", agent.name);
+        let mut theirs: std::collections::BTreeMap<String, stream::Counters> = counters
+            .iter()
+            .filter(|(source, _)| source.starts_with(&prefix))
+            .map(|(source, counts)| (source.clone(), counts.clone()))
+            .collect();
+        let report = centre.report(agent.id).unwrap_or_default();
+        // What the agent lost or refused was received by it and never came here.
+        let mut far = stream::Counters::default();
+        let refused: u64 = report.refused.values().sum();
+        far.refused.insert("at the agent".to_owned(), refused);
+        far.received += refused;
+        let lost: u64 = report.lost.values().sum();
+        far.lost.insert("at the agent".to_owned(), lost);
+        far.received += lost;
+        theirs.insert(prefix, far);
+        let mut facts = work::sums(&theirs, report.pending_bytes);
+        let silent = pages::standing(agent, house.store.now()) == pages::Standing::Silent;
+        facts["silent"] = (silent || facts["received"] == 0).into();
+        let draft = work::draft(ty, Some(agent.asset), house.store.now(), facts);
+        work::write(&house.store, "system:monitoring.status", draft).await?;
+        house.wake();
+    }
+    Ok(())
+}
+
+/// Whether the newest record of this type about the subject is so old that another is due.
+async fn due(
+    house: &House,
+    ty: &str,
+    subject: model::Id,
+    hours: i64,
+) -> Result<bool, store::StoreError> {
+    let newest = house.store.newest_records(&[ty], Some(subject), 1).await?;
+    let now = house.store.now();
+    Ok(newest.first().is_none_or(|r| now.hours_since(r.observed_to) >= hours))
+}
