@@ -7,6 +7,11 @@ use store::Row;
 
 #[path = "../src/events.rs"]
 mod events;
+#[path = "../src/intake_http.rs"]
+mod intake_http;
+#[allow(dead_code)]
+#[path = "../src/jobs_page.rs"]
+mod jobs_page;
 #[path = "../src/rooms.rs"]
 mod rooms;
 #[path = "../src/routes.rs"]

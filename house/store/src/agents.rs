@@ -65,20 +65,6 @@ fn hash(token: &str) -> String {
 }
 
 impl Store {
-    /// Opens `ume.db` for writing beside a running server; never migrates it.
-    pub async fn open_beside(
-        folder: &std::path::Path,
-        clock: crate::Clock,
-    ) -> Result<Store, StoreError> {
-        let keys = Some(crate::Keys::new(&folder.join("keys")));
-        let db = crate::Db::sqlite(&folder.join("ume.db"), false).await?;
-        let store = Store::over(db, clock, keys);
-        if store.check_version().await? < crate::MIGRATIONS.last().map_or(0, |m| m.number) {
-            return Err(StoreError::Migrations);
-        }
-        Ok(store)
-    }
-
     /// Remembers a new token by its hash.
     pub async fn add_enrolment(
         &self,
