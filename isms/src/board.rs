@@ -32,16 +32,30 @@ pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board
     let now = store.now();
     let criteria: Vec<&Criterion> = rooms.iter().flat_map(|r| r.criteria).collect();
     let evidence = Evidence::load(store, &criteria, now).await?;
+    let verdicts =
+        criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect::<Vec<_>>();
+    assemble(store, rooms, verdicts, now).await
+}
+
+/// Puts verdicts, in the order of the rooms' criteria, together to a board.
+pub(crate) async fn assemble(
+    store: &Store,
+    rooms: &[&'static RoomSpec],
+    verdicts: Vec<Verdict>,
+    now: Timestamp,
+) -> Result<Board, StoreError> {
+    let targets: std::collections::BTreeMap<String, String> =
+        store.settings("target/").await?.into_iter().collect();
+    let mut verdicts = verdicts.into_iter();
     let mut controls = Vec::with_capacity(rooms.len());
     for spec in rooms {
-        let verdicts: Vec<Verdict> =
-            spec.criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect();
-        let target = store.setting(&target_setting(spec)).await?;
+        let verdicts: Vec<Verdict> = verdicts.by_ref().take(spec.criteria.len()).collect();
+        let target = targets.get(&target_setting(spec)).and_then(|name| Level::parse(name));
         controls.push(Control {
             spec,
             level: evaluate::level(spec, &verdicts),
             level_by_slides: evaluate::level_by_slides(spec, &verdicts),
-            target: target.and_then(|name| Level::parse(&name)).unwrap_or(Level::None),
+            target: target.unwrap_or(Level::None),
             valid_until: evaluate::level_valid_until(spec, &verdicts),
             verdicts,
         });

@@ -6,6 +6,7 @@
 pub mod board;
 pub mod evaluate;
 pub mod evidence;
+pub mod keeper;
 pub mod norms;
 pub mod pages;
 mod spec;
@@ -14,4 +15,5 @@ pub mod status;
 pub use board::{Board, Control, compute, fill, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
+pub use keeper::Keeper;
 pub use spec::SPEC;

@@ -248,6 +248,36 @@ const OTHERS: &[KindSpec] = &[
         t("目標レベル", "Target level"),
         t("管理策の目標レベルの決定。", "Sets the target level of a control."),
     ),
+    KindSpec {
+        id: "shred",
+        table: Table::Decision,
+        title: t("消去の決定", "Shredding"),
+        help: t(
+            "記録の付属データと、台帳の個人情報の項目を消去する決定。取り消せない。",
+            "Has payloads of records and personal fields of rows shredded. It cannot be undone.",
+        ),
+        fields: &[
+            Field::new("records", t("記録の識別子", "Ids of records"), FieldType::List),
+            Field::new("rows", t("台帳の行（表/識別子）", "Rows (table/id)"), FieldType::List),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "fork",
+        table: Table::Decision,
+        title: t("証跡の分岐の決定", "Fork of the ledger"),
+        help: t(
+            "古いバックアップから復元した後、公開済みの証跡の末尾を放棄する決定。",
+            "Gives up the published end of the ledger after an old backup was restored.",
+        ),
+        fields: &[Field::new(
+            "published_size",
+            t("放棄するチェックポイントの葉の数", "Leaves of the checkpoint given up"),
+            NUMBER,
+        )
+        .required()],
+        version: 1,
+    },
     norm(
         "annex_a",
         t("附属書Aの管理策", "Annex A control"),
@@ -325,6 +355,29 @@ const RECORDS: &[RecordSpec] = &[
                 .required(),
             Field::new("document", t("文書", "Document"), FieldType::Text).required(),
             Field::new("rows", t("行数", "Rows"), NUMBER),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.shredded",
+        title: t("消去", "Shredding"),
+        fields: &[
+            Field::new("records", t("記録", "Records"), FieldType::List),
+            Field::new("rows", t("台帳の行", "Rows"), FieldType::List),
+            Field::new("decision", t("決定", "Decision"), FieldType::Text).required(),
+            Field::new("cohort", t("期限の区分", "Expiry cohort"), FieldType::Text),
+            Field::new("epoch", t("破棄した鍵の世代", "Epoch of the destroyed key"), NUMBER),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.ledger_forked",
+        title: t("証跡の分岐", "Fork of the ledger"),
+        fields: &[
+            Field::new("decision", t("決定", "Decision"), FieldType::Text).required(),
+            Field::new("published_size", t("公開済みの葉の数", "Published leaves"), NUMBER)
+                .required(),
+            Field::new("published_root", t("公開済みのルート", "Published root"), FieldType::Hash)
+                .required(),
+            Field::new("size", t("残った葉の数", "Leaves left"), NUMBER).required(),
         ],
     },
     RecordSpec {

@@ -33,9 +33,10 @@ pub struct Session {
     pub seen_at: Timestamp,
 }
 
-const ACCOUNT: &str = "a.id, a.login, a.role, a.password, a.totp, a.totp_step, a.disabled";
+pub(crate) const ACCOUNT: &str =
+    "a.id, a.login, a.role, a.password, a.totp, a.totp_step, a.disabled";
 
-fn hash(token: &str) -> String {
+pub(crate) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
@@ -164,7 +165,7 @@ impl Store {
     }
 }
 
-fn decode(v: &[Val]) -> Result<Account, StoreError> {
+pub(crate) fn decode(v: &[Val]) -> Result<Account, StoreError> {
     Ok(Account {
         id: parse_id(v[0].text()?)?,
         login: v[1].text()?.to_owned(),

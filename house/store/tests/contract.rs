@@ -46,15 +46,18 @@ impl Fixture {
         let (host, _) = base.rsplit_once('/').unwrap();
         let url = format!("{host}/{name}?{query}");
         let (time, clock) = ticking();
-        let store = Store::connect(&url, clock.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        let store = store.with_keys(folder.path()).await.unwrap();
         Some(Fixture { store, time, clock, folder, url: Some(url) })
     }
 
     async fn reopen(&self) -> Result<Store, StoreError> {
         match &self.url {
             None => Store::open(self.folder.path(), self.clock.clone()).await,
-            Some(url) => Store::connect(url, self.clock.clone()).await,
+            Some(url) => {
+                Store::connect(url, self.clock.clone()).await?.with_keys(self.folder.path()).await
+            }
         }
     }
 

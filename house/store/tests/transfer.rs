@@ -84,6 +84,8 @@ async fn fill(store: &Store, seed: u64) {
         "INSERT INTO job (name, lease_until, next_due) VALUES ('collect', 1, 9007199254740993)",
         "INSERT INTO token_api (id, token_hash, account, name, created_at) \
          VALUES ('i', 'h', 'a', 'n', -1)",
+        "INSERT INTO idempotency (key_hash, request_hash, subject_table, row_id, expires_at) \
+         VALUES ('k', 'r', 'asset', 'i', 9007199254740993)",
         "INSERT INTO session (token_hash, account, csrf, state, created_at, seen_at, address) \
          VALUES ('h', 'a', 'c', 's', 1, 2, '::1')",
     ] {

@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{ConnectInfo, Query, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
 };
+use model::t;
 use serde::Deserialize;
 
 use crate::{
     House, Shared,
     frame::{Answer, Cx, Refusal, cookie_name, page},
+    route::{Access, Route},
     secrets::{self, Weak},
 };
 
@@ -29,13 +30,18 @@ pub struct Failures {
     until: Instant,
 }
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/setup", get(setup_page).post(setup))
-        .route("/login", get(login_page).post(login))
-        .route("/second-factor", get(factor_page).post(factor))
-        .route("/logout", post(logout))
-        .route("/language", get(language))
+pub(crate) fn routes() -> Vec<Route> {
+    use Access::{Public, SignedIn};
+    vec![
+        Route::get("/setup", Public, t("はじめの設定", "First set-up"), setup_page),
+        Route::post("/setup", Public, t("最初のアカウント", "The first account"), setup),
+        Route::get("/login", Public, t("サインイン", "Sign in"), login_page),
+        Route::post("/login", Public, t("サインイン", "Sign in"), login),
+        Route::get("/second-factor", SignedIn, t("二要素認証", "Second factor"), factor_page),
+        Route::post("/second-factor", SignedIn, t("二要素認証", "Second factor"), factor),
+        Route::post("/logout", SignedIn, t("サインアウト", "Sign out"), logout),
+        Route::get("/language", Public, t("言語の切替え", "Change the language"), language),
+    ]
 }
 
 #[derive(Template)]

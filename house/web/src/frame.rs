@@ -200,7 +200,7 @@ pub(crate) fn cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-ume" } else { "ume" }
 }
 
-fn language(headers: &HeaderMap) -> Lang {
+pub(crate) fn language(headers: &HeaderMap) -> Lang {
     if let Some(lang) = cookie(headers, "ume_lang").and_then(|tag| Lang::parse(&tag)) {
         return lang;
     }
@@ -228,6 +228,10 @@ impl FromRequestParts<Shared> for Cx {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, house: &Shared) -> Result<Cx, Refusal> {
+        // The guard of the route has looked it up already.
+        if let Some(cx) = parts.extensions.get::<Cx>() {
+            return Ok(cx.clone());
+        }
         let token = cookie(&parts.headers, cookie_name(house.secure));
         let session = match &token {
             Some(token) => house.store.session(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?,
