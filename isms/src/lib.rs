@@ -11,6 +11,7 @@ pub mod norms;
 pub mod pages;
 mod spec;
 pub mod status;
+pub mod welcome;
 
 pub use board::{Board, Control, compute, fill, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};

@@ -34,7 +34,7 @@ pub fn routes() -> Vec<Route> {
     let read = Access::Action(Action::Read);
     let administer = Access::Action(Action::Administer);
     let target_path = "/rooms/{id}/target";
-    vec![
+    let mut routes = vec![
         Route::get("/", read, t("ホーム", "Home"), home),
         Route::get("/rooms/{id}", read, t("管理策", "A control"), room),
         Route::post(target_path, administer, t("目標レベル", "Target level"), target),
@@ -58,7 +58,9 @@ pub fn routes() -> Vec<Route> {
             response: (200, Some(("application/json", "Status".to_owned()))),
             refusals: &[],
         }),
-    ]
+    ];
+    routes.extend(crate::welcome::routes());
+    routes
 }
 
 struct Rung {
@@ -92,6 +94,9 @@ async fn home(
     Extension(board): Extension<SharedBoard>,
     user: User,
 ) -> Answer {
+    if crate::welcome::due(&house, &user).await? {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
     let board = board.read().await.clone();
     let lang = user.cx.lang;
     let soon = board.at.plus_hours(24 * 14);
@@ -288,19 +293,33 @@ async fn target(
     user.form(&form.csrf, Action::Administer)?;
     let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    let id = house.store.new_id()?;
-    // Control and sign, because a row's name has no second language.
-    let name = format!("{} {}", spec.control, level.sign());
-    let mut decision = Row::new(Table::Decision, id, "target", &name);
-    decision.status = "approved".to_owned();
-    decision.attributes.insert("control".into(), spec.control.into());
-    decision.attributes.insert("level".into(), level.name().into());
-    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
-    write.put(decision).await?;
-    write.commit().await?;
-    house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    set_targets(&house, &user, &[*spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
+}
+
+/// Decides the target of these rooms: one decision each, all or none.
+pub(crate) async fn set_targets(
+    house: &web::House,
+    user: &User,
+    rooms: &[&'static model::RoomSpec],
+    level: Level,
+) -> Result<(), Refusal> {
+    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
+    for spec in rooms {
+        // Control and sign, because a row's name has no second language.
+        let name = format!("{} {}", spec.control, level.sign());
+        let mut decision = Row::new(Table::Decision, house.store.new_id()?, "target", &name);
+        decision.status = "approved".to_owned();
+        decision.attributes.insert("control".into(), spec.control.into());
+        decision.attributes.insert("level".into(), level.name().into());
+        write.put(decision).await?;
+    }
+    write.commit().await?;
+    for spec in rooms {
+        house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -340,12 +359,14 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
             "Give a statement of at most 2,000 characters.",
         ));
     }
-    let observed = held_on(&form.held_on).filter(|t| *t <= house.store.now()).ok_or_else(|| {
-        bad(
-            "実施日が正しくありません（未来の日付は使えません）。",
-            "The date is not right (future dates are refused).",
-        )
-    })?;
+    let observed = held_on(&form.held_on, &cx.local.zone)
+        .filter(|t| *t <= house.store.now())
+        .ok_or_else(|| {
+            bad(
+                "実施日が正しくありません（未来の日付は使えません）。",
+                "The date is not right (future dates are refused).",
+            )
+        })?;
     let subject: Option<Id> = match form.subject.trim() {
         "" => None,
         text => {
@@ -381,9 +402,9 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
 }
 
-fn held_on(text: &str) -> Option<Timestamp> {
+fn held_on(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    let start = jiff::tz::TimeZone::system().to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(start.as_microsecond()))
 }
 

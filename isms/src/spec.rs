@@ -160,6 +160,7 @@ const KINDS: &[KindSpec] = &[
 ];
 
 const OTHERS: &[KindSpec] = &[
+    crate::welcome::ORGANISATION,
     KindSpec {
         id: "person",
         table: Table::Party,
@@ -389,4 +390,35 @@ const RECORDS: &[RecordSpec] = &[
             Field::new("to", t("後", "To"), FieldType::Text).required(),
         ],
     },
+    RecordSpec {
+        ty: "isms.account_changed",
+        title: t("アカウントの変更", "Account changed"),
+        fields: &[
+            ACCOUNT_ID,
+            Field::new("change", t("変更", "Change"), FieldType::Text).required(),
+            Field::new("role", t("役割", "Role"), FieldType::Text).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.signed_in",
+        title: t("サインイン", "Sign-in"),
+        fields: &[
+            ACCOUNT_ID,
+            Field::new("method", t("方法", "Method"), FieldType::Text).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.sign_in_refused",
+        title: t("サインインの拒否", "Refused sign-ins"),
+        fields: &[
+            ACCOUNT_ID,
+            Field::new("count", t("件数", "Count"), NUMBER).required(),
+            Field::new("throttled", t("うち待機による拒否", "Of which made to wait"), NUMBER)
+                .required(),
+        ],
+    },
 ];
+
+/// Accounts are named by id only; `unknown` stands for names that no account has.
+const ACCOUNT_ID: Field =
+    Field::new("account_id", t("アカウントID", "Account id"), FieldType::Text).required();

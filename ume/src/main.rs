@@ -6,6 +6,7 @@ mod door;
 mod events;
 mod ledger_cmd;
 mod merkle_cmd;
+mod people;
 mod personal;
 mod registers;
 mod rooms;
@@ -68,6 +69,16 @@ enum Command {
     Db {
         #[command(subcommand)]
         command: db::DbCommand,
+    },
+    /// Accounts: who may sign in, in which role
+    User {
+        #[command(subcommand)]
+        command: people::UserCommand,
+    },
+    /// Signing in at an OpenID Connect provider
+    Oidc {
+        #[command(subcommand)]
+        command: people::OidcCommand,
     },
     /// Assets: hosts, software, sites, data sets and the rest
     Asset {
@@ -187,6 +198,14 @@ pub enum CliError {
     Password(web::secrets::Weak),
     #[error("no randomness from the operating system")]
     Random,
+    #[error("there is no account {0}; `ume user list` shows them")]
+    NoAccount(String),
+    #[error("the account {0} exists already; choose another name")]
+    Taken(String),
+    #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
+    Role(String),
+    #[error(transparent)]
+    Oidc(#[from] web::people::oidc::OidcError),
     #[error("there is no record {0}")]
     NoRecord(model::Id),
     #[error(
@@ -267,6 +286,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             status(&data::folder(data.path), format, producers).await
         }
         Command::Db { command } => db::run(command).await,
+        Command::User { command } => people::user(command).await,
+        Command::Oidc { command } => people::oidc(command).await,
         Command::Asset { command } => registers::run(model::Table::Asset, command).await,
         Command::Party { command } => registers::run(model::Table::Party, command).await,
         Command::Rule { command } => registers::run(model::Table::Rule, command).await,
@@ -307,6 +328,7 @@ async fn setup(
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let store = store.with_personal(personal::kinds());
     if store.account_count().await? > 0 {
         return Err(CliError::SetUp);
     }

@@ -1,7 +1,6 @@
 //! `ume serve`: opens the data folder, starts the work and the server.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     path::Path,
     process::ExitCode,
@@ -37,10 +36,11 @@ pub async fn run(folder: &Path, listen: SocketAddr, api_rate: u32) -> Result<Exi
         setup: Mutex::new(token.clone()),
         secure: false,
         changed: tokio::sync::Notify::new(),
-        failures: Mutex::new(HashMap::new()),
+        people: web::people::People::default(),
         buckets: web::api::limit::Buckets::new(api_rate),
         intake: RwLock::new(serde_json::Value::Null),
     });
+    isms::welcome::refresh_local(&house).await?;
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
     let work = tokio::spawn(work::run(house.clone(), board.clone()));
     let app = web::finish(routes::table(), house.clone()).layer(axum::Extension(board));

@@ -66,6 +66,9 @@ async fn judge(house: Shared, board: SharedBoard) {
     let mut rebuilt = tokio::time::Instant::now();
     loop {
         let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
+        if let Err(error) = isms::welcome::refresh_local(&house).await {
+            tracing::error!(%error, "the organisation's time zone was not read");
+        }
         // Now and then from scratch: another process may have written.
         if rebuilt.elapsed() > REBUILD_EVERY {
             keeper = None;
@@ -216,7 +219,8 @@ async fn intake(house: Shared) {
         Err(error) => return tracing::error!(%error, "the intake did not start"),
     };
     let (_end, shutdown) = tokio::sync::watch::channel(false);
-    let followers = follow(&stream, &shutdown);
+    let mut followers = follow(&stream, &shutdown);
+    followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let _guard = AbortOnDrop(followers.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;

@@ -46,7 +46,7 @@ fn outcome(response: &Response) -> Outcome {
 
 fn expected(access: Access, role: Option<&str>) -> Outcome {
     match (access, role) {
-        (Access::Public, _) | (Access::SignedIn, Some(_)) => Outcome::Through,
+        (Access::Public, _) | (Access::SignedIn | Access::Own, Some(_)) => Outcome::Through,
         (_, None) => Outcome::SignIn,
         (Access::Action(action), Some(role)) if allowed(role, action) => Outcome::Through,
         (Access::Action(_), Some(_)) => Outcome::Forbidden,
@@ -122,7 +122,8 @@ async fn a_token_opens_no_page_and_a_half_signed_in_session_only_its_own() {
     let token = served.token("officer").await;
     let account = served.account("officer").await;
     let half = served.house.store.open_session(account, "password", "test").await.unwrap();
-    for route in routes::table().iter().filter(|r| matches!(r.access, Access::Action(_))) {
+    let guarded = |r: &&web::route::Route| matches!(r.access, Access::Own | Access::Action(_));
+    for route in routes::table().iter().filter(guarded) {
         let path = address(&route.path);
         if route.api.is_none() {
             let response = served.with(&token, route.method.clone(), &path).send().await.unwrap();

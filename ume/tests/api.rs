@@ -266,7 +266,10 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
             "facts": {"control": "5.7", "from": "none", "to": "ume"}});
         add(&served, &token, "/api/v1/records", &body).await;
     }
-    for base in [format!("{ASSETS}?kind=host&limit=3"), "/api/v1/records?limit=3".to_owned()] {
+    for base in [
+        format!("{ASSETS}?kind=host&limit=3"),
+        "/api/v1/records?type=isms.level_changed&limit=3".to_owned(),
+    ] {
         let (mut ids, mut after, mut pages) = (Vec::new(), String::new(), 0);
         loop {
             let path = format!("{base}&after={}", after.replace(' ', "%20"));

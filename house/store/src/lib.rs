@@ -8,6 +8,7 @@
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
 mod about;
+mod accounts;
 mod api;
 mod changes;
 mod db;
@@ -26,6 +27,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use api::{ApiToken, Once, RecordFilter};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
@@ -62,6 +64,8 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("no randomness from the operating system")]
     Random,
+    #[error("this is the last enabled officer: make someone else officer first")]
+    LastOfficer,
     #[error("{0} rows at once is more than the limit of {1}")]
     TooMany(usize, usize),
     #[error("NUL (U+0000) is not allowed in a text: {0:?}")]
@@ -132,6 +136,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 2,
         sqlite: include_str!("../migrations/sqlite/0002_api.sql"),
         postgres: include_str!("../migrations/postgres/0002_api.sql"),
+    },
+    Migration {
+        number: 3,
+        sqlite: include_str!("../migrations/sqlite/0003_people.sql"),
+        postgres: include_str!("../migrations/postgres/0003_people.sql"),
     },
     Migration {
         number: 4,

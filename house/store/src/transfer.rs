@@ -84,9 +84,24 @@ const ACCOUNT: &[&str] = &[
     "recovery",
     "disabled",
     "created_at",
+    "must_change",
+    "signed_in_at",
 ];
-const SESSION: &[&str] =
-    &["token_hash", "account", "csrf", "state", "created_at", "seen_at", "address"];
+const SESSION: &[&str] = &[
+    "token_hash",
+    "account",
+    "csrf",
+    "state",
+    "created_at",
+    "seen_at",
+    "address",
+    "confirmed_at",
+    "method",
+];
+const RECOVERY_CODE: &[&str] = &["account", "code_hash", "created_at", "used_at"];
+const PASSKEY: &[&str] = &["id", "account", "name", "credential", "created_at", "used_at"];
+const IDENTITY: &[&str] = &["issuer", "subject", "account", "created_at"];
+const OIDC_FLOW: &[&str] = &["state_hash", "nonce", "verifier", "back", "created_at"];
 const TOKEN_API: &[&str] =
     &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
 const IDEMPOTENCY: &[&str] = &["key_hash", "request_hash", "subject_table", "row_id", "expires_at"];
@@ -138,6 +153,10 @@ const TABLES: &[TableSpec] = &[
     spec("leaf", &["row_key", "leaf_index"], &["row_key"]),
     spec("account", ACCOUNT, &["id"]),
     spec("session", SESSION, &["token_hash"]),
+    spec("recovery_code", RECOVERY_CODE, &["account", "code_hash"]),
+    spec("passkey", PASSKEY, &["id"]),
+    spec("identity", IDENTITY, &["issuer", "subject"]),
+    spec("oidc_flow", OIDC_FLOW, &["state_hash"]),
     spec("token_api", TOKEN_API, &["id"]),
     spec("idempotency", IDEMPOTENCY, &["key_hash"]),
     spec("job", JOB, &["name"]),

@@ -88,6 +88,12 @@ async fn fill(store: &Store, seed: u64) {
          VALUES ('k', 'r', 'asset', 'i', 9007199254740993)",
         "INSERT INTO session (token_hash, account, csrf, state, created_at, seen_at, address) \
          VALUES ('h', 'a', 'c', 's', 1, 2, '::1')",
+        "INSERT INTO recovery_code (account, code_hash, created_at) VALUES ('a', 'h', 1)",
+        "INSERT INTO passkey (id, account, name, credential, created_at) \
+         VALUES ('i', 'a', '鍵', '{}', 1)",
+        "INSERT INTO identity (issuer, subject, account, created_at) VALUES ('i', 's', 'a', 1)",
+        "INSERT INTO oidc_flow (state_hash, nonce, verifier, back, created_at) \
+         VALUES ('h', 'n', 'v', '/', 1)",
     ] {
         tx.execute(sql, &[]).await.unwrap();
     }

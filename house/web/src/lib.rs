@@ -11,12 +11,13 @@ pub mod frame;
 pub mod import;
 mod ledger_pages;
 pub mod openapi;
+pub mod people;
 mod registers;
 pub mod route;
 pub mod secrets;
+mod words;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
@@ -52,7 +53,8 @@ pub struct House {
     pub secure: bool,
     /// Woken after each change, so that leaves and levels follow at once.
     pub changed: tokio::sync::Notify,
-    pub failures: Mutex<HashMap<String, auth::Failures>>,
+    /// What the pages about people hold in memory.
+    pub people: people::People,
     /// How many requests of the API each caller has left.
     pub buckets: api::limit::Buckets,
     /// Counts of the intake, published by the work loop for the events page.
@@ -132,6 +134,7 @@ pub fn routes() -> Vec<Route> {
         }),
     ];
     routes.extend(auth::routes());
+    routes.extend(people::routes());
     routes.extend(registers::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());

@@ -110,7 +110,9 @@ fn operation(route: &Route, api: &Api) -> Json {
     }
     operation["security"] = match route.access {
         Access::Public => json!([]),
-        Access::SignedIn | Access::Action(_) => json!([{"token": []}, {"session": []}]),
+        Access::SignedIn | Access::Own | Access::Action(_) => {
+            json!([{"token": []}, {"session": []}])
+        }
     };
     if let Access::Action(action) = route.access {
         operation["x-action"] = format!("{action:?}").to_ascii_lowercase().into();

@@ -28,6 +28,8 @@ pub enum Access {
     Public,
     /// Everyone with a session, be it one that still lacks its second factor.
     SignedIn,
+    /// Everyone who has shown both factors, whatever the role: what belongs to oneself.
+    Own,
     /// Every role that [`access::allowed`] grants the action.
     Action(Action),
 }
@@ -160,11 +162,16 @@ fn admit(access: Access, cx: &Cx) -> Result<(), Refusal> {
     let action = match access {
         Access::Public => return Ok(()),
         Access::SignedIn => return cx.session.as_ref().map(drop).ok_or_else(back),
-        Access::Action(action) => action,
+        Access::Own => None,
+        Access::Action(action) => Some(action),
     };
     let session = cx.session.as_ref().ok_or_else(back)?;
     if session.state != "full" {
         return Err(Refusal::Enrol);
+    }
+    let Some(action) = action else { return Ok(()) };
+    if session.account.must_change {
+        return Err(Refusal::ChangePassword);
     }
     if access::allowed(&session.account.role, action) { Ok(()) } else { Err(Refusal::Forbidden) }
 }

@@ -4,7 +4,6 @@
 #![allow(dead_code)]
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, RwLock},
 };
@@ -44,7 +43,7 @@ impl Served {
             setup: Mutex::new(None),
             secure: false,
             changed: tokio::sync::Notify::new(),
-            failures: Mutex::new(HashMap::new()),
+            people: web::people::People::default(),
             buckets: web::api::limit::Buckets::new(per_minute),
             intake: RwLock::new(Json::Null),
         });

@@ -154,7 +154,8 @@ async fn caller(house: &House, cx: Cx, headers: &HeaderMap) -> Result<Option<Cal
         let found = found.map_err(|error| Problem::of_store(cx.lang, &error))?;
         return Ok(found.map(|(id, account)| Caller { cx, account, token: Some(id) }));
     }
-    let Some(session) = cx.session.clone().filter(|s| s.state == "full") else { return Ok(None) };
+    let whole = |s: &store::Session| s.state == "full" && !s.account.must_change;
+    let Some(session) = cx.session.clone().filter(whole) else { return Ok(None) };
     Ok(Some(Caller { cx, account: session.account, token: None }))
 }
 
