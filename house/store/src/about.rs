@@ -29,6 +29,35 @@ impl Store {
         self.rows_where(table, ids, columns).await
     }
 
+    /// Live links that begin or end at a row; at most `limit` each way.
+    pub async fn links_of(&self, id: Id, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut found: Vec<Row> = Vec::new();
+        for column in ["subject", "object"] {
+            let sql = format!(
+                "SELECT {} FROM link WHERE deleted = 0 AND {column} = $1 \
+                 ORDER BY kind, name, id LIMIT {}",
+                rows::COLUMNS,
+                limit.min(rows::PAGE_ROWS_MAX),
+            );
+            for row in self.db().fetch(&sql, &[id.to_string().into()]).await? {
+                let row = rows::decode(Table::Link, &row)?;
+                // A link from a row to itself is found both ways.
+                if !found.iter().any(|known| known.id == row.id) {
+                    found.push(row);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a live link of this kind leads from one row to the other.
+    pub async fn linked(&self, kind: &str, from: Id, to: Id) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM link \
+                   WHERE deleted = 0 AND kind = $1 AND subject = $2 AND object = $3 LIMIT 1";
+        let args = [kind.into(), from.to_string().into(), to.to_string().into()];
+        Ok(!self.db().fetch(sql, &args).await?.is_empty())
+    }
+
     async fn rows_where(
         &self,
         table: Table,

@@ -12,7 +12,9 @@ mod accounts;
 mod api;
 mod changes;
 mod db;
+mod index;
 mod keys;
+mod list;
 mod meter;
 mod payload;
 mod people;
@@ -22,6 +24,7 @@ mod rows;
 mod shred;
 mod tally;
 mod transfer;
+mod words;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -31,12 +34,14 @@ pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use api::{ApiToken, Once, RecordFilter};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
+pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use keys::{KeyFault, Keys};
+pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Test};
 pub use meter::Meter;
 pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
-pub use rows::{Filter, PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
+pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 
@@ -62,6 +67,10 @@ pub enum StoreError {
         "the data folder was written by a newer Ume (schema {found}, this build knows {known})"
     )]
     Newer { found: i64, known: i64 },
+    #[error(
+        "the data folder was written by an older Ume (schema {found}, this build knows {known}): start `ume serve` once, which brings it up to date"
+    )]
+    Older { found: i64, known: i64 },
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -152,6 +161,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0008_evaluation.sql"),
         postgres: include_str!("../migrations/postgres/0008_evaluation.sql"),
     },
+    Migration {
+        number: 9,
+        sqlite: include_str!("../migrations/sqlite/0009_attribute.sql"),
+        postgres: include_str!("../migrations/postgres/0009_attribute.sql"),
+    },
 ];
 
 /// The system clock.
@@ -176,7 +190,11 @@ impl Store {
     pub async fn open_read_only(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
         let keys = Some(Keys::new(&folder.join("keys")));
         let store = Store::over(Db::sqlite(&folder.join("ume.db"), true).await?, clock, keys);
-        store.check_version().await?;
+        let done = store.check_version().await?;
+        let known = MIGRATIONS.last().map_or(0, |m| m.number);
+        if done.len() < MIGRATIONS.len() {
+            return Err(StoreError::Older { found: done.last().copied().unwrap_or(0), known });
+        }
         Ok(store)
     }
 
@@ -215,7 +233,7 @@ impl Store {
             .batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT NOT NULL PRIMARY KEY)")
             .await?;
         let done = self.check_version().await?;
-        for migration in MIGRATIONS.iter().filter(|m| m.number > done) {
+        for migration in MIGRATIONS.iter().filter(|m| !done.contains(&m.number)) {
             let sql = if self.db.is_sqlite() { migration.sqlite } else { migration.postgres };
             let number = migration.number;
             self.db
@@ -223,17 +241,19 @@ impl Store {
                 .await?;
             tracing::info!(number, "migrated the database");
         }
-        Ok(())
+        self.refresh_index().await
     }
 
-    async fn check_version(&self) -> Result<i64, StoreError> {
-        let rows = self.db.fetch("SELECT COALESCE(MAX(number), 0) FROM migration", &[]).await?;
-        let found = rows[0][0].int()?;
+    /// Numbers of the migrations done; an unknown one is the work of a newer Ume.
+    async fn check_version(&self) -> Result<Vec<i64>, StoreError> {
+        let rows = self.db.fetch("SELECT number FROM migration ORDER BY number", &[]).await?;
+        let done = rows.iter().map(|r| r[0].int()).collect::<Result<Vec<i64>, _>>()?;
+        let found = done.last().copied().unwrap_or(0);
         let known = MIGRATIONS.last().map_or(0, |m| m.number);
         if found > known {
             return Err(StoreError::Newer { found, known });
         }
-        Ok(found)
+        Ok(done)
     }
 
     /// The database below.

@@ -27,7 +27,7 @@ pub fn allowed(role: &str, action: Action) -> bool {
         "executive" => &[Read, Decide],
         "department" => &[Read, Write],
         "auditor" => &[Read],
-        // An employee's own tasks and requests get pages of their own; the registers stay closed.
+        // An employee's home shows their own tasks; the registers stay closed.
         _ => &[],
     };
     may.contains(&action)

@@ -17,6 +17,12 @@ pub struct Ruling<'a> {
     pub months: i64,
 }
 
+/// Whether the row is a decision that someone signed: it is neither changed nor deleted, whichever way
+/// the change comes.
+pub fn is_signed(row: &Row) -> bool {
+    row.table == Table::Decision && matches!(row.status.as_str(), "approved" | "rejected")
+}
+
 /// Who signs, and by what they showed that they are.
 pub struct Signer<'a> {
     pub login: &'a str,

@@ -55,6 +55,8 @@ pub enum Refusal {
     /// The form was not sent by one of our own pages.
     Foreign,
     Bad(String),
+    /// A signed decision stays as it was signed.
+    Signed,
     Store(StoreError),
     Ledger(ledger::LedgerError),
     Template(askama::Error),
@@ -167,6 +169,12 @@ impl Cx {
             model::Assurance::Imported => self.t("文書の取込み", "imported"),
             model::Assurance::Attested => self.t("申告", "attested"),
         }
+    }
+
+    /// Whether the reader may see registers and records.
+    pub fn may_read(&self) -> bool {
+        let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
+        access::allowed(role, Action::Read)
     }
 
     /// The token that each form carries.
@@ -359,6 +367,12 @@ impl IntoResponse for Refusal {
                 "入力に誤りがあります。",
                 "The input is not right.",
                 detail,
+            ),
+            Refusal::Signed => (
+                StatusCode::CONFLICT,
+                "署名済みの決定は変更も削除もできません。新しい決定をしてください。",
+                "A signed decision is neither changed nor deleted. Make a new one.",
+                String::new(),
             ),
             Refusal::Store(error @ StoreError::Conflict { .. }) => (
                 StatusCode::CONFLICT,

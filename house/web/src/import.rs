@@ -122,6 +122,25 @@ fn typed(field: &model::Field, text: &str) -> Json {
     }
 }
 
+/// Why a table takes no import; `None` if it does.
+pub fn closed(table: Table) -> Option<model::Text> {
+    match table {
+        Table::Decision => Some(t(
+            "決定は取り込めません。署名が必要なため、画面で決定してください。",
+            "Decisions cannot be imported: they need a signature, given on the pages.",
+        )),
+        Table::Link => Some(t(
+            "関連は取り込めません。両端の行が必要なため、行の画面かAPIで追加してください。",
+            "Links cannot be imported: they need both rows. Add them on a row's page or by the API.",
+        )),
+        _ => None,
+    }
+}
+
+fn open(table: Table, lang: model::Lang) -> Result<(), Refusal> {
+    closed(table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(lang).to_owned())))
+}
+
 /// Reads the sheet into rows. Rows whose name exists already are changed, so that importing the same
 /// file twice changes nothing.
 pub async fn plan(
@@ -223,6 +242,7 @@ async fn form(
     user.may(Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
+    open(table, user.cx.lang)?;
     show(&user, table, kind, None, false)
 }
 
@@ -259,6 +279,7 @@ async fn import(
     user.form(&csrf, Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
+    open(table, user.cx.lang)?;
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
         Ok(Ok(sheet)) => sheet,

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
+pub mod links;
 pub mod openapi;
 pub mod people;
 mod registers;
@@ -141,6 +142,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(demo::routes());
     routes.extend(people::routes());
     routes.extend(registers::routes());
+    routes.extend(links::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(api::routes());

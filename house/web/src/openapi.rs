@@ -11,7 +11,7 @@ use model::{Field, FieldType, KindSpec, RoomSpec, Table};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    api::{COLLECTIONS, desk::LINK_KINDS, desk::PAGE_ROWS_MAX, problem},
+    api::{COLLECTIONS, desk::PAGE_ROWS_MAX, problem},
     kinds_of,
     route::{Access, Api, Param, Place, Route},
 };
@@ -320,16 +320,16 @@ fn row_new(table: Table, kinds: &[&KindSpec]) -> Json {
         .iter()
         .map(|kind| {
             let required = kind.fields.iter().any(|f| f.required);
-            let needed: &[&str] =
-                if required { &["kind", "name", "attributes"] } else { &["kind", "name"] };
-            shape(json!({"const": kind.id}), schema_ref(&kind_schema(kind)), needed)
+            let mut needed = vec!["kind", "name"];
+            if required {
+                needed.push("attributes");
+            }
+            if table == Table::Link {
+                needed.extend(["subject", "object"]);
+            }
+            shape(json!({"const": kind.id}), schema_ref(&kind_schema(kind)), &needed)
         })
         .collect();
-    if table == Table::Link {
-        let kind = json!({"enum": LINK_KINDS});
-        let needed = ["kind", "name", "subject", "object"];
-        shapes.push(shape(kind, json!({"type": "object"}), &needed));
-    }
     if shapes.is_empty() {
         // No room declares a kind of this table yet, so every kind is refused.
         shapes.push(shape(json!({"type": "string"}), json!({"type": "object"}), &["kind", "name"]));

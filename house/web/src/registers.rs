@@ -15,9 +15,10 @@ use store::{Filter, Record, Row};
 use crate::{
     House, Shared,
     access::Action,
-    decide::{Ruling, Signer},
+    decide::{Ruling, Signer, is_signed},
     frame::{Answer, Refusal, User, page},
     kinds_of,
+    links::{self, Links, Names},
     route::{Access, Route},
 };
 
@@ -127,6 +128,7 @@ struct ListPage<'a> {
     q: &'a str,
     next: String,
     may_write: bool,
+    may_import: bool,
 }
 
 async fn list(
@@ -159,17 +161,31 @@ async fn list(
     };
     let columns: Vec<&'static Field> =
         kind.fields.iter().filter(|f| !f.personal && in_list(&f.ty)).take(4).collect();
+    let referred = rows.iter().flat_map(|row| links::references(kind, row)).collect();
+    let names = Names::load(&house.store, referred).await?;
     let lines = rows
         .iter()
         .map(|row| Line {
             id: row.id,
             name: row.name.clone(),
-            cells: columns.iter().map(|f| Cell { text: shown(&user, f, row) }).collect(),
+            cells: columns.iter().map(|f| Cell { text: named(&user, &names, f, row).0 }).collect(),
             updated: user.cx.time(&row.updated_at),
         })
         .collect();
-    let may_write = user.may(Action::Write).is_ok();
-    let body = ListPage { cx: &user.cx, table, kind, columns, lines, q: &query.q, next, may_write };
+    // A link is added on the page of the row where it begins.
+    let may_write = user.may(Action::Write).is_ok() && table != Table::Link;
+    let may_import = may_write && crate::import::closed(table).is_none();
+    let body = ListPage {
+        cx: &user.cx,
+        table,
+        kind,
+        columns,
+        lines,
+        q: &query.q,
+        next,
+        may_write,
+        may_import,
+    };
     page(&user.cx, kind.title.get(user.cx.lang), &body)
 }
 
@@ -195,6 +211,15 @@ fn shown(user: &User, field: &Field, row: &Row) -> String {
         }
         (_, Json::String(s)) => s.clone(),
         (_, other) => other.to_string(),
+    }
+}
+
+/// As [`shown`], but with the name of a row in place of its id, and its address.
+fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (String, String) {
+    let text = shown(user, field, row);
+    match (field.ty, text.parse()) {
+        (FieldType::Reference(_) | FieldType::Party, Ok(id)) => names.of(id),
+        _ => (text, String::new()),
     }
 }
 
@@ -341,6 +366,18 @@ fn typed(kind: &KindSpec, form: &std::collections::HashMap<String, String>) -> M
     out
 }
 
+/// Refuses the form where a row needs more than it asks for.
+fn by_form(user: &User, table: Table) -> Result<(), Refusal> {
+    if table != Table::Link {
+        return Ok(());
+    }
+    let text = user.cx.t(
+        "関連は、その起点になる行の画面で追加してください。",
+        "Add a link on the page of the row where it begins.",
+    );
+    Err(Refusal::Bad(text.to_owned()))
+}
+
 async fn new_form(
     State(house): State<Shared>,
     user: User,
@@ -349,6 +386,7 @@ async fn new_form(
     user.may(Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
+    by_form(&user, table)?;
     let body = FormPage {
         cx: &user.cx,
         kind,
@@ -417,6 +455,7 @@ async fn create(
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
+    by_form(&user, table)?;
     let sent = submitted(&user, kind, &form);
     if !sent.errors.is_empty() {
         let body = FormPage {
@@ -453,7 +492,7 @@ pub(crate) fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
     Some(Timestamp(end.as_microsecond() - 1))
 }
 
-async fn find(
+pub(crate) async fn find(
     house: &House,
     name: &str,
     row_id: &str,
@@ -462,6 +501,16 @@ async fn find(
     let row = house.store.row(table, id(row_id)?).await?.ok_or(Refusal::NotFound)?;
     let kind = kind(house, table, &row.kind)?;
     Ok((row, kind))
+}
+
+/// The same, unless it is a signed decision.
+async fn unsigned(
+    house: &House,
+    name: &str,
+    row_id: &str,
+) -> Result<(Row, &'static KindSpec), Refusal> {
+    let found = find(house, name, row_id).await?;
+    if is_signed(&found.0) { Err(Refusal::Signed) } else { Ok(found) }
 }
 
 /// A subject is named by its id alone, so links to one may name the wrong table; it may also be a
@@ -486,7 +535,7 @@ async fn edit_form(
     Path((name, row_id)): Path<(String, String)>,
 ) -> Answer {
     user.may(Action::Write)?;
-    let (row, kind) = find(&house, &name, &row_id).await?;
+    let (row, kind) = unsigned(&house, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
     let body = FormPage {
         cx: &user.cx,
@@ -509,7 +558,7 @@ async fn update(
     Form(form): Form<std::collections::HashMap<String, String>>,
 ) -> Answer {
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let (mut row, kind) = find(&house, &name, &row_id).await?;
+    let (mut row, kind) = unsigned(&house, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
     let sent = submitted(&user, kind, &form);
     if !sent.errors.is_empty() {
@@ -546,7 +595,7 @@ async fn delete(
     Form(form): Form<std::collections::HashMap<String, String>>,
 ) -> Answer {
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let (mut row, kind) = find(&house, &name, &row_id).await?;
+    let (mut row, kind) = unsigned(&house, &name, &row_id).await?;
     row.version = form.get("version").and_then(|v| v.parse().ok()).unwrap_or(-1);
     let to = format!("/register/{}/{}", row.table.name(), kind.id);
     let reason = form.get("reason").map_or("", String::as_str);
@@ -560,6 +609,8 @@ async fn delete(
 struct Pair {
     label: &'static str,
     value: String,
+    /// Address of the row that the value names; empty for any other value.
+    href: String,
 }
 
 #[derive(Template)]
@@ -575,7 +626,10 @@ struct DetailPage<'a> {
     decisions: Vec<Row>,
     titles: crate::Titles<'a>,
     content_hash: String,
+    links: Links,
+    link_kinds: Vec<(&'static str, &'static str)>,
     may_write: bool,
+    may_link: bool,
     may_decide: bool,
 }
 
@@ -589,10 +643,15 @@ async fn detail(
         found => found?,
     };
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
+    let links = Links::load(&house, &user.cx, &row, kind).await?;
+    let may_write = user.may(Action::Write).is_ok() && !row.deleted;
     let pairs = kind
         .fields
         .iter()
-        .map(|f| Pair { label: f.label.get(user.cx.lang), value: shown(&user, f, &row) })
+        .map(|f| {
+            let (value, href) = named(&user, &links.names, f, &row);
+            Pair { label: f.label.get(user.cx.lang), value, href }
+        })
         .filter(|p| !p.value.is_empty())
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, ..Filter::default() };
@@ -606,7 +665,10 @@ async fn detail(
         records: house.store.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
         decisions: house.store.list(Table::Decision, &about).await?,
         content_hash: row.content_hash()?,
-        may_write: user.may(Action::Write).is_ok() && !row.deleted,
+        links,
+        link_kinds: links::kinds(&house, &user.cx),
+        may_write: may_write && !is_signed(&row),
+        may_link: may_write && row.table != Table::Link,
         may_decide: user.may(Action::Decide).is_ok() && !row.deleted,
         row: &row,
     };

@@ -13,22 +13,6 @@ use super::{
 /// Most rows of one page.
 pub const PAGE_ROWS_MAX: usize = 100;
 pub(crate) const PAGE_ROWS: usize = 50;
-/// Kinds of a link between rows; rooms may declare more.
-pub const LINK_KINDS: [&str; 13] = [
-    "depends_on",
-    "stores",
-    "processes",
-    "supplied_by",
-    "located_in",
-    "owns",
-    "treats",
-    "maps_to",
-    "builds_on",
-    "applies_to",
-    "copies",
-    "copied_from",
-    "references",
-];
 
 /// Someone at work on the store.
 pub struct Desk<'a> {
@@ -114,8 +98,9 @@ impl<'a> Desk<'a> {
             text: page.q.clone().unwrap_or_default(),
             subject: page.subject,
             status: page.status.clone(),
-            after,
+            after: after.map(|(name, id)| (store::Key::Text(name), id)),
             limit: limit + 1,
+            ..Filter::default()
         };
         let found = match page.as_of {
             None => self.store.list(table, &filter).await,
@@ -271,12 +256,8 @@ impl<'a> Desk<'a> {
             let ja = "この台帳にない種類です。";
             self.bad_parameter("kind", ja, "This register has no such kind.")
         })?;
-        if table == Table::Decision {
-            return Err(self.refuse(
-                problem::INVALID,
-                "決定は取り込めません。署名が必要なため、画面で決定してください。",
-                "Decisions cannot be imported: they need a signature, given on the pages.",
-            ));
+        if let Some(why) = crate::import::closed(table) {
+            return Err(Problem::new(self.lang, problem::INVALID, why));
         }
         let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
         let sheet = match read {
@@ -315,8 +296,7 @@ impl<'a> Desk<'a> {
 
     /// A signature binds what was signed: neither side of it is changed behind it.
     fn not_signed(&self, row: &Row) -> Result<(), Problem> {
-        let signed = matches!(row.status.as_str(), "approved" | "rejected");
-        if row.table != Table::Decision || !signed {
+        if !crate::decide::is_signed(row) {
             return Ok(());
         }
         Err(self.refuse(

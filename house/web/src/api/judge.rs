@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use store::Row;
 
 use super::{
-    desk::{Desk, LINK_KINDS},
+    desk::Desk,
     problem::{Fault, Problem},
 };
 
@@ -95,8 +95,7 @@ fn read_kind(
         None if !fresh => {}
         Some(Json::String(id)) if !fresh && *id == row.kind => {}
         Some(Json::String(id)) if fresh => {
-            let link = row.table == Table::Link && LINK_KINDS.contains(&id.as_str());
-            if !link && desk.kind(row.table, id).is_none() {
+            if desk.kind(row.table, id).is_none() {
                 let en = "This register has no such kind.";
                 faults.push(desk.fault("/kind", "この台帳にない種類です。", en));
                 return None;

@@ -110,7 +110,7 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Someone fully signed in, on their own pages: every role has these, also those without registers.
-pub(crate) struct Me(pub User);
+pub struct Me(pub User);
 
 impl FromRequestParts<Shared> for Me {
     type Rejection = Refusal;
