@@ -17,13 +17,14 @@ use web::{
     access::Action,
     api::Caller,
     frame::{Answer, Cx, Refusal, User, page},
+    people::Me,
     route::{Access, Api, Route},
 };
 
 use crate::{
     Board, Control, Verdict,
     board::fill,
-    hand_in,
+    hand_in, mine,
     news::{self, News},
     status,
     trend::{self, Trend},
@@ -40,7 +41,8 @@ pub fn routes() -> Vec<Route> {
     let administer = Access::Action(Action::Administer);
     let target_path = "/rooms/{id}/target";
     let mut routes = vec![
-        Route::get("/", read, t("ホーム", "Home"), home),
+        // Whoever sees no register finds their own tasks there.
+        Route::get("/", Access::Own, t("ホーム", "Home"), home),
         Route::get("/rooms/{id}", read, t("管理策", "A control"), room),
         Route::post(target_path, administer, t("目標レベル", "Target level"), target),
         Route::post(
@@ -99,8 +101,14 @@ struct HomePage<'a> {
 async fn home(
     State(house): State<Shared>,
     Extension(board): Extension<SharedBoard>,
-    user: User,
+    Me(user): Me,
 ) -> Answer {
+    if user.session.account.must_change {
+        return Err(Refusal::ChangePassword);
+    }
+    if !user.cx.may_read() {
+        return mine::home(&house, &user).await;
+    }
     if crate::welcome::due(&house, &user).await? {
         return Ok(Redirect::to("/welcome").into_response());
     }

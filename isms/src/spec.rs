@@ -4,6 +4,8 @@ use model::{
     Choice, Expr, Field, FieldType, KindSpec, LevelText, Question, RecordSpec, RoomSpec, Table, t,
 };
 
+use crate::relations;
+
 const NONE: LevelText = LevelText {
     function: t("全管理策に共通", "common to all controls"),
     practice: t("各管理策のレベルを参照", "see the level of each control"),
@@ -49,13 +51,16 @@ pub const SPEC: RoomSpec = RoomSpec {
     criteria: &[],
     kinds: KINDS,
     rules: &[],
-    others: OTHERS,
+    others: &ALL_OTHERS,
     records: RECORDS,
     mends: &[],
     consumes: &[3002],
     emits: &[2003],
     files: &["ledger"],
 };
+
+const ALL_OTHERS: [KindSpec; OTHERS.len() + relations::KINDS.len()] =
+    relations::joined(OTHERS, relations::KINDS);
 
 const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -177,6 +182,9 @@ const OTHERS: &[KindSpec] = &[
                 .personal()
                 .aliases(&["電話番号"]),
             Field::new("key_person", t("キーパーソン", "Key person"), FieldType::Boolean),
+            Field::new("account", t("サインイン名", "Sign-in name"), FieldType::Text)
+                .personal()
+                .aliases(&["サインイン名", "アカウント"]),
         ],
         version: 1,
     },

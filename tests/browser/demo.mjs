@@ -20,7 +20,8 @@ function check(name, good, detail = "") {
   return good;
 }
 
-const data = READY ?? join(mkdtempSync(join(tmpdir(), "ume-demo-")), "data");
+const folder = READY ? "" : mkdtempSync(join(tmpdir(), "ume-demo-"));
+const data = READY ?? join(folder, "data");
 const env = { ...process.env, UME_LOG: "warn,sqlx=error" };
 const started = Date.now();
 const said = execFileSync(BINARY, ["demo", "--data", data], { env, encoding: "utf8" });
@@ -73,13 +74,20 @@ try {
   await officer.page.locator(".strips + details summary").click();
 
   const paths = ["/", "/rooms/monitoring", "/rooms/configuration", "/rooms/ict_readiness",
-    "/register/asset", "/register/asset/host", "/register/party/person", "/register/task/task",
+    "/register/asset", "/register/asset/host", "/register/risk", "/register/risk/risk", "/register/check/check",
+    "/register/link/references", "/register/party/person", "/register/task/task",
     "/records", "/events", "/ledger"];
   const record = async (page) => {
     await page.goto(`${base}/records?type=isms.attested`);
     return page.locator("main td a[href^='/records/']").first().getAttribute("href");
   };
   paths.push(await record(officer.page));
+  const first = async (path) => {
+    await officer.page.goto(base + path);
+    return officer.page.locator("main tbody tr td:first-child a").first().getAttribute("href");
+  };
+  const risk = await first("/register/risk/risk");
+  paths.push(risk, await first("/register/link/references"), await first("/register/decision/approval"));
   for (const [lang, width] of [["ja", 1280], ["en", 1280], ["ja", 390], ["en", 390]]) {
     await officer.context.addCookies([{ name: "ume_lang", value: lang, url: base }]);
     await officer.page.setViewportSize({ width, height: 900 });
@@ -112,6 +120,14 @@ try {
   const hosts = await pages("/register/asset/host", "main tbody tr td:first-child a");
   check("at least 40 hosts are listed, each once", hosts.rows >= 40 && hosts.distinct === hosts.rows, JSON.stringify(hosts));
   check("this machine is not registered", !hosts.seen.has(hostname()), hostname());
+  const risks = await pages("/register/risk/risk", "main tbody tr td:first-child a");
+  check("at least 10 risks are listed", risks.distinct >= 10, risks.distinct);
+  await officer.page.goto(base + risk);
+  const far = officer.page.locator("main td a[href^='/row/asset/'], main td a[href^='/row/party/']");
+  check("a risk names what it is about", (await far.count()) > 0, await officer.page.locator("main").innerText());
+  await officer.page.goto(base + (await first("/register/decision/approval")));
+  const changes_it = await officer.page.locator("main a[href$='/edit'], main form[action$='/delete']").count();
+  check("a signed decision offers no change", changes_it === 0, changes_it);
   const events = await pages("/events", "main table:first-of-type tbody tr");
   check("events are paged", events.rows > 100, JSON.stringify(events));
 
@@ -126,12 +142,25 @@ try {
   await auditor.page.locator("main tbody a").first().click();
   const writes = await auditor.page.locator("main form[method=post], main a[href$='/edit']").count();
   check("the auditor sees nothing to write on a row", writes === 0, writes);
+  const employee = await person("employee", "ja", 390);
+  const home = (await employee.page.locator("main").innerText()).replace(/\s+/g, " ");
+  check("the employee's home shows their tasks", employee.answer.status() === 200 && home.includes("自分のタスク") && home.includes("渡辺 彩"), home);
+  const open = await employee.page.locator("nav a[href^='/register'], form.search").count();
+  check("the employee is offered no register", open === 0, open);
+  for (const [lang, width] of [["ja", 390], ["en", 390], ["ja", 1280], ["en", 1280]]) {
+    await employee.context.addCookies([{ name: "ume_lang", value: lang, url: base }]);
+    await employee.page.setViewportSize({ width, height: 900 });
+    await employee.page.goto(`${base}/`);
+    const wide = await employee.page.evaluate(() => document.documentElement.scrollWidth);
+    check(`${lang} ${width} the employee's home`, wide <= width, wide);
+    await shot(employee.page, `${lang}_${width}_employee`);
+  }
   check("the server complained of nothing", !/ERROR|panicked/.test(complaints), complaints.slice(0, 300));
 } catch (error) {
   check("the run", false, error.stack);
 }
 await browser?.close().catch(() => {});
 server.kill("SIGKILL");
-if (!READY) rmSync(data, { recursive: true, force: true });
+if (folder) rmSync(folder, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -86,6 +86,10 @@ async fn the_demonstration_holds_what_it_shows_and_nothing_more() {
     let count = async |table, kind: &str| store.all(table, &[kind]).await.expect("rows").len();
     assert!(count(Table::Party, "person").await >= 60);
     assert!(count(Table::Asset, "host").await >= 40);
+    assert!(count(Table::Risk, "risk").await >= 10);
+    assert!(count(Table::Check, "check").await >= 3);
+    let links = store.all(Table::Link, &["references"]).await.expect("links");
+    assert!(links.len() >= 10, "risks name what they are about");
     let until = Timestamp::parse("2026-11-01T00:00:00Z").expect("time");
     assert!(records.iter().all(|r| r.received_at < until), "nothing comes from the future");
 

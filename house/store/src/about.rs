@@ -50,6 +50,26 @@ impl Store {
         Ok(found)
     }
 
+    /// Live rows of an owner with this status; at most `limit`.
+    pub async fn owned(
+        &self,
+        table: Table,
+        owner: Id,
+        status: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE deleted = 0 AND owner = $1 AND status = $2 \
+             ORDER BY name, id LIMIT {}",
+            rows::COLUMNS,
+            rows::table_sql(table),
+            limit.min(rows::PAGE_ROWS_MAX),
+        );
+        let args = [owner.to_string().into(), status.into()];
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.iter().map(|row| rows::decode(table, row)).collect()
+    }
+
     /// Whether a live link of this kind leads from one row to the other.
     pub async fn linked(&self, kind: &str, from: Id, to: Id) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM link \

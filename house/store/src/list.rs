@@ -322,30 +322,6 @@ impl Store {
         let rows = self.db().fetch(&text, &sql.args).await?;
         rows.iter().map(|r| rows::decode(table, r)).collect()
     }
-
-    /// Names of rows by id, whatever their table; unknown ids are left out. At most
-    /// [`PAGE_ROWS_MAX`] are looked up.
-    pub async fn names(
-        &self,
-        table: Table,
-        ids: &[Id],
-    ) -> Result<std::collections::HashMap<Id, String>, StoreError> {
-        let ids: Vec<Val> =
-            ids.iter().take(PAGE_ROWS_MAX).map(|id| id.to_string().into()).collect();
-        if ids.is_empty() {
-            return Ok(Default::default());
-        }
-        let sql = format!(
-            "SELECT id, name FROM {} WHERE id IN ({})",
-            table_sql(table),
-            rows::places(ids.len())
-        );
-        let found = self.db().fetch(&sql, &ids).await?;
-        found
-            .iter()
-            .map(|r| Ok((crate::parse_id(r[0].text()?)?, r[1].text()?.to_owned())))
-            .collect()
-    }
 }
 
 fn directions(descending: bool) -> (&'static str, &'static str) {

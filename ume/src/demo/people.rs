@@ -118,6 +118,7 @@ pub fn persons(chance: &mut Chance) -> Vec<Seed> {
         let attributes = json!({
             "department": department, "position": position(role), "key_person": key,
             "mail": format!("{login}@ome-seiki.example"), "phone": phone(chance),
+            "account": login,
         });
         seeds.push(Seed::new("person", name, 1, object(attributes)));
     }

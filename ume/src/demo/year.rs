@@ -213,7 +213,8 @@ impl<'h> Year<'h> {
             return Ok(());
         }
         let (work, due_in) = (*self.chance.pick(&WORK), 5 + self.chance.below(16) as i64);
-        let person = ACCOUNTS[self.chance.below(5)].2;
+        // Everyone but the auditor, who audits and is given nothing to do.
+        let person = ACCOUNTS[self.chance.below(ACCOUNTS.len() - 1)].2;
         let due = self.calendar.date(day + due_in);
         let name = format!("{work}（{}年{}月）", due.year(), due.month());
         let id = registers::new_id(self.calendar.at(day, 11, 0), &mut self.chance);

@@ -1,0 +1,156 @@
+//! What pages show and refuse, on the real router: signed decisions, links, the home of an employee.
+
+use model::{Id, Table};
+use reqwest::{Method, header};
+use serde_json::json;
+use store::Row;
+
+#[path = "../src/events.rs"]
+mod events;
+#[path = "../src/rooms.rs"]
+mod rooms;
+#[path = "../src/routes.rs"]
+mod routes;
+mod served;
+
+use served::{Browser, Served};
+
+impl Served {
+    /// Writes a row, `fill` being what the test is about.
+    async fn put(&self, table: Table, kind: &str, name: &str, fill: impl FnOnce(&mut Row)) -> Row {
+        let mut row = Row::new(table, self.house.store.new_id().unwrap(), kind, name);
+        fill(&mut row);
+        let mut write = self.house.store.write("test", "", "").await.unwrap();
+        let row = write.put(row).await.unwrap();
+        write.commit().await.unwrap();
+        row
+    }
+
+    async fn show(&self, who: &Browser, path: &str) -> (u16, String) {
+        let request = self.request(Method::GET, path).header(header::COOKIE, &who.cookie);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn send(&self, who: &Browser, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let mut fields = fields.to_vec();
+        fields.push(("csrf", &who.csrf));
+        let request = self.request(Method::POST, path).header(header::COOKIE, &who.cookie);
+        let response = request.form(&fields).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+}
+
+fn set(row: &mut Row, field: &str, value: &str) {
+    row.attributes.insert(field.to_owned(), value.into());
+}
+
+#[tokio::test]
+async fn a_signed_decision_is_neither_edited_nor_deleted_on_its_page() {
+    let served = Served::start(1_000_000).await;
+    let officer = served.browser("officer").await;
+    for status in ["approved", "rejected", "active"] {
+        let sign = |row: &mut Row| row.status = status.to_owned();
+        let row = served.put(Table::Decision, "approval", "a decision", sign).await;
+        let page = format!("/row/decision/{}", row.id);
+        let (edit, delete) = (format!("{page}/edit"), format!("{page}/delete"));
+        let signed = status != "active";
+        let (shown, text) = served.show(&officer, &page).await;
+        assert_eq!(shown, 200);
+        assert_eq!(text.contains(&edit) || text.contains(&delete), !signed, "{status}");
+
+        let change = [("name", "another"), ("version", "1"), ("reason", "a reason")];
+        let (form, _) = served.show(&officer, &edit).await;
+        let (changed, _) = served.send(&officer, &edit, &change).await;
+        let now = served.house.store.row(Table::Decision, row.id).await.unwrap().unwrap();
+        assert_eq!((form, changed), if signed { (409, 409) } else { (200, 303) }, "{status}");
+        let version = now.version.to_string();
+        let away = [("version", version.as_str()), ("reason", "a reason")];
+        let (gone, _) = served.send(&officer, &delete, &away).await;
+        assert_eq!(gone, if signed { 409 } else { 303 }, "{status}");
+        let last = served.house.store.row(Table::Decision, row.id).await.unwrap().unwrap();
+        assert_eq!((now.name == "a decision", last.deleted), (signed, !signed), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_is_added_once_and_shown_at_both_ends() {
+    let served = Served::start(1_000_000).await;
+    let officer = served.browser("officer").await;
+    let host = |name| served.put(Table::Asset, "host", name, |_| {});
+    let (mail, base, spare) =
+        (host("srv-mail-01").await, host("srv-db-01").await, host("srv-db-02").await);
+    let add = format!("/row/asset/{}/link", mail.id);
+    let say = |object| [("kind", "depends_on"), ("object", object), ("note", "the mailboxes")];
+
+    let (status, text) = served.send(&officer, &add, &say("srv db")).await;
+    assert_eq!(status, 200, "two rows hold the words, so the page asks");
+    assert!(text.contains(&base.id.to_string()) && text.contains(&spare.id.to_string()), "{text}");
+    let (status, _) = served.send(&officer, &add, &say("srv-db-01")).await;
+    assert_eq!(status, 303, "a whole name is meant as it stands");
+    let (status, text) = served.send(&officer, &add, &say(&base.id.to_string())).await;
+    assert_eq!(status, 400, "the same link stands once");
+    assert!(text.contains("already"), "{text}");
+    for (object, why) in [("no such thing", "nothing fits"), ("srv-mail-01", "not itself")] {
+        assert_eq!(served.send(&officer, &add, &say(object)).await.0, 400, "{why}");
+    }
+    let unknown = [("kind", "likes"), ("object", "srv-db-01")];
+    assert_eq!(served.send(&officer, &add, &unknown).await.0, 404, "no such kind of link");
+
+    for (row, other) in [(&mail, &base), (&base, &mail)] {
+        let (_, text) = served.show(&officer, &format!("/row/asset/{}", row.id)).await;
+        let there = format!("href=\"/row/asset/{}\">{}</a>", other.id, other.name);
+        assert!(text.contains(&there) && text.contains("the mailboxes"), "{text}");
+    }
+    let auditor = served.browser("auditor").await;
+    assert_eq!(served.send(&auditor, &add, &say("srv-db-02")).await.0, 403);
+}
+
+#[tokio::test]
+async fn an_employee_sees_at_home_the_open_tasks_that_are_theirs_and_no_register() {
+    let served = Served::start(1_000_000).await;
+    let employee = served.browser("employee").await;
+    let (status, text) = served.show(&employee, "/").await;
+    assert_eq!(status, 200);
+    assert!(text.contains("No open task is yours") && !text.contains("/register/"), "{text}");
+
+    let person = |account: &'static str| {
+        move |row: &mut Row| {
+            set(row, "account", account);
+        }
+    };
+    let aya = served.put(Table::Party, "person", "渡辺 彩", person("employee")).await;
+    served.put(Table::Party, "person", "伊藤 誠", person("employees")).await;
+    let task = |name, status: &'static str, assignee: &'static str, owner: Option<Id>| {
+        served.put(Table::Task, "task", name, move |row| {
+            row.status = status.to_owned();
+            row.owner = owner;
+            row.attributes = json!({"due": "2026-11-25", "assignee": assignee,
+                "description": "renew the certificate of 渡辺 彩"})
+            .as_object()
+            .cloned()
+            .unwrap();
+        })
+    };
+    task("by sign-in name", "open", "employee", None).await;
+    task("by name", "open", "渡辺 彩", Some(aya.id)).await;
+    task("by owner", "open", "", Some(aya.id)).await;
+    task("done already", "closed", "渡辺 彩", None).await;
+    task("of someone else", "open", "伊藤 誠", None).await;
+    task("of someone of like name", "open", "渡辺 彩子", None).await;
+    let (_, text) = served.show(&employee, "/").await;
+    for name in ["by sign-in name", "by name", "by owner"] {
+        assert_eq!(text.matches(&format!("<td>{name}</td>")).count(), 1, "{name}: {text}");
+    }
+    for name in ["done already", "of someone else", "of someone of like name"] {
+        assert!(!text.contains(name), "{name}: {text}");
+    }
+    assert_eq!(served.show(&employee, "/register/task/task").await.0, 403);
+
+    let store = &served.house.store;
+    store.create_account("test", "fresh", "employee", "no password fits this", true).await.unwrap();
+    let fresh = served.browser("fresh").await;
+    let request = served.request(Method::GET, "/").header(header::COOKIE, &fresh.cookie);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()[header::LOCATION], "/people/me/password", "first a password");
+}
