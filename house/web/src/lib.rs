@@ -18,6 +18,7 @@ pub mod people;
 mod registers;
 pub mod route;
 pub mod secrets;
+mod table;
 mod words;
 
 use std::{
@@ -111,7 +112,7 @@ impl Titles<'_> {
     }
 }
 
-pub use registers::csv_cell;
+pub use table::csv_cell;
 
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
@@ -143,6 +144,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(people::routes());
     routes.extend(registers::routes());
     routes.extend(links::routes());
+    routes.extend(table::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(api::routes());

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Path, Query, State},
-    http::header,
     response::{IntoResponse, Redirect},
 };
 use model::{Field, FieldType, Id, KindSpec, Table, Timestamp, t};
@@ -22,30 +21,24 @@ use crate::{
     route::{Access, Route},
 };
 
+/// Stands for a personal value that the reader's role does not see.
+const MASKED: &str = "●●●";
 const YES: model::Text = model::t("はい", "yes");
 const NO: model::Text = model::t("いいえ", "no");
-const PAGE_ROWS: usize = 50;
 const SEARCH_HITS_MAX: usize = 50;
 const DETAIL_RECORDS_MAX: usize = 20;
-const EXPORT_ROWS_MAX: usize = 100_000;
 
 pub(crate) fn routes() -> Vec<Route> {
     let read = Access::Action(Action::Read);
     let write = Access::Action(Action::Write);
     let decide = Access::Action(Action::Decide);
-    let list_path = "/register/{table}/{kind}";
     let new_path = "/register/{table}/{kind}/new";
-    let csv_path = "/register/{table}/{kind}/export";
-    let xlsx_path = "/register/{table}/{kind}/export.xlsx";
     let row_path = "/row/{table}/{id}";
     let edit_path = "/row/{table}/{id}/edit";
     vec![
         Route::get("/register/{table}", read, t("台帳の種類", "Kinds of a register"), kinds),
-        Route::get(list_path, read, t("一覧", "List"), list),
         Route::get(new_path, write, t("追加の画面", "Form to add"), new_form),
         Route::post(new_path, write, t("追加", "Add"), create),
-        Route::get(csv_path, read, t("CSVで書き出し", "Export as CSV"), export),
-        Route::get(xlsx_path, read, t("Excelで書き出し", "Export as xlsx"), export_xlsx),
         Route::get(row_path, read, t("表示", "Show"), detail),
         Route::get(edit_path, write, t("変更の画面", "Form to change"), edit_form),
         Route::post(edit_path, write, t("変更", "Change"), update),
@@ -97,104 +90,16 @@ async fn kinds(State(house): State<Shared>, user: User, Path(name): Path<String>
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
+struct SearchQuery {
     #[serde(default)]
     q: String,
-    #[serde(default)]
-    after: String,
-    #[serde(default)]
-    after_id: String,
 }
 
-struct Cell {
-    text: String,
-}
-
-struct Line {
-    id: Id,
-    name: String,
-    cells: Vec<Cell>,
-    updated: String,
-}
-
-#[derive(Template)]
-#[template(path = "list.html")]
-struct ListPage<'a> {
-    cx: &'a crate::frame::Cx,
-    table: Table,
-    kind: &'static KindSpec,
-    columns: Vec<&'static Field>,
-    lines: Vec<Line>,
-    q: &'a str,
-    next: String,
-    may_write: bool,
-    may_import: bool,
-}
-
-async fn list(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, kind_id)): Path<(String, String)>,
-    Query(query): Query<ListQuery>,
-) -> Answer {
-    let table = table(&name)?;
-    let kind = kind(&house, table, &kind_id)?;
-    let after = query.after_id.parse().ok().map(|id: Id| (query.after.clone(), id));
-    let filter = Filter {
-        kind: Some(kind.id.to_owned()),
-        text: query.q.clone(),
-        after,
-        limit: PAGE_ROWS + 1,
-        ..Filter::default()
-    };
-    let mut rows = house.store.list(table, &filter).await?;
-    let more = rows.len() > PAGE_ROWS;
-    rows.truncate(PAGE_ROWS);
-    let next = match rows.last().filter(|_| more) {
-        Some(last) => format!(
-            "?q={}&after={}&after_id={}",
-            urlencoding::encode(&query.q),
-            urlencoding::encode(&last.name),
-            last.id
-        ),
-        None => String::new(),
-    };
-    let columns: Vec<&'static Field> =
-        kind.fields.iter().filter(|f| !f.personal && in_list(&f.ty)).take(4).collect();
-    let referred = rows.iter().flat_map(|row| links::references(kind, row)).collect();
-    let names = Names::load(&house.store, referred).await?;
-    let lines = rows
-        .iter()
-        .map(|row| Line {
-            id: row.id,
-            name: row.name.clone(),
-            cells: columns.iter().map(|f| Cell { text: named(&user, &names, f, row).0 }).collect(),
-            updated: user.cx.time(&row.updated_at),
-        })
-        .collect();
-    // A link is added on the page of the row where it begins.
-    let may_write = user.may(Action::Write).is_ok() && table != Table::Link;
-    let may_import = may_write && crate::import::closed(table).is_none();
-    let body = ListPage {
-        cx: &user.cx,
-        table,
-        kind,
-        columns,
-        lines,
-        q: &query.q,
-        next,
-        may_write,
-        may_import,
-    };
-    page(&user.cx, kind.title.get(user.cx.lang), &body)
-}
-
-fn in_list(ty: &FieldType) -> bool {
-    !matches!(ty, FieldType::Multiline | FieldType::Object | FieldType::File | FieldType::Hash)
-}
-
-fn shown(user: &User, field: &Field, row: &Row) -> String {
+pub(crate) fn shown(user: &User, field: &Field, row: &Row) -> String {
     let Some(value) = row.attributes.get(field.name) else { return String::new() };
+    if field.personal && !user.sees_personal() {
+        return MASKED.to_owned();
+    }
     match (field.ty, value) {
         (FieldType::Enum(choices), Json::String(s)) => choices
             .iter()
@@ -215,7 +120,7 @@ fn shown(user: &User, field: &Field, row: &Row) -> String {
 }
 
 /// As [`shown`], but with the name of a row in place of its id, and its address.
-fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (String, String) {
+pub(crate) fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (String, String) {
     let text = shown(user, field, row);
     match (field.ty, text.parse()) {
         (FieldType::Reference(_) | FieldType::Party, Ok(id)) => names.of(id),
@@ -224,7 +129,7 @@ fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (String, Strin
 }
 
 /// As [`shown`], but a number without its unit, so that the file can be imported again.
-fn plain(user: &User, field: &Field, row: &Row) -> String {
+pub(crate) fn plain(user: &User, field: &Field, row: &Row) -> String {
     match (field.ty, row.attributes.get(field.name)) {
         (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
         _ => shown(user, field, row),
@@ -338,7 +243,10 @@ pub(crate) fn error_text(lang: model::Lang, error: &model::FieldError) -> String
 }
 
 /// Form texts become typed JSON; what does not parse stays text, so that validation can name it.
-fn typed(kind: &KindSpec, form: &std::collections::HashMap<String, String>) -> Map<String, Json> {
+pub(crate) fn typed(
+    kind: &KindSpec,
+    form: &std::collections::HashMap<String, String>,
+) -> Map<String, Json> {
     let mut out = Map::new();
     for field in kind.fields {
         let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
@@ -485,6 +393,13 @@ async fn create(
     Ok(Redirect::to(&format!("/row/{}/{}", table.name(), row.id)).into_response())
 }
 
+/// Columns that follow from attributes.
+pub(crate) fn settle(row: &mut Row) {
+    if row.table == Table::Task {
+        row.ends_at = due(&row.attributes);
+    }
+}
+
 pub(crate) fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
     let date: jiff::civil::Date = attributes.get("due")?.as_str()?.parse().ok()?;
     let midnight = date.tomorrow().ok()?.at(0, 0, 0, 0);
@@ -578,9 +493,7 @@ async fn update(
     row.name = sent.name;
     row.attributes = sent.attributes;
     row.version = sent.version;
-    if row.table == Table::Task {
-        row.ends_at = due(&row.attributes);
-    }
+    settle(&mut row);
     let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
     write.put(row).await?;
     write.commit().await?;
@@ -738,79 +651,6 @@ async fn step_up(house: &House, user: &User, password: String, code: &str) -> Re
     Err(Refusal::Bad(text.to_owned()))
 }
 
-async fn export(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, kind_id)): Path<(String, String)>,
-) -> Answer {
-    let table = table(&name)?;
-    let kind = kind(&house, table, &kind_id)?;
-    let mut rows = house.store.all(table, &[kind.id]).await?;
-    rows.truncate(EXPORT_ROWS_MAX);
-    let mut out = String::from("\u{feff}ume_id,version,name");
-    for field in kind.fields {
-        out.push(',');
-        out.push_str(&csv_cell(field.label.get(user.cx.lang)));
-    }
-    out.push_str("\r\n");
-    for row in &rows {
-        out.push_str(&format!("{},{},{}", row.id, row.version, csv_cell(&row.name)));
-        for field in kind.fields {
-            out.push(',');
-            out.push_str(&csv_cell(&plain(&user, field, row)));
-        }
-        out.push_str("\r\n");
-    }
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.csv\"", kind.id)),
-    ];
-    Ok((headers, out).into_response())
-}
-
-async fn export_xlsx(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, kind_id)): Path<(String, String)>,
-) -> Answer {
-    let table = table(&name)?;
-    let kind = kind(&house, table, &kind_id)?;
-    let rows = house.store.all(table, &[kind.id]).await?;
-    let mut head = vec![user.cx.t("名称", "name").to_owned()];
-    head.extend(kind.fields.iter().map(|f| f.label.get(user.cx.lang).to_owned()));
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .take(EXPORT_ROWS_MAX)
-        .map(|row| {
-            let fields = kind.fields.iter().map(|f| plain(&user, f, row));
-            std::iter::once(row.name.clone()).chain(fields).collect()
-        })
-        .collect();
-    let title = kind.title.get(user.cx.lang);
-    let written = tokio::task::spawn_blocking(move || reports::write_xlsx(title, &head, &cells));
-    let bytes = match written.await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
-        Err(error) => return Err(Refusal::Bad(error.to_string())),
-    };
-    let kind_of_file = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    let headers = [
-        (header::CONTENT_TYPE, kind_of_file.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.xlsx\"", kind.id)),
-    ];
-    Ok((headers, bytes).into_response())
-}
-
-/// Quotes a cell (RFC 4180) and keeps spreadsheets from taking a text for a formula.
-pub fn csv_cell(text: &str) -> String {
-    let armed = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if armed { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text
-}
-
 #[derive(Template)]
 #[template(path = "search.html")]
 struct SearchPage<'a> {
@@ -820,21 +660,13 @@ struct SearchPage<'a> {
     titles: crate::Titles<'a>,
 }
 
-async fn search(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
+async fn search(
+    State(house): State<Shared>,
+    user: User,
+    Query(query): Query<SearchQuery>,
+) -> Answer {
     let hits = house.store.search(&query.q, SEARCH_HITS_MAX).await?;
     let titles = crate::Titles { house: &house, lang: user.cx.lang };
     let body = SearchPage { cx: &user.cx, q: &query.q, hits, titles };
     page(&user.cx, user.cx.t("検索", "Search"), &body)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_cell;
-
-    #[test]
-    fn a_cell_never_becomes_a_formula() {
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
-        assert_eq!(csv_cell("@x,\"y\""), "\"'@x,\"\"y\"\"\"");
-        assert_eq!(csv_cell("梅"), "梅");
-    }
 }
