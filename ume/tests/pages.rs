@@ -36,7 +36,11 @@ impl Served {
         let mut fields = fields.to_vec();
         fields.push(("csrf", &who.csrf));
         let request = self.request(Method::POST, path).header(header::COOKIE, &who.cookie);
-        let response = request.form(&fields).send().await.unwrap();
+        let encode =
+            |(name, value): &(&str, &str)| format!("{name}={}", urlencoding::encode(value));
+        let body = fields.iter().map(encode).collect::<Vec<_>>().join("&");
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let response = request.body(body).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 }
@@ -88,7 +92,8 @@ async fn a_link_is_added_once_and_shown_at_both_ends() {
     assert!(text.contains(&base.id.to_string()) && text.contains(&spare.id.to_string()), "{text}");
     let (status, _) = served.send(&officer, &add, &say("srv-db-01")).await;
     assert_eq!(status, 303, "a whole name is meant as it stands");
-    let (status, text) = served.send(&officer, &add, &say(&base.id.to_string())).await;
+    let by_id = base.id.to_string();
+    let (status, text) = served.send(&officer, &add, &say(&by_id)).await;
     assert_eq!(status, 400, "the same link stands once");
     assert!(text.contains("already"), "{text}");
     for (object, why) in [("no such thing", "nothing fits"), ("srv-mail-01", "not itself")] {
