@@ -6,9 +6,9 @@ use axum::{
     extract::{Path, Query, State},
     response::{IntoResponse, Redirect},
 };
-use model::{Field, FieldType, Id, KindSpec, Table, Timestamp, t};
+use model::{Field, FieldType, Id, KindSpec, Table, t};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use store::{Filter, Record, Row};
 
 use crate::{
@@ -32,16 +32,10 @@ pub(crate) fn routes() -> Vec<Route> {
     let read = Access::Action(Action::Read);
     let write = Access::Action(Action::Write);
     let decide = Access::Action(Action::Decide);
-    let new_path = "/register/{table}/{kind}/new";
     let row_path = "/row/{table}/{id}";
-    let edit_path = "/row/{table}/{id}/edit";
     vec![
         Route::get("/register/{table}", read, t("台帳の種類", "Kinds of a register"), kinds),
-        Route::get(new_path, write, t("追加の画面", "Form to add"), new_form),
-        Route::post(new_path, write, t("追加", "Add"), create),
         Route::get(row_path, read, t("表示", "Show"), detail),
-        Route::get(edit_path, write, t("変更の画面", "Form to change"), edit_form),
-        Route::post(edit_path, write, t("変更", "Change"), update),
         Route::post("/row/{table}/{id}/delete", write, t("削除", "Delete"), delete),
         Route::post("/row/{table}/{id}/decide", decide, t("承認・却下", "Decide"), decide_row),
         Route::get("/search", read, t("検索", "Search"), search),
@@ -136,277 +130,6 @@ pub(crate) fn plain(user: &User, field: &Field, row: &Row) -> String {
     }
 }
 
-struct Input {
-    field: &'static Field,
-    value: String,
-    error: String,
-    label: &'static str,
-    /// `text`, `number`, `date`, `area`, `choice` or `flag`.
-    shape: &'static str,
-    choices: Vec<(&'static str, &'static str)>,
-    unit: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "form.html")]
-struct FormPage<'a> {
-    cx: &'a crate::frame::Cx,
-    kind: &'static KindSpec,
-    action: String,
-    back: String,
-    name: &'a str,
-    reason: &'a str,
-    version: i64,
-    inputs: Vec<Input>,
-    errors: Vec<String>,
-}
-
-fn inputs(
-    user: &User,
-    kind: &'static KindSpec,
-    form: &Map<String, Json>,
-    errors: &[model::FieldError],
-) -> Vec<Input> {
-    kind.fields
-        .iter()
-        .map(|field| {
-            let value = match form.get(field.name) {
-                None | Some(Json::Null) => String::new(),
-                Some(Json::String(s)) => s.clone(),
-                Some(Json::Array(list)) if list.iter().all(Json::is_string) => {
-                    list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n")
-                }
-                Some(other) => other.to_string(),
-            };
-            let (shape, unit) = match field.ty {
-                FieldType::Number { unit, .. } => ("number", unit),
-                FieldType::Money => ("number", ""),
-                FieldType::Date => ("date", ""),
-                FieldType::Multiline
-                | FieldType::List
-                | FieldType::Object
-                | FieldType::TextPair => ("area", ""),
-                FieldType::Enum(_) => ("choice", ""),
-                FieldType::Boolean => ("flag", ""),
-                _ => ("text", ""),
-            };
-            let choices = match field.ty {
-                FieldType::Enum(choices) => {
-                    choices.iter().map(|c| (c.value, c.label.get(user.cx.lang))).collect()
-                }
-                FieldType::Boolean => {
-                    vec![("true", YES.get(user.cx.lang)), ("false", NO.get(user.cx.lang))]
-                }
-                _ => Vec::new(),
-            };
-            let error = errors
-                .iter()
-                .find(|e| e.field() == field.name)
-                .map(|e| error_text(user.cx.lang, e))
-                .unwrap_or_default();
-            Input {
-                field,
-                value,
-                error,
-                label: field.label.get(user.cx.lang),
-                shape,
-                choices,
-                unit,
-            }
-        })
-        .collect()
-}
-
-pub(crate) fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
-    use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
-    match error {
-        Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
-        Unknown(_) => {
-            t("この種類にはない項目です。", "This kind has no such field.").get(lang).to_owned()
-        }
-        Type { expected, .. } => match lang {
-            model::Lang::Ja => "形式が違います。".to_owned(),
-            model::Lang::En => format!("Expected {expected}."),
-        },
-        Range { min, max, .. } => match lang {
-            model::Lang::Ja => format!("{min}から{max}までの値にしてください。"),
-            model::Lang::En => format!("Must be between {min} and {max}."),
-        },
-        Choice { .. } => {
-            t("選択肢から選んでください。", "Choose one of the options.").get(lang).to_owned()
-        }
-        Long { max, .. } => match lang {
-            model::Lang::Ja => format!("{max}文字以内にしてください。"),
-            model::Lang::En => format!("At most {max} characters."),
-        },
-    }
-}
-
-/// Form texts become typed JSON; what does not parse stays text, so that validation can name it.
-pub(crate) fn typed(
-    kind: &KindSpec,
-    form: &std::collections::HashMap<String, String>,
-) -> Map<String, Json> {
-    let mut out = Map::new();
-    for field in kind.fields {
-        let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
-        let text = text.trim();
-        if text.is_empty() {
-            continue;
-        }
-        let value = match field.ty {
-            FieldType::Number { .. } | FieldType::Money => {
-                text.parse::<i64>().map_or_else(|_| Json::from(text), Json::from)
-            }
-            FieldType::Boolean => match text {
-                "true" => Json::Bool(true),
-                "false" => Json::Bool(false),
-                other => Json::from(other),
-            },
-            FieldType::List => text.lines().map(str::trim).filter(|l| !l.is_empty()).collect(),
-            FieldType::Object | FieldType::TextPair => {
-                serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))
-            }
-            _ => Json::from(text),
-        };
-        out.insert(field.name.to_owned(), value);
-    }
-    out
-}
-
-/// Refuses the form where a row needs more than it asks for.
-fn by_form(user: &User, table: Table) -> Result<(), Refusal> {
-    if table != Table::Link {
-        return Ok(());
-    }
-    let text = user.cx.t(
-        "関連は、その起点になる行の画面で追加してください。",
-        "Add a link on the page of the row where it begins.",
-    );
-    Err(Refusal::Bad(text.to_owned()))
-}
-
-async fn new_form(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, kind_id)): Path<(String, String)>,
-) -> Answer {
-    user.may(Action::Write)?;
-    let table = table(&name)?;
-    let kind = kind(&house, table, &kind_id)?;
-    by_form(&user, table)?;
-    let body = FormPage {
-        cx: &user.cx,
-        kind,
-        action: format!("/register/{}/{}/new", table.name(), kind.id),
-        back: format!("/register/{}/{}", table.name(), kind.id),
-        name: "",
-        reason: "",
-        version: 0,
-        inputs: inputs(&user, kind, &Map::new(), &[]),
-        errors: Vec::new(),
-    };
-    page(&user.cx, kind.title.get(user.cx.lang), &body)
-}
-
-const NAME_CHARS_MAX: usize = 300;
-
-struct Submitted {
-    name: String,
-    reason: String,
-    version: i64,
-    attributes: Map<String, Json>,
-    field_errors: Vec<model::FieldError>,
-    errors: Vec<String>,
-}
-
-fn submitted(
-    user: &User,
-    kind: &KindSpec,
-    form: &std::collections::HashMap<String, String>,
-) -> Submitted {
-    let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
-    let name = get("name");
-    let attributes = typed(kind, form);
-    let field_errors = kind.validate(&attributes);
-    let mut errors = Vec::new();
-    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
-        errors.push(
-            user.cx
-                .t(
-                    "名称を入力してください（300文字以内）。",
-                    "Enter a name of at most 300 characters.",
-                )
-                .to_owned(),
-        );
-    }
-    if !field_errors.is_empty() {
-        errors.push(
-            user.cx
-                .t(
-                    "下の項目を直してください。保存していません。",
-                    "Correct the fields below. Nothing was saved.",
-                )
-                .to_owned(),
-        );
-    }
-    let version = get("version").parse().unwrap_or(-1);
-    Submitted { name, reason: get("reason"), version, attributes, field_errors, errors }
-}
-
-async fn create(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, kind_id)): Path<(String, String)>,
-    Form(form): Form<std::collections::HashMap<String, String>>,
-) -> Answer {
-    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let table = table(&name)?;
-    let kind = kind(&house, table, &kind_id)?;
-    by_form(&user, table)?;
-    let sent = submitted(&user, kind, &form);
-    if !sent.errors.is_empty() {
-        let body = FormPage {
-            cx: &user.cx,
-            kind,
-            action: format!("/register/{}/{}/new", table.name(), kind.id),
-            back: format!("/register/{}/{}", table.name(), kind.id),
-            name: &sent.name,
-            reason: &sent.reason,
-            version: 0,
-            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
-            errors: sent.errors,
-        };
-        return page(&user.cx, kind.title.get(user.cx.lang), &body);
-    }
-    let mut row = Row::new(table, house.store.new_id()?, kind.id, &sent.name);
-    row.attributes = sent.attributes;
-    row.schema_version = i64::from(kind.version);
-    if table == Table::Task {
-        row.status = "open".to_owned();
-        row.ends_at = due(&row.attributes);
-    }
-    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
-    let row = write.put(row).await?;
-    write.commit().await?;
-    house.wake();
-    Ok(Redirect::to(&format!("/row/{}/{}", table.name(), row.id)).into_response())
-}
-
-/// Columns that follow from attributes.
-pub(crate) fn settle(row: &mut Row) {
-    if row.table == Table::Task {
-        row.ends_at = due(&row.attributes);
-    }
-}
-
-pub(crate) fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
-    let date: jiff::civil::Date = attributes.get("due")?.as_str()?.parse().ok()?;
-    let midnight = date.tomorrow().ok()?.at(0, 0, 0, 0);
-    let end = jiff::tz::TimeZone::system().to_timestamp(midnight).ok()?;
-    Some(Timestamp(end.as_microsecond() - 1))
-}
-
 pub(crate) async fn find(
     house: &House,
     name: &str,
@@ -419,7 +142,7 @@ pub(crate) async fn find(
 }
 
 /// The same, unless it is a signed decision.
-async fn unsigned(
+pub(crate) async fn unsigned(
     house: &House,
     name: &str,
     row_id: &str,
@@ -442,63 +165,6 @@ async fn elsewhere(house: &House, name: &str, row_id: &str) -> Answer {
         return Ok(Redirect::to(&format!("/records/{row_id}")).into_response());
     }
     Err(Refusal::NotFound)
-}
-
-async fn edit_form(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, row_id)): Path<(String, String)>,
-) -> Answer {
-    user.may(Action::Write)?;
-    let (row, kind) = unsigned(&house, &name, &row_id).await?;
-    let here = format!("/row/{}/{}", row.table.name(), row.id);
-    let body = FormPage {
-        cx: &user.cx,
-        kind,
-        action: format!("{here}/edit"),
-        back: here,
-        name: &row.name,
-        reason: "",
-        version: row.version,
-        inputs: inputs(&user, kind, &row.attributes, &[]),
-        errors: Vec::new(),
-    };
-    page(&user.cx, &row.name, &body)
-}
-
-async fn update(
-    State(house): State<Shared>,
-    user: User,
-    Path((name, row_id)): Path<(String, String)>,
-    Form(form): Form<std::collections::HashMap<String, String>>,
-) -> Answer {
-    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let (mut row, kind) = unsigned(&house, &name, &row_id).await?;
-    let here = format!("/row/{}/{}", row.table.name(), row.id);
-    let sent = submitted(&user, kind, &form);
-    if !sent.errors.is_empty() {
-        let body = FormPage {
-            cx: &user.cx,
-            kind,
-            action: format!("{here}/edit"),
-            back: here,
-            name: &sent.name,
-            reason: &sent.reason,
-            version: sent.version,
-            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
-            errors: sent.errors,
-        };
-        return page(&user.cx, &sent.name, &body);
-    }
-    row.name = sent.name;
-    row.attributes = sent.attributes;
-    row.version = sent.version;
-    settle(&mut row);
-    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
-    write.put(row).await?;
-    write.commit().await?;
-    house.wake();
-    Ok(Redirect::to(&here).into_response())
 }
 
 async fn delete(

@@ -13,9 +13,10 @@ use super::{export::all_rows, list::may_bulk, view::View};
 use crate::{
     House, Shared,
     access::Action,
+    form::{error_text, settle, typed},
     frame::{Answer, Cx, Refusal, User, page},
     links::Names,
-    registers::{error_text, kind, named, settle, table, typed},
+    registers::{kind, named, table},
     route::{Access, Route},
 };
 
