@@ -149,7 +149,7 @@ impl Store {
         if let Some(status) = &filter.status {
             add("status", status.as_str().into());
         }
-        if let Some((name, id)) = &filter.after {
+        if let Some((crate::Key::Text(name), id)) = &filter.after {
             args.extend([name.as_str().into(), id.to_string().into()]);
             only.push_str(&format!(" AND (name, id) > (${}, ${})", args.len() - 1, args.len()));
         }

@@ -13,8 +13,10 @@ mod agents;
 mod api;
 mod changes;
 mod db;
+mod index;
 mod jobs;
 mod keys;
+mod list;
 mod lock;
 mod meter;
 mod payload;
@@ -25,6 +27,7 @@ mod rows;
 mod shred;
 mod tally;
 mod transfer;
+mod words;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -35,14 +38,16 @@ pub use agents::{Agent, EnrolError, Enrolment};
 pub use api::{ApiToken, Once, RecordFilter};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
+pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
+pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Test};
 pub use lock::WriterLock;
 pub use meter::Meter;
 pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
-pub use rows::{Filter, PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
+pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 
@@ -72,6 +77,10 @@ pub enum StoreError {
         "{path}: {source}; the copy kept before a migration could not be made, nothing was migrated"
     )]
     Copy { path: std::path::PathBuf, source: std::io::Error },
+    #[error(
+        "the data folder was written by an older Ume (schema {found}, this build knows {known}): start `ume serve` once, which brings it up to date"
+    )]
+    Older { found: i64, known: i64 },
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -192,6 +201,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0008_evaluation.sql"),
         postgres: include_str!("../migrations/postgres/0008_evaluation.sql"),
     },
+    Migration {
+        number: 9,
+        sqlite: include_str!("../migrations/sqlite/0009_attribute.sql"),
+        postgres: include_str!("../migrations/postgres/0009_attribute.sql"),
+    },
 ];
 
 /// The system clock.
@@ -216,7 +230,11 @@ impl Store {
     pub async fn open_read_only(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
         let keys = Some(Keys::new(&folder.join("keys")));
         let store = Store::over(Db::sqlite(&folder.join("ume.db"), true).await?, clock, keys);
-        store.check_version().await?;
+        let done = store.check_version().await?;
+        let known = MIGRATIONS.last().map_or(0, |m| m.number);
+        if done.len() < MIGRATIONS.len() {
+            return Err(StoreError::Older { found: done.last().copied().unwrap_or(0), known });
+        }
         Ok(store)
     }
 
@@ -258,7 +276,8 @@ impl Store {
 
     /// Runs what is missing in one transaction: all of it or nothing.
     async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrate_with(MIGRATIONS).await
+        self.migrate_with(MIGRATIONS).await?;
+        self.refresh_index().await
     }
 
     async fn migrate_with(&self, migrations: &[Migration]) -> Result<(), StoreError> {
@@ -266,7 +285,7 @@ impl Store {
         self.db.batch(table).await?;
         let done = self.check_version().await?;
         let mut all = String::new();
-        for migration in migrations.iter().filter(|m| m.number > done) {
+        for migration in migrations.iter().filter(|m| !done.contains(&m.number)) {
             let sql = if self.db.is_sqlite() { migration.sqlite } else { migration.postgres };
             let number = migration.number;
             all.push_str(&format!("{sql}\nINSERT INTO migration (number) VALUES ({number});\n"));
@@ -274,17 +293,19 @@ impl Store {
         if all.is_empty() {
             return Ok(());
         }
-        self.keep_copy(done, migrations).await?;
+        self.keep_copy(&done, migrations).await?;
         self.db.batch(&all).await?;
-        tracing::info!(from = done, "migrated the database");
+        tracing::info!(?done, "migrated the database");
         Ok(())
     }
 
     /// Keeps the file as it was before the first missing migration, so that a failed or regretted
     /// update has a way back: `ume.db.before-000N`.
-    async fn keep_copy(&self, done: i64, migrations: &[Migration]) -> Result<(), StoreError> {
-        let Some(path) = self.db.sqlite_file().filter(|_| done > 0) else { return Ok(()) };
-        let Some(next) = migrations.iter().find(|m| m.number > done) else { return Ok(()) };
+    async fn keep_copy(&self, done: &[i64], migrations: &[Migration]) -> Result<(), StoreError> {
+        let Some(path) = self.db.sqlite_file().filter(|_| !done.is_empty()) else { return Ok(()) };
+        let Some(next) = migrations.iter().find(|m| !done.contains(&m.number)) else {
+            return Ok(());
+        };
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".before-{:04}", next.number));
         let kept = std::path::PathBuf::from(name);
@@ -313,17 +334,20 @@ impl Store {
 
     /// Whether the schema is the one of this build.
     pub async fn is_current(&self) -> Result<bool, StoreError> {
-        Ok(self.check_version().await? == MIGRATIONS.last().map_or(0, |m| m.number))
+        let done = self.check_version().await?;
+        Ok(MIGRATIONS.iter().all(|m| done.contains(&m.number)))
     }
 
-    async fn check_version(&self) -> Result<i64, StoreError> {
-        let rows = self.db.fetch("SELECT COALESCE(MAX(number), 0) FROM migration", &[]).await?;
-        let found = rows[0][0].int()?;
+    /// Numbers of the migrations done; an unknown one is the work of a newer Ume.
+    async fn check_version(&self) -> Result<Vec<i64>, StoreError> {
+        let rows = self.db.fetch("SELECT number FROM migration ORDER BY number", &[]).await?;
+        let done = rows.iter().map(|r| r[0].int()).collect::<Result<Vec<i64>, _>>()?;
+        let found = done.last().copied().unwrap_or(0);
         let known = MIGRATIONS.last().map_or(0, |m| m.number);
         if found > known {
             return Err(StoreError::Newer { found, known });
         }
-        Ok(found)
+        Ok(done)
     }
 
     /// The database below.
@@ -414,7 +438,7 @@ mod tests {
         let step = |number, sqlite| Migration { number, sqlite, postgres: "" };
         let refused = store.migrate_with(&[step(6, good), step(7, half)]).await;
         assert!(refused.is_err());
-        assert_eq!(store.check_version().await.unwrap(), 1);
+        assert_eq!(store.check_version().await.unwrap(), [1]);
         assert!(store.db.prepare("SELECT owner FROM job").await.is_err());
         assert!(store.db.prepare("SELECT a FROM half").await.is_err());
         store.db.close().await;
@@ -426,7 +450,7 @@ mod tests {
         let kept = folder.path().join("ume.db.before-0002");
         // For writing, as whoever goes back would open it: the copy has no write-ahead log yet.
         let old = Store::over(Db::sqlite(&kept, false).await.unwrap(), system_clock(), None);
-        assert_eq!(old.check_version().await.unwrap(), 1);
+        assert_eq!(old.check_version().await.unwrap(), [1]);
         assert_eq!(old.setting("mine").await.unwrap().as_deref(), Some("kept"));
         old.db.close().await;
     }

@@ -3,14 +3,11 @@
 use model::{Id, Table, Timestamp, canonical};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
 
 use crate::{Store, StoreError, Tx, Val, parse_id, payload::Sealing, personal, random_hex};
 
 /// Longest name in bytes: it is part of index keys, which PostgreSQL limits to some 2,700.
 pub const NAME_BYTES_MAX: usize = 2_000;
-/// Most characters of an attribute that search and sort look at; the limit has the same reason.
-const ATTRIBUTE_CHARS_MAX: usize = 250;
 /// What the length prefix of a ledger bundle can say.
 const LEAF_BYTES_MAX: usize = 65_535;
 
@@ -176,19 +173,6 @@ pub struct Version {
     pub row: Result<Row, StoreError>,
 }
 
-/// Which rows a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub kind: Option<String>,
-    /// Words that must stand in the row (folded, see [`model`]); empty for all.
-    pub text: String,
-    pub subject: Option<Id>,
-    pub status: Option<String>,
-    /// Show rows behind this `(name, id)`.
-    pub after: Option<(String, Id)>,
-    pub limit: usize,
-}
-
 pub(crate) const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
                        ends_at, attributes, schema_version, version, created_at, updated_at, \
                        updated_by, reason, request, deleted, salt, personal";
@@ -249,43 +233,6 @@ impl Store {
             table.name(),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
-    }
-
-    /// One page of rows by name, keyset-paged.
-    pub async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<Row>, StoreError> {
-        let limit = filter.limit.clamp(1, PAGE_ROWS_MAX) as i64;
-        let mut sql = format!("SELECT {COLUMNS} FROM {} WHERE deleted = 0", table_sql(table));
-        let mut args: Vec<Val> = Vec::new();
-        let mut add = |clause: &str, values: &[Val]| {
-            let mut clause = clause.to_owned();
-            for (i, value) in values.iter().enumerate() {
-                args.push(value.clone());
-                clause = clause.replace(&format!("?{}", i + 1), &format!("${}", args.len()));
-            }
-            sql.push_str(" AND ");
-            sql.push_str(&clause);
-        };
-        if let Some(kind) = &filter.kind {
-            add("kind = ?1", &[kind.as_str().into()]);
-        }
-        if let Some(subject) = filter.subject {
-            add("subject = ?1", &[subject.to_string().into()]);
-        }
-        if let Some(status) = &filter.status {
-            add("status = ?1", &[status.as_str().into()]);
-        }
-        for token in query_tokens(&filter.text) {
-            add(
-                "id IN (SELECT row_id FROM token WHERE token = ?1 AND subject_table = ?2)",
-                &[token.into(), table.name().into()],
-            );
-        }
-        if let Some((name, id)) = &filter.after {
-            add("(name, id) > (?1, ?2)", &[name.as_str().into(), id.to_string().into()]);
-        }
-        sql.push_str(&format!(" ORDER BY name, id LIMIT {limit}"));
-        let rows = self.db.fetch(&sql, &args).await?;
         rows.iter().map(|r| decode(table, r)).collect()
     }
 
@@ -385,10 +332,10 @@ impl Store {
         let mut hits = Vec::new();
         for table in [Table::Asset, Table::Party, Table::Task, Table::Risk, Table::Norm] {
             let room = limit.saturating_sub(hits.len());
-            if room == 0 || query_tokens(text).is_empty() {
+            if room == 0 || crate::words::query_tokens(text).is_empty() {
                 break;
             }
-            let filter = Filter { text: text.to_owned(), limit: room, ..Filter::default() };
+            let filter = crate::Filter { text: text.to_owned(), limit: room, ..Default::default() };
             hits.extend(self.list(table, &filter).await?);
         }
         Ok(hits)
@@ -531,66 +478,6 @@ impl Write<'_> {
         );
         Ok(self.tx.execute(&sql, &args).await? == 1)
     }
-
-    pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
-        let id: Val = row.id.to_string().into();
-        let table: Val = row.table.name().into();
-        let clear = "DELETE FROM token WHERE row_id = $1 AND subject_table = $2";
-        self.tx.execute(clear, &[id.clone(), table.clone()]).await?;
-        if row.table == Table::Asset {
-            self.tx
-                .execute("DELETE FROM attribute WHERE asset = $1", std::slice::from_ref(&id))
-                .await?;
-        }
-        if row.deleted {
-            return Ok(());
-        }
-        let mut text = row.name.clone();
-        for value in row.attributes.values() {
-            text.push('\n');
-            match value {
-                Json::String(s) => text.push_str(s),
-                Json::Array(list) => {
-                    for item in list.iter().filter_map(Json::as_str) {
-                        text.push_str(item);
-                        text.push('\n');
-                    }
-                }
-                _ => {}
-            }
-        }
-        for tokens in index_tokens(&text).chunks(TOKENS_PER_INSERT_MAX) {
-            let sql = token_insert(tokens.len());
-            let tokens = tokens.iter().map(|token| Val::from(token.as_str()));
-            let args: Vec<Val> = [table.clone(), id.clone()].into_iter().chain(tokens).collect();
-            self.tx.execute(&sql, &args).await?;
-        }
-        if row.table == Table::Asset {
-            for (name, value) in &row.attributes {
-                let (text, number): (Val, Val) = match value {
-                    Json::String(s) => {
-                        let text: String = fold(s).chars().take(ATTRIBUTE_CHARS_MAX).collect();
-                        (text.into(), Val::Null)
-                    }
-                    Json::Number(n) => (Val::Null, n.as_i64().into()),
-                    Json::Bool(flag) => (Val::Null, i64::from(*flag).into()),
-                    _ => continue,
-                };
-                let sql = "INSERT INTO attribute (asset, name, text, number) \
-                           VALUES ($1, $2, CAST($3 AS TEXT), CAST($4 AS BIGINT))";
-                let args = [id.clone(), name.as_str().into(), text, number];
-                self.tx.execute(sql, &args).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One statement for many tokens: a round trip for each makes the first start on a distant
-/// PostgreSQL slow. `$1` and `$2` are table and row.
-fn token_insert(tokens: usize) -> String {
-    let rows: Vec<String> = (3..tokens + 3).map(|n| format!("(${n}, $1, $2)")).collect();
-    format!("INSERT INTO token (token, subject_table, row_id) VALUES {}", rows.join(", "))
 }
 
 fn conflict(row: &Row, current: i64) -> StoreError {
@@ -600,68 +487,6 @@ fn conflict(row: &Row, current: i64) -> StoreError {
 /// `$1, $2, …, $n`
 pub(crate) fn places(n: usize) -> String {
     (1..=n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
-}
-
-const TOKENS_PER_ROW_MAX: usize = 2_000;
-/// Well below the parameters that either database takes in one statement.
-const TOKENS_PER_INSERT_MAX: usize = 500;
-const TOKENS_PER_QUERY_MAX: usize = 16;
-
-/// What search compares: NFKC, lower case, katakana as hiragana, so that `ＷＥＢ` finds `web` and
-/// `ｻｰﾊﾞ` finds `さーば`.
-pub(crate) fn fold(text: &str) -> String {
-    // Lower case can undo NFKC for a few characters, hence the second pass.
-    text.nfkc().flat_map(char::to_lowercase).nfkc().map(hiragana).collect()
-}
-
-fn hiragana(c: char) -> char {
-    match c {
-        '\u{30a1}'..='\u{30f6}' | '\u{30fd}' | '\u{30fe}' => {
-            char::from_u32(c as u32 - 0x60).unwrap_or(c)
-        }
-        other => other,
-    }
-}
-
-fn words(text: &str) -> Vec<Vec<char>> {
-    fold(text)
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .map(|w| w.chars().collect())
-        .collect()
-}
-
-/// Unigrams and bigrams: any substring of two characters or more is found by its bigrams. Where
-/// the limit cuts, it keeps the beginning of the text.
-fn index_tokens(text: &str) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    let mut tokens = Vec::new();
-    for word in words(text) {
-        for i in 0..word.len() {
-            for end in [i + 1, i + 2].into_iter().filter(|end| *end <= word.len()) {
-                let token: String = word[i..end].iter().collect();
-                if seen.insert(token.clone()) {
-                    tokens.push(token);
-                }
-            }
-            if tokens.len() >= TOKENS_PER_ROW_MAX {
-                tokens.truncate(TOKENS_PER_ROW_MAX);
-                return tokens;
-            }
-        }
-    }
-    tokens
-}
-
-fn query_tokens(text: &str) -> Vec<String> {
-    let mut tokens = std::collections::BTreeSet::new();
-    for word in words(text) {
-        if word.len() == 1 {
-            tokens.insert(word[0].to_string());
-        }
-        tokens.extend(word.windows(2).map(|pair| pair.iter().collect::<String>()));
-    }
-    tokens.into_iter().take(TOKENS_PER_QUERY_MAX).collect()
 }
 
 pub(crate) fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
@@ -735,32 +560,4 @@ fn decode_exactly(table: Table, v: &[Val]) -> Result<Row, StoreError> {
         )));
     }
     Ok(row)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folding_joins_width_case_and_kana() {
-        assert_eq!(fold("ＷＥＢ　サーバ"), "web さーば");
-        assert_eq!(fold("ｻｰﾊﾞ ヴ ヽヾ"), "さーば ゔ ゝゞ");
-        assert_eq!(fold("㈱ Ⅷ ㍿"), "(株) viii 株式会社");
-    }
-
-    #[test]
-    fn folding_twice_changes_nothing() {
-        for c in (0..=0xffff).filter_map(char::from_u32) {
-            let once = fold(&format!("a{c}か"));
-            assert_eq!(fold(&once), once, "{c:?}");
-        }
-    }
-
-    #[test]
-    fn a_long_text_keeps_the_tokens_of_its_beginning() {
-        let text: String = (0..3_000).filter_map(|i| char::from_u32(0x9fff - i)).collect();
-        let tokens = index_tokens(&text);
-        assert_eq!(tokens.len(), TOKENS_PER_ROW_MAX);
-        assert_eq!(tokens[0], "\u{9fff}");
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use model::{Assurance, Table, Timestamp};
-use store::{Clock, Filter, Once, RecordDraft, RecordFilter, Row, Store};
+use store::{Clock, Filter, Key, Once, RecordDraft, RecordFilter, Row, Store};
 
 const START: i64 = 1_795_600_000_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -125,7 +125,7 @@ async fn a_list_as_of_shows_what_stood_then(f: &Fixture) {
     assert_eq!(names(all(), before).await, ["a", "b", "c"]);
     assert_eq!(names(all(), store.now()).await, ["c", "z"]);
     assert_eq!(names(all(), Timestamp(START - 1)).await, [""; 0]);
-    let page = Filter { limit: 1, after: Some(("a".to_owned(), rows[1].id)), ..all() };
+    let page = Filter { limit: 1, after: Some((Key::Text("a".to_owned()), rows[1].id)), ..all() };
     assert_eq!(names(page, before).await, ["b"]);
     for filter in [
         Filter { kind: Some("other".to_owned()), ..all() },

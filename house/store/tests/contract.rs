@@ -9,7 +9,8 @@ use std::sync::{
 use model::{Assurance, Id, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{
-    AccountChange, Clock, Db, Filter, OidcFlow, Record, RecordDraft, Row, Store, StoreError, Val,
+    AccountChange, Clock, Db, Filter, Key, OidcFlow, Record, RecordDraft, Row, Store, StoreError,
+    Val,
 };
 use tempfile::TempDir;
 
@@ -123,6 +124,8 @@ contract! {
     search_finds_two_characters_width_case_and_kana
     a_change_replaces_the_words_and_attributes_of_a_row
     attributes_are_typed_for_search_and_sort
+    every_order_and_condition_lists_what_a_plain_scan_would
+    a_data_folder_with_the_old_index_gets_the_new_one_at_start
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
     nul_in_a_text_is_refused_by_name
     what_the_ledger_or_an_index_cannot_hold_is_refused_at_the_door
@@ -376,7 +379,7 @@ async fn pages_follow_byte_order_without_gap_or_repeat(f: &Fixture) {
     expected.sort_unstable();
     let mut paged: Vec<Row> = Vec::new();
     loop {
-        let after = paged.last().map(|r| (r.name.clone(), r.id));
+        let after = paged.last().map(|r| (Key::Text(r.name.clone()), r.id));
         let filter = Filter { after, limit: 2, ..Filter::default() };
         let page = f.store.list(Table::Asset, &filter).await.unwrap();
         if page.is_empty() {
@@ -410,8 +413,9 @@ async fn filters_narrow_a_list(f: &Fixture) {
         subject,
         status: Some("active".to_owned()),
         text: "three one".to_owned(),
-        after: Some(("a".to_owned(), store.new_id().unwrap())),
+        after: Some((Key::Text("a".to_owned()), store.new_id().unwrap())),
         limit: 10,
+        ..Filter::default()
     };
     assert!(list(all).await.is_empty());
     assert_eq!(names(&store.all(Table::Asset, &["laptop", "none"]).await.unwrap()), ["three"]);
@@ -474,10 +478,12 @@ async fn a_change_replaces_the_words_and_attributes_of_a_row(f: &Fixture) {
     let left = f.store.db().fetch("SELECT COUNT(*) FROM token", &[]).await.unwrap();
     assert_eq!(left[0][0], Val::Int(0));
     assert!(attributes(f).await.is_empty());
+    let left = f.store.db().fetch("SELECT COUNT(*) FROM attribute", &[]).await.unwrap();
+    assert_eq!(left[0][0], Val::Int(0));
 }
 
 async fn attributes(f: &Fixture) -> Vec<(String, Val, Val)> {
-    let sql = "SELECT name, text, number FROM attribute ORDER BY name";
+    let sql = "SELECT name, text, number FROM attribute WHERE name NOT LIKE '@%' ORDER BY name";
     let rows = f.store.db().fetch(sql, &[]).await.unwrap();
     rows.iter().map(|r| (r[0].text().unwrap().to_owned(), r[1].clone(), r[2].clone())).collect()
 }
@@ -491,6 +497,7 @@ async fn attributes_are_typed_for_search_and_sort(f: &Fixture) {
         ("a", Val::from("ab"), Val::Null),
         ("b", Val::Null, Val::Int(-7)),
         ("c", Val::Null, Val::Int(1)),
+        ("e", Val::from("x"), Val::Null),
     ];
     assert_eq!(attributes(f).await, expected.map(|(n, t, i)| (n.to_owned(), t, i)));
 }
@@ -925,4 +932,146 @@ fn column(row: &[Val]) -> (String, String, String, i64) {
     // SQLite does not mark its row id alias, which can never be NULL either.
     let required = if text(1) == "seq" { 1 } else { row[3].int().unwrap() };
     (text(0), text(1), ty.to_owned(), required)
+}
+
+/// Rows with every mixture of present, absent and equal values, in one kind and a stranger's.
+async fn mixed_rows(store: &Store) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut write = store.write("tester", "", "").await.unwrap();
+    for i in 0..60_i64 {
+        let mut row = asset(store, &format!("n{:02}", (i * 37) % 60));
+        row.kind = if i % 10 == 9 { "other" } else { "host" }.to_owned();
+        row.status = if i % 3 == 0 { "retired" } else { "active" }.to_owned();
+        row.ends_at = (i % 4 == 0).then_some(Timestamp(START + (i % 8) * HOUR));
+        let mut attributes = Map::new();
+        if i % 5 != 0 {
+            attributes
+                .insert("os".into(), ["Debian 12", "Ｄｅｂｉａｎ 11", "窓"][i as usize % 3].into());
+        }
+        if i % 7 != 0 {
+            attributes.insert("ram".into(), ((i * 11) % 13 - 3).into());
+        }
+        attributes.insert("on".into(), (i % 2 == 0).into());
+        attributes.insert("tags".into(), json!([format!("t{}", i % 4), "all"]));
+        row.attributes = attributes;
+        rows.push(write.put(row).await.unwrap());
+    }
+    write.commit().await.unwrap();
+    rows
+}
+
+fn holds(row: &Row, condition: &store::Condition) -> bool {
+    use store::Test::{AtLeast, AtMost, Is, IsNot, Set, Starts, Unset};
+    let keys: Vec<Key> = match row.attributes.get(&condition.name) {
+        Some(Json::Array(items)) => items.iter().filter_map(Key::of).collect(),
+        _ => vec![Key::of_row(row, &condition.name)],
+    };
+    let rank = |key: &Key| match key {
+        Key::Text(text) => Some((0, 0, text.clone())),
+        Key::Number(n) => Some((1, *n, String::new())),
+        Key::Nothing => None,
+    };
+    let compare = |key: &Key, other: &Key| {
+        rank(key).zip(rank(other)).filter(|(a, b)| a.0 == b.0).map(|(a, b)| a.cmp(&b))
+    };
+    let any = |test: &dyn Fn(&Key) -> bool| keys.iter().any(test);
+    match &condition.test {
+        Is(key) => any(&|k| k == key),
+        IsNot(key) => !any(&|k| k == key),
+        AtLeast(key) => any(&|k| compare(k, key).is_some_and(|o| o.is_ge())),
+        AtMost(key) => any(&|k| compare(k, key).is_some_and(|o| o.is_le())),
+        Starts(text) => any(&|k| matches!(k, Key::Text(t) if t.starts_with(text.as_str()))),
+        Set => any(&|k| *k != Key::Nothing),
+        Unset => !any(&|k| *k != Key::Nothing),
+    }
+}
+
+/// The order a list promises: by value, rows without one last, equal ones by id.
+fn sorted(mut rows: Vec<&Row>, order: &store::Order) -> Vec<String> {
+    let place = |row: &Row| match &order.by {
+        None => (0, 0, row.name.clone()),
+        Some(by) => match Key::of_row(row, &by.name) {
+            Key::Number(n) => (0, n, String::new()),
+            Key::Text(text) => (0, 0, text),
+            Key::Nothing => (1, 0, String::new()),
+        },
+    };
+    rows.sort_by(|a, b| {
+        let (x, y) = (place(a), place(b));
+        let by_value = (&x.1, &x.2, a.id).cmp(&(&y.1, &y.2, b.id));
+        x.0.cmp(&y.0).then(if order.descending { by_value.reverse() } else { by_value })
+    });
+    rows.into_iter().map(|r| r.name.clone()).collect()
+}
+
+async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
+    use store::{By, Condition, Order, Test};
+    let rows = mixed_rows(&f.store).await;
+    let when = |name: &str, test| Condition { name: name.to_owned(), test };
+    let conditions: Vec<Vec<Condition>> = vec![
+        vec![],
+        vec![when("os", Test::Is(Key::text("debian 12")))],
+        vec![when("os", Test::Starts("debian".into())), when("on", Test::Is(Key::Number(1)))],
+        vec![when("os", Test::IsNot(Key::text("窓")))],
+        vec![when("ram", Test::AtLeast(Key::Number(2))), when("ram", Test::AtMost(Key::Number(6)))],
+        vec![when("ram", Test::Unset)],
+        vec![when("os", Test::Set), when("tags", Test::Is(Key::text("T3")))],
+        vec![when(store::STATUS, Test::Is(Key::text("retired")))],
+        vec![when(store::ENDS, Test::AtLeast(Key::Number(START + HOUR)))],
+        vec![when("os", Test::Is(Key::text("no such"))), when("on", Test::Set)],
+    ];
+    let by = |name: &str, number| Some(By { name: name.to_owned(), number });
+    let orders = [
+        None,
+        by("os", false),
+        by("ram", true),
+        by("on", true),
+        by(store::ENDS, true),
+        by("none", false),
+    ];
+    for conditions in &conditions {
+        for (by, descending) in orders.iter().flat_map(|by| [(by, false), (by, true)]) {
+            let order = Order { by: by.clone(), descending };
+            let wanted = rows
+                .iter()
+                .filter(|r| r.kind == "host" && conditions.iter().all(|c| holds(r, c)))
+                .collect();
+            let mut filter = Filter {
+                kind: Some("host".to_owned()),
+                conditions: conditions.clone(),
+                order: order.clone(),
+                limit: 7,
+                ..Filter::default()
+            };
+            let mut found: Vec<String> = Vec::new();
+            loop {
+                let page = f.store.list(Table::Asset, &filter).await.unwrap();
+                found.extend(page.iter().map(|r| r.name.clone()));
+                let Some(last) = page.last().filter(|_| page.len() == 7) else { break };
+                let key = match &order.by {
+                    None => Key::Text(last.name.clone()),
+                    Some(by) => Key::of_row(last, &by.name),
+                };
+                filter.after = Some((key, last.id));
+            }
+            assert_eq!(found, sorted(wanted, &order), "{conditions:?} {order:?}");
+        }
+    }
+}
+
+async fn a_data_folder_with_the_old_index_gets_the_new_one_at_start(f: &Fixture) {
+    let mut row = asset(&f.store, "old");
+    row.attributes = object(json!({"os": "x"}));
+    save(&f.store, row).await;
+    let before = attributes(f).await;
+    let mut tx = f.store.db().begin().await.unwrap();
+    for spoil in
+        ["DELETE FROM attribute", "DELETE FROM token", "UPDATE index_version SET number = 0"]
+    {
+        tx.execute(spoil, &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    f.reopen().await.unwrap().db().close().await;
+    assert_eq!(attributes(f).await, before);
+    assert_eq!(found(&f.store, "old").await, ["old"]);
 }

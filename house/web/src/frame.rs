@@ -198,6 +198,12 @@ impl User {
         }
     }
 
+    /// Whether the role sees personal fields. Who may change a row sees it whole, so that no save loses
+    /// what was masked.
+    pub fn sees_personal(&self) -> bool {
+        self.may(Action::Write).is_ok()
+    }
+
     /// Guards a state change: own origin, right token, allowed.
     pub fn form(&self, csrf: &str, action: Action) -> Result<(), Refusal> {
         self.cx.own_origin()?;

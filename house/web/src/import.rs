@@ -199,7 +199,7 @@ pub async fn plan(
         for error in kind.validate(&attributes) {
             let column = mapping.fields.iter().find(|(_, f)| f.name == error.field());
             let label = kind.field(error.field()).map_or(error.field(), |f| f.label.get(lang));
-            let what = format!("{label}: {}", registers::error_text(lang, &error));
+            let what = format!("{label}: {}", crate::form::error_text(lang, &error));
             outcome.problems.push(problem(column.map_or(mapping.name, |(c, _)| *c), what));
         }
         let mut row = match old {

@@ -9,6 +9,7 @@ pub mod api;
 mod auth;
 pub mod decide;
 pub mod demo;
+mod form;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
@@ -18,6 +19,7 @@ pub mod people;
 mod registers;
 pub mod route;
 pub mod secrets;
+mod table;
 mod words;
 
 use std::{
@@ -111,7 +113,7 @@ impl Titles<'_> {
     }
 }
 
-pub use registers::csv_cell;
+pub use table::csv_cell;
 
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
@@ -121,14 +123,16 @@ pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSp
 /// The platform's own routes. The hall and the rooms add theirs before [`finish`].
 pub fn routes() -> Vec<Route> {
     let public = |path, summary| (path, Access::Public, summary);
-    let (health, style, document) = (
+    let (health, style, script, document) = (
         public("/healthz", t("稼働確認", "Whether Ume is alive")),
         public("/assets/ume.css", t("スタイルシート", "Style sheet")),
+        public("/assets/ume.js", t("操作の補助", "Help for the hand")),
         public("/openapi.json", t("このAPIの説明（OpenAPI 3.1）", "This document (OpenAPI 3.1)")),
     );
     let mut routes = vec![
         Route::get(health.0, health.1, health.2, healthz),
         Route::get(style.0, style.1, style.2, stylesheet),
+        Route::get(script.0, script.1, script.2, helper),
         Route::get(document.0, document.1, document.2, openapi::serve).api(route::Api {
             tag: "house",
             id: "openapi".to_owned(),
@@ -142,7 +146,9 @@ pub fn routes() -> Vec<Route> {
     routes.extend(demo::routes());
     routes.extend(people::routes());
     routes.extend(registers::routes());
+    routes.extend(form::routes());
     routes.extend(links::routes());
+    routes.extend(table::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(api::routes());
@@ -185,8 +191,13 @@ async fn stylesheet() -> Response {
     (kind, include_str!("../assets/ume.css")).into_response()
 }
 
+async fn helper() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (kind, include_str!("../assets/ume.js")).into_response()
+}
+
 async fn safe_headers(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
-    let is_asset = request.uri().path().starts_with("/assets/ume.css");
+    let is_asset = request.uri().path().starts_with("/assets/ume.");
     let meter = store::Meter::default();
     let mut response = meter.measure(next.run(request)).await;
     let cost = format!("db;desc=\"{} statements, {} rows\"", meter.statements(), meter.rows());
@@ -198,7 +209,7 @@ async fn safe_headers(request: axum::extract::Request, next: axum::middleware::N
     };
     set(
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
          frame-ancestors 'none'; base-uri 'none'",
     );
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");

@@ -68,6 +68,11 @@ impl Names {
         Ok(Names(found))
     }
 
+    /// Takes in what another look found.
+    pub(crate) fn add(&mut self, other: Names) {
+        self.0.extend(other.0);
+    }
+
     /// Name and address of a row; the bare id of one that is gone.
     pub(crate) fn of(&self, id: Id) -> (String, String) {
         self.0.get(&id).map_or_else(

@@ -98,8 +98,9 @@ impl<'a> Desk<'a> {
             text: page.q.clone().unwrap_or_default(),
             subject: page.subject,
             status: page.status.clone(),
-            after,
+            after: after.map(|(name, id)| (store::Key::Text(name), id)),
             limit: limit + 1,
+            ..Filter::default()
         };
         let found = match page.as_of {
             None => self.store.list(table, &filter).await,
@@ -167,7 +168,7 @@ impl<'a> Desk<'a> {
         row.status = judge::first_status(table).to_owned();
         let reason = judge::read(self, body, &mut row).await?;
         if table == Table::Task && row.ends_at.is_none() {
-            row.ends_at = crate::registers::due(&row.attributes);
+            row.ends_at = crate::form::due(&row.attributes);
         }
         let mut write = self.write(&reason).await?;
         let row = self.stored(write.put(row).await)?;
@@ -225,7 +226,7 @@ impl<'a> Desk<'a> {
         let reason = judge::read(self, body, &mut row).await?;
         let due_moved = row.attributes.get("due") != was_due.as_ref();
         if table == Table::Task && due_moved && !body.contains_key("ends_at") {
-            row.ends_at = crate::registers::due(&row.attributes);
+            row.ends_at = crate::form::due(&row.attributes);
         }
         let mut write = self.write(&reason).await?;
         let row = self.stored(write.put(row).await)?;

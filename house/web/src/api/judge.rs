@@ -306,7 +306,7 @@ pub(crate) fn canonical_fault(
 
 /// A fault of a declared field.
 pub(crate) fn field_fault(lang: Lang, member: &str, error: &FieldError) -> Fault {
-    let mut detail = crate::registers::error_text(lang, error);
+    let mut detail = crate::form::error_text(lang, error);
     if let FieldError::Choice { allowed, .. } = error {
         detail = format!("{detail} ({allowed})");
     }

@@ -1,0 +1,486 @@
+//! Forms made from the schema of a kind: add, change, and merge what two people changed at once.
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect},
+};
+use model::{Field, FieldType, Id, KindSpec, Table, Timestamp, t};
+use serde_json::{Map, Value as Json};
+use store::{Row, StoreError};
+
+use crate::{
+    House, Shared,
+    access::Action,
+    frame::{Answer, Cx, Refusal, User, page},
+    registers::{kind, shown, table, unsigned},
+    route::{Access, Route},
+};
+
+/// Versions shown beside a form.
+const HISTORY_SHOWN: usize = 6;
+const YES: model::Text = t("はい", "yes");
+const NO: model::Text = t("いいえ", "no");
+
+type Sent = std::collections::HashMap<String, String>;
+
+pub(crate) fn routes() -> Vec<Route> {
+    let write = Access::Action(Action::Write);
+    let new_path = "/register/{table}/{kind}/new";
+    let edit_path = "/row/{table}/{id}/edit";
+    vec![
+        Route::get(new_path, write, t("追加の画面", "Form to add"), new_form),
+        Route::post(new_path, write, t("追加", "Add"), create),
+        Route::get(edit_path, write, t("変更の画面", "Form to change"), edit_form),
+        Route::post(edit_path, write, t("変更", "Change"), update),
+    ]
+}
+
+pub(crate) struct Input {
+    field: &'static Field,
+    value: String,
+    error: String,
+    label: &'static str,
+    /// `text`, `number`, `date`, `area`, `choice` or `flag`.
+    shape: &'static str,
+    choices: Vec<(&'static str, &'static str)>,
+    unit: &'static str,
+    /// What others made of the field meanwhile, where that is not what stands in the input.
+    theirs: Option<String>,
+    clash: bool,
+}
+
+fn inputs(
+    user: &User,
+    kind: &'static KindSpec,
+    form: &Map<String, Json>,
+    errors: &[model::FieldError],
+) -> Vec<Input> {
+    kind.fields
+        .iter()
+        .map(|field| {
+            let value = match form.get(field.name) {
+                None | Some(Json::Null) => String::new(),
+                Some(Json::String(s)) => s.clone(),
+                Some(Json::Array(list)) if list.iter().all(Json::is_string) => {
+                    list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n")
+                }
+                Some(other) => other.to_string(),
+            };
+            let (shape, unit) = match field.ty {
+                FieldType::Number { unit, .. } => ("number", unit),
+                FieldType::Money => ("number", ""),
+                FieldType::Date => ("date", ""),
+                FieldType::Multiline
+                | FieldType::List
+                | FieldType::Object
+                | FieldType::TextPair => ("area", ""),
+                FieldType::Enum(_) => ("choice", ""),
+                FieldType::Boolean => ("flag", ""),
+                _ => ("text", ""),
+            };
+            let choices = match field.ty {
+                FieldType::Enum(choices) => {
+                    choices.iter().map(|c| (c.value, c.label.get(user.cx.lang))).collect()
+                }
+                FieldType::Boolean => {
+                    vec![("true", YES.get(user.cx.lang)), ("false", NO.get(user.cx.lang))]
+                }
+                _ => Vec::new(),
+            };
+            let error = errors
+                .iter()
+                .find(|e| e.field() == field.name)
+                .map(|e| error_text(user.cx.lang, e))
+                .unwrap_or_default();
+            Input {
+                field,
+                value,
+                error,
+                label: field.label.get(user.cx.lang),
+                shape,
+                choices,
+                unit,
+                theirs: None,
+                clash: false,
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
+    use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
+    match error {
+        Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
+        Unknown(_) => {
+            t("この種類にはない項目です。", "This kind has no such field.").get(lang).to_owned()
+        }
+        Type { expected, .. } => match lang {
+            model::Lang::Ja => "形式が違います。".to_owned(),
+            model::Lang::En => format!("Expected {expected}."),
+        },
+        Range { min, max, .. } => match lang {
+            model::Lang::Ja => format!("{min}から{max}までの値にしてください。"),
+            model::Lang::En => format!("Must be between {min} and {max}."),
+        },
+        Choice { .. } => {
+            t("選択肢から選んでください。", "Choose one of the options.").get(lang).to_owned()
+        }
+        Long { max, .. } => match lang {
+            model::Lang::Ja => format!("{max}文字以内にしてください。"),
+            model::Lang::En => format!("At most {max} characters."),
+        },
+    }
+}
+
+/// Form texts become typed JSON; what does not parse stays text, so that validation can name it.
+pub(crate) fn typed(
+    kind: &KindSpec,
+    form: &std::collections::HashMap<String, String>,
+) -> Map<String, Json> {
+    let mut out = Map::new();
+    for field in kind.fields {
+        let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        let value = match field.ty {
+            FieldType::Number { .. } | FieldType::Money => {
+                text.parse::<i64>().map_or_else(|_| Json::from(text), Json::from)
+            }
+            FieldType::Boolean => match text {
+                "true" => Json::Bool(true),
+                "false" => Json::Bool(false),
+                other => Json::from(other),
+            },
+            FieldType::List => text.lines().map(str::trim).filter(|l| !l.is_empty()).collect(),
+            FieldType::Object | FieldType::TextPair => {
+                serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))
+            }
+            _ => Json::from(text),
+        };
+        out.insert(field.name.to_owned(), value);
+    }
+    out
+}
+
+/// Refuses the form where a row needs more than it asks for.
+fn by_form(user: &User, table: Table) -> Result<(), Refusal> {
+    if table != Table::Link {
+        return Ok(());
+    }
+    let text = user.cx.t(
+        "関連は、その起点になる行の画面で追加してください。",
+        "Add a link on the page of the row where it begins.",
+    );
+    Err(Refusal::Bad(text.to_owned()))
+}
+
+const NAME_CHARS_MAX: usize = 300;
+
+struct Submitted {
+    name: String,
+    reason: String,
+    version: i64,
+    attributes: Map<String, Json>,
+    field_errors: Vec<model::FieldError>,
+    errors: Vec<String>,
+}
+
+fn submitted(
+    user: &User,
+    kind: &KindSpec,
+    form: &std::collections::HashMap<String, String>,
+) -> Submitted {
+    let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
+    let name = get("name");
+    let attributes = typed(kind, form);
+    let field_errors = kind.validate(&attributes);
+    let mut errors = Vec::new();
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
+        errors.push(
+            user.cx
+                .t(
+                    "名称を入力してください（300文字以内）。",
+                    "Enter a name of at most 300 characters.",
+                )
+                .to_owned(),
+        );
+    }
+    if !field_errors.is_empty() {
+        errors.push(
+            user.cx
+                .t(
+                    "下の項目を直してください。保存していません。",
+                    "Correct the fields below. Nothing was saved.",
+                )
+                .to_owned(),
+        );
+    }
+    let version = get("version").parse().unwrap_or(-1);
+    Submitted { name, reason: get("reason"), version, attributes, field_errors, errors }
+}
+
+/// Columns that follow from attributes.
+pub(crate) fn settle(row: &mut Row) {
+    if row.table == Table::Task {
+        row.ends_at = due(&row.attributes);
+    }
+}
+
+pub(crate) fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
+    let date: jiff::civil::Date = attributes.get("due")?.as_str()?.parse().ok()?;
+    let midnight = date.tomorrow().ok()?.at(0, 0, 0, 0);
+    let end = jiff::tz::TimeZone::system().to_timestamp(midnight).ok()?;
+    Some(Timestamp(end.as_microsecond() - 1))
+}
+#[derive(Template)]
+#[template(path = "form.html")]
+struct FormPage<'a> {
+    cx: &'a Cx,
+    kind: &'static KindSpec,
+    action: String,
+    back: String,
+    /// Id the new row gets, so that a form sent twice makes one row; empty when one is changed.
+    id: String,
+    name: &'a str,
+    /// The name others gave the row meanwhile.
+    their_name: Option<&'a str>,
+    reason: &'a str,
+    version: i64,
+    inputs: Vec<Input>,
+    errors: Vec<String>,
+    /// Who saved between opening and saving; empty in a plain form.
+    merged_with: String,
+    history: Vec<Row>,
+}
+
+impl<'a> FormPage<'a> {
+    fn of(cx: &'a Cx, kind: &'static KindSpec, action: String, back: String) -> FormPage<'a> {
+        FormPage {
+            cx,
+            kind,
+            action,
+            back,
+            id: String::new(),
+            name: "",
+            their_name: None,
+            reason: "",
+            version: 0,
+            inputs: Vec::new(),
+            errors: Vec::new(),
+            merged_with: String::new(),
+            history: Vec::new(),
+        }
+    }
+
+    fn clashes(&self) -> usize {
+        self.inputs.iter().filter(|i| i.clash).count() + usize::from(self.their_name.is_some())
+    }
+}
+
+async fn new_form(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, kind_id)): Path<(String, String)>,
+) -> Answer {
+    user.may(Action::Write)?;
+    let table = table(&name)?;
+    let kind = kind(&house, table, &kind_id)?;
+    by_form(&user, table)?;
+    let back = format!("/register/{}/{}", table.name(), kind.id);
+    let body = FormPage {
+        id: house.store.new_id()?.to_string(),
+        inputs: inputs(&user, kind, &Map::new(), &[]),
+        ..FormPage::of(&user.cx, kind, format!("{back}/new"), back)
+    };
+    page(&user.cx, kind.title.get(user.cx.lang), &body)
+}
+
+async fn create(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, kind_id)): Path<(String, String)>,
+    Form(form): Form<Sent>,
+) -> Answer {
+    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
+    let table = table(&name)?;
+    let kind = kind(&house, table, &kind_id)?;
+    by_form(&user, table)?;
+    let sent = submitted(&user, kind, &form);
+    let asked: Option<Id> = form.get("id").and_then(|id| id.parse().ok());
+    if !sent.errors.is_empty() {
+        let back = format!("/register/{}/{}", table.name(), kind.id);
+        let body = FormPage {
+            id: asked.map(|id| id.to_string()).unwrap_or_default(),
+            name: &sent.name,
+            reason: &sent.reason,
+            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
+            errors: sent.errors,
+            ..FormPage::of(&user.cx, kind, format!("{back}/new"), back)
+        };
+        return page(&user.cx, kind.title.get(user.cx.lang), &body);
+    }
+    let id = asked.map_or_else(|| house.store.new_id(), Ok)?;
+    let there = || Redirect::to(&format!("/row/{}/{id}", table.name())).into_response();
+    let mut row = Row::new(table, id, kind.id, &sent.name);
+    row.attributes = sent.attributes;
+    row.schema_version = i64::from(kind.version);
+    if table == Table::Task {
+        row.status = "open".to_owned();
+    }
+    settle(&mut row);
+    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
+    match write.put(row).await {
+        // The same form came a second time.
+        Err(StoreError::Conflict { .. }) => return Ok(there()),
+        saved => saved?,
+    };
+    write.commit().await?;
+    house.wake();
+    Ok(there())
+}
+
+async fn edit_form(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, row_id)): Path<(String, String)>,
+) -> Answer {
+    user.may(Action::Write)?;
+    let (row, kind) = unsigned(&house, &name, &row_id).await?;
+    let here = format!("/row/{}/{}", row.table.name(), row.id);
+    let mut history = house.store.history(row.table, row.id).await?;
+    history.truncate(HISTORY_SHOWN);
+    let body = FormPage {
+        name: &row.name,
+        version: row.version,
+        inputs: inputs(&user, kind, &row.attributes, &[]),
+        history,
+        ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+    };
+    page(&user.cx, &row.name, &body)
+}
+
+async fn update(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, row_id)): Path<(String, String)>,
+    Form(form): Form<Sent>,
+) -> Answer {
+    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
+    let (row, kind) = unsigned(&house, &name, &row_id).await?;
+    let here = format!("/row/{}/{}", row.table.name(), row.id);
+    let sent = submitted(&user, kind, &form);
+    if !sent.errors.is_empty() {
+        let body = FormPage {
+            name: &sent.name,
+            reason: &sent.reason,
+            version: sent.version,
+            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
+            errors: sent.errors,
+            ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+        };
+        return page(&user.cx, &sent.name, &body);
+    }
+    // Sent twice, or nothing changed: what stands is what was asked for.
+    if row.name == sent.name && row.attributes == sent.attributes && !row.deleted {
+        return Ok(Redirect::to(&here).into_response());
+    }
+    if row.version != sent.version && !row.deleted {
+        return merge(&house, &user, &row, kind, &sent).await;
+    }
+    let mut new = row.clone();
+    new.name.clone_from(&sent.name);
+    new.version = sent.version;
+    new.attributes.clone_from(&sent.attributes);
+    new.schema_version = i64::from(kind.version);
+    settle(&mut new);
+    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
+    match write.put(new).await {
+        Err(StoreError::Conflict { .. }) => {
+            drop(write);
+            let (row, kind) = unsigned(&house, &name, &row_id).await?;
+            return merge(&house, &user, &row, kind, &sent).await;
+        }
+        saved => saved?,
+    };
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to(&here).into_response())
+}
+
+/// Three versions of a value: the one both began with, theirs, mine. What only one side changed is
+/// taken from that side; what both changed stays mine, marked.
+fn joined<T: PartialEq>(base: Option<T>, theirs: T, mine: T) -> (T, Option<T>) {
+    if mine == theirs {
+        return (mine, None);
+    }
+    match base {
+        Some(base) if base == mine => (theirs, None),
+        Some(base) if base == theirs => (mine, None),
+        _ => (mine, Some(theirs)),
+    }
+}
+
+/// Shows what both sides made of the row; saving that page is an ordinary change of the newest
+/// version.
+async fn merge(
+    house: &House,
+    user: &User,
+    now: &Row,
+    kind: &'static KindSpec,
+    sent: &Submitted,
+) -> Answer {
+    let mut history = house.store.history(now.table, now.id).await?;
+    let base = history.iter().find(|row| row.version == sent.version).cloned();
+    let (name, their_name) =
+        joined(base.as_ref().map(|b| b.name.as_str()), now.name.as_str(), sent.name.as_str());
+    let mut attributes = Map::new();
+    let mut clashes = Vec::new();
+    for field in kind.fields {
+        let of = |row: &Map<String, Json>| row.get(field.name).cloned();
+        let base = base.as_ref().map(|b| of(&b.attributes));
+        let (value, clash) = joined(base, of(&now.attributes), of(&sent.attributes));
+        attributes.extend(value.map(|v| (field.name.to_owned(), v)));
+        if clash.is_some() {
+            clashes.push(field.name);
+        }
+    }
+    let mut inputs = inputs(user, kind, &attributes, &[]);
+    for input in &mut inputs {
+        let mine = sent.attributes.get(input.field.name);
+        input.clash = clashes.contains(&input.field.name);
+        if now.attributes.get(input.field.name) != mine {
+            input.theirs = Some(shown(user, input.field, now));
+        }
+    }
+    history.truncate(HISTORY_SHOWN);
+    let here = format!("/row/{}/{}", now.table.name(), now.id);
+    let body = FormPage {
+        name,
+        their_name,
+        reason: &sent.reason,
+        version: now.version,
+        inputs,
+        merged_with: now.updated_by.clone(),
+        history,
+        ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+    };
+    page(&user.cx, name, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn what_one_side_changed_is_taken_and_what_both_changed_is_marked() {
+        assert_eq!(joined(Some(1), 1, 2), (2, None));
+        assert_eq!(joined(Some(1), 2, 1), (2, None));
+        assert_eq!(joined(Some(1), 2, 2), (2, None));
+        assert_eq!(joined(Some(1), 2, 3), (3, Some(2)));
+        assert_eq!(joined(None, 2, 3), (3, Some(2)));
+    }
+}
