@@ -25,28 +25,50 @@ pub struct Control {
 pub struct Board {
     pub at: Timestamp,
     pub controls: Vec<Control>,
+    /// The ISMS itself, by its own level table.
+    pub hall: Control,
+    /// What the approved scope takes in; `None` while none is approved.
+    pub scope: Option<crate::scope::Extent>,
 }
 
 /// Computes the board of these rooms from scratch.
 pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board, StoreError> {
     let now = store.now();
-    let criteria: Vec<&Criterion> = rooms.iter().flat_map(|r| r.criteria).collect();
+    let all = rooms.iter().copied().chain([&crate::SPEC]);
+    let criteria: Vec<&Criterion> = all.flat_map(|r| r.criteria).collect();
     let evidence = Evidence::load(store, &criteria, now).await?;
     let mut controls = Vec::with_capacity(rooms.len());
     for spec in rooms {
-        let verdicts: Vec<Verdict> =
-            spec.criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect();
-        let target = store.setting(&target_setting(spec)).await?;
-        controls.push(Control {
-            spec,
-            level: evaluate::level(spec, &verdicts),
-            level_by_slides: evaluate::level_by_slides(spec, &verdicts),
-            target: target.and_then(|name| Level::parse(&name)).unwrap_or(Level::None),
-            valid_until: evaluate::level_valid_until(spec, &verdicts),
-            verdicts,
-        });
+        controls.push(control(store, spec, &evidence, now).await?);
     }
-    Ok(Board { at: now, controls })
+    let hall = control(store, &crate::SPEC, &evidence, now).await?;
+    Ok(Board { at: now, controls, hall, scope: evidence.extent() })
+}
+
+async fn control(
+    store: &Store,
+    spec: &'static RoomSpec,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Result<Control, StoreError> {
+    let verdicts: Vec<Verdict> =
+        spec.criteria.iter().map(|c| evaluate::evaluate(c, evidence, now)).collect();
+    let target = store.setting(&target_setting(spec)).await?;
+    Ok(Control {
+        spec,
+        level: evaluate::level(spec, &verdicts),
+        level_by_slides: evaluate::level_by_slides(spec, &verdicts),
+        target: target.and_then(|name| Level::parse(&name)).unwrap_or(Level::None),
+        valid_until: evaluate::level_valid_until(spec, &verdicts),
+        verdicts,
+    })
+}
+
+impl Board {
+    /// The eleven controls, then the ISMS itself.
+    pub fn all(&self) -> impl Iterator<Item = &Control> {
+        self.controls.iter().chain([&self.hall])
+    }
 }
 
 /// Name of the setting that holds a control's target level.

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Check, Criterion, Id, Predicate, Subjects, Table, Timestamp};
 use store::{Record, Row, Store, StoreError};
 
+use crate::scope::{Extent, Scope};
+
 /// Records type under which people hand in evidence (梅 only).
 pub const BY_HAND: [&str; 2] = ["isms.attested", "isms.imported"];
 const RECORDS_MAX: usize = 1_000_000;
@@ -19,6 +21,7 @@ pub struct Evidence {
     /// `(type, subject)` to positions in `records`, so that one subject is one look-up.
     by_subject: BTreeMap<(String, Option<Id>), Vec<usize>>,
     linked: BTreeSet<(String, Id)>,
+    scope: Scope,
 }
 
 impl Evidence {
@@ -38,8 +41,19 @@ impl Evidence {
             }
         }
         evidence.rows.insert("decision", store.all(Table::Decision, &[]).await?);
+        let links = if needed.contains(&Table::Link) || needed.contains(&Table::Asset) {
+            store.all(Table::Link, &[]).await?
+        } else {
+            Vec::new()
+        };
+        if needed.contains(&Table::Asset) {
+            let parties = store.all(Table::Party, &[]).await?;
+            let decisions = evidence.rows(Table::Decision);
+            evidence.scope =
+                Scope::new(evidence.rows(Table::Asset), &parties, &links, decisions, now);
+        }
         if needed.contains(&Table::Link) {
-            for link in store.all(Table::Link, &[]).await? {
+            for link in links {
                 let valid =
                     link.starts_at.is_none_or(|t| t <= now) && link.ends_at.is_none_or(|t| t > now);
                 for end in [link.subject, link.object].into_iter().flatten().filter(|_| valid) {
@@ -91,6 +105,16 @@ impl Evidence {
     /// Live rows of a table.
     pub fn rows(&self, table: Table) -> &[Row] {
         self.rows.get(table.name()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the approved scope takes this asset in; without one, everything active is in scope.
+    pub fn in_scope(&self, asset: Id) -> bool {
+        self.scope.holds(asset)
+    }
+
+    /// What the approved scope takes in.
+    pub fn extent(&self) -> Option<Extent> {
+        self.scope.extent()
     }
 
     /// Records of a type, oldest first.

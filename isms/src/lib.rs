@@ -4,10 +4,12 @@
 //! nothing a person can type in above 梅; what is unknown never counts.
 
 pub mod board;
+pub mod drops;
 pub mod evaluate;
 pub mod evidence;
 pub mod norms;
 pub mod pages;
+pub mod scope;
 mod spec;
 pub mod status;
 

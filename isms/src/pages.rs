@@ -61,6 +61,7 @@ struct HomePage<'a> {
     tasks: Vec<Row>,
     hosts: Vec<Row>,
     at: Timestamp,
+    hall: Card<'a>,
     expiring: Vec<Card<'a>>,
 }
 
@@ -89,6 +90,7 @@ async fn home(
         tasks: house.store.list(Table::Task, &open).await?,
         hosts: house.store.list(Table::Asset, &hosts).await?,
         at: board.at,
+        hall: card(&board.hall),
     };
     page(&user.cx, user.cx.t("ホーム", "Home"), &body)
 }
@@ -159,6 +161,7 @@ struct RoomPage<'a> {
     kinds: Vec<KindLine>,
     records: Vec<(&'static str, &'static str)>,
     sections: Vec<(&'static str, &'static str)>,
+    scope: Option<crate::scope::Extent>,
     may_write: bool,
     may_administer: bool,
 }
@@ -170,7 +173,7 @@ async fn room(
     Path(id): Path<String>,
 ) -> Answer {
     let board = board.read().await.clone();
-    let control = board.controls.iter().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
+    let control = board.all().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
     let (spec, cx) = (control.spec, &user.cx);
     let ladders = Level::RUNGS
         .into_iter()
@@ -231,6 +234,7 @@ async fn room(
             ),
             (cx.t("情報の例示", "Examples"), spec.examples.get(cx.lang)),
         ],
+        scope: board.scope.clone(),
         may_write: user.may(Action::Write).is_ok(),
         may_administer: user.may(Action::Administer).is_ok(),
     };
@@ -269,7 +273,7 @@ async fn target(
     Form(form): Form<TargetForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Administer)?;
-    let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
+    let spec = house.specs().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
     let id = house.store.new_id()?;
     // Control and sign, because a row's name has no second language.
@@ -306,9 +310,8 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Refusal::Bad(cx.t(ja, en).to_owned());
     let (room, criterion) = house
-        .rooms
-        .iter()
-        .find_map(|room| Some((*room, room.criterion(&form.criterion)?)))
+        .specs()
+        .find_map(|room| Some((room, room.criterion(&form.criterion)?)))
         .ok_or(Refusal::NotFound)?;
     if criterion.by_hand.is_none() {
         return Err(bad(

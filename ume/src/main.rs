@@ -270,7 +270,7 @@ async fn status(
 }
 
 fn print_producers() {
-    for room in rooms::ROOMS {
+    for room in rooms::ROOMS.into_iter().chain([&isms::SPEC]) {
         for criterion in room.criteria {
             let producer = match criterion.producer {
                 model::Producer::Exists(job) => job,

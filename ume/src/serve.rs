@@ -43,6 +43,8 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     let work = tokio::spawn(work::run(house.clone(), board.clone()));
     let router = web::routes()
         .merge(isms::pages::routes())
+        .merge(tasks::routes())
+        .merge(notices::routes())
         .merge(work::routes())
         .layer(axum::Extension(board));
     let app = web::finish(router, house.clone());

@@ -17,6 +17,7 @@ const JUDGE_EVERY: Duration = Duration::from_secs(30);
 const COLLECT_EVERY_HOURS: i64 = 6;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const STATUS_EVERY_HOURS: i64 = 1;
+const LEVELS_RECALLED_MAX: usize = 1_000;
 
 /// Runs every job until aborted.
 pub async fn run(house: Shared, board: SharedBoard) {
@@ -24,7 +25,8 @@ pub async fn run(house: Shared, board: SharedBoard) {
         tokio::spawn(drain(house.clone())),
         tokio::spawn(judge(house.clone(), board)),
         tokio::spawn(collect(house.clone())),
-        tokio::spawn(intake(house)),
+        tokio::spawn(intake(house.clone())),
+        tokio::spawn(notices::run(house)),
     ];
     let _guard = AbortOnDrop(jobs.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     for job in jobs {
@@ -61,7 +63,10 @@ async fn drain(house: Shared) {
 /// Recomputes the board after each change and on a timer, and records each change of a level.
 async fn judge(house: Shared, board: SharedBoard) {
     let mut known: BTreeMap<&'static str, Level> =
-        board.read().await.controls.iter().map(|c| (c.spec.control, c.level)).collect();
+        board.read().await.all().map(|c| (c.spec.control, c.level)).collect();
+    if let Err(error) = recall(&house, &mut known).await {
+        tracing::error!(%error, "the levels before the start are not known");
+    }
     loop {
         let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
         match isms::compute(&house.store, &ROOMS).await {
@@ -70,10 +75,33 @@ async fn judge(house: Shared, board: SharedBoard) {
                     tracing::error!(%error, "level changes were not recorded");
                 }
                 *board.write().await = fresh;
+                if let Err(error) = isms::drops::answer(&house.store).await {
+                    tracing::error!(%error, "a drop of a level got no task");
+                }
             }
             Err(error) => tracing::error!(%error, "levels were not computed"),
         }
     }
+}
+
+/// Takes the last recorded level of each control, so that a drop while no server ran is seen.
+async fn recall(
+    house: &House,
+    known: &mut BTreeMap<&'static str, Level>,
+) -> Result<(), StoreError> {
+    let ty = isms::drops::LEVEL_CHANGED;
+    let mut changes = house.store.newest_records(&[ty], None, LEVELS_RECALLED_MAX).await?;
+    changes.reverse();
+    for change in changes {
+        let fact = |name: &str| change.facts.get(name).and_then(Json::as_str);
+        let level = fact("to").and_then(Level::parse);
+        if let (Some(control), Some(level)) = (fact("control"), level)
+            && let Some(known) = known.get_mut(control)
+        {
+            *known = level;
+        }
+    }
+    Ok(())
 }
 
 async fn record_changes(
@@ -81,7 +109,7 @@ async fn record_changes(
     board: &isms::Board,
     known: &mut BTreeMap<&'static str, Level>,
 ) -> Result<(), StoreError> {
-    for control in &board.controls {
+    for control in board.all() {
         let before = known.insert(control.spec.control, control.level).unwrap_or(Level::None);
         if before == control.level {
             continue;

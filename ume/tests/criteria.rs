@@ -25,7 +25,8 @@ use model::{
 use serde_json::{Map, Value as Json, json};
 use store::{RecordDraft, Row, Store};
 
-const ROOMS: [&RoomSpec; 11] = [
+/// The eleven rooms and the hall.
+const ROOMS: [&RoomSpec; 12] = [
     &threat_intelligence::SPEC,
     &cloud_services::SPEC,
     &ict_readiness::SPEC,
@@ -37,6 +38,7 @@ const ROOMS: [&RoomSpec; 11] = [
     &monitoring::SPEC,
     &web_filtering::SPEC,
     &secure_coding::SPEC,
+    &isms::SPEC,
 ];
 
 /// Criteria that rest on nothing that ages, only on what the register says, so never stale.
@@ -53,16 +55,6 @@ const NEVER_FAIL: &[&str] =
 /// Criteria of 竹 and 松 with a way that needs no record: a decision bound to the row, or the row's
 /// own attributes. There the assurance of records has nothing to say.
 const WITHOUT_RECORDS: &[&str] = &["7.4/matsu-3", "7.4/matsu-4", "8.12/matsu-7"];
-
-/// The house's own record, which no room declares: which rules of a kind are at work.
-const RULES_APPLIED: RecordSpec = RecordSpec {
-    ty: "house.rules_applied",
-    title: t("適用", "Applied"),
-    fields: &[
-        Field::new("kind", t("種類", "Kind"), FieldType::Text),
-        Field::new("root", t("根", "Root"), FieldType::Hash),
-    ],
-};
 
 const START: Timestamp = Timestamp(1_795_600_000_000_000);
 const HALF_HOUR: i64 = 1_800_000_000;
@@ -285,7 +277,7 @@ fn draft(ty: &str, subject: Option<Id>, facts: &Facts, assurance: Assurance) -> 
 }
 
 fn specs() -> impl Iterator<Item = &'static RoomSpec> {
-    ROOMS.into_iter().chain([&isms::SPEC])
+    ROOMS.into_iter()
 }
 
 fn kind_spec(table: Table, id: &str) -> Option<&'static KindSpec> {
@@ -295,8 +287,7 @@ fn kind_spec(table: Table, id: &str) -> Option<&'static KindSpec> {
 }
 
 fn record_spec(ty: &str) -> Option<&'static RecordSpec> {
-    let outside = [&RULES_APPLIED];
-    specs().flat_map(|r| r.records).chain(outside).find(|r| r.ty == ty)
+    specs().flat_map(|r| r.records).chain(model::platform::RECORDS).find(|r| r.ty == ty)
 }
 
 // --- values that meet or break conditions -------------------------------------------------------

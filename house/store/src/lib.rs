@@ -8,9 +8,11 @@
 //! - the clock is given at opening, so that tests and the demonstration own time.
 
 mod db;
+mod notices;
 mod people;
 mod records;
 mod rows;
+mod tasks;
 mod transfer;
 
 use std::{path::Path, sync::Arc};
@@ -18,6 +20,7 @@ use std::{path::Path, sync::Arc};
 use model::{Id, Timestamp};
 
 pub use db::{Db, Tx, Val};
+pub use notices::{Notice, NoticeState, Preference, QueueState, Reader};
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{Filter, Row, Version, Write, row_leaf};
@@ -82,11 +85,18 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
-    postgres: include_str!("../migrations/postgres/0001_house.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        sqlite: include_str!("../migrations/sqlite/0001_house.sql"),
+        postgres: include_str!("../migrations/postgres/0001_house.sql"),
+    },
+    Migration {
+        number: 7,
+        sqlite: include_str!("../migrations/sqlite/0007_notices.sql"),
+        postgres: include_str!("../migrations/postgres/0007_notices.sql"),
+    },
+];
 
 /// The system clock.
 pub fn system_clock() -> Clock {

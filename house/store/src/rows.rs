@@ -170,7 +170,7 @@ pub struct Filter {
     pub limit: usize,
 }
 
-const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
+pub(crate) const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
                        ends_at, attributes, schema_version, version, created_at, updated_at, \
                        updated_by, reason, request, deleted, salt";
 
@@ -638,7 +638,7 @@ fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
     ])
 }
 
-fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
+pub(crate) fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
     let id = |v: &Val| v.opt_text()?.map(parse_id).transpose();
     let time = |v: &Val| Ok::<_, StoreError>(v.opt_int()?.map(Timestamp));
     let attributes = serde_json::from_str(v[10].text()?)

@@ -86,6 +86,22 @@ const TOKEN_API: &[&str] =
     &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
 const JOB: &[&str] =
     &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
+const NOTICE: &[&str] = &[
+    "id",
+    "channel",
+    "account",
+    "kind",
+    "event",
+    "facts",
+    "state",
+    "attempts",
+    "created_at",
+    "next_at",
+    "done_at",
+    "error",
+];
+const NOTICE_PREFERENCE: &[&str] =
+    &["account", "mail", "lang", "digest", "quiet_from", "quiet_to", "zone"];
 
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
@@ -134,6 +150,8 @@ const TABLES: &[TableSpec] = &[
     spec("session", SESSION, &["token_hash"]),
     spec("token_api", TOKEN_API, &["id"]),
     spec("job", JOB, &["name"]),
+    spec("notice", NOTICE, &["id"]),
+    spec("notice_preference", NOTICE_PREFERENCE, &["account"]),
     spec("setting", &["name", "value"], &["name"]),
 ];
 

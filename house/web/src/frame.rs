@@ -28,6 +28,8 @@ pub struct Cx {
     /// The session's raw token, to end it.
     pub token: Option<String>,
     pub now: Timestamp,
+    /// Notices the reader has not read.
+    pub unread: i64,
     origin_ok: bool,
 }
 
@@ -116,6 +118,7 @@ impl Cx {
         match name {
             "active" => self.t("有効", "active"),
             "open" => self.t("未完了", "open"),
+            "closed" => self.t("完了", "closed"),
             "done" => self.t("完了", "done"),
             "approved" => self.t("承認", "approved"),
             "rejected" => self.t("却下", "rejected"),
@@ -233,7 +236,14 @@ impl FromRequestParts<Shared> for Cx {
             Some(token) => house.store.session(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?,
             None => None,
         };
+        let unread = match &session {
+            Some(session) if session.state == "full" => {
+                house.store.unread_notices(session.account.id).await?
+            }
+            _ => 0,
+        };
         Ok(Cx {
+            unread,
             lang: language(&parts.headers),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or("").to_owned(),

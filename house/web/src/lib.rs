@@ -9,8 +9,9 @@ mod auth;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
-mod registers;
+pub mod registers;
 pub mod secrets;
+pub mod task_rules;
 
 use std::{
     collections::HashMap,
@@ -71,7 +72,8 @@ impl House {
 
     /// The declaration of a record type.
     pub fn record_spec(&self, ty: &str) -> Option<&'static RecordSpec> {
-        self.specs().flat_map(|room| room.records).find(|r| r.ty == ty)
+        let platform = model::platform::RECORDS.iter();
+        self.specs().flat_map(|room| room.records).chain(platform).find(|r| r.ty == ty)
     }
 
     /// Tells the work loop that something changed.
@@ -81,7 +83,7 @@ impl House {
 }
 
 /// Names what rows and records are, for templates.
-pub(crate) struct Titles<'a> {
+pub struct Titles<'a> {
     pub house: &'a House,
     pub lang: model::Lang,
 }

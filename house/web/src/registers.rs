@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Redirect},
     routing::{get, post},
 };
-use model::{Field, FieldType, Id, KindSpec, Table, Timestamp};
+use model::{Field, FieldType, Id, KindSpec, Table};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use store::{Filter, Record, Row};
@@ -226,6 +226,7 @@ fn inputs(
 ) -> Vec<Input> {
     kind.fields
         .iter()
+        .filter(|field| !hidden(kind, field))
         .map(|field| {
             let value = match form.get(field.name) {
                 None | Some(Json::Null) => String::new(),
@@ -274,7 +275,11 @@ fn inputs(
         .collect()
 }
 
-pub(crate) fn error_text(cx: &crate::frame::Cx, error: &model::FieldError) -> String {
+fn hidden(kind: &KindSpec, field: &Field) -> bool {
+    kind.table == Table::Task && crate::task_rules::HIDDEN.contains(&field.name)
+}
+
+pub fn error_text(cx: &crate::frame::Cx, error: &model::FieldError) -> String {
     use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
     match error {
         Missing(_) => cx.t("入力してください。", "Please fill this in.").to_owned(),
@@ -300,7 +305,7 @@ pub(crate) fn error_text(cx: &crate::frame::Cx, error: &model::FieldError) -> St
 /// Form texts become typed JSON; what does not parse stays text, so that validation can name it.
 fn typed(kind: &KindSpec, form: &std::collections::HashMap<String, String>) -> Map<String, Json> {
     let mut out = Map::new();
-    for field in kind.fields {
+    for field in kind.fields.iter().filter(|f| !hidden(kind, f)) {
         let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
         let text = text.trim();
         if text.is_empty() {
@@ -360,6 +365,7 @@ struct Submitted {
 }
 
 fn submitted(
+    house: &House,
     user: &User,
     kind: &KindSpec,
     form: &std::collections::HashMap<String, String>,
@@ -367,7 +373,11 @@ fn submitted(
     let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
     let name = get("name");
     let attributes = typed(kind, form);
-    let field_errors = kind.validate(&attributes);
+    let mut field_errors = kind.validate(&attributes);
+    if kind.table == Table::Task {
+        let known = |ty: &str| house.record_spec(ty).is_some();
+        field_errors.extend(crate::task_rules::faults(&attributes, &known));
+    }
     let mut errors = Vec::new();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
         errors.push(
@@ -402,7 +412,7 @@ async fn create(
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
-    let sent = submitted(&user, kind, &form);
+    let sent = submitted(&house, &user, kind, &form);
     if !sent.errors.is_empty() {
         let body = FormPage {
             cx: &user.cx,
@@ -422,20 +432,13 @@ async fn create(
     row.schema_version = i64::from(kind.version);
     if table == Table::Task {
         row.status = "open".to_owned();
-        row.ends_at = due(&row.attributes);
+        row.ends_at = crate::task_rules::due_at(&row.attributes);
     }
     let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
     let row = write.put(row).await?;
     write.commit().await?;
     house.wake();
     Ok(Redirect::to(&format!("/row/{}/{}", table.name(), row.id)).into_response())
-}
-
-fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
-    let date: jiff::civil::Date = attributes.get("due")?.as_str()?.parse().ok()?;
-    let midnight = date.tomorrow().ok()?.at(0, 0, 0, 0);
-    let end = jiff::tz::TimeZone::system().to_timestamp(midnight).ok()?;
-    Some(Timestamp(end.as_microsecond() - 1))
 }
 
 async fn find(
@@ -496,7 +499,7 @@ async fn update(
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let (mut row, kind) = find(&house, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
-    let sent = submitted(&user, kind, &form);
+    let sent = submitted(&house, &user, kind, &form);
     if !sent.errors.is_empty() {
         let body = FormPage {
             cx: &user.cx,
@@ -511,11 +514,24 @@ async fn update(
         };
         return page(&user.cx, &sent.name, &body);
     }
+    if row.table == Table::Task && row.status == "closed" {
+        return Err(Refusal::Bad(
+            user.cx
+                .t("完了したタスクは変更できません。", "A closed task is not changed any more.")
+                .to_owned(),
+        ));
+    }
     row.name = sent.name;
-    row.attributes = sent.attributes;
+    let mut attributes = sent.attributes;
+    for (name, value) in &row.attributes {
+        if kind.field(name).is_some_and(|field| hidden(kind, field)) {
+            attributes.insert(name.clone(), value.clone());
+        }
+    }
+    row.attributes = attributes;
     row.version = sent.version;
     if row.table == Table::Task {
-        row.ends_at = due(&row.attributes);
+        row.ends_at = crate::task_rules::due_at(&row.attributes);
     }
     let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
     write.put(row).await?;
@@ -608,7 +624,13 @@ struct DecideForm {
     code: String,
     #[serde(default)]
     months: String,
+    /// `approval` unless it is one of the other kinds of decision about a row.
+    #[serde(default)]
+    kind: String,
 }
+
+/// Kinds of decision that a row's page offers.
+const DECISIONS: [&str; 4] = ["approval", "exclusion", "exception", "review"];
 
 /// A decision binds the hash of exactly what was shown, signed by password and one-time code.
 async fn decide(
@@ -646,7 +668,8 @@ async fn decide(
     }
     step_up(&house, &user, form.password, &form.code).await?;
     let months: i64 = form.months.parse().unwrap_or(12).clamp(1, 36);
-    let kind = if row.table == Table::Decision { "confirmation" } else { "approval" };
+    let chosen = DECISIONS.into_iter().find(|k| *k == form.kind).unwrap_or("approval");
+    let kind = if row.table == Table::Decision { "confirmation" } else { chosen };
     let mut decision = Row::new(Table::Decision, house.store.new_id()?, kind, &row.name);
     decision.status = form.outcome;
     decision.subject = Some(row.id);

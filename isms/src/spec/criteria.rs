@@ -387,7 +387,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.drops"),
         minutes_per_miss: 60,
     },
 ];

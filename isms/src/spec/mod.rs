@@ -1,14 +1,17 @@
 //! The hall as data (ISMS共通): what the ISMS itself is judged by.
 //!
 //! The rooms do work and leave records; the hall turns them into gap analysis, risks, Statement of
-//! Applicability, management review and audit. This crate declares its criteria, the asset kinds
+//! Applicability, management review and audit. This module declares its criteria, the asset kinds
 //! of context, documents and audit, the rules of method and approval, and the records `isms.*`.
 //!
 //! Invariants: pure data, no I/O. What a person hands in (`isms.attested`, `isms.imported`) names
 //! the criterion it stands for; records hold no names of people.
 
 mod criteria;
+mod fields;
 mod kinds;
+mod others;
+mod records;
 
 use model::{LevelText, Question, RoomSpec, t};
 
@@ -84,8 +87,8 @@ pub const SPEC: RoomSpec = RoomSpec {
     criteria: criteria::CRITERIA,
     kinds: kinds::KINDS,
     rules: kinds::RULES,
-    others: kinds::OTHERS,
-    records: kinds::RECORDS,
+    others: others::OTHERS,
+    records: records::RECORDS,
     mends: criteria::MENDS,
     consumes: &[2002, 2003, 2004, 2005, 2006, 2007, 3002],
     emits: &[2003],
