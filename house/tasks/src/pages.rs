@@ -1,6 +1,6 @@
 //! The task pages: what is mine, what is open, and the form that closes one.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, hash_map};
 
 use askama::Template;
 use axum::{
@@ -59,8 +59,8 @@ pub async fn lines(house: &House, user: &User) -> Result<(Vec<Line>, Vec<Line>),
     for task in house.store.open_tasks(OPEN_SHOWN_MAX).await? {
         let whose = match whose::assignee(&task) {
             Some(id) => match parties.entry(id) {
-                Entry::Occupied(known) => known.get().clone(),
-                Entry::Vacant(new) => {
+                hash_map::Entry::Occupied(known) => known.get().clone(),
+                hash_map::Entry::Vacant(new) => {
                     let party = house.store.row(Table::Party, id).await?;
                     new.insert(party.map_or_else(|| id.to_string(), |p| p.name)).clone()
                 }
