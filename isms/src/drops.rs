@@ -3,6 +3,8 @@
 //!
 //! Idempotent: the task's id follows from the record of the drop, so that a drop never gets two.
 
+use std::collections::BTreeMap;
+
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -14,6 +16,7 @@ pub const LEVEL_CHANGED: &str = "isms.level_changed";
 pub const DROPS_STATE: &str = "isms.drops_state";
 
 const DROPS_MAX: usize = 10_000;
+const RECALLED_MAX: usize = 1_000;
 /// Drops are counted as long as the criterion's evidence is fresh.
 const WINDOW_HOURS: i64 = 2160;
 const STATE_EVERY_HOURS: i64 = 24;
@@ -35,6 +38,24 @@ pub fn task_id(drop: &Record) -> Id {
     let mut random = [0; 10];
     random.copy_from_slice(&hash[..10]);
     Id::from_parts(drop.observed_to, &random)
+}
+
+/// Takes over the last recorded level of each control, so that a drop while no server ran is seen.
+pub async fn recall(
+    store: &Store,
+    known: &mut BTreeMap<&'static str, Level>,
+) -> Result<(), StoreError> {
+    let mut changes = store.newest_records(&[LEVEL_CHANGED], None, RECALLED_MAX).await?;
+    changes.reverse();
+    for change in changes {
+        let fact = |name: &str| change.facts.get(name).and_then(Json::as_str);
+        if let (Some(control), Some(level)) = (fact("control"), fact("to").and_then(Level::parse))
+            && let Some(known) = known.get_mut(control)
+        {
+            *known = level;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the tasks that are missing, and once a day the record; returns the number of new tasks.

@@ -79,33 +79,194 @@ struct Subject {
     leaves: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy)]
-struct Judged {
-    status: Status,
+/// How one subject stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Judged {
+    pub(crate) status: Status,
     observed: Option<Timestamp>,
     valid_until: Option<Timestamp>,
+    /// First moment at which time alone could change the status, in whatever direction.
+    pub(crate) next_change: Option<Timestamp>,
 }
 
 impl Judged {
     fn of(status: Status) -> Judged {
-        Judged { status, observed: None, valid_until: None }
+        Judged { status, observed: None, valid_until: None, next_change: None }
+    }
+}
+
+/// One judged subject, as small as the fold needs it: this is what a cache keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: Option<Id>,
+    pub(crate) name: std::sync::Arc<str>,
+    pub(crate) judged: Judged,
+    /// When a record leaves the window of the denominator.
+    pub(crate) leaves: Option<Timestamp>,
+    /// Carried by a person's word about this subject.
+    by_hand: bool,
+}
+
+/// What stands beside the subjects in a verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside {
+    /// A person's word for the criterion as a whole.
+    whole: Option<Judged>,
+    /// The denominator is of records, and one was seen, however old.
+    seen_before: bool,
+    /// An unexpired exclusion, and until when.
+    pub(crate) exclusion: Option<Option<Timestamp>>,
+}
+
+impl Beside {
+    /// First moment at which time alone could change this.
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        [self.whole.and_then(|w| w.next_change), self.exclusion.flatten()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
 /// Judges one criterion.
 pub fn evaluate(criterion: &Criterion, evidence: &Evidence, now: Timestamp) -> Verdict {
-    let floor =
-        if criterion.level == Level::Ume { Assurance::Attested } else { Assurance::Imported };
-    let judge = Judge { criterion, evidence, now, floor };
-    let mut verdict = match &criterion.check {
-        Check::PerSubject(check) => judge.per_subject(check),
-        Check::Aggregate(check) => judge.aggregate(check),
-    };
-    if let Some(until) = judge.exclusion() {
+    match &criterion.check {
+        Check::PerSubject(check) => {
+            let entries = judge_subjects(criterion, check, evidence, now);
+            fold(criterion, check, entries.iter(), &beside(criterion, evidence, now))
+        }
+        Check::Aggregate(check) => {
+            let judge = Judge::new(criterion, evidence, now);
+            let mut verdict = judge.aggregate(check);
+            exclude(&mut verdict, judge.exclusion());
+            verdict
+        }
+    }
+}
+
+/// Judges every subject that the evidence holds.
+pub(crate) fn judge_subjects(
+    criterion: &Criterion,
+    check: &PerSubject,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Vec<Entry> {
+    let judge = Judge::new(criterion, evidence, now);
+    let mut entries: Vec<Entry> =
+        judge.subjects(&check.of).into_iter().map(|subject| judge.entry(check, subject)).collect();
+    entries.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    entries
+}
+
+/// First moment at which time alone could change the verdict of an aggregate.
+pub(crate) fn aggregate_next_change(
+    criterion: &Criterion,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let Check::Aggregate(check) = &criterion.check else { return None };
+    let judge = Judge::new(criterion, evidence, now);
+    let oldest = judge.counted(check).1.iter().map(|r| r.observed_to).min();
+    let leaves = oldest.map(|t| Timestamp(t.plus_hours(i64::from(check.within_hours)).0 + 1));
+    let hand = judge.handed_in(None, check.within_hours).and_then(|h| h.next_change);
+    [leaves, hand, judge.exclusion().flatten()].into_iter().flatten().min()
+}
+
+/// What stands beside the subjects.
+pub(crate) fn beside(criterion: &Criterion, evidence: &Evidence, now: Timestamp) -> Beside {
+    let judge = Judge::new(criterion, evidence, now);
+    let Check::PerSubject(check) = &criterion.check else { return Beside::default() };
+    Beside {
+        whole: judge.handed_in(None, check.fresh_hours),
+        seen_before: judge.seen_before(&check.of),
+        exclusion: judge.exclusion(),
+    }
+}
+
+fn exclude(verdict: &mut Verdict, exclusion: Option<Option<Timestamp>>) {
+    if let Some(until) = exclusion {
         verdict.status = Status::Excluded;
         verdict.valid_until = until;
         verdict.reason = Reason::Excluded { until };
     }
+}
+
+/// Adds judged subjects up to a verdict.
+pub(crate) fn fold<'e>(
+    criterion: &Criterion,
+    check: &PerSubject,
+    entries: impl Iterator<Item = &'e Entry>,
+    beside: &Beside,
+) -> Verdict {
+    let mut passing: Vec<Judged> = Vec::new();
+    let mut leaving: Vec<Timestamp> = Vec::new();
+    let (mut total, mut stale, mut unknown) = (0u64, 0u64, 0u64);
+    let mut misses = Vec::new();
+    let mut by_hand = false;
+    for entry in entries {
+        total += 1;
+        leaving.extend(entry.leaves);
+        let mut judged = entry.judged;
+        by_hand |= entry.by_hand;
+        if let (Status::Unknown | Status::Stale, Some(whole)) = (judged.status, beside.whole) {
+            judged = whole;
+            by_hand = true;
+        }
+        match judged.status {
+            Status::Pass => {
+                let ends = [judged.valid_until, entry.leaves].into_iter().flatten().min();
+                passing.push(Judged { valid_until: ends, ..judged });
+                continue;
+            }
+            Status::Stale => stale += 1,
+            Status::Unknown => unknown += 1,
+            Status::Fail | Status::Excluded => {}
+        }
+        if misses.len() < MISSES_NAMED_MAX {
+            let (id, name) = (entry.id, entry.name.to_string());
+            misses.push(Miss { id, name, status: judged.status });
+        }
+    }
+    let passed = passing.len() as u64;
+    let needed_permille = check.at_least_permille;
+    let enough = |n: u64| n * 1000 >= u64::from(needed_permille) * total;
+    let coverage = Reason::Coverage { passed, total, needed_permille };
+    let (status, reason) = if total == 0 {
+        match beside.whole {
+            Some(_) => {
+                by_hand = true;
+                (Status::Pass, Reason::MetByHand)
+            }
+            // Like an aggregate: what was seen once, but not in the window, is stale.
+            None if beside.seen_before => (Status::Stale, Reason::TooOld),
+            None => (Status::Unknown, Reason::NoSubjects),
+        }
+    } else if enough(passed) {
+        (Status::Pass, if by_hand { Reason::MetByHand } else { Reason::Met })
+    } else if passed == 0 && unknown == total {
+        (Status::Unknown, Reason::NotCollected)
+    } else if enough(passed + stale + unknown) {
+        (if stale > 0 { Status::Stale } else { Status::Unknown }, coverage)
+    } else {
+        (Status::Fail, coverage)
+    };
+    let valid_until = match (status, total) {
+        (Status::Pass, 0) => beside.whole.and_then(|w| w.valid_until),
+        (Status::Pass, _) => pass_ends(&passing, &leaving, needed_permille, total),
+        _ => None,
+    };
+    let mut verdict = Verdict {
+        criterion: criterion.id,
+        status,
+        reason,
+        passed,
+        total,
+        misses,
+        oldest: passing.iter().filter_map(|j| j.observed).min(),
+        valid_until,
+        by_hand,
+    };
+    exclude(&mut verdict, beside.exclusion);
     verdict
 }
 
@@ -171,87 +332,29 @@ struct Judge<'a> {
     floor: Assurance,
 }
 
-impl Judge<'_> {
-    fn per_subject(&self, check: &PerSubject) -> Verdict {
-        let subjects = self.subjects(&check.of);
-        let whole = self.handed_in(None, check.fresh_hours);
-        let mut passing: Vec<Judged> = Vec::new();
-        let leaving: Vec<Timestamp> = subjects.iter().filter_map(|s| s.leaves).collect();
-        let (mut stale, mut unknown) = (0u64, 0u64);
-        let mut misses = Vec::new();
+impl<'a> Judge<'a> {
+    fn new(criterion: &'a Criterion, evidence: &'a Evidence, now: Timestamp) -> Judge<'a> {
+        let floor =
+            if criterion.level == Level::Ume { Assurance::Attested } else { Assurance::Imported };
+        Judge { criterion, evidence, now, floor }
+    }
+
+    fn entry(&self, check: &PerSubject, subject: Subject) -> Entry {
+        let mut judged = self.predicate(&check.must, &subject, check.fresh_hours);
         let mut by_hand = false;
-        for subject in &subjects {
-            let mut judged = self.predicate(&check.must, subject, check.fresh_hours);
-            if matches!(judged.status, Status::Unknown | Status::Stale) {
-                let own = subject.id.and_then(|id| self.handed_in(Some(id), check.fresh_hours));
-                if let Some(hand) = own.or(whole) {
-                    judged = hand;
-                    by_hand = true;
-                }
-            }
-            match judged.status {
-                Status::Pass => {
-                    let ends = [judged.valid_until, subject.leaves].into_iter().flatten().min();
-                    passing.push(Judged { valid_until: ends, ..judged });
-                    continue;
-                }
-                Status::Stale => stale += 1,
-                Status::Unknown => unknown += 1,
-                Status::Fail | Status::Excluded => {}
-            }
-            if misses.len() < MISSES_NAMED_MAX {
-                misses.push(Miss {
-                    id: subject.id,
-                    name: subject.name.clone(),
-                    status: judged.status,
-                });
-            }
+        if matches!(judged.status, Status::Unknown | Status::Stale)
+            && let Some(id) = subject.id
+            && let Some(hand) = self.handed_in(Some(id), check.fresh_hours)
+        {
+            judged = hand;
+            by_hand = true;
         }
-        let (passed, total) = (passing.len() as u64, subjects.len() as u64);
-        let enough = |n: u64| n * 1000 >= u64::from(check.at_least_permille) * total;
-        let (status, reason) = if total == 0 {
-            match whole {
-                Some(_) => {
-                    by_hand = true;
-                    (Status::Pass, Reason::MetByHand)
-                }
-                // Like an aggregate: what was seen once, but not in the window, is stale.
-                None if self.seen_before(&check.of) => (Status::Stale, Reason::TooOld),
-                None => (Status::Unknown, Reason::NoSubjects),
-            }
-        } else if enough(passed) {
-            (Status::Pass, if by_hand { Reason::MetByHand } else { Reason::Met })
-        } else if passed == 0 && unknown == total {
-            (Status::Unknown, Reason::NotCollected)
-        } else if enough(passed + stale + unknown) {
-            let status = if stale > 0 { Status::Stale } else { Status::Unknown };
-            (status, self.coverage(check, passed, total))
-        } else {
-            (Status::Fail, self.coverage(check, passed, total))
-        };
-        let valid_until = match (status, total) {
-            (Status::Pass, 0) => whole.and_then(|w| w.valid_until),
-            (Status::Pass, _) => pass_ends(&passing, &leaving, check.at_least_permille, total),
-            _ => None,
-        };
-        Verdict {
-            criterion: self.criterion.id,
-            status,
-            reason,
-            passed,
-            total,
-            misses,
-            oldest: passing.iter().filter_map(|j| j.observed).min(),
-            valid_until,
-            by_hand,
-        }
+        let (id, leaves) = (subject.id, subject.leaves);
+        Entry { id, name: subject.name.into(), judged, leaves, by_hand }
     }
 
-    fn coverage(&self, check: &PerSubject, passed: u64, total: u64) -> Reason {
-        Reason::Coverage { passed, total, needed_permille: check.at_least_permille }
-    }
-
-    fn aggregate(&self, check: &Aggregate) -> Verdict {
+    /// Records the aggregate looks at: all that match, and those in its window.
+    fn counted(&self, check: &Aggregate) -> (Vec<&'a Record>, Vec<&'a Record>) {
         let all: Vec<&Record> = check
             .types
             .iter()
@@ -259,8 +362,12 @@ impl Judge<'_> {
             .filter(|r| r.assurance >= self.floor && meets(check.only, &facts(r)))
             .collect();
         let since = self.now.minus_hours(i64::from(check.within_hours));
-        let counted: Vec<&Record> =
-            all.iter().copied().filter(|r| r.observed_to >= since).collect();
+        let counted = all.iter().copied().filter(|r| r.observed_to >= since).collect();
+        (all, counted)
+    }
+
+    fn aggregate(&self, check: &Aggregate) -> Verdict {
+        let (all, counted) = self.counted(check);
         let oldest = counted.iter().map(|r| r.observed_to).min();
         let mut verdict = Verdict {
             criterion: self.criterion.id,
@@ -428,10 +535,13 @@ impl Judge<'_> {
                 status: if meets(conds, &subject.object) { Status::Pass } else { Status::Fail },
                 observed: subject.observed,
                 valid_until: None,
+                next_change: None,
             },
             Predicate::Link { kind } => {
                 let linked = subject.id.is_some_and(|id| self.evidence.is_linked(kind, id));
-                Judged::of(if linked { Status::Pass } else { Status::Fail })
+                let next_change = subject.id.and_then(|id| self.evidence.link_changes(kind, id));
+                let status = if linked { Status::Pass } else { Status::Fail };
+                Judged { next_change, ..Judged::of(status) }
             }
             Predicate::Decision { kind } => self.decision(kind, subject),
             Predicate::Task => self.task(subject),
@@ -474,7 +584,9 @@ impl Judge<'_> {
     fn aged(&self, observed: Timestamp, fresh_hours: u32) -> Judged {
         let end = observed.plus_hours(i64::from(fresh_hours));
         let status = if end >= self.now { Status::Pass } else { Status::Stale };
-        Judged { status, observed: Some(observed), valid_until: Some(end) }
+        // Still good at `end` itself, so the change comes one microsecond later.
+        let next_change = (end >= self.now).then_some(Timestamp(end.0.saturating_add(1)));
+        Judged { status, observed: Some(observed), valid_until: Some(end), next_change }
     }
 
     /// A part of the whole has no row: the decision's attributes name it. A decision about a row
@@ -491,8 +603,7 @@ impl Judge<'_> {
         };
         let newest = self
             .evidence
-            .rows(Table::Decision)
-            .iter()
+            .rows_about(Table::Decision, subject.id)
             .filter(|d| d.kind == kind)
             .filter(about)
             .max_by_key(|d| d.updated_at);
@@ -509,12 +620,17 @@ impl Judge<'_> {
         } else {
             Status::Pass
         };
-        Judged { status, observed: Some(decision.updated_at), valid_until: decision.ends_at }
+        Judged {
+            status,
+            observed: Some(decision.updated_at),
+            valid_until: decision.ends_at,
+            next_change: decision.ends_at.filter(|end| *end > self.now),
+        }
     }
 
     fn task(&self, subject: &Subject) -> Judged {
-        let about = |t: &&store::Row| t.subject.is_some() && t.subject == subject.id;
-        let mut tasks = self.evidence.rows(Table::Task).iter().filter(about).peekable();
+        let Some(id) = subject.id else { return Judged::of(Status::Fail) };
+        let mut tasks = self.evidence.rows_about(Table::Task, Some(id)).peekable();
         if tasks.peek().is_none() {
             return Judged::of(Status::Fail);
         }
@@ -529,7 +645,8 @@ impl Judge<'_> {
                 valid_until = [valid_until, task.ends_at].into_iter().flatten().min();
             }
         }
-        Judged { status: Status::Pass, observed: None, valid_until }
+        let next_change = valid_until.map(|due| Timestamp(due.0.saturating_add(1)));
+        Judged { status: Status::Pass, observed: None, valid_until, next_change }
     }
 
     fn combine(
@@ -561,13 +678,15 @@ impl Judge<'_> {
             judged.iter().min_by_key(rank)
         };
         let Some(chosen) = chosen else { return Judged::of(Status::Unknown) };
+        let next_change = judged.iter().filter_map(|j| j.next_change).min();
         if any {
-            return *chosen;
+            return Judged { next_change, ..*chosen };
         }
         Judged {
             status: chosen.status,
             observed: judged.iter().filter_map(|j| j.observed).min(),
             valid_until: judged.iter().filter_map(|j| j.valid_until).min(),
+            next_change,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What verdicts are computed from: a snapshot of the register and the records that the checks of
 //! some criteria read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use model::{Check, Criterion, Id, Predicate, Subjects, Table, Timestamp};
 use store::{Record, Row, Store, StoreError};
 
-use crate::scope::{Extent, Scope};
+use crate::scope::Scope;
 
 /// Records type under which people hand in evidence (梅 only).
 pub const BY_HAND: [&str; 2] = ["isms.attested", "isms.imported"];
@@ -21,7 +24,11 @@ pub struct Evidence {
     /// `(type, subject)` to positions in `records`, so that one subject is one look-up.
     by_subject: BTreeMap<(String, Option<Id>), Vec<usize>>,
     linked: BTreeSet<(String, Id)>,
-    scope: Scope,
+    /// First moment at which a link of this kind at this row begins or ends.
+    link_changes: BTreeMap<(String, Id), Timestamp>,
+    /// Positions of decisions and tasks by their subject.
+    rows_by_subject: BTreeMap<(&'static str, Option<Id>), Vec<usize>>,
+    scope: Arc<Scope>,
 }
 
 impl Evidence {
@@ -31,90 +38,151 @@ impl Evidence {
         criteria: &[&Criterion],
         now: Timestamp,
     ) -> Result<Evidence, StoreError> {
-        let mut evidence = Evidence::default();
-        let needed = tables(criteria);
-        for table in
-            [Table::Asset, Table::Party, Table::Rule, Table::Norm, Table::Plan, Table::Task]
-        {
-            if needed.contains(&table) {
-                evidence.rows.insert(table.name(), store.all(table, &[]).await?);
-            }
-        }
-        evidence.rows.insert("decision", store.all(Table::Decision, &[]).await?);
-        let links = if needed.contains(&Table::Link) || needed.contains(&Table::Asset) {
-            store.all(Table::Link, &[]).await?
-        } else {
-            Vec::new()
-        };
-        if needed.contains(&Table::Asset) {
-            let parties = store.all(Table::Party, &[]).await?;
-            let decisions = evidence.rows(Table::Decision);
-            evidence.scope =
-                Scope::new(evidence.rows(Table::Asset), &parties, &links, decisions, now);
-        }
-        if needed.contains(&Table::Link) {
-            for link in links {
-                let valid =
-                    link.starts_at.is_none_or(|t| t <= now) && link.ends_at.is_none_or(|t| t > now);
-                for end in [link.subject, link.object].into_iter().flatten().filter(|_| valid) {
-                    evidence.linked.insert((link.kind.clone(), end));
-                }
-            }
-        }
-        let mut windows: BTreeMap<&'static str, u32> = BTreeMap::new();
-        for criterion in criteria {
-            let mut hours = criterion.check.fresh_hours();
-            if let Check::PerSubject(p) = criterion.check
-                && let Subjects::Records { within_hours, .. } = p.of
-            {
-                hours = hours.max(within_hours);
-            }
-            for ty in criterion.check.reads().into_iter().chain(BY_HAND) {
-                let window = windows.entry(ty).or_default();
-                *window = (*window).max(hours);
-            }
-        }
-        for (ty, hours) in windows {
-            let since = now.minus_hours(i64::from(hours));
-            let mut found = store.latest_per_subject(&[ty]).await?;
-            found.extend(store.records_since(&[ty], since, RECORDS_MAX).await?);
-            found.retain(|r| r.observed_to <= now);
-            evidence.add_records(found);
+        let mut evidence = Evidence::load_about(store, criteria, now, None).await?;
+        if tables(criteria).contains(&Table::Asset) {
+            evidence.scope = Arc::new(Scope::load(store, now).await?);
         }
         Ok(evidence)
     }
 
+    /// Reads what these criteria need to judge the rows `about` (all rows if `None`), without the
+    /// scope.
+    pub async fn load_about(
+        store: &Store,
+        criteria: &[&Criterion],
+        now: Timestamp,
+        about: Option<&[Id]>,
+    ) -> Result<Evidence, StoreError> {
+        let mut evidence = Evidence::default();
+        let needed = tables(criteria);
+        for table in [Table::Asset, Table::Party, Table::Rule, Table::Norm, Table::Plan] {
+            if !needed.contains(&table) {
+                continue;
+            }
+            let rows = match about {
+                None => store.all(table, &kinds(criteria, table)).await?,
+                Some(ids) => store.rows_by_id(table, ids).await?,
+            };
+            evidence.rows.insert(table.name(), rows);
+        }
+        evidence.set_rows(Table::Decision, store.all(Table::Decision, &[]).await?);
+        if needed.contains(&Table::Task) {
+            let tasks = match about {
+                None => store.all(Table::Task, &[]).await?,
+                Some(ids) => store.rows_about(Table::Task, ids).await?,
+            };
+            evidence.set_rows(Table::Task, tasks);
+        }
+        if needed.contains(&Table::Link) {
+            let links = match about {
+                None => store.all(Table::Link, &[]).await?,
+                Some(ids) => store.rows_about(Table::Link, ids).await?,
+            };
+            evidence.add_links(links, now);
+        }
+        evidence.load_records(store, criteria, now, about).await?;
+        Ok(evidence)
+    }
+
+    /// The same under this scope.
+    pub(crate) fn under(self, scope: Arc<Scope>) -> Evidence {
+        Evidence { scope, ..self }
+    }
+
+    /// The scope; without an approved one everything active is in.
+    pub(crate) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// Whether the approved scope takes this asset in.
+    pub fn in_scope(&self, asset: Id) -> bool {
+        self.scope.holds(asset)
+    }
+
+    async fn load_records(
+        &mut self,
+        store: &Store,
+        criteria: &[&Criterion],
+        now: Timestamp,
+        about: Option<&[Id]>,
+    ) -> Result<(), StoreError> {
+        let mut found = Vec::new();
+        for (ty, hours) in windows(criteria) {
+            let since = now.minus_hours(i64::from(hours));
+            match about {
+                None => {
+                    found.extend(store.latest_per_subject(&[ty]).await?);
+                    found.extend(store.records_since(&[ty], since, RECORDS_MAX).await?);
+                }
+                Some(ids) => found.extend(store.records_about(ty, ids, since).await?),
+            }
+        }
+        if about.is_some() {
+            found.extend(store.records_of_the_whole(&BY_HAND).await?);
+        }
+        found.retain(|r| r.observed_to <= now);
+        self.add_records(found);
+        Ok(())
+    }
+
+    fn set_rows(&mut self, table: Table, rows: Vec<Row>) {
+        for (position, row) in rows.iter().enumerate() {
+            self.rows_by_subject.entry((table.name(), row.subject)).or_default().push(position);
+        }
+        self.rows.insert(table.name(), rows);
+    }
+
+    fn add_links(&mut self, links: Vec<Row>, now: Timestamp) {
+        for link in links {
+            let begun = link.starts_at.is_none_or(|t| t <= now);
+            let valid = begun && link.ends_at.is_none_or(|t| t > now);
+            let next =
+                [link.starts_at, link.ends_at].into_iter().flatten().filter(|t| *t > now).min();
+            for end in [link.subject, link.object].into_iter().flatten() {
+                let key = (link.kind.clone(), end);
+                if let Some(next) = next {
+                    let first = self.link_changes.entry(key.clone()).or_insert(next);
+                    *first = next.min(*first);
+                }
+                if valid {
+                    self.linked.insert(key);
+                }
+            }
+        }
+    }
+
     /// Adds records, ignoring those already there.
     pub fn add_records(&mut self, found: Vec<Record>) {
-        let mut types = BTreeSet::new();
         for record in found {
-            types.insert(record.ty.clone());
             self.records.entry(record.ty.clone()).or_default().push(record);
         }
-        for ty in types {
-            let list = self.records.entry(ty.clone()).or_default();
+        self.by_subject.clear();
+        for (ty, list) in &mut self.records {
             list.sort_by_key(|r| (r.observed_to, r.id));
             list.dedup_by_key(|r| r.id);
-            self.by_subject.retain(|(t, _), _| *t != ty);
             for (position, record) in list.iter().enumerate() {
                 self.by_subject.entry((ty.clone(), record.subject)).or_default().push(position);
             }
         }
     }
 
+    /// First moment at which a link of this kind at this row begins or ends.
+    pub fn link_changes(&self, kind: &str, id: Id) -> Option<Timestamp> {
+        self.link_changes.get(&(kind.to_owned(), id)).copied()
+    }
+
+    /// Decisions or tasks about this row; for `None` all of them.
+    pub fn rows_about(&self, table: Table, subject: Option<Id>) -> impl Iterator<Item = &Row> {
+        let rows = self.rows(table);
+        let positions = self.rows_by_subject.get(&(table.name(), subject));
+        let some = positions.filter(|_| subject.is_some()).map_or(&[][..], Vec::as_slice);
+        let all = if subject.is_none() { rows } else { &[] };
+        some.iter().map(|p| &rows[*p]).chain(all)
+    }
+
     /// Live rows of a table.
     pub fn rows(&self, table: Table) -> &[Row] {
         self.rows.get(table.name()).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether the approved scope takes this asset in; without one, everything active is in scope.
-    pub fn in_scope(&self, asset: Id) -> bool {
-        self.scope.holds(asset)
-    }
-
-    /// What the approved scope takes in.
-    pub fn extent(&self) -> Option<Extent> {
-        self.scope.extent()
     }
 
     /// Records of a type, oldest first.
@@ -140,7 +208,49 @@ impl Evidence {
     }
 }
 
-fn tables(criteria: &[&Criterion]) -> BTreeSet<Table> {
+/// Kinds of this table that are in a denominator; empty where a criterion takes every kind.
+fn kinds(criteria: &[&Criterion], table: Table) -> Vec<&'static str> {
+    let mut all = BTreeSet::new();
+    for criterion in criteria {
+        let Check::PerSubject(p) = &criterion.check else { continue };
+        let (of, kinds) = match p.of {
+            Subjects::Assets { kinds, .. } | Subjects::AssetParts { kinds, .. } => {
+                (Table::Asset, kinds)
+            }
+            Subjects::Parties { kinds, .. } => (Table::Party, kinds),
+            Subjects::Rules { kinds, .. } => (Table::Rule, kinds),
+            Subjects::Plans { kinds, .. } => (Table::Plan, kinds),
+            _ => continue,
+        };
+        if of == table {
+            if kinds.is_empty() {
+                return Vec::new();
+            }
+            all.extend(kinds);
+        }
+    }
+    all.into_iter().copied().collect()
+}
+
+/// Longest window, in hours, for which any criterion wants records of a type.
+fn windows(criteria: &[&Criterion]) -> BTreeMap<&'static str, u32> {
+    let mut windows: BTreeMap<&'static str, u32> = BTreeMap::new();
+    for criterion in criteria {
+        let mut hours = criterion.check.fresh_hours();
+        if let Check::PerSubject(p) = criterion.check
+            && let Subjects::Records { within_hours, .. } = p.of
+        {
+            hours = hours.max(within_hours);
+        }
+        for ty in criterion.check.reads().into_iter().chain(BY_HAND) {
+            let window = windows.entry(ty).or_default();
+            *window = (*window).max(hours);
+        }
+    }
+    windows
+}
+
+pub(crate) fn tables(criteria: &[&Criterion]) -> BTreeSet<Table> {
     let mut needed = BTreeSet::new();
     for criterion in criteria {
         let Check::PerSubject(p) = &criterion.check else { continue };

@@ -7,13 +7,16 @@ pub mod board;
 pub mod drops;
 pub mod evaluate;
 pub mod evidence;
+pub mod keeper;
 pub mod norms;
 pub mod pages;
 pub mod scope;
 mod spec;
 pub mod status;
+pub mod welcome;
 
 pub use board::{Board, Control, compute, fill, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
+pub use keeper::Keeper;
 pub use spec::SPEC;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    Extension, Form, Json, Router,
+    Extension, Form, Json,
     extract::{Path, State},
-    response::{IntoResponse, Redirect},
-    routing::{get, post},
+    response::{IntoResponse, Redirect, Response},
 };
-use model::{Assurance, Criterion, Id, Level, Origin, Producer, Table, Timestamp};
+use model::{Assurance, Criterion, Id, Level, Origin, Producer, Table, Timestamp, t};
 use serde::Deserialize;
 use serde_json::json;
 use store::{Filter, RecordDraft, Row};
@@ -17,7 +16,9 @@ use tokio::sync::RwLock;
 use web::{
     Shared,
     access::Action,
+    api::Caller,
     frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Api, Route},
 };
 
 use crate::{Board, Control, Verdict, board::fill, status};
@@ -29,13 +30,37 @@ const TASKS_SHOWN_MAX: usize = 10;
 const STATEMENT_CHARS_MAX: usize = 2_000;
 
 /// Routes of the hall.
-pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(home))
-        .route("/rooms/{id}", get(room))
-        .route("/rooms/{id}/target", post(target))
-        .route("/hand-in", post(hand_in))
-        .route("/api/v1/status", get(api_status))
+pub fn routes() -> Vec<Route> {
+    let read = Access::Action(Action::Read);
+    let administer = Access::Action(Action::Administer);
+    let target_path = "/rooms/{id}/target";
+    let mut routes = vec![
+        Route::get("/", read, t("ホーム", "Home"), home),
+        Route::get("/rooms/{id}", read, t("管理策", "A control"), room),
+        Route::post(target_path, administer, t("目標レベル", "Target level"), target),
+        Route::post(
+            "/hand-in",
+            Access::Action(Action::Write),
+            t("申告・文書の取込み", "Hand in evidence"),
+            hand_in,
+        ),
+        Route::get(
+            "/api/v1/status",
+            read,
+            t("11管理策のレベル", "Levels of the controls"),
+            api_status,
+        )
+        .api(Api {
+            tag: "levels",
+            id: "status".to_owned(),
+            params: Vec::new(),
+            request: None,
+            response: (200, Some(("application/json", "Status".to_owned()))),
+            refusals: &[],
+        }),
+    ];
+    routes.extend(crate::welcome::routes());
+    routes
 }
 
 struct Rung {
@@ -70,6 +95,9 @@ async fn home(
     Extension(board): Extension<SharedBoard>,
     user: User,
 ) -> Answer {
+    if crate::welcome::due(&house, &user).await? {
+        return Ok(Redirect::to("/welcome").into_response());
+    }
     let board = board.read().await.clone();
     let lang = user.cx.lang;
     let soon = board.at.plus_hours(24 * 14);
@@ -196,23 +224,17 @@ async fn room(
             u64::from(l.criterion.minutes_per_miss) * (l.verdict.total - l.verdict.passed).max(1)
         })
         .sum();
-    let mut kinds = Vec::new();
-    for table in Table::ALL {
-        let counts = if web::kinds_of(spec).any(|k| k.table == table) {
-            house.store.count_by_kind(table).await?
-        } else {
-            continue;
-        };
-        for kind in web::kinds_of(spec).filter(|k| k.table == table) {
-            let rows = counts.iter().find(|(id, _)| id == kind.id).map_or(0, |(_, n)| *n);
-            kinds.push(KindLine {
-                table: table.name(),
-                id: kind.id,
-                title: kind.title.get(cx.lang),
-                rows,
-            });
-        }
-    }
+    let tally = |kind: &model::KindSpec| format!("{}/{}", kind.table.name(), kind.id);
+    let names: Vec<String> = web::kinds_of(spec).map(tally).collect();
+    let counts = house.store.counts(&names).await?;
+    let kinds = web::kinds_of(spec)
+        .map(|kind| KindLine {
+            table: kind.table.name(),
+            id: kind.id,
+            title: kind.title.get(cx.lang),
+            rows: counts.iter().find(|(name, _)| *name == tally(kind)).map_or(0, |(_, n)| *n),
+        })
+        .collect();
     let (answer, answer_status) = answer(control, cx.lang);
     let body = RoomPage {
         cx,
@@ -275,19 +297,33 @@ async fn target(
     user.form(&form.csrf, Action::Administer)?;
     let spec = house.specs().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    let id = house.store.new_id()?;
-    // Control and sign, because a row's name has no second language.
-    let name = format!("{} {}", spec.control, level.sign());
-    let mut decision = Row::new(Table::Decision, id, "target", &name);
-    decision.status = "approved".to_owned();
-    decision.attributes.insert("control".into(), spec.control.into());
-    decision.attributes.insert("level".into(), level.name().into());
-    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
-    write.put(decision).await?;
-    write.commit().await?;
-    house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    set_targets(&house, &user, &[spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
+}
+
+/// Decides the target of these rooms: one decision each, all or none.
+pub(crate) async fn set_targets(
+    house: &web::House,
+    user: &User,
+    rooms: &[&'static model::RoomSpec],
+    level: Level,
+) -> Result<(), Refusal> {
+    let mut write = house.store.write(&user.actor(), "target level", "web").await?;
+    for spec in rooms {
+        // Control and sign, because a row's name has no second language.
+        let name = format!("{} {}", spec.control, level.sign());
+        let mut decision = Row::new(Table::Decision, house.store.new_id()?, "target", &name);
+        decision.status = "approved".to_owned();
+        decision.attributes.insert("control".into(), spec.control.into());
+        decision.attributes.insert("level".into(), level.name().into());
+        write.put(decision).await?;
+    }
+    write.commit().await?;
+    for spec in rooms {
+        house.store.set_setting(&crate::target_setting(spec), level.name()).await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -326,12 +362,14 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
             "Give a statement of at most 2,000 characters.",
         ));
     }
-    let observed = held_on(&form.held_on).filter(|t| *t <= house.store.now()).ok_or_else(|| {
-        bad(
-            "実施日が正しくありません（未来の日付は使えません）。",
-            "The date is not right (future dates are refused).",
-        )
-    })?;
+    let observed = held_on(&form.held_on, &cx.local.zone)
+        .filter(|t| *t <= house.store.now())
+        .ok_or_else(|| {
+            bad(
+                "実施日が正しくありません（未来の日付は使えません）。",
+                "The date is not right (future dates are refused).",
+            )
+        })?;
     let subject: Option<Id> = match form.subject.trim() {
         "" => None,
         text => {
@@ -367,13 +405,13 @@ async fn hand_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
 }
 
-fn held_on(text: &str) -> Option<Timestamp> {
+fn held_on(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    let start = jiff::tz::TimeZone::system().to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(start.as_microsecond()))
 }
 
-async fn api_status(Extension(board): Extension<SharedBoard>, user: User) -> Answer {
+async fn api_status(Extension(board): Extension<SharedBoard>, caller: Caller) -> Response {
     let board = board.read().await;
-    Ok(Json(status::to_json(&board, user.cx.lang)).into_response())
+    Json(status::to_json(&board, caller.cx.lang)).into_response()
 }

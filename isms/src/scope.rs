@@ -5,76 +5,108 @@
 //! scope unless it is known to lie outside, so an asset without a site or a department stays in; an
 //! `exclusion` on the asset takes it out until its date.
 
+mod load;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Id, Timestamp};
 use serde_json::Value as Json;
 use store::Row;
 
+pub(crate) use load::Touch;
+
 /// Longest chain of `located_in` that is followed; a loop ends there.
 const NESTING_MAX: usize = 16;
+/// The kind whose approved rows make the scope.
+const STATEMENT: &str = "scope_statement";
 
 /// Which assets the approved scope leaves out.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    statements: Vec<(Id, String)>,
+    approved: Vec<(Id, String)>,
+    selectors: Vec<Selector>,
     outside: BTreeSet<Id>,
-    assets: usize,
+    /// Statements, approved or not.
+    statements: BTreeSet<Id>,
+    /// What other assets lie in, or are said to.
+    places: BTreeSet<Id>,
+    /// First moment at which time alone could change the scope.
+    next_change: Option<Timestamp>,
 }
 
 /// The approved scope in numbers, for pages and the status document.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Extent {
     pub statements: Vec<(Id, String)>,
-    pub inside: usize,
-    pub outside: usize,
+    pub inside: u64,
+    pub outside: u64,
 }
 
+#[derive(Clone, Debug)]
 struct Selector {
     sites: Vec<String>,
     departments: Vec<String>,
     kinds: Vec<String>,
 }
 
-/// Where things are and whose they are, by links that hold now.
+/// What the scope is judged from.
+#[derive(Default)]
+pub(crate) struct Register {
+    pub(crate) assets: Vec<Row>,
+    pub(crate) parties: Vec<Row>,
+    pub(crate) links: Vec<Row>,
+    pub(crate) decisions: Vec<Row>,
+}
+
+/// Where things are and whose they are, by links that hold now, and what was decided about them.
 struct Places<'a> {
     assets: BTreeMap<Id, &'a Row>,
     parties: BTreeMap<Id, &'a Row>,
     located_in: BTreeMap<Id, Vec<Id>>,
     owned_by: BTreeMap<Id, Vec<Id>>,
+    decisions: BTreeMap<Id, Vec<&'a Row>>,
+    now: Timestamp,
 }
 
 impl Scope {
-    /// Judges every asset once.
-    pub fn new(
-        assets: &[Row],
-        parties: &[Row],
-        links: &[Row],
-        decisions: &[Row],
-        now: Timestamp,
-    ) -> Scope {
-        let approved: Vec<&Row> = assets
+    /// Judges every asset of the register.
+    pub(crate) fn new(register: &Register, now: Timestamp) -> Scope {
+        let places = Places::of(register, now);
+        let statements: Vec<&Row> =
+            register.assets.iter().filter(|row| row.kind == STATEMENT).collect();
+        let approved: Vec<&Row> = statements
             .iter()
-            .filter(|row| row.kind == "scope_statement" && row.status == "active")
-            .filter(|row| holds("approval", row, decisions, now))
+            .copied()
+            .filter(|row| row.status == "active" && places.holds("approval", row))
             .collect();
-        let selectors: Vec<Selector> = approved.iter().map(|row| Selector::of(row)).collect();
-        let places = Places::of(assets, parties, links, now);
-        let counted: Vec<&Row> = assets
-            .iter()
-            .filter(|row| row.status == "active" && row.kind != "scope_statement")
-            .collect();
-        let outside = counted
-            .iter()
-            .filter(|row| {
-                let chosen =
-                    selectors.is_empty() || selectors.iter().any(|s| s.takes(row, &places));
-                !chosen || holds("exclusion", row, decisions, now)
-            })
-            .map(|row| row.id)
-            .collect();
-        let statements = approved.iter().map(|row| (row.id, row.name.clone())).collect();
-        Scope { statements, outside, assets: counted.len() }
+        let mut scope = Scope {
+            approved: approved.iter().map(|row| (row.id, row.name.clone())).collect(),
+            selectors: approved.iter().map(|row| Selector::of(row)).collect(),
+            statements: statements.iter().map(|row| row.id).collect(),
+            ..Scope::default()
+        };
+        scope.judge(register, &places, &register.assets);
+        scope
+    }
+
+    /// Judges these assets by the present statements.
+    fn judge(&mut self, register: &Register, places: &Places, assets: &[Row]) {
+        for row in assets {
+            let (sites, through) = places.sites(row);
+            self.places.extend(through);
+            let counted = row.status == "active" && row.kind != STATEMENT;
+            let chosen = self.selectors.is_empty()
+                || self.selectors.iter().any(|s| s.takes(row, &sites, places));
+            if counted && (!chosen || places.holds("exclusion", row)) {
+                self.outside.insert(row.id);
+            } else {
+                self.outside.remove(&row.id);
+            }
+        }
+        let times = register.links.iter().flat_map(|l| [l.starts_at, l.ends_at]);
+        let ends = register.decisions.iter().filter(|d| is_of_scope(d)).map(|d| d.ends_at);
+        let ahead = times.chain(ends).flatten().filter(|time| *time > places.now);
+        self.next_change = ahead.chain(self.next_change).min();
     }
 
     /// Whether the asset is in scope.
@@ -82,30 +114,29 @@ impl Scope {
         !self.outside.contains(&asset)
     }
 
-    /// The scope in numbers; `None` while no statement is approved.
-    pub fn extent(&self) -> Option<Extent> {
-        (!self.statements.is_empty()).then(|| Extent {
-            statements: self.statements.clone(),
-            inside: self.assets - self.outside.len(),
-            outside: self.outside.len(),
+    /// Assets that are outside of one and not of the other.
+    pub(crate) fn difference(&self, other: &Scope) -> Vec<Id> {
+        self.outside.symmetric_difference(&other.outside).copied().collect()
+    }
+
+    /// The scope in numbers, of so many active assets; `None` while no statement is approved.
+    fn extent_of(&self, active: u64) -> Option<Extent> {
+        let outside = self.outside.len() as u64;
+        (!self.approved.is_empty()).then(|| Extent {
+            statements: self.approved.clone(),
+            inside: active.saturating_sub(outside),
+            outside,
         })
     }
 }
 
-/// Whether the newest decision of this kind about the row is approved, unexpired, and binds the row
-/// as it stands. An exclusion without a date does not hold.
-fn holds(kind: &str, row: &Row, decisions: &[Row], now: Timestamp) -> bool {
-    let newest = decisions
-        .iter()
-        .filter(|d| d.kind == kind && d.subject == Some(row.id))
-        .max_by_key(|d| (d.updated_at, d.id));
-    let Some(decision) = newest else { return false };
-    let in_time = match decision.ends_at {
-        Some(end) => end > now,
-        None => kind != "exclusion",
-    };
-    let hash = row.content_hash().ok();
-    decision.status == "approved" && in_time && hash.is_some() && decision.subject_hash == hash
+/// Whether a decision bears on what is in scope. An exclusion of a criterion does not.
+fn is_of_scope(decision: &Row) -> bool {
+    match decision.kind.as_str() {
+        "approval" => true,
+        "exclusion" => !decision.attributes.contains_key("criterion"),
+        _ => false,
+    }
 }
 
 impl Selector {
@@ -117,10 +148,9 @@ impl Selector {
         Selector { sites: list("sites"), departments: list("departments"), kinds: list("kinds") }
     }
 
-    fn takes(&self, row: &Row, places: &Places) -> bool {
+    fn takes(&self, row: &Row, sites: &BTreeSet<String>, places: &Places) -> bool {
         let kind = self.kinds.is_empty() || self.kinds.contains(&folded(&row.kind));
-        kind && matches(&self.sites, &places.sites(row))
-            && matches(&self.departments, &places.departments(row))
+        kind && matches(&self.sites, sites) && matches(&self.departments, &places.departments(row))
     }
 }
 
@@ -134,10 +164,10 @@ fn folded(text: &str) -> String {
 }
 
 impl<'a> Places<'a> {
-    fn of(assets: &'a [Row], parties: &'a [Row], links: &[Row], now: Timestamp) -> Places<'a> {
+    fn of(register: &'a Register, now: Timestamp) -> Places<'a> {
         let mut located_in: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         let mut owned_by: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
-        for link in links {
+        for link in &register.links {
             let valid =
                 link.starts_at.is_none_or(|t| t <= now) && link.ends_at.is_none_or(|t| t > now);
             let (Some(from), Some(to), true) = (link.subject, link.object, valid) else { continue };
@@ -147,12 +177,34 @@ impl<'a> Places<'a> {
                 _ => {}
             }
         }
+        let mut decisions: BTreeMap<Id, Vec<&Row>> = BTreeMap::new();
+        for decision in register.decisions.iter().filter(|d| is_of_scope(d)) {
+            if let Some(subject) = decision.subject {
+                decisions.entry(subject).or_default().push(decision);
+            }
+        }
         let by_id = |rows: &'a [Row]| rows.iter().map(|row| (row.id, row)).collect();
-        Places { assets: by_id(assets), parties: by_id(parties), located_in, owned_by }
+        let (assets, parties) = (by_id(&register.assets), by_id(&register.parties));
+        Places { assets, parties, located_in, owned_by, decisions, now }
     }
 
-    /// Names and ids of every site the asset is, is said to be at, or lies in.
-    fn sites(&self, row: &Row) -> BTreeSet<String> {
+    /// Whether the newest decision of this kind about the row is approved, unexpired, and binds the
+    /// row as it stands. An exclusion without a date does not hold.
+    fn holds(&self, kind: &str, row: &Row) -> bool {
+        let about = self.decisions.get(&row.id).into_iter().flatten();
+        let newest = about.filter(|d| d.kind == kind).max_by_key(|d| (d.updated_at, d.id));
+        let Some(decision) = newest else { return false };
+        let in_time = match decision.ends_at {
+            Some(end) => end > self.now,
+            None => kind != "exclusion",
+        };
+        let hash = row.content_hash().ok();
+        decision.status == "approved" && in_time && hash.is_some() && decision.subject_hash == hash
+    }
+
+    /// Names and ids of every site the asset is, is said to be at, or lies in; and every id that was
+    /// looked at on the way.
+    fn sites(&self, row: &Row) -> (BTreeSet<String>, BTreeSet<Id>) {
         let mut known = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let mut here = vec![row.id];
@@ -173,7 +225,8 @@ impl<'a> Places<'a> {
             }
             here = further;
         }
-        known
+        seen.remove(&row.id);
+        (known, seen)
     }
 
     /// Names and ids of every department the asset names or belongs to.
@@ -194,5 +247,4 @@ impl<'a> Places<'a> {
 }
 
 #[cfg(test)]
-#[path = "scope_tests.rs"]
 mod tests;

@@ -1,4 +1,8 @@
-"""Drives a real Ume: sign in, set up mail and webhook, make a task overdue, and read what arrives."""
+"""Drives a real Ume: sign in, set up mail and webhook, make tasks overdue, and read what arrives.
+
+The mail server is away, then greylists, then takes a mail and loses its answer; the webhook's
+receiver is away; Ume is killed in between. No notice may be lost, none may come twice.
+"""
 
 import asyncio
 import base64
@@ -28,7 +32,7 @@ BINARY, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 PASSWORD = "plum blossoms in march"
 SMTP_PASSWORD = "mail-sesame-4711"
 SECRET = "webhook-secret-0123456789"
-SMTP_PORT = 0
+OTHERS = ["入退室記録の確認", "復旧訓練"]
 
 
 def wait(what, check, seconds=60):
@@ -57,14 +61,31 @@ def certificate():
 
 
 class Inbox:
+    """Keeps each mail once by its Message-ID, as a mail store does with a repeated delivery."""
+
     def __init__(self):
-        self.mails = []
+        self.mails, self.repeats = [], 0
+        self.greylist_until, self.greylisted = 0.0, 0
+        self.lose_answers = 0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if time.monotonic() < self.greylist_until:
+            self.greylisted += 1
+            return "451 4.7.1 Greylisted, try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         if session.ssl is None:
             return "530 STARTTLS first"
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        if any(mail["message-id"] == known["message-id"] for _, known, _ in self.mails):
+            self.repeats += 1
+            return "250 OK"
         self.mails.append((envelope.rcpt_tos, mail, mail.get_content()))
+        if self.lose_answers > 0:
+            self.lose_answers -= 1
+            server.transport.abort()
         return "250 OK"
 
 
@@ -85,12 +106,17 @@ def mail_server(inbox, cert, key, port):
 
 class Hook(http.server.BaseHTTPRequestHandler):
     good, bad = [], []
+    refuse = 1
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         fields = dict(f.split("=", 1) for f in self.headers["ume-signature"].split(","))
         code = hmac.new(SECRET.encode(), fields["t"].encode() + b"." + body, "sha256").hexdigest()
         fits = hmac.compare_digest(code, fields["v1"]) and abs(time.time() - int(fields["t"])) < 60
+        if fits and Hook.refuse > 0:
+            Hook.refuse -= 1
+            self.send_response(503)
+            return self.end_headers()
         (self.good if fits else self.bad).append(json.loads(body))
         self.send_response(204 if fits else 401)
         self.end_headers()
@@ -197,16 +223,37 @@ def main():
         assert not Hook.bad, "a signature did not fit"
         wait("queue", lambda: "送信待ち" in browser.open("/settings/notices"))
         assert not inbox.mails
+        # Ume dies without a word while notices wait; what was told after its start waits too.
+        server.kill()
+        server.wait(20)
+        server, browser.base = serve(data)
+        for name in OTHERS:
+            browser.open("/register/task/task/new")
+            browser.send("/register/task/task/new", name=name, version="0", f_due="2026-01-05",
+                         f_role="officer", reason="test")
+        inbox.greylist_until = time.monotonic() + 15
+        inbox.lose_answers = 1
         mails = mail_server(inbox, cert, key, smtp_port)
-        wait("mail after the server came back", lambda: inbox.mails, 90)
-        (to, mail, body) = inbox.mails[0]
+        wait("three mails after outage, greylisting and a lost answer",
+             lambda: len(inbox.mails) == 3 and inbox.repeats == 1, 200)
+        assert inbox.greylisted > 0, "the server never greylisted"
+        subjects = sorted(str(mail["subject"]) for _, mail, _ in inbox.mails)
+        for name in ["委託先の見直し", *OTHERS]:
+            assert len([s for s in subjects if name in s]) == 1, (name, subjects)
+        wait("queue to be empty", lambda: "送信待ち" not in browser.open("/settings/notices"), 90)
+        (to, mail, body) = next(m for m in inbox.mails if "委託先" in m[2])
         assert to == ["umeko@example.jp"], to
         assert "委託先の見直し" in mail["subject"], mail["subject"]
         assert "https://ume.example.jp/tasks/" in body and "2026-01-06 00:00" not in body, body
         assert SMTP_PASSWORD not in str(mail) and SECRET not in str(mail)
-        # Told once, however often the triggers run.
+        # Told once, however often the triggers run and whoever started anew.
+        server.kill()
+        server.wait(20)
+        server, browser.base = serve(data)
         time.sleep(20)
-        assert len([m for m in inbox.mails if "委託先" in m[2]]) == 1, "told twice"
+        assert len(inbox.mails) == 3 and inbox.repeats == 1, "a mail was sent twice"
+        events = [h["id"] for h in Hook.good if h["kind"] == "task_overdue"]
+        assert len(events) == len(set(events)) == 3, f"webhook lost or doubled: {events}"
         # Closing it makes the next occurrence, and nothing else closes it.
         page = browser.open("/tasks")
         task = re.search(r"/tasks/([0-9a-f-]{36})/close", page).group(1)
@@ -234,9 +281,10 @@ def main():
         mails.stop()
         log = (WORK / "ume.log").read_text()
         assert SMTP_PASSWORD not in log and SECRET not in log, "a secret is in the log"
-        print("notices: webhook signed, mail by STARTTLS after an outage, told once, task recurs")
+        print("notices: webhook signed, mail by STARTTLS, nothing lost or doubled through outage, "
+              "greylisting, a lost answer and two kills; the task recurs")
     finally:
-        server.terminate()
+        server.kill()
         server.wait(20)
 
 

@@ -2,9 +2,18 @@
 
 mod data;
 mod db;
+mod door;
 mod events;
+mod ledger_cmd;
+mod merkle_cmd;
+mod people;
+mod personal;
+mod registers;
 mod rooms;
+mod routes;
 mod serve;
+mod shown;
+mod tokens;
 mod work;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -30,6 +39,9 @@ enum Command {
         /// Address to listen on; loopback unless told otherwise
         #[arg(long, default_value = "127.0.0.1:8620")]
         listen: std::net::SocketAddr,
+        /// Requests of the API that one token, session or address may send in a minute
+        #[arg(long, value_name = "N", default_value_t = web::api::limit::PER_MINUTE)]
+        api_rate: u32,
     },
     /// Make the first account without a browser
     Setup {
@@ -58,10 +70,65 @@ enum Command {
         #[command(subcommand)]
         command: db::DbCommand,
     },
+    /// Accounts: who may sign in, in which role
+    User {
+        #[command(subcommand)]
+        command: people::UserCommand,
+    },
+    /// Signing in at an OpenID Connect provider
+    Oidc {
+        #[command(subcommand)]
+        command: people::OidcCommand,
+    },
+    /// Assets: hosts, software, sites, data sets and the rest
+    Asset {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// People, teams, roles, suppliers
+    Party {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Rules that the engines execute
+    Rule {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Clauses, controls and other norms
+    Norm {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Tasks
+    Task {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Decisions; signing one needs the pages
+    Decision {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Records: immutable evidence
+    Record {
+        #[command(subcommand)]
+        command: registers::RegisterCommand,
+    },
+    /// Tokens with which programs use the API
+    Token {
+        #[command(subcommand)]
+        command: tokens::TokenCommand,
+    },
     /// The evidence ledger
     Ledger {
         #[command(subcommand)]
         command: LedgerCommand,
+    },
+    /// Merkle trees, proofs and signed notes over plain files
+    Merkle {
+        #[command(subcommand)]
+        command: merkle_cmd::MerkleCommand,
     },
 }
 
@@ -80,6 +147,8 @@ enum LedgerCommand {
         #[command(flatten)]
         data: DataFolder,
     },
+    #[command(flatten)]
+    More(ledger_cmd::LedgerMore),
 }
 
 #[derive(clap::Args)]
@@ -105,6 +174,18 @@ pub enum CliError {
     NoData(PathBuf),
     #[error("{0} is in use by a running server. Stop it first, or use its pages")]
     InUse(PathBuf),
+    #[error(
+        "{0} is in use by a running server: write through it with --server URL --token-file FILE (`ume token add` makes the token), or stop it first"
+    )]
+    Held(PathBuf),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the server's answer is not one of Ume's: {0}. Look at --server")]
+    Answer(String),
+    #[error("{0}: {1}. Is the server running, and is this its address?")]
+    Server(String, reqwest::Error),
     #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
     Listen(std::net::SocketAddr, std::io::Error),
     #[error("{path}: {source}")]
@@ -117,6 +198,26 @@ pub enum CliError {
     Password(web::secrets::Weak),
     #[error("no randomness from the operating system")]
     Random,
+    #[error("there is no account {0}; `ume user list` shows them")]
+    NoAccount(String),
+    #[error("the account {0} exists already; choose another name")]
+    Taken(String),
+    #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
+    Role(String),
+    #[error(transparent)]
+    Oidc(#[from] web::people::oidc::OidcError),
+    #[error("there is no record {0}")]
+    NoRecord(model::Id),
+    #[error(
+        "the proof of record {0} is pending: no checkpoint covers it yet, try again in a second"
+    )]
+    Pending(model::Id),
+    #[error("{0}: not a signing key of 32 bytes: make one with `ume merkle note key`")]
+    SigningKey(PathBuf),
+    #[error(transparent)]
+    Note(#[from] merkle::NoteError),
+    #[error(transparent)]
+    Proof(#[from] merkle::ProofError),
     #[error(transparent)]
     Store(#[from] store::StoreError),
     #[error(transparent)]
@@ -125,6 +226,12 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+}
+
+impl From<web::api::problem::Problem> for CliError {
+    fn from(problem: web::api::problem::Problem) -> CliError {
+        CliError::Refused(problem.to_string())
+    }
 }
 
 /// Exit codes of the house: 0 good, 1 mismatch found, 2 usage or error, 3 incomplete.
@@ -169,7 +276,9 @@ fn lang() -> Lang {
 
 async fn run(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Serve { data, listen } => serve::run(&data::folder(data.path), listen).await,
+        Command::Serve { data, listen, api_rate } => {
+            serve::run(&data::folder(data.path), listen, api_rate).await
+        }
         Command::Setup { data, admin, password_file } => {
             setup(&data::folder(data.path), &admin, &password_file).await
         }
@@ -177,9 +286,21 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             status(&data::folder(data.path), format, producers).await
         }
         Command::Db { command } => db::run(command).await,
+        Command::User { command } => people::user(command).await,
+        Command::Oidc { command } => people::oidc(command).await,
+        Command::Asset { command } => registers::run(model::Table::Asset, command).await,
+        Command::Party { command } => registers::run(model::Table::Party, command).await,
+        Command::Rule { command } => registers::run(model::Table::Rule, command).await,
+        Command::Norm { command } => registers::run(model::Table::Norm, command).await,
+        Command::Task { command } => registers::run(model::Table::Task, command).await,
+        Command::Decision { command } => registers::run(model::Table::Decision, command).await,
+        Command::Record { command } => registers::run(model::Table::Record, command).await,
+        Command::Token { command } => tokens::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { data, format } } => {
             verify(&data::folder(data.path), format).await
         }
+        Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
+        Command::Merkle { command } => merkle_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { data } } => {
             let path = data::existing(&data::folder(data.path))?.join("ledger/checkpoint");
             let text =
@@ -207,6 +328,7 @@ async fn setup(
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let store = store.with_personal(personal::kinds());
     if store.account_count().await? > 0 {
         return Err(CliError::SetUp);
     }
@@ -297,6 +419,9 @@ async fn verify(folder: &std::path::Path, format: Format) -> Result<ExitCode, Cl
         let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
         let faults = report.faults.len();
         print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
+        if report.shredded > 0 {
+            print(&format!("{} shredded by decision\n", report.shredded));
+        }
     }
     let good = report.faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(MISMATCH) })

@@ -1,27 +1,27 @@
 //! `ume serve`: opens the data folder, starts the work and the server.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     path::Path,
     process::ExitCode,
     sync::{Arc, Mutex, RwLock},
 };
 
-use crate::{CliError, data, rooms::ROOMS, work};
+use crate::{CliError, data, rooms::ROOMS, routes, work};
 
 /// Runs until Ctrl-C or SIGTERM.
-pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError> {
+pub async fn run(folder: &Path, listen: SocketAddr, api_rate: u32) -> Result<ExitCode, CliError> {
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
+    let store = store.with_personal(crate::personal::kinds());
     let norms = isms::norms::load(&store).await?;
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
     }
     let origin = origin(&store).await?;
     let mut ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
-    while ledger::drain(&store, &mut ledger).await? > 0 {}
+    settle(&store, &mut ledger).await?;
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
@@ -36,18 +36,14 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
         setup: Mutex::new(token.clone()),
         secure: false,
         changed: tokio::sync::Notify::new(),
-        failures: Mutex::new(HashMap::new()),
+        people: web::people::People::default(),
+        buckets: web::api::limit::Buckets::new(api_rate),
         intake: RwLock::new(serde_json::Value::Null),
     });
+    isms::welcome::refresh_local(&house).await?;
     let board: isms::pages::SharedBoard = Arc::new(tokio::sync::RwLock::new(board));
     let work = tokio::spawn(work::run(house.clone(), board.clone()));
-    let router = web::routes()
-        .merge(isms::pages::routes())
-        .merge(tasks::routes())
-        .merge(notices::routes())
-        .merge(work::routes())
-        .layer(axum::Extension(board));
-    let app = web::finish(router, house.clone());
+    let app = web::finish(routes::table(), house.clone()).layer(axum::Extension(board));
     announce(address, token.as_deref());
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(stopped());
@@ -55,14 +51,26 @@ pub async fn run(folder: &Path, listen: SocketAddr) -> Result<ExitCode, CliError
     work.abort();
     let _ = work.await;
     let mut ledger = house.ledger.lock().await;
-    while ledger::drain(&house.store, &mut ledger).await? > 0 {}
-    ledger.checkpoint()?;
+    settle(&house.store, &mut ledger).await?;
     house.store.db().close().await;
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// Moves what waits into the ledger. After an old backup was restored it takes nothing, but the pages
+/// still open: that is where an officer decides about it.
+async fn settle(store: &store::Store, ledger: &mut ledger::Ledger) -> Result<(), CliError> {
+    if let Some(fork) = ledger.fork() {
+        let refusal = ledger::LedgerError::Fork(Box::new(fork.clone()));
+        tracing::error!("{refusal}");
+        return Ok(());
+    }
+    while ledger::drain(store, ledger).await? > 0 {}
+    ledger.checkpoint()?;
+    Ok(())
+}
+
 /// Name of this ledger, drawn once: two Umes must never share one.
-async fn origin(store: &store::Store) -> Result<String, CliError> {
+pub async fn origin(store: &store::Store) -> Result<String, CliError> {
     if let Some(origin) = store.setting("ledger_origin").await? {
         return Ok(origin);
     }

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use axum::{Router, routing::get};
 use isms::pages::SharedBoard;
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
@@ -14,10 +13,10 @@ use crate::{CliError, rooms::ROOMS};
 
 const DRAIN_EVERY: Duration = Duration::from_millis(500);
 const JUDGE_EVERY: Duration = Duration::from_secs(30);
+const REBUILD_EVERY: Duration = Duration::from_secs(3600);
 const COLLECT_EVERY_HOURS: i64 = 6;
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const STATUS_EVERY_HOURS: i64 = 1;
-const LEVELS_RECALLED_MAX: usize = 1_000;
 
 /// Runs every job until aborted.
 pub async fn run(house: Shared, board: SharedBoard) {
@@ -63,45 +62,41 @@ async fn drain(house: Shared) {
 /// Recomputes the board after each change and on a timer, and records each change of a level.
 async fn judge(house: Shared, board: SharedBoard) {
     let mut known: BTreeMap<&'static str, Level> =
-        board.read().await.all().map(|c| (c.spec.control, c.level)).collect();
-    if let Err(error) = recall(&house, &mut known).await {
+        board.read().await.all().map(|c| (c.spec.control, Level::None)).collect();
+    if let Err(error) = isms::drops::recall(&house.store, &mut known).await {
         tracing::error!(%error, "the levels before the start are not known");
     }
+    let mut keeper = None;
+    let mut rebuilt = tokio::time::Instant::now();
     loop {
         let _ = tokio::time::timeout(JUDGE_EVERY, house.changed.notified()).await;
-        match isms::compute(&house.store, &ROOMS).await {
-            Ok(fresh) => {
-                if let Err(error) = record_changes(&house, &fresh, &mut known).await {
-                    tracing::error!(%error, "level changes were not recorded");
+        if let Err(error) = isms::welcome::refresh_local(&house).await {
+            tracing::error!(%error, "the organisation's time zone was not read");
+        }
+        // Now and then from scratch: another process may have written.
+        if rebuilt.elapsed() > REBUILD_EVERY {
+            keeper = None;
+            rebuilt = tokio::time::Instant::now();
+        }
+        let outcome = async {
+            let kept = match keeper.take() {
+                Some(mut kept) => {
+                    isms::Keeper::refresh(&mut kept, &house.store).await?;
+                    kept
                 }
-                *board.write().await = fresh;
-                if let Err(error) = isms::drops::answer(&house.store).await {
-                    tracing::error!(%error, "a drop of a level got no task");
-                }
-            }
-            Err(error) => tracing::error!(%error, "levels were not computed"),
+                None => isms::Keeper::open(&house.store, &ROOMS).await?,
+            };
+            let fresh = kept.board(&house.store, house.store.now()).await?;
+            keeper = Some(kept);
+            record_changes(&house, &fresh, &mut known).await?;
+            *board.write().await = fresh;
+            isms::drops::answer(&house.store).await?;
+            Ok::<(), StoreError>(())
+        };
+        if let Err(error) = outcome.await {
+            tracing::error!(%error, "levels were not computed");
         }
     }
-}
-
-/// Takes the last recorded level of each control, so that a drop while no server ran is seen.
-async fn recall(
-    house: &House,
-    known: &mut BTreeMap<&'static str, Level>,
-) -> Result<(), StoreError> {
-    let ty = isms::drops::LEVEL_CHANGED;
-    let mut changes = house.store.newest_records(&[ty], None, LEVELS_RECALLED_MAX).await?;
-    changes.reverse();
-    for change in changes {
-        let fact = |name: &str| change.facts.get(name).and_then(Json::as_str);
-        let level = fact("to").and_then(Level::parse);
-        if let (Some(control), Some(level)) = (fact("control"), level)
-            && let Some(known) = known.get_mut(control)
-        {
-            *known = level;
-        }
-    }
-    Ok(())
 }
 
 async fn record_changes(
@@ -161,9 +156,12 @@ async fn this_host(house: &House) -> Result<Id, StoreError> {
     let id = match existing {
         Some(row) => row.id,
         None => {
+            let mut row = Row::new(Table::Asset, house.store.new_id()?, "host", &name);
+            // What the kind requires, so that the row can be changed and imported like any other.
+            row.attributes.insert("hostname".to_owned(), name.as_str().into());
+            row.attributes.insert("os".to_owned(), this_os().into());
             let mut write = house.store.write("system:serve", "this machine", "").await?;
-            let row =
-                write.put(Row::new(Table::Asset, house.store.new_id()?, "host", &name)).await?;
+            let row = write.put(row).await?;
             write.commit().await?;
             row.id
         }
@@ -171,6 +169,13 @@ async fn this_host(house: &House) -> Result<Id, StoreError> {
     house.store.set_setting("this_host", &id.to_string()).await?;
     house.wake();
     Ok(id)
+}
+
+/// What this machine's system calls itself (os-release(5)).
+fn this_os() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
 }
 
 async fn due(house: &House, ty: &str, subject: Id, hours: i64) -> Result<bool, StoreError> {
@@ -219,7 +224,8 @@ async fn intake(house: Shared) {
         Err(error) => return tracing::error!(%error, "the intake did not start"),
     };
     let (_end, shutdown) = tokio::sync::watch::channel(false);
-    let followers = follow(&stream, &shutdown);
+    let mut followers = follow(&stream, &shutdown);
+    followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let _guard = AbortOnDrop(followers.iter().map(tokio::task::JoinHandle::abort_handle).collect());
     loop {
         tokio::time::sleep(FLUSH_EVERY).await;
@@ -350,9 +356,4 @@ fn add(into: &mut Map<String, Json>, counts: &BTreeMap<String, u64>) {
         let sum = into.get(reason).and_then(Json::as_u64).unwrap_or(0) + n;
         into.insert(reason.clone(), sum.into());
     }
-}
-
-/// The events page.
-pub fn routes() -> Router<Shared> {
-    Router::new().route("/events", get(crate::events::page))
 }

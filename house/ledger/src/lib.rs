@@ -6,11 +6,17 @@
 //!   acknowledged survives a kill;
 //! - opening drops only a torn tail behind the last checkpoint; a fault below it is never repaired
 //!   silently but refused with its place;
-//! - checkpoints and tiles are written to a temporary name, synced and renamed;
+//! - checkpoints and tiles are written to a temporary name, synced and renamed, tiles first;
+//! - one process writes: opening takes a lock on the folder;
+//! - a log that does not extend what was published takes nothing until a decision gives that up;
 //! - no clock, no randomness except the signing key drawn once at creation.
 
+mod decision;
 mod files;
 mod log;
+mod proof;
+mod publish;
+mod shred;
 mod verify;
 
 use std::{
@@ -20,7 +26,11 @@ use std::{
 
 use merkle::{Checkpoint, Hash, MemTree, NoteError, ProofError, Signer, TileError, TlogProof};
 
+pub use decision::{FORK, SHRED, approved_fork};
 pub use log::LEAVES_PER_GROUP_MAX;
+pub use proof::read_proof;
+pub use publish::Fork;
+pub use shred::{SHRED_MAX, ShredReceipt, shred};
 pub use verify::{Fault, Report, verify, verify_rows};
 
 /// Why the ledger refused.
@@ -56,6 +66,27 @@ pub enum LedgerError {
     Random,
     #[error("an earlier write failed; the ledger takes nothing until it is opened again")]
     Poisoned,
+    #[error("{0} is in use by another process: stop it first")]
+    InUse(PathBuf),
+    #[error(
+        "{path}: missing or not what the log implies, below the last checkpoint: run `ume ledger verify`, and copy it from a backup"
+    )]
+    TileDamaged { path: PathBuf },
+    #[error(
+        "the checkpoint of size {} published at {} is not the past of this log of {} leaves (was an old backup restored?): restore the newest backup, or give the published end up with `ume ledger accept-fork`",
+        .0.published, .0.place.display(), .0.log
+    )]
+    Fork(Box<Fork>),
+    #[error(
+        "decision {id} cannot carry this, {why}: it must be an approved, unexpired decision of kind {kind}"
+    )]
+    Decision { id: model::Id, kind: &'static str, why: &'static str },
+    #[error("no decision is named")]
+    NoDecision,
+    #[error("the decision does not name {0}")]
+    NotNamed(String),
+    #[error("{0} records and rows: name at least one and at most {SHRED_MAX}")]
+    ShredCount(usize),
     #[error(transparent)]
     Store(#[from] store::StoreError),
 }
@@ -67,12 +98,16 @@ pub struct Ledger {
     tree: MemTree,
     signer: Signer,
     checkpoint_size: Option<u64>,
+    fork: Option<Fork>,
+    /// Held until the ledger is dropped.
+    _lock: std::fs::File,
 }
 
 impl Ledger {
     /// Opens the ledger in `folder`, creating it with a fresh signing key under the name `origin`.
     pub fn open(folder: &Path, origin: &str) -> Result<Ledger, LedgerError> {
         files::create_dir(folder)?;
+        let lock = files::lock(folder)?;
         let signer = files::signer(folder, origin)?;
         let known = files::read_checkpoint(folder, &signer)?;
         let size = known.as_ref().map_or(0, Checkpoint::size);
@@ -88,8 +123,13 @@ impl Ledger {
             });
         }
         let checkpoint_size = known.map(|c| c.size());
-        let mut ledger = Ledger { folder: folder.to_owned(), log, tree, signer, checkpoint_size };
-        ledger.checkpoint()?;
+        files::settle_tiles(folder, &tree, &log, size)?;
+        let fork = publish::fork(folder, &signer, &tree)?;
+        let folder = folder.to_owned();
+        let mut ledger = Ledger { folder, log, tree, signer, checkpoint_size, fork, _lock: lock };
+        if ledger.fork.is_none() {
+            ledger.checkpoint()?;
+        }
         Ok(ledger)
     }
 
@@ -100,6 +140,9 @@ impl Ledger {
 
     /// Appends the leaves as one group and returns the index of the first. Durable on return.
     pub fn append(&mut self, leaves: &[&[u8]]) -> Result<u64, LedgerError> {
+        if let Some(fork) = &self.fork {
+            return Err(LedgerError::Fork(Box::new(fork.clone())));
+        }
         let first = self.size();
         self.log.append(leaves)?;
         for leaf in leaves {
@@ -124,6 +167,10 @@ impl Ledger {
         let size = self.size();
         let checkpoint = Checkpoint::new(self.signer.name(), size, self.tree.root())?;
         if self.checkpoint_size != Some(size) {
+            // Signing another future of a published log is what a ledger must never do.
+            if let Some(fork) = &self.fork {
+                return Err(LedgerError::Fork(Box::new(fork.clone())));
+            }
             files::write_tiles(
                 &self.folder,
                 &self.tree,

@@ -143,6 +143,17 @@ impl Log {
         Ok(())
     }
 
+    /// Length of the bundle that holds these entries; `None` where the log does not reach.
+    pub(crate) fn bundle_bytes(&self, range: std::ops::Range<u64>) -> Option<u64> {
+        let place = |index: u64| match self.offsets.get(index as usize) {
+            Some(offset) => Some(*offset),
+            None => (index == self.offsets.len() as u64).then_some(self.end),
+        };
+        let count = range.end - range.start;
+        // A length of two bytes where the log has a head of eight.
+        Some(place(range.end)? - place(range.start)? - count * (FRAME_HEAD_BYTES - 2))
+    }
+
     /// Reads one entry back.
     pub(crate) fn read(&mut self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
         let Some(offset) = self.offsets.get(index as usize).copied() else { return Ok(None) };

@@ -9,11 +9,12 @@ use std::{
 
 use merkle::{Checkpoint, MemTree, VerifierKey};
 use model::Table;
-use store::{Store, StoreError, Version, record_leaf, row_leaf};
+use store::{Record, Store, StoreError, Version, record_leaf, row_leaf};
 
 use crate::{
     LedgerError, files,
     log::{FRAME_HEAD_BYTES, Frame, read_frame, root_at},
+    shred,
 };
 
 /// One mismatch.
@@ -34,6 +35,8 @@ pub struct Report {
     pub leaves: u64,
     pub rows: u64,
     pub pending: u64,
+    /// Payloads and row versions that a decision had shredded; their proof stands.
+    pub shredded: u64,
     pub faults: Vec<Fault>,
 }
 
@@ -175,7 +178,7 @@ fn verify_tiles(
     report: &mut Report,
 ) -> Result<(), LedgerError> {
     let mut found = BTreeSet::new();
-    walk(&folder.join("tile"), &mut found)?;
+    files::walk(&folder.join("tile"), &mut found)?;
     for path in &found {
         let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
         // What a crash left of a file that was being replaced.
@@ -220,24 +223,6 @@ fn verify_tiles(
     Ok(())
 }
 
-fn walk(folder: &Path, out: &mut BTreeSet<PathBuf>) -> Result<(), LedgerError> {
-    let io = |source| LedgerError::Io { path: folder.to_owned(), source };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(io(source)),
-    };
-    for entry in entries {
-        let path = entry.map_err(io)?.path();
-        if path.is_dir() {
-            walk(&path, out)?;
-        } else {
-            out.insert(path);
-        }
-    }
-    Ok(())
-}
-
 /// Holds every row of the eleven tables, old versions included, and every payload against its leaf.
 pub async fn verify_rows(
     store: &Store,
@@ -247,13 +232,17 @@ pub async fn verify_rows(
     let pending = all_pending(store).await?;
     report.pending = pending.len() as u64;
     let indexes = all_indexes(store).await?;
-    let mut judge = Judge { pending, indexes, leaves, seen: BTreeSet::new() };
+    let excused = shred::excused(store).await?;
+    let mut judge = Judge { pending, indexes, leaves, excused, seen: BTreeSet::new() };
     for table in Table::ALL.into_iter().filter(|t| *t != Table::Record) {
         verify_table(store, table, &mut judge, report).await?;
     }
     verify_records(store, &mut judge, report).await?;
     for id in store.orphan_payloads().await? {
         report.fault(format!("payload/{id}"), None, None, "payload without its record");
+    }
+    for fault in store.key_faults()? {
+        report.fault(fault.place, None, fault.offset, &fault.what);
     }
     judge.rest(report);
     Ok(())
@@ -264,6 +253,8 @@ struct Judge<'l> {
     pending: BTreeMap<String, String>,
     indexes: BTreeMap<String, u64>,
     leaves: &'l [Vec<u8>],
+    /// Records and rows that were shredded by decision.
+    excused: HashSet<String>,
     seen: BTreeSet<String>,
 }
 
@@ -282,6 +273,34 @@ impl Judge<'_> {
             (_, Err(e)) => report.fault(key, index, None, &format!("row is unreadable: {e}")),
         }
         self.seen.insert(key.to_owned());
+    }
+
+    /// Whether what is missing was shredded by decision.
+    fn excuse(&self, name: &str, report: &mut Report) -> bool {
+        let excused = self.excused.contains(name);
+        report.shredded += u64::from(excused);
+        excused
+    }
+
+    fn personal(&self, table: Table, version: &Version, report: &mut Report) {
+        let shredded = version.row.as_ref().is_ok_and(Store::is_shredded);
+        let name = format!("{}/{}", table.name(), version.id);
+        if shredded && !self.excuse(&name, report) {
+            let what = "personal fields were removed, and no record says they were shredded";
+            report.fault(key(table, version), None, None, what);
+        }
+    }
+
+    /// `fits`: whether the payload row fits the commitment; `None` where there is none.
+    fn payload(&self, key: &str, record: &Record, fits: Option<bool>, report: &mut Report) {
+        let what = match fits {
+            Some(true) => return,
+            Some(false) => "payload does not open or does not fit its commitment",
+            None if record.payload_commit.is_none() => return,
+            None if self.excuse(key, report) => return,
+            None => "payload was removed, and no record says it was shredded",
+        };
+        report.fault(key, record.leaf_index, None, what);
     }
 
     /// Judges what is left over once all rows were seen.
@@ -317,6 +336,7 @@ async fn verify_table(
         after = Some((last.id.clone(), last.version));
         for version in page {
             judge.row(&key(table, &version), version_leaf(&version), report);
+            judge.personal(table, &version, report);
             verify_succession(table, before.as_ref(), Some(&version), report);
             before = Some(version);
         }
@@ -363,6 +383,8 @@ async fn verify_records(
         let page = store.stored_records(after.as_deref(), PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
+        let readable: Vec<&Record> = page.iter().filter_map(|s| s.record.as_ref().ok()).collect();
+        let fits = store.payloads_match(&readable).await?;
         for stored in page {
             let key = format!("record/{}", stored.id);
             let record = match stored.record {
@@ -376,9 +398,7 @@ async fn verify_records(
             if record.leaf_index != judge.indexes.get(&key).copied() {
                 report.fault(&key, record.leaf_index, None, "row names another leaf");
             }
-            if store.payload_matches(&record).await? == Some(false) {
-                report.fault(&key, record.leaf_index, None, "payload does not fit its commitment");
-            }
+            judge.payload(&key, &record, fits.get(&record.id).copied(), report);
         }
     }
     Ok(())

@@ -15,6 +15,12 @@ pub const RECORDS: &[RecordSpec] = &[
             Field::new("root", t("ルートハッシュ", "Root"), FieldType::Hash).required(),
         ],
     },
+    // Settings hold secrets and addresses, so only their area is named.
+    RecordSpec {
+        ty: "house.settings_changed",
+        title: t("設定の変更", "Settings changed"),
+        fields: &[Field::new("area", t("対象", "Area"), FieldType::Text).required()],
+    },
     // What closes a task that asks for no other record.
     RecordSpec {
         ty: "house.task_done",

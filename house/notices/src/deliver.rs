@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use model::{Id, Lang, Timestamp};
 use store::{Notice, NoticeState, Reader, Store, StoreError};
 
 use crate::{
+    event,
     mail::{self, Mail},
     quiet,
     settings::{self, Secrets, Settings},
@@ -28,11 +30,11 @@ pub struct Delivered {
 }
 
 /// One run over the queue.
-pub async fn deliver(store: &Store) -> Result<Delivered, StoreError> {
+pub async fn deliver(store: &Store, zone: &TimeZone) -> Result<Delivered, StoreError> {
     let (settings, secrets) = settings::load(store).await?;
     let mut done = Delivered::default();
     if settings.has_mail() {
-        deliver_mail(store, &settings, &secrets, &mut done).await?;
+        deliver_mail(store, zone, &settings, &secrets, &mut done).await?;
     }
     if settings.has_webhook() {
         deliver_webhook(store, &settings, &secrets, &mut done).await?;
@@ -42,6 +44,7 @@ pub async fn deliver(store: &Store) -> Result<Delivered, StoreError> {
 
 async fn deliver_mail(
     store: &Store,
+    zone: &TimeZone,
     settings: &Settings,
     secrets: &Secrets,
     done: &mut Delivered,
@@ -50,7 +53,7 @@ async fn deliver_mail(
     if due.is_empty() {
         return Ok(());
     }
-    let readers = store.readers().await?;
+    let readers = event::readers(store, zone).await?;
     let mut by_reader: BTreeMap<Id, Vec<Notice>> = BTreeMap::new();
     for notice in due {
         by_reader.entry(notice.account.unwrap_or(notice.id)).or_default().push(notice);

@@ -55,7 +55,7 @@ async fn tell_one(store: &Store, key: &str) {
 async fn while_the_servers_are_away_the_queue_waits_and_keeps_the_reason() {
     let (store, time, _folder, _) = bench().await;
     tell_one(&store, "a").await;
-    let done = deliver(&store).await.unwrap();
+    let done = deliver(&store, &TimeZone::UTC).await.unwrap();
     assert_eq!(done, Delivered { mails: 0, webhooks: 0, failed: 2 });
     assert!(store.due_notices("mail", 9).await.unwrap().is_empty(), "not at once again");
     let queue = store.notice_queue().await.unwrap();
@@ -87,7 +87,7 @@ async fn in_quiet_hours_nothing_is_tried() {
         ..store.reader(account).await.unwrap().unwrap().preference
     };
     store.set_preference(account, &noon).await.unwrap();
-    deliver(&store).await.unwrap();
+    deliver(&store, &TimeZone::UTC).await.unwrap();
     let queue = store.notice_queue().await.unwrap();
     let mail = queue.iter().find(|q| q.channel == "mail").unwrap();
     assert_eq!((mail.state.as_str(), mail.error.as_str()), ("queued", ""), "12:00 in Tokyo");
@@ -98,7 +98,7 @@ async fn a_reader_without_an_address_any_more_gets_nothing_and_it_shows() {
     let (store, _, _folder, account) = bench().await;
     tell_one(&store, "a").await;
     store.set_preference(account, &Preference::default()).await.unwrap();
-    deliver(&store).await.unwrap();
+    deliver(&store, &TimeZone::UTC).await.unwrap();
     let queue = store.notice_queue().await.unwrap();
     let mail = queue.iter().find(|q| q.channel == "mail").unwrap();
     assert_eq!((mail.state.as_str(), mail.error.as_str()), ("failed", "no address any more"));

@@ -1,5 +1,6 @@
 //! What happened, who hears of it, and its way into the queue.
 
+use jiff::tz::TimeZone;
 use model::{Id, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{Notice, NoticeState, Reader, Store, StoreError};
@@ -52,6 +53,16 @@ impl Event {
         let facts = facts.as_object().cloned().unwrap_or_default();
         Event { kind, key, audience, facts, path: path.to_owned() }
     }
+}
+
+/// Everyone who can be told something; who names no time zone lives in the organisation's.
+pub async fn readers(store: &Store, zone: &TimeZone) -> Result<Vec<Reader>, StoreError> {
+    let mut readers = store.readers().await?;
+    let name = zone.iana_name().unwrap_or_default();
+    for reader in readers.iter_mut().filter(|r| r.preference.zone.is_empty()) {
+        name.clone_into(&mut reader.preference.zone);
+    }
+    Ok(readers)
 }
 
 /// The notices that an event makes.

@@ -2,25 +2,26 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::State,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
 };
 use jiff::tz::TimeZone;
 use lettre::message::Mailbox;
-use model::{Lang, Timestamp};
+use model::{Assurance, Lang, Timestamp, t};
 use serde::Deserialize;
 use serde_json::json;
-use store::{Notice, NoticeState, Preference, QueueState};
+use store::{Notice, NoticeState, Preference, QueueState, RecordDraft, StoreError};
 use web::{
     Shared,
     access::Action,
     frame::{Answer, Cx, User, page},
+    people::Me,
+    route::{Access, Route},
 };
 
 use crate::{
-    event::{Audience, Event, tell},
+    event::{Audience, Event, readers, tell},
     quiet,
     settings::{self, Secrets, Security, Settings, Wrong},
     text,
@@ -30,14 +31,34 @@ const SHOWN_MAX: usize = 100;
 const TEXT_CHARS_MAX: usize = 500;
 
 /// Routes of the notices.
-pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/notices", get(list))
-        .route("/notices/read", post(read))
-        .route("/notices/preferences", post(prefer))
-        .route("/settings/notices", get(settings_page).post(save_settings))
-        .route("/settings/notices/test", post(test))
-        .route("/settings/notices/retry", post(retry))
+pub fn routes() -> Vec<Route> {
+    // Everyone who signs in may be told something, whatever the role.
+    let (own, administer) = (Access::Own, Access::Action(Action::Administer));
+    let settings = t("お知らせの設定", "Settings of notices");
+    vec![
+        Route::get("/notices", own, t("お知らせ", "Notices"), list),
+        Route::post("/notices/read", own, t("お知らせを既読にする", "Mark as read"), read),
+        Route::post(
+            "/notices/preferences",
+            own,
+            t("お知らせの受け取り方", "How one is told"),
+            prefer,
+        ),
+        Route::get("/settings/notices", administer, settings, settings_page),
+        Route::post("/settings/notices", administer, settings, save_settings),
+        Route::post(
+            "/settings/notices/test",
+            administer,
+            t("お知らせのテスト", "Test the notices"),
+            test,
+        ),
+        Route::post(
+            "/settings/notices/retry",
+            administer,
+            t("断念したお知らせの再送", "Try again what was given up"),
+            retry,
+        ),
+    ]
 }
 
 struct Line {
@@ -84,7 +105,10 @@ fn minutes(text: &str) -> Option<i64> {
 
 async fn show(house: &Shared, user: &User, preference: Preference, error: &str) -> Answer {
     let account = user.session.account.id;
-    let zone = quiet::zone(&preference);
+    let zone = match preference.zone.as_str() {
+        "" => house.people.local().zone.clone(),
+        _ => quiet::zone(&preference),
+    };
     let notices = house.store.notices_of(account, SHOWN_MAX).await?;
     let (settings, _) = settings::load(&house.store).await?;
     let body = NoticesPage {
@@ -101,7 +125,7 @@ async fn show(house: &Shared, user: &User, preference: Preference, error: &str) 
     page(&user.cx, user.cx.t("お知らせ", "Notices"), &body)
 }
 
-async fn list(State(house): State<Shared>, user: User) -> Answer {
+async fn list(State(house): State<Shared>, Me(user): Me) -> Answer {
     let reader = house.store.reader(user.session.account.id).await?;
     let mut preference = reader.map(|r| r.preference).unwrap_or_default();
     if preference.mail.is_empty() {
@@ -116,9 +140,9 @@ struct ReadForm {
     upto: i64,
 }
 
-async fn read(State(house): State<Shared>, user: User, Form(form): Form<ReadForm>) -> Answer {
-    user.form(&form.csrf, Action::Read)?;
-    house.store.read_notices(user.session.account.id, Timestamp(form.upto)).await?;
+async fn read(State(house): State<Shared>, me: Me, Form(form): Form<ReadForm>) -> Answer {
+    me.form(&form.csrf)?;
+    house.store.read_notices(me.0.session.account.id, Timestamp(form.upto)).await?;
     Ok(Redirect::to("/notices").into_response())
 }
 
@@ -137,12 +161,9 @@ struct PreferenceForm {
     zone: String,
 }
 
-async fn prefer(
-    State(house): State<Shared>,
-    user: User,
-    Form(form): Form<PreferenceForm>,
-) -> Answer {
-    user.form(&form.csrf, Action::Read)?;
+async fn prefer(State(house): State<Shared>, me: Me, Form(form): Form<PreferenceForm>) -> Answer {
+    me.form(&form.csrf)?;
+    let user = &me.0;
     let cx = &user.cx;
     let (from, to) = (minutes(&form.quiet_from), minutes(&form.quiet_to));
     let preference = Preference {
@@ -173,7 +194,7 @@ async fn prefer(
             "Quiet hours need a start and an end.",
         )
     };
-    show(&house, &user, preference, wrong).await
+    show(&house, user, preference, wrong).await
 }
 
 #[derive(Template)]
@@ -278,8 +299,30 @@ async fn save_settings(
         return show_settings(&house, &user, new, error).await;
     }
     settings::save(&house.store, &new, &secrets).await?;
-    tracing::info!(by = user.actor(), "settings of notices changed");
+    note_change(&house, &user).await?;
     Ok(Redirect::to("/settings/notices").into_response())
+}
+
+/// Who changed where notices go stands in the ledger; what it was changed to does not.
+async fn note_change(house: &Shared, user: &User) -> Result<(), StoreError> {
+    let now = house.store.now();
+    let facts = json!({"area": "notices"});
+    let mut write = house.store.write(&user.actor(), "settings", "web").await?;
+    write
+        .record(RecordDraft {
+            ty: "house.settings_changed".to_owned(),
+            subject: None,
+            observed_from: now,
+            observed_to: now,
+            source: "web".to_owned(),
+            assurance: Assurance::Machine,
+            facts: facts.as_object().cloned().unwrap_or_default(),
+            payload: None,
+        })
+        .await?;
+    write.commit().await?;
+    house.wake();
+    Ok(())
 }
 
 fn wrong_text(cx: &Cx, wrong: &Wrong) -> String {
@@ -317,7 +360,7 @@ struct CsrfForm {
 async fn test(State(house): State<Shared>, user: User, Form(form): Form<CsrfForm>) -> Answer {
     user.form(&form.csrf, Action::Administer)?;
     let (settings, _) = settings::load(&house.store).await?;
-    let readers = house.store.readers().await?;
+    let readers = readers(&house.store, &house.people.local().zone).await?;
     let audience = Audience::Accounts(vec![user.session.account.id]);
     let key = format!("test/{}", house.store.new_id()?);
     let event = Event::new("test", key, audience, json!({}), "/notices");

@@ -58,7 +58,7 @@ async fn tell(house: &House) {
     let mut triggers = triggers::Triggers::default();
     let mut was = None;
     loop {
-        let told = triggers.run(&house.store).await;
+        let told = triggers.run(&house.store, &house.people.local().zone).await;
         note(house, "notices.tell", &mut was, said(told), TELL_EVERY).await;
         tokio::time::sleep(TELL_EVERY).await;
     }
@@ -67,7 +67,7 @@ async fn tell(house: &House) {
 async fn deliver(house: &House) {
     let mut was = None;
     loop {
-        let done = deliver::deliver(&house.store).await;
+        let done = deliver::deliver(&house.store, &house.people.local().zone).await;
         note(house, "notices.deliver", &mut was, said(done), DELIVER_EVERY).await;
         tokio::time::sleep(DELIVER_EVERY).await;
     }
@@ -106,7 +106,7 @@ async fn verify_once(house: &House) -> Result<usize, Unverified> {
     drop(guard);
     if let Some(first) = report.faults.first() {
         let (settings, _) = settings::load(&house.store).await?;
-        let readers = house.store.readers().await?;
+        let readers = event::readers(&house.store, &house.people.local().zone).await?;
         let event = triggers::ledger_fault(&first.place, report.faults.len(), house.store.now());
         event::tell(&house.store, &settings, &readers, &event).await?;
     }

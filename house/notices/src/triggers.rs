@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 
+use jiff::tz::TimeZone;
 use model::{Level, Table, Timestamp};
 use serde_json::{Value as Json, json};
 use store::{Reader, Row, Store, StoreError};
 
 use crate::{
-    event::{Audience, Event, tell},
+    event::{Audience, Event, readers, tell},
     settings,
 };
 
@@ -30,8 +31,8 @@ pub struct Triggers {
 
 impl Triggers {
     /// Tells everything that is new; returns the number of new notices.
-    pub async fn run(&mut self, store: &Store) -> Result<u64, StoreError> {
-        let readers = store.readers().await?;
+    pub async fn run(&mut self, store: &Store, zone: &TimeZone) -> Result<u64, StoreError> {
+        let readers = readers(store, zone).await?;
         let mut events = drops(store).await?;
         events.extend(tasks(store, &readers).await?);
         events.extend(decisions(store).await?);

@@ -61,14 +61,14 @@ async fn a_task_is_reminded_of_then_overdue_then_escalated_each_once() {
     task.attributes.insert("escalation".into(), json!(["1 executive"]));
     bench.put(task).await;
     let mut triggers = Triggers::default();
-    triggers.run(&bench.store).await.unwrap();
+    triggers.run(&bench.store, &TimeZone::UTC).await.unwrap();
     assert!(bench.kinds(bench.officer).await.is_empty(), "three days before");
     let days = ["2026-11-26T00:00:00Z", "2026-11-28T01:00:00Z", "2026-11-29T01:00:00Z"];
     for day in days {
         bench.go(day);
-        triggers.run(&bench.store).await.unwrap();
+        triggers.run(&bench.store, &TimeZone::UTC).await.unwrap();
         // A restart forgets what was told; the table does not.
-        assert_eq!(Triggers::default().run(&bench.store).await.unwrap(), 0);
+        assert_eq!(Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap(), 0);
     }
     assert_eq!(bench.kinds(bench.officer).await, ["task_due", "task_overdue"]);
     let boss =
@@ -96,7 +96,7 @@ async fn a_drop_is_told_and_a_rise_is_not() {
         write.record(draft).await.unwrap();
         write.commit().await.unwrap();
     }
-    Triggers::default().run(&bench.store).await.unwrap();
+    Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
     let told = bench.store.notices_of(bench.officer, 9).await.unwrap();
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0].facts["from"], &told[0].facts["to"]), (&json!("take"), &json!("ume")));
@@ -114,14 +114,14 @@ async fn a_decision_is_told_of_two_weeks_before_it_ends_unless_renewed() {
         row
     };
     bench.put(decision("2026-12-20T00:00:00Z")).await;
-    Triggers::default().run(&bench.store).await.unwrap();
+    Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
     assert!(bench.kinds(bench.officer).await.is_empty(), "25 days before");
     bench.go("2026-12-10T00:00:00Z");
-    Triggers::default().run(&bench.store).await.unwrap();
+    Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
     assert_eq!(bench.kinds(bench.officer).await, ["decision_expiring"]);
     bench.put(decision("2027-12-20T00:00:00Z")).await;
     bench.put(decision("2026-12-21T00:00:00Z")).await;
-    Triggers::default().run(&bench.store).await.unwrap();
+    Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
     assert_eq!(bench.kinds(bench.officer).await.len(), 1, "a later one took its place");
 }
 
@@ -130,8 +130,8 @@ async fn a_failing_job_is_told_once_a_day_without_its_error() {
     let bench = Bench::open().await;
     let now = bench.store.now();
     bench.store.note_job("collect", now, "password=open sesame", now).await.unwrap();
-    Triggers::default().run(&bench.store).await.unwrap();
-    assert_eq!(Triggers::default().run(&bench.store).await.unwrap(), 0);
+    Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
+    assert_eq!(Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap(), 0);
     let told = bench.store.notices_of(bench.officer, 9).await.unwrap();
     assert_eq!(told[0].kind, "job_failing");
     assert!(!format!("{:?}", told[0].facts).contains("sesame"));

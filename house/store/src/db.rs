@@ -119,7 +119,8 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
-            .pragma("trusted_schema", "OFF");
+            .pragma("trusted_schema", "OFF")
+            .pragma("secure_delete", "ON");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
@@ -148,10 +149,12 @@ impl Db {
         match self {
             Db::Sqlite { readers, .. } => {
                 let rows = bind_sqlite(sql, args).fetch_all(readers).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(sqlite_row).collect()
             }
             Db::Postgres(pool) => {
                 let rows = bind_postgres(sql, args).fetch_all(pool).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(postgres_row).collect()
             }
         }
@@ -182,6 +185,28 @@ impl Db {
     pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         let path = path.to_str().ok_or(StoreError::Address)?;
         self.fetch("VACUUM INTO $1", &[path.into()]).await.map(|_| ())
+    }
+
+    /// Rewrites everything, so that no free page keeps what was deleted.
+    pub(crate) async fn vacuum(&self) -> Result<(), StoreError> {
+        match self {
+            Db::Sqlite { writer, .. } => {
+                sqlx::raw_sql("VACUUM").execute(writer).await?;
+            }
+            Db::Postgres(pool) => {
+                sqlx::raw_sql("VACUUM FULL").execute(pool).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the write-ahead log into the database file and cuts it to nothing; false while a reader
+    /// is in the way. PostgreSQL recycles its log by itself.
+    pub(crate) async fn empty_wal(&self) -> Result<bool, StoreError> {
+        let Db::Sqlite { writer, .. } = self else { return Ok(true) };
+        let rows = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(writer).await?;
+        let row = rows.first().map(sqlite_row).transpose()?.unwrap_or_default();
+        Ok(row.first() == Some(&Val::Int(0)))
     }
 
     /// Runs several statements of a migration as they stand.
@@ -248,10 +273,12 @@ impl Tx {
         match self {
             Tx::Sqlite(tx) => {
                 let rows = bind_sqlite(sql, args).fetch_all(&mut **tx).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(sqlite_row).collect()
             }
             Tx::Postgres(tx) => {
                 let rows = bind_postgres(sql, args).fetch_all(&mut **tx).await?;
+                crate::meter::note(rows.len());
                 rows.iter().map(postgres_row).collect()
             }
         }

@@ -19,6 +19,9 @@ pub struct Account {
     /// Last TOTP time step used: a code never counts twice.
     pub totp_step: i64,
     pub disabled: bool,
+    /// The password was set by someone else and must be changed at the next sign-in.
+    pub must_change: bool,
+    pub signed_in_at: Option<Timestamp>,
 }
 
 /// A live session.
@@ -31,11 +34,16 @@ pub struct Session {
     pub state: String,
     pub created_at: Timestamp,
     pub seen_at: Timestamp,
+    /// When the person last proved who they are within this session; 0 for never.
+    pub confirmed_at: Timestamp,
+    /// How they signed in, for example `password+totp`.
+    pub method: String,
 }
 
-const ACCOUNT: &str = "a.id, a.login, a.role, a.password, a.totp, a.totp_step, a.disabled";
+pub(crate) const ACCOUNT: &str = "a.id, a.login, a.role, a.password, a.totp, a.totp_step, \
+                                  a.disabled, a.must_change, a.signed_in_at";
 
-fn hash(token: &str) -> String {
+pub(crate) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }
 
@@ -52,15 +60,7 @@ impl Store {
         role: &str,
         password: &str,
     ) -> Result<Id, StoreError> {
-        let id = self.new_id()?;
-        let mut write = self.write("system:people", "account added", "").await?;
-        let sql = "INSERT INTO account (id, login, party, role, password, totp, totp_step, recovery, \
-                   disabled, created_at) VALUES ($1, $2, NULL, $3, $4, NULL, 0, '', 0, $5)";
-        let now = self.now().0;
-        let args = [id.to_string().into(), login.into(), role.into(), password.into(), now.into()];
-        write.tx.execute(sql, &args).await?;
-        write.commit().await?;
-        Ok(id)
+        self.create_account("system:people", login, role, password, false).await
     }
 
     /// The account with this login name.
@@ -74,14 +74,6 @@ impl Store {
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM account a ORDER BY a.login LIMIT 1000");
         self.db().fetch(&sql, &[]).await?.iter().map(|r| decode(r)).collect()
-    }
-
-    /// Enrols a TOTP secret.
-    pub async fn set_totp(&self, account: Id, secret: &str, step: i64) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
-        let sql = "UPDATE account SET totp = $1, totp_step = $2 WHERE id = $3";
-        tx.execute(sql, &[secret.into(), step.into(), account.to_string().into()]).await?;
-        tx.commit().await
     }
 
     /// Marks a TOTP time step as used; false if it (or a later one) was used before.
@@ -128,7 +120,8 @@ impl Store {
     ) -> Result<Option<Session>, StoreError> {
         let now = self.now();
         let sql = format!(
-            "SELECT {ACCOUNT}, s.csrf, s.state, s.created_at, s.seen_at FROM session s \
+            "SELECT {ACCOUNT}, s.csrf, s.state, s.created_at, s.seen_at, \
+             s.confirmed_at, s.method FROM session s \
              JOIN account a ON a.id = s.account \
              WHERE s.token_hash = $1 AND s.seen_at >= $2 AND s.created_at >= $3 AND a.disabled = 0"
         );
@@ -141,10 +134,12 @@ impl Store {
         let Some(row) = rows.first() else { return Ok(None) };
         let session = Session {
             account: decode(row)?,
-            csrf: row[7].text()?.to_owned(),
-            state: row[8].text()?.to_owned(),
-            created_at: Timestamp(row[9].int()?),
-            seen_at: Timestamp(row[10].int()?),
+            csrf: row[9].text()?.to_owned(),
+            state: row[10].text()?.to_owned(),
+            created_at: Timestamp(row[11].int()?),
+            seen_at: Timestamp(row[12].int()?),
+            confirmed_at: Timestamp(row[13].int()?),
+            method: row[14].text()?.to_owned(),
         };
         const TOUCH_EVERY_MICROS: i64 = 60_000_000;
         if now.0 - session.seen_at.0 > TOUCH_EVERY_MICROS {
@@ -164,7 +159,7 @@ impl Store {
     }
 }
 
-fn decode(v: &[Val]) -> Result<Account, StoreError> {
+pub(crate) fn decode(v: &[Val]) -> Result<Account, StoreError> {
     Ok(Account {
         id: parse_id(v[0].text()?)?,
         login: v[1].text()?.to_owned(),
@@ -173,5 +168,7 @@ fn decode(v: &[Val]) -> Result<Account, StoreError> {
         totp: v[4].opt_text()?.map(str::to_owned),
         totp_step: v[5].int()?,
         disabled: v[6].int()? != 0,
+        must_change: v[7].int()? != 0,
+        signed_in_at: v[8].opt_int()?.map(Timestamp),
     })
 }

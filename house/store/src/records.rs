@@ -4,7 +4,7 @@ use model::{Assurance, Id, Timestamp, canonical};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Store, StoreError, Val, Write, parse_id, random_hex};
+use crate::{Store, StoreError, Val, Write, parse_id};
 
 /// A record that is about to be written.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub fn record_leaf(record: &Record) -> Result<String, StoreError> {
 }
 
 /// `SHA-256("ume/commit/v1\n" ‖ salt ‖ payload)`: says nothing about the payload without the salt.
-fn commitment(salt: &[u8], payload: &[u8]) -> String {
+pub(crate) fn commitment(salt: &[u8], payload: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(b"ume/commit/v1\n");
     hash.update(salt);
@@ -73,21 +73,26 @@ fn commitment(salt: &[u8], payload: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
-const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
+pub(crate) const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
                        assurance, facts, payload_commit, leaf_index";
 
 impl Write<'_> {
     /// Appends a record; acknowledged, like the rest, at commit.
     pub async fn record(&mut self, draft: RecordDraft) -> Result<Record, StoreError> {
-        let mut commit = None;
+        self.record_until(draft, None).await
+    }
+
+    /// Appends a record whose payload belongs to the cohort of what expires in the same month.
+    pub async fn record_until(
+        &mut self,
+        draft: RecordDraft,
+        expires: Option<Timestamp>,
+    ) -> Result<Record, StoreError> {
         let id = self.store().new_id()?;
-        if let Some(payload) = draft.payload {
-            let salt = random_hex::<32>()?;
-            let salt_bytes = hex::decode(&salt).map_err(|e| StoreError::Column(e.to_string()))?;
-            commit = Some(commitment(&salt_bytes, &payload));
-            let sql = "INSERT INTO payload (record, salt, body) VALUES ($1, $2, $3)";
-            self.tx.execute(sql, &[id.to_string().into(), salt.into(), payload.into()]).await?;
-        }
+        let commit = match draft.payload {
+            Some(payload) => Some(self.add_payload(id, &payload, expires)?),
+            None => None,
+        };
         let record = Record {
             id,
             ty: draft.ty,
@@ -109,6 +114,12 @@ impl Write<'_> {
         let leaf = record_leaf(&record)?;
         self.tx.execute(sql, &encode(&record)?).await?;
         self.outbox(&format!("record/{}", record.id), &leaf).await?;
+        self.tally(&format!("record/{}", record.ty), 1).await?;
+        self.changes.push(crate::Change::Record {
+            ty: record.ty.clone(),
+            subject: record.subject,
+            observed_to: record.observed_to,
+        });
         Ok(record)
     }
 }
@@ -119,25 +130,6 @@ impl Store {
         let sql = format!("SELECT {COLUMNS} FROM record WHERE id = $1");
         let rows = self.db().fetch(&sql, &[id.to_string().into()]).await?;
         rows.first().map(|r| decode(r)).transpose()
-    }
-
-    /// The payload of a record, if it has one that was not shredded.
-    pub async fn payload(&self, id: Id) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT body FROM payload WHERE record = $1";
-        let rows = self.db().fetch(sql, &[id.to_string().into()]).await?;
-        rows.first().map(|r| r[0].bytes().map(<[u8]>::to_vec)).transpose()
-    }
-
-    /// Whether the stored payload still is what the leaf commits to; `None` where it is gone.
-    pub async fn payload_matches(&self, record: &Record) -> Result<Option<bool>, StoreError> {
-        let sql = "SELECT salt, body FROM payload WHERE record = $1";
-        let rows = self.db().fetch(sql, &[record.id.to_string().into()]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let Ok(salt) = hex::decode(row[0].text()?) else { return Ok(Some(false)) };
-        if hex::encode(&salt) != row[0].text()? {
-            return Ok(Some(false));
-        }
-        Ok(Some(record.payload_commit == Some(commitment(&salt, row[1].bytes()?))))
     }
 
     /// Records of these types observed since `since`, oldest first; at most `limit`.
@@ -211,13 +203,6 @@ impl Store {
         // Of records observed at the same moment the one written last counts.
         records.dedup_by(|b, a| (&a.ty, a.subject) == (&b.ty, b.subject));
         Ok(records)
-    }
-
-    /// Number of records per type.
-    pub async fn count_by_type(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = "SELECT type, COUNT(*) FROM record GROUP BY type ORDER BY type";
-        let rows = self.db().fetch(sql, &[]).await?;
-        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
     }
 
     /// Records in id order behind `after`: for the verifier.
@@ -316,7 +301,7 @@ fn decode_exactly(v: &[Val]) -> Result<Record, StoreError> {
     Ok(record)
 }
 
-fn decode(v: &[Val]) -> Result<Record, StoreError> {
+pub(crate) fn decode(v: &[Val]) -> Result<Record, StoreError> {
     let facts = serde_json::from_str(v[9].text()?)
         .map_err(|e| StoreError::Column(format!("facts of record: {e}")))?;
     let assurance = v[8].text()?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Store, StoreError, Tx, Val, parse_id, random_hex};
+use crate::{Store, StoreError, Tx, Val, parse_id, payload::Sealing, personal, random_hex};
 
 /// Longest name in bytes: it is part of index keys, which PostgreSQL limits to some 2,700.
 pub const NAME_BYTES_MAX: usize = 2_000;
@@ -13,6 +13,9 @@ pub const NAME_BYTES_MAX: usize = 2_000;
 const ATTRIBUTE_CHARS_MAX: usize = 250;
 /// What the length prefix of a ledger bundle can say.
 const LEAF_BYTES_MAX: usize = 65_535;
+
+/// What stands for a name that was shredded.
+pub const NAME_SHREDDED: &str = "—";
 
 /// Most rows a page may ask for.
 pub const PAGE_ROWS_MAX: usize = 200;
@@ -45,6 +48,9 @@ pub struct Row {
     pub request: String,
     pub deleted: bool,
     pub(crate) salt: String,
+    /// Salt, or after shredding commitment, of each personal field; `None` in a version whose leaf
+    /// commits to the row as a whole.
+    pub(crate) personal: Option<Map<String, Json>>,
 }
 
 impl Row {
@@ -72,6 +78,7 @@ impl Row {
             request: String::new(),
             deleted: false,
             salt: String::new(),
+            personal: None,
         }
     }
 
@@ -124,18 +131,27 @@ impl Row {
 /// The ledger leaf of a row version: names the row and commits to its whole content by a salted
 /// hash, so that the leaf itself holds nothing personal.
 pub fn row_leaf(row: &Row) -> Result<String, StoreError> {
-    let mut hash = Sha256::new();
-    hash.update(b"ume/commit/v1\n");
-    hash.update(hex::decode(&row.salt).map_err(|e| StoreError::Column(e.to_string()))?);
-    hash.update(canonical::to_string(&row.to_json())?);
+    let commit = match &row.personal {
+        None => whole_commit(row)?,
+        Some(fields) => personal::commit(row, fields)?,
+    };
     Ok(canonical::to_string(&json!({
         "type": "table_change",
         "table": row.table.name(),
         "id": row.id,
         "version": row.version,
         "at": row.updated_at,
-        "commit": hex::encode(hash.finalize()),
+        "commit": commit,
     }))?)
+}
+
+/// The commitment of a version without personal fields: to the row as a whole.
+pub(crate) fn whole_commit(row: &Row) -> Result<String, StoreError> {
+    let mut hash = Sha256::new();
+    hash.update(b"ume/commit/v1\n");
+    hash.update(hex::decode(&row.salt).map_err(|e| StoreError::Column(e.to_string()))?);
+    hash.update(canonical::to_string(&row.to_json())?);
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// Who changes what and why; an open transaction.
@@ -145,6 +161,9 @@ pub struct Write<'s> {
     actor: String,
     reason: String,
     request: String,
+    pub(crate) changes: Vec<crate::Change>,
+    /// Payloads wait here: their keys are synced once, right before the commit.
+    pub(crate) sealing: Sealing,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -172,9 +191,9 @@ pub struct Filter {
 
 pub(crate) const COLUMNS: &str = "id, kind, name, owner, status, subject, object, subject_hash, starts_at, \
                        ends_at, attributes, schema_version, version, created_at, updated_at, \
-                       updated_by, reason, request, deleted, salt";
+                       updated_by, reason, request, deleted, salt, personal";
 
-fn table_sql(table: Table) -> &'static str {
+pub(crate) fn table_sql(table: Table) -> &'static str {
     if table == Table::Check { "\"check\"" } else { table.name() }
 }
 
@@ -192,6 +211,8 @@ impl Store {
             actor: actor.to_owned(),
             reason: reason.to_owned(),
             request: request.to_owned(),
+            changes: Vec::new(),
+            sealing: Sealing::default(),
         })
     }
 
@@ -283,16 +304,6 @@ impl Store {
         let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
         let rows = self.db.fetch(&sql, &args).await?;
         rows.iter().map(|r| decode(table, r)).collect()
-    }
-
-    /// Number of live rows per kind.
-    pub async fn count_by_kind(&self, table: Table) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = format!(
-            "SELECT kind, COUNT(*) FROM {} WHERE deleted = 0 GROUP BY kind ORDER BY kind",
-            table_sql(table)
-        );
-        let rows = self.db.fetch(&sql, &[]).await?;
-        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
     }
 
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
@@ -393,6 +404,7 @@ impl Write<'_> {
         row.reason = self.reason.clone();
         row.request = self.request.clone();
         row.salt = random_hex::<32>()?;
+        row.personal = personal::salts(self.store, &row)?;
         // Before anything is written: it names the place of what has no canonical form.
         let leaf = row_leaf(&row)?;
         let saved = match &current {
@@ -408,8 +420,18 @@ impl Write<'_> {
             return Err(conflict(&row, current));
         }
         self.index(&row).await?;
+        let lived = current.as_ref().is_some_and(|r| !r.deleted);
+        let by = i64::from(!row.deleted) - i64::from(lived);
+        self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;
         let key = format!("{}/{}/{}", table.name(), row.id, row.version);
         self.outbox(&key, &leaf).await?;
+        self.changes.push(crate::Change::Row {
+            table,
+            id: row.id,
+            kind: row.kind.clone(),
+            subject: row.subject,
+            object: row.object,
+        });
         Ok(row)
     }
 
@@ -420,8 +442,11 @@ impl Write<'_> {
     }
 
     /// Makes everything of this change durable at once.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.seal().await?;
+        self.tx.commit().await?;
+        self.store.notices.add(self.changes);
+        Ok(())
     }
 
     /// Now, by the store's clock.
@@ -490,7 +515,7 @@ impl Write<'_> {
         Ok(self.tx.execute(&sql, &args).await? == 1)
     }
 
-    async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
+    pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
         let id: Val = row.id.to_string().into();
         let table: Val = row.table.name().into();
         let clear = "DELETE FROM token WHERE row_id = $1 AND subject_table = $2";
@@ -547,7 +572,7 @@ fn conflict(row: &Row, current: i64) -> StoreError {
 }
 
 /// `$1, $2, …, $n`
-fn places(n: usize) -> String {
+pub(crate) fn places(n: usize) -> String {
     (1..=n).map(|i| format!("${i}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -611,7 +636,7 @@ fn query_tokens(text: &str) -> Vec<String> {
     tokens.into_iter().take(TOKENS_PER_QUERY_MAX).collect()
 }
 
-fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
+pub(crate) fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
     let id = |id: Option<Id>| -> Val { id.map(|i| i.to_string()).into() };
     let time = |t: Option<Timestamp>| -> Val { t.map_or(Val::Null, |t| t.0.into()) };
     Ok(vec![
@@ -635,6 +660,7 @@ fn encode(row: &Row) -> Result<Vec<Val>, StoreError> {
         row.request.as_str().into(),
         row.deleted.into(),
         row.salt.as_str().into(),
+        personal::encode(row)?,
     ])
 }
 
@@ -665,6 +691,7 @@ pub(crate) fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
         request: v[17].text()?.to_owned(),
         deleted: v[18].int()? != 0,
         salt: v[19].text()?.to_owned(),
+        personal: personal::decode(&v[20])?,
     })
 }
 

@@ -3,11 +3,14 @@
 //! The source is read in one snapshot and the target written in one transaction, which is committed
 //! only when every table read back from it hashes as it did at the source.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Clock, Db, Store, StoreError, Tx, Val};
+use crate::{Clock, Db, Store, StoreError, Tx, Val, keys::Keys};
 
 const ROW: &[&str] = &[
     "id",
@@ -30,6 +33,7 @@ const ROW: &[&str] = &[
     "request",
     "deleted",
     "salt",
+    "personal",
 ];
 const HISTORY: &[&str] = &[
     "id",
@@ -53,6 +57,7 @@ const HISTORY: &[&str] = &[
     "deleted",
     "salt",
     "replaced_at",
+    "personal",
 ];
 const RECORD: &[&str] = &[
     "id",
@@ -79,11 +84,27 @@ const ACCOUNT: &[&str] = &[
     "recovery",
     "disabled",
     "created_at",
+    "must_change",
+    "signed_in_at",
 ];
-const SESSION: &[&str] =
-    &["token_hash", "account", "csrf", "state", "created_at", "seen_at", "address"];
+const SESSION: &[&str] = &[
+    "token_hash",
+    "account",
+    "csrf",
+    "state",
+    "created_at",
+    "seen_at",
+    "address",
+    "confirmed_at",
+    "method",
+];
+const RECOVERY_CODE: &[&str] = &["account", "code_hash", "created_at", "used_at"];
+const PASSKEY: &[&str] = &["id", "account", "name", "credential", "created_at", "used_at"];
+const IDENTITY: &[&str] = &["issuer", "subject", "account", "created_at"];
+const OIDC_FLOW: &[&str] = &["state_hash", "nonce", "verifier", "back", "created_at"];
 const TOKEN_API: &[&str] =
     &["id", "token_hash", "account", "name", "created_at", "expires_at", "used_at"];
+const IDEMPOTENCY: &[&str] = &["key_hash", "request_hash", "subject_table", "row_id", "expires_at"];
 const JOB: &[&str] =
     &["name", "lease_until", "last_started", "last_ended", "last_result", "last_error", "next_due"];
 const NOTICE: &[&str] = &[
@@ -141,18 +162,24 @@ const TABLES: &[TableSpec] = &[
     spec("task", ROW, &["id"]),
     spec("task_history", HISTORY, &["id", "version"]),
     spec("record", RECORD, &["id"]),
-    spec("payload", &["record", "salt", "body"], &["record"]),
+    spec("payload", &["record", "cohort", "slot", "salt", "body"], &["record"]),
     spec("attribute", &["asset", "name", "text", "number"], &["asset", "name"]),
     spec("token", &["subject_table", "row_id", "token"], &["token", "subject_table", "row_id"]),
     spec("outbox", &["seq", "row_key", "leaf"], &["seq"]),
     spec("leaf", &["row_key", "leaf_index"], &["row_key"]),
     spec("account", ACCOUNT, &["id"]),
     spec("session", SESSION, &["token_hash"]),
+    spec("recovery_code", RECOVERY_CODE, &["account", "code_hash"]),
+    spec("passkey", PASSKEY, &["id"]),
+    spec("identity", IDENTITY, &["issuer", "subject"]),
+    spec("oidc_flow", OIDC_FLOW, &["state_hash"]),
     spec("token_api", TOKEN_API, &["id"]),
+    spec("idempotency", IDEMPOTENCY, &["key_hash"]),
     spec("job", JOB, &["name"]),
     spec("notice", NOTICE, &["id"]),
     spec("notice_preference", NOTICE_PREFERENCE, &["account"]),
     spec("setting", &["name", "value"], &["name"]),
+    spec("tally", &["name", "amount"], &["name"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.
@@ -192,7 +219,9 @@ impl Store {
             }
             None => return Err(StoreError::Address),
         };
-        let store = Store { db, clock };
+        let keys = sqlite_path(address)
+            .map(|file| Keys::new(&file.parent().unwrap_or(Path::new(".")).join("keys")));
+        let store = Store::over(db, clock, keys);
         if write {
             store.migrate().await?;
         } else {

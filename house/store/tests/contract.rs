@@ -8,7 +8,9 @@ use std::sync::{
 
 use model::{Assurance, Id, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
-use store::{Clock, Db, Filter, Record, RecordDraft, Row, Store, StoreError, Val};
+use store::{
+    AccountChange, Clock, Db, Filter, OidcFlow, Record, RecordDraft, Row, Store, StoreError, Val,
+};
 use tempfile::TempDir;
 
 const HOUR: i64 = 3_600_000_000;
@@ -46,15 +48,18 @@ impl Fixture {
         let (host, _) = base.rsplit_once('/').unwrap();
         let url = format!("{host}/{name}?{query}");
         let (time, clock) = ticking();
-        let store = Store::connect(&url, clock.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
+        let store = Store::connect(&url, clock.clone()).await.unwrap();
+        let store = store.with_keys(folder.path()).await.unwrap();
         Some(Fixture { store, time, clock, folder, url: Some(url) })
     }
 
     async fn reopen(&self) -> Result<Store, StoreError> {
         match &self.url {
             None => Store::open(self.folder.path(), self.clock.clone()).await,
-            Some(url) => Store::connect(url, self.clock.clone()).await,
+            Some(url) => {
+                Store::connect(url, self.clock.clone()).await?.with_keys(self.folder.path()).await
+            }
         }
     }
 
@@ -127,6 +132,11 @@ contract! {
     the_outbox_holds_each_change_until_it_is_settled
     sessions_end_by_idleness_age_and_logout
     a_totp_step_counts_once
+    every_change_of_an_account_leaves_a_record_without_its_name
+    a_change_that_matters_ends_every_session
+    the_last_officer_stays
+    a_recovery_code_counts_once
+    a_sign_in_at_a_provider_is_finished_once_and_in_time
     settings_are_overwritten
     a_newer_schema_is_refused
     opening_again_migrates_nothing
@@ -665,7 +675,9 @@ async fn sessions_end_by_idleness_age_and_logout(f: &Fixture) {
 
 async fn a_totp_step_counts_once(f: &Fixture) {
     let account = f.store.add_account("ume", "officer", "x").await.unwrap();
-    f.store.set_totp(account, "SECRET", 100).await.unwrap();
+    let before = f.store.account("ume").await.unwrap().unwrap();
+    let change = AccountChange::Totp { secret: "SECRET", step: 100 };
+    assert!(f.store.change_account("test", &before, change).await.unwrap());
     assert!(!f.store.use_totp_step(account, 100).await.unwrap());
     assert!(f.store.use_totp_step(account, 102).await.unwrap());
     assert!(!f.store.use_totp_step(account, 102).await.unwrap());
@@ -678,6 +690,119 @@ async fn a_totp_step_counts_once(f: &Fixture) {
         tasks.spawn(async move { store.use_totp_step(account, 200).await.unwrap() });
     }
     assert_eq!(tasks.join_all().await.into_iter().filter(|used| *used).count(), 1);
+}
+
+async fn every_change_of_an_account_leaves_a_record_without_its_name(f: &Fixture) {
+    let store = &f.store;
+    let id = store.create_account("test", "umeko", "auditor", "x", true).await.unwrap();
+    let account = store.account("umeko").await.unwrap().unwrap();
+    assert!(account.must_change && account.signed_in_at.is_none());
+    let codes = ["ABCD".to_owned()];
+    let changes = [
+        AccountChange::Role("executive"),
+        AccountChange::Disable,
+        AccountChange::Enable,
+        AccountChange::Password { hash: "y", must_change: false },
+        AccountChange::Totp { secret: "S", step: 1 },
+        AccountChange::RecoveryCodes(&codes),
+        AccountChange::PasskeyAdded { id: "k", name: "key", credential: "{}" },
+        AccountChange::PasskeyRemoved { id: "k" },
+        AccountChange::Linked { issuer: "https://i", subject: "s" },
+        AccountChange::ResetFactor,
+    ];
+    for change in changes {
+        assert!(store.change_account("test", &account, change).await.unwrap(), "{change:?}");
+    }
+    let gone = AccountChange::PasskeyRemoved { id: "k" };
+    assert!(!store.change_account("test", &account, gone).await.unwrap());
+    assert_eq!(store.account_of("https://i", "s").await.unwrap().unwrap().id, id);
+    store.sign_in(id, "password+totp", "::1").await.unwrap();
+    store.record_refused(Some(id), 3, 2, store.now()).await.unwrap();
+    let records = store.newest_records(&[], None, 50).await.unwrap();
+    assert_eq!(records.len(), 1 + changes.len() + 2);
+    for record in &records {
+        assert_eq!(record.facts["account_id"], json!(id));
+        assert!(!store::record_leaf(record).unwrap().contains("umeko"));
+    }
+    let after = store.account("umeko").await.unwrap().unwrap();
+    assert_eq!((after.role.as_str(), after.totp, after.must_change), ("executive", None, false));
+    assert!(after.signed_in_at.is_some());
+}
+
+async fn a_change_that_matters_ends_every_session(f: &Fixture) {
+    let store = &f.store;
+    store.add_account("first", "officer", "x").await.unwrap();
+    let id = store.add_account("ume", "officer", "x").await.unwrap();
+    let account = store.account("ume").await.unwrap().unwrap();
+    let other = store.account("first").await.unwrap().unwrap();
+    let kept = store.sign_in(other.id, "password+totp", "").await.unwrap();
+    let ending = [
+        AccountChange::Password { hash: "y", must_change: false },
+        AccountChange::Role("officer"),
+        AccountChange::ResetFactor,
+        AccountChange::Disable,
+    ];
+    for change in ending {
+        let token = store.sign_in(id, "password+totp", "").await.unwrap();
+        store.open_session(id, "password", "").await.unwrap();
+        assert_eq!(store.sessions_of(id).await.unwrap().len(), 2);
+        store.change_account("test", &account, change).await.unwrap();
+        assert!(store.sessions_of(id).await.unwrap().is_empty(), "{change:?}");
+        assert!(store.session(&token, 8, 168).await.unwrap().is_none());
+    }
+    assert!(store.session(&kept, 8, 168).await.unwrap().is_some());
+    let session = store::Store::session_id(&kept);
+    assert!(!store.revoke_session(id, &session).await.unwrap(), "someone else's");
+    assert!(store.revoke_session(other.id, &session).await.unwrap());
+    assert!(store.session(&kept, 8, 168).await.unwrap().is_none());
+}
+
+async fn the_last_officer_stays(f: &Fixture) {
+    let store = &f.store;
+    for login in ["a", "b"] {
+        store.add_account(login, "officer", "x").await.unwrap();
+    }
+    let accounts = store.accounts().await.unwrap();
+    // Both at once: exactly one may go.
+    let (one, two) = tokio::join!(
+        store.change_account("test", &accounts[0], AccountChange::Disable),
+        store.change_account("test", &accounts[1], AccountChange::Role("auditor")),
+    );
+    let refused = [&one, &two].into_iter().filter(|r| matches!(r, Err(StoreError::LastOfficer)));
+    assert_eq!(refused.count(), 1, "{one:?} {two:?}");
+    let left = store.accounts().await.unwrap();
+    assert_eq!(left.iter().filter(|a| a.role == "officer" && !a.disabled).count(), 1);
+}
+
+async fn a_recovery_code_counts_once(f: &Fixture) {
+    let store = &f.store;
+    for login in ["ume", "take"] {
+        store.add_account(login, "auditor", "x").await.unwrap();
+    }
+    let account = store.account("ume").await.unwrap().unwrap();
+    let other = store.account("take").await.unwrap().unwrap();
+    let codes = ["ABCD-EFGH".to_owned(), "IJKL-MNOP".to_owned()];
+    let change = AccountChange::RecoveryCodes(&codes);
+    store.change_account("test", &account, change).await.unwrap();
+    assert!(!store.use_recovery_code(&other, "ABCD-EFGH").await.unwrap());
+    assert!(store.use_recovery_code(&account, "abcd efgh").await.unwrap());
+    assert!(!store.use_recovery_code(&account, "ABCD-EFGH").await.unwrap());
+    assert_eq!(store.recovery_codes_left(account.id).await.unwrap(), 1);
+    store.change_account("test", &account, change).await.unwrap();
+    assert_eq!(store.recovery_codes_left(account.id).await.unwrap(), 2);
+}
+
+async fn a_sign_in_at_a_provider_is_finished_once_and_in_time(f: &Fixture) {
+    let store = &f.store;
+    let flow = OidcFlow { nonce: "n".into(), verifier: "v".into(), back: "/tasks".into() };
+    store.begin_flow("state", &flow).await.unwrap();
+    assert!(store.take_flow("other").await.unwrap().is_none());
+    assert_eq!(store.take_flow("state").await.unwrap().unwrap().back, "/tasks");
+    assert!(store.take_flow("state").await.unwrap().is_none());
+    store.begin_flow("late", &flow).await.unwrap();
+    f.pass_hours(1);
+    assert!(store.take_flow("late").await.unwrap().is_none());
+    store.sweep_sessions(168).await.unwrap();
 }
 
 async fn settings_are_overwritten(f: &Fixture) {

@@ -84,8 +84,21 @@ async fn fill(store: &Store, seed: u64) {
         "INSERT INTO job (name, lease_until, next_due) VALUES ('collect', 1, 9007199254740993)",
         "INSERT INTO token_api (id, token_hash, account, name, created_at) \
          VALUES ('i', 'h', 'a', 'n', -1)",
+        "INSERT INTO idempotency (key_hash, request_hash, subject_table, row_id, expires_at) \
+         VALUES ('k', 'r', 'asset', 'i', 9007199254740993)",
         "INSERT INTO session (token_hash, account, csrf, state, created_at, seen_at, address) \
          VALUES ('h', 'a', 'c', 's', 1, 2, '::1')",
+        "INSERT INTO notice (id, channel, account, kind, event, facts, state, attempts, created_at, \
+         next_at, error) VALUES ('i', 'mail', 'a', 'test', 'e', '{}', 'queued', 1, 1, \
+         9007199254740993, '梅')",
+        "INSERT INTO notice_preference (account, mail, lang, digest, quiet_from, zone) \
+         VALUES ('a', 'm@example.jp', 'ja', 'each', 0, '')",
+        "INSERT INTO recovery_code (account, code_hash, created_at) VALUES ('a', 'h', 1)",
+        "INSERT INTO passkey (id, account, name, credential, created_at) \
+         VALUES ('i', 'a', '鍵', '{}', 1)",
+        "INSERT INTO identity (issuer, subject, account, created_at) VALUES ('i', 's', 'a', 1)",
+        "INSERT INTO oidc_flow (state_hash, nonce, verifier, back, created_at) \
+         VALUES ('h', 'n', 'v', '/', 1)",
     ] {
         tx.execute(sql, &[]).await.unwrap();
     }

@@ -4,18 +4,19 @@ use std::collections::{HashMap, hash_map};
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{Path, State},
     response::{IntoResponse, Redirect},
-    routing::get,
 };
-use model::{Field, FieldType, Id, RecordSpec, Table, Timestamp};
+use model::{Field, FieldType, Id, RecordSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json};
 use store::{Record, Row};
 use web::{
     House, Shared,
     access::Action,
     frame::{Answer, Cx, Refusal, User, page},
+    people::Me,
+    route::{Access, Route},
 };
 
 use crate::{
@@ -27,10 +28,15 @@ const OPEN_SHOWN_MAX: usize = 200;
 const STATEMENT_CHARS_MAX: usize = 2_000;
 
 /// Routes of the tasks.
-pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/tasks", get(list))
-        .route("/tasks/{id}/close", get(close_form).post(close_task))
+pub fn routes() -> Vec<Route> {
+    // Everyone may be given a task; what is nobody's business is left out by the pages.
+    let own = Access::Own;
+    let closing = t("タスクの完了", "Close a task");
+    vec![
+        Route::get("/tasks", own, t("未完了のタスク", "Open tasks"), list),
+        Route::get("/tasks/{id}/close", own, closing, close_form),
+        Route::post("/tasks/{id}/close", own, closing, close_task),
+    ]
 }
 
 /// A task as a list shows it.
@@ -47,6 +53,7 @@ struct TasksPage<'a> {
     mine: Vec<Line>,
     others: Vec<Line>,
     overdue: usize,
+    may_read: bool,
     may_write: bool,
 }
 
@@ -87,11 +94,15 @@ fn role<'a>(cx: &Cx, role: &'a str) -> &'a str {
     }
 }
 
-async fn list(State(house): State<Shared>, user: User) -> Answer {
-    let (mine, others) = lines(&house, &user).await?;
+async fn list(State(house): State<Shared>, Me(user): Me) -> Answer {
+    let may_read = user.may(Action::Read).is_ok();
+    let (mine, mut others) = lines(&house, &user).await?;
+    if !may_read {
+        others.clear();
+    }
     let overdue = mine.iter().filter(|l| l.overdue).count();
     let may_write = user.may(Action::Write).is_ok();
-    let body = TasksPage { cx: &user.cx, mine, others, overdue, may_write };
+    let body = TasksPage { cx: &user.cx, mine, others, overdue, may_read, may_write };
     page(&user.cx, user.cx.t("タスク", "Tasks"), &body)
 }
 
@@ -113,6 +124,7 @@ struct ClosePage<'a> {
     title: &'static str,
     records: Vec<Record>,
     may_enter: bool,
+    may_read: bool,
     inputs: Vec<Input>,
     error: String,
 }
@@ -161,7 +173,7 @@ fn inputs(
             Some(other) => other.to_string(),
         };
         let error = errors.iter().find(|e| e.field() == field.name);
-        let error = error.map(|e| web::registers::error_text(cx, e)).unwrap_or_default();
+        let error = error.map(|e| web::registers::error_text(cx.lang, e)).unwrap_or_default();
         Input { field, label: field.label.get(cx.lang), shape, choices, value, error }
     };
     spec.fields.iter().filter(|f| !is_own(f)).map(input).collect()
@@ -181,6 +193,7 @@ async fn show(
         task,
         title: spec.title.get(user.cx.lang),
         records: close::offered(&house.store, task).await?,
+        may_read: user.may(Action::Read).is_ok(),
         may_enter: close::may_enter(&house.store, task).await?,
         inputs: inputs(&user.cx, spec, facts, errors),
         error,
@@ -188,9 +201,30 @@ async fn show(
     page(&user.cx, &task.name, &body)
 }
 
-async fn close_form(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {
-    user.may(Action::Write)?;
-    let task = task(&house, &id).await?;
+/// The task, if this person may close it: whoever may write, and whoever it is given to. An auditor
+/// changes nothing, given or not.
+async fn closable(house: &House, user: &User, id: &str) -> Result<Row, Refusal> {
+    if user.session.account.must_change {
+        return Err(Refusal::ChangePassword);
+    }
+    let task = task(house, id).await?;
+    if user.may(Action::Write).is_ok() {
+        return Ok(task);
+    }
+    let reader = house.store.reader(user.session.account.id).await?;
+    let mine = reader.is_some_and(|r| r.role != "auditor" && whose::is_for(&task, &r));
+    // Who may not read the registers does not learn which tasks there are.
+    if mine {
+        Ok(task)
+    } else if user.may(Action::Read).is_ok() {
+        Err(Refusal::Forbidden)
+    } else {
+        Err(Refusal::NotFound)
+    }
+}
+
+async fn close_form(State(house): State<Shared>, Me(user): Me, Path(id): Path<String>) -> Answer {
+    let task = closable(&house, &user, &id).await?;
     show(&house, &user, &task, &Map::new(), &[], String::new()).await
 }
 
@@ -224,12 +258,13 @@ fn facts(spec: &RecordSpec, form: &HashMap<String, String>) -> Map<String, Json>
 
 async fn close_task(
     State(house): State<Shared>,
-    user: User,
+    me: Me,
     Path(id): Path<String>,
     Form(form): Form<HashMap<String, String>>,
 ) -> Answer {
-    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let task = task(&house, &id).await?;
+    me.form(form.get("csrf").map_or("", String::as_str))?;
+    let user = me.0;
+    let task = closable(&house, &user, &id).await?;
     let get = |name: &str| form.get(name).map_or("", |t| t.trim());
     if let Ok(record) = get("record").parse::<Id>() {
         let record = house.store.record(record).await?.ok_or(Refusal::NotFound)?;
@@ -247,7 +282,8 @@ async fn close_task(
         }
     }
     let errors = spec.validate(&facts);
-    let done = day_start(held_on).filter(|done| *done <= house.store.now());
+    let done =
+        day_start(held_on, &house.people.local().zone).filter(|done| *done <= house.store.now());
     let statement = get("statement").to_owned();
     let long = statement.chars().count() > STATEMENT_CHARS_MAX;
     let (Some(done), true, false) = (done, errors.is_empty(), long) else {
@@ -262,9 +298,9 @@ async fn close_task(
     ended(&house, &user, &task, closed).await
 }
 
-fn day_start(text: &str) -> Option<Timestamp> {
+fn day_start(text: &str, zone: &jiff::tz::TimeZone) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.parse().ok()?;
-    let start = jiff::tz::TimeZone::system().to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+    let start = zone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
     Some(Timestamp(start.as_microsecond()))
 }
 

@@ -1,41 +1,40 @@
 //! Set-up link, sign-in, second factor, sign-out, language.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{ConnectInfo, Query, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
 };
+use model::t;
 use serde::Deserialize;
+use store::AccountChange;
 
 use crate::{
     House, Shared,
     frame::{Answer, Cx, Refusal, cookie_name, page},
+    people::{note, oidc, signins::Outcome, throttle::Key, use_code},
+    route::{Access, Route},
     secrets::{self, Weak},
 };
 
-const FREE_FAILURES: u32 = 5;
-const WAIT_SECONDS_MAX: u64 = 900;
-const FAILURE_KEYS_MAX: usize = 10_000;
 const LOGIN_CHARS_MAX: usize = 100;
 
-/// Failed attempts of one account name or address.
-pub struct Failures {
-    count: u32,
-    until: Instant,
-}
-
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/setup", get(setup_page).post(setup))
-        .route("/login", get(login_page).post(login))
-        .route("/second-factor", get(factor_page).post(factor))
-        .route("/logout", post(logout))
-        .route("/language", get(language))
+pub(crate) fn routes() -> Vec<Route> {
+    use Access::{Public, SignedIn};
+    vec![
+        Route::get("/setup", Public, t("はじめの設定", "First set-up"), setup_page),
+        Route::post("/setup", Public, t("最初のアカウント", "The first account"), setup),
+        Route::get("/login", Public, t("サインイン", "Sign in"), login_page),
+        Route::post("/login", Public, t("サインイン", "Sign in"), login),
+        Route::get("/second-factor", SignedIn, t("二要素認証", "Second factor"), factor_page),
+        Route::post("/second-factor", SignedIn, t("二要素認証", "Second factor"), factor),
+        Route::post("/logout", SignedIn, t("サインアウト", "Sign out"), logout),
+        Route::get("/language", Public, t("言語の切替え", "Change the language"), language),
+    ]
 }
 
 #[derive(Template)]
@@ -91,12 +90,7 @@ async fn setup(State(house): State<Shared>, cx: Cx, Form(form): Form<SetupForm>)
         let body = SetupPage { cx: &cx, token: &form.token, login: &login, error: &error };
         return page(&cx, cx.t("はじめの設定", "First set-up"), &body);
     }
-    let password = form.password;
-    let hash = tokio::task::spawn_blocking(move || secrets::hash_password(&password))
-        .await
-        .ok()
-        .flatten()
-        .ok_or_else(|| Refusal::Bad("password".to_owned()))?;
+    let hash = house.people.hash(form.password).await?;
     // Taking the token is the race: whoever takes it makes the account.
     let taken = house.setup.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     if taken.is_none() || house.store.account_count().await? > 0 {
@@ -155,6 +149,8 @@ struct LoginPage<'a> {
     login: &'a str,
     error: &'a str,
     empty: bool,
+    /// Name of the provider where one can sign in instead; empty for none.
+    provider: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -176,9 +172,14 @@ async fn login_page(
     cx: Cx,
     Query(query): Query<LoginQuery>,
 ) -> Answer {
+    show_login(&house, &cx, &query.back, "", "").await
+}
+
+async fn show_login(house: &House, cx: &Cx, back: &str, login: &str, error: &str) -> Answer {
     let empty = house.store.account_count().await? == 0;
-    let body = LoginPage { cx: &cx, back: &query.back, login: "", error: "", empty };
-    page(&cx, cx.t("サインイン", "Sign in"), &body)
+    let provider = oidc::Settings::load(&house.store).await?.map(|s| s.name).unwrap_or_default();
+    let body = LoginPage { cx, back, login, error, empty, provider: &provider };
+    page(cx, cx.t("サインイン", "Sign in"), &body)
 }
 
 async fn login(
@@ -188,34 +189,29 @@ async fn login(
     Form(form): Form<LoginForm>,
 ) -> Answer {
     cx.own_origin()?;
-    let keys = [format!("login:{}", form.login), format!("address:{}", address.ip())];
-    let wait = keys.iter().filter_map(|key| waiting(&house, key)).max();
-    if let Some(seconds) = wait {
-        let ja = format!("試行が続いたため、{seconds}秒後にやり直してください。");
-        let en = format!("Too many attempts: try again in {seconds} seconds.");
-        return refuse_login(&cx, &form, cx.t(&ja, &en));
+    let (login, ip) = (form.login.trim(), address.ip());
+    if login.chars().count() > LOGIN_CHARS_MAX {
+        return Err(Refusal::Bad("login".to_owned()));
     }
-    let account = house.store.account(&form.login).await?.filter(|a| !a.disabled);
-    let hash = account.as_ref().map(|a| a.password.clone());
-    let password = form.password.clone();
-    let fits =
-        tokio::task::spawn_blocking(move || secrets::verify_password(&password, hash.as_deref()))
-            .await
-            .unwrap_or(false);
-    let (Some(account), true) = (account, fits) else {
-        keys.iter().for_each(|key| failed(&house, key));
-        tracing::warn!(address = %address.ip(), "sign-in refused");
+    let account = house.store.account(login).await?;
+    let keys = [Key::Pair(login, ip), Key::Login(login), Key::Address(ip)];
+    if let Some(seconds) = house.people.throttle.attempt(&keys, Instant::now()) {
+        note(&house, Outcome::Failure, account.as_ref(), ip, "password", "throttled");
+        return show_login(&house, &cx, &form.back, login, &cx.wait(seconds)).await;
+    }
+    let hash = account.as_ref().filter(|a| !a.disabled).map(|a| a.password.clone());
+    let fits = house.people.password_fits(form.password.clone(), hash).await?;
+    let (Some(account), true) = (&account, fits) else {
+        let disabled = account.as_ref().is_some_and(|a| a.disabled);
+        let reason = if disabled { "disabled" } else { "password" };
+        note(&house, Outcome::Failure, account.as_ref(), ip, "password", reason);
         let text = cx.t("名前またはパスワードが違います。", "The name or the password is wrong.");
-        return refuse_login(&cx, &form, text);
+        return show_login(&house, &cx, &form.back, login, text).await;
     };
-    let token = house.store.open_session(account.id, "password", &address.ip().to_string()).await?;
+    house.people.throttle.succeeded(&keys, Instant::now());
+    let token = house.store.open_session(account.id, "password", &ip.to_string()).await?;
     let to = format!("/second-factor?back={}", urlencoding::encode(safe_back(&form.back)));
     Ok(with_session(&house, &token, &to))
-}
-
-fn refuse_login(cx: &Cx, form: &LoginForm, error: &str) -> Answer {
-    let body = LoginPage { cx, back: &form.back, login: &form.login, error, empty: false };
-    page(cx, cx.t("サインイン", "Sign in"), &body)
 }
 
 #[derive(Template)]
@@ -227,6 +223,7 @@ struct FactorPage<'a> {
     url: &'a str,
     back: &'a str,
     error: &'a str,
+    passkeys: usize,
 }
 
 #[derive(Deserialize)]
@@ -239,19 +236,31 @@ struct FactorForm {
     back: String,
 }
 
-async fn factor_page(cx: Cx, Query(query): Query<LoginQuery>) -> Answer {
+async fn factor_page(
+    State(house): State<Shared>,
+    cx: Cx,
+    Query(query): Query<LoginQuery>,
+) -> Answer {
     let Some(session) = cx.session.clone() else { return Err(Refusal::SignIn("/".to_owned())) };
     let secret = match session.account.totp {
         Some(_) => String::new(),
         None => secrets::new_totp_secret().ok_or_else(|| Refusal::Bad("random".to_owned()))?,
     };
-    show_factor(&cx, &secret, &session.account.login, &query.back, "")
+    show_factor(&house, &cx, &session.account, &secret, &query.back, "").await
 }
 
-fn show_factor(cx: &Cx, secret: &str, login: &str, back: &str, error: &str) -> Answer {
-    let url = secrets::totp_url(secret, login).unwrap_or_default();
-    let body = FactorPage { cx, secret, url: &url, back, error };
-    page(cx, cx.t("二要素認証", "Second factor"), &body)
+async fn show_factor(
+    house: &House,
+    cx: &Cx,
+    account: &store::Account,
+    secret: &str,
+    back: &str,
+    error: &str,
+) -> Answer {
+    let url = secrets::totp_url(secret, &account.login).unwrap_or_default();
+    let passkeys = house.store.passkeys(account.id).await?.len();
+    let body = FactorPage { cx, secret, url: &url, back, error, passkeys };
+    page(cx, cx.t("二要素認証", "Second factor"), &body).map(crate::people::with_script)
 }
 
 async fn factor(
@@ -265,38 +274,55 @@ async fn factor(
     if form.csrf != session.csrf {
         return Err(Refusal::Foreign);
     }
-    let account = &session.account;
+    let (account, ip) = (&session.account, address.ip());
     let enrolling = account.totp.is_none();
-    let secret = account.totp.clone().unwrap_or_else(|| form.secret.clone());
-    let key = format!("factor:{}", account.login);
-    if let Some(seconds) = waiting(&house, &key) {
-        let ja = format!("試行が続いたため、{seconds}秒後にやり直してください。");
-        let en = format!("Too many attempts: try again in {seconds} seconds.");
-        let shown = if enrolling { &secret } else { "" };
-        return show_factor(&cx, shown, &account.login, &form.back, cx.t(&ja, &en));
+    let id = account.id.to_string();
+    let key = [Key::Factor(&id)];
+    let shown = if enrolling { form.secret.as_str() } else { "" };
+    if let Some(seconds) = house.people.throttle.attempt(&key, Instant::now()) {
+        note(&house, Outcome::Failure, Some(account), ip, "code", "throttled");
+        let text = cx.wait(seconds);
+        return show_factor(&house, &cx, account, shown, &form.back, &text).await;
     }
-    let seconds = (house.store.now().0 / 1_000_000).max(0) as u64;
-    let step = secrets::totp_step(&secret, &account.login, &form.code, seconds);
-    let fresh = match (step, enrolling) {
-        (Some(step), true) => {
-            house.store.set_totp(account.id, &secret, step).await?;
-            true
-        }
-        (Some(step), false) => house.store.use_totp_step(account.id, step).await?,
-        (None, _) => false,
+    let method = match enrolling {
+        true => enrol(&house, account, &form.secret, &form.code).await?,
+        false => use_code(&house, account, &form.code).await?,
     };
-    if !fresh {
-        failed(&house, &key);
+    let Some(method) = method else {
+        note(&house, Outcome::Failure, Some(account), ip, "code", "code");
         let text = cx.t("コードが違うか、使用済みです。", "The code is wrong or was used before.");
-        let shown = if enrolling { secret.as_str() } else { "" };
-        return show_factor(&cx, shown, &account.login, &form.back, text);
-    }
+        return show_factor(&house, &cx, account, shown, &form.back, text).await;
+    };
+    house.people.throttle.succeeded(&key, Instant::now());
     // A new token after each gain of rights: a fixed one from before is worth nothing.
     if let Some(old) = &cx.token {
         house.store.end_session(old).await?;
     }
-    let token = house.store.open_session(account.id, "full", &address.ip().to_string()).await?;
-    Ok(with_session(&house, &token, safe_back(&form.back)))
+    let token = house.store.sign_in(account.id, method, &ip.to_string()).await?;
+    note(&house, Outcome::Success, Some(account), ip, method, "");
+    let back = safe_back(&form.back);
+    if !enrolling {
+        return Ok(with_session(&house, &token, back));
+    }
+    let mut response = crate::people::show_new_codes(&house, &cx, account, back).await?;
+    set_session(&house, &mut response, &token);
+    Ok(response)
+}
+
+/// Takes a first authenticator whose code fits.
+async fn enrol(
+    house: &House,
+    account: &store::Account,
+    secret: &str,
+    code: &str,
+) -> Result<Option<&'static str>, Refusal> {
+    let seconds = (house.store.now().0 / 1_000_000).max(0) as u64;
+    let Some(step) = secrets::totp_step(secret, &account.login, code, seconds) else {
+        return Ok(None);
+    };
+    let change = AccountChange::Totp { secret, step };
+    house.store.change_account(&format!("account:{}", account.id), account, change).await?;
+    Ok(Some("password+totp"))
 }
 
 #[derive(Deserialize)]
@@ -304,13 +330,20 @@ struct CsrfForm {
     csrf: String,
 }
 
-async fn logout(State(house): State<Shared>, cx: Cx, Form(form): Form<CsrfForm>) -> Answer {
+async fn logout(
+    State(house): State<Shared>,
+    ConnectInfo(address): ConnectInfo<std::net::SocketAddr>,
+    cx: Cx,
+    Form(form): Form<CsrfForm>,
+) -> Answer {
     cx.own_origin()?;
     if form.csrf != cx.csrf() {
         return Err(Refusal::Foreign);
     }
     if let Some(token) = &cx.token {
         house.store.end_session(token).await?;
+        let account = cx.session.as_ref().map(|s| &s.account);
+        note(&house, Outcome::Logout, account, address.ip(), "", "");
     }
     let mut response = Redirect::to("/login").into_response();
     set_cookie(&mut response, &format!("{}=; Path=/; Max-Age=0", cookie_name(house.secure)));
@@ -337,50 +370,28 @@ async fn language(Query(query): Query<LanguageQuery>) -> Response {
 }
 
 /// Only addresses within this site.
-fn safe_back(back: &str) -> &str {
+pub(crate) fn safe_back(back: &str) -> &str {
     let inside = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\');
     if inside && !back.chars().any(char::is_control) { back } else { "/" }
 }
 
-fn with_session(house: &House, token: &str, to: &str) -> Response {
+pub(crate) fn with_session(house: &House, token: &str, to: &str) -> Response {
     let mut response = Redirect::to(to).into_response();
-    let secure = if house.secure { "; Secure" } else { "" };
-    let name = cookie_name(house.secure);
-    set_cookie(&mut response, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{secure}"));
+    set_session(house, &mut response, token);
     response
 }
 
-fn set_cookie(response: &mut Response, value: &str) {
+/// Hands the browser its session.
+pub(crate) fn set_session(house: &House, response: &mut Response, token: &str) {
+    let secure = if house.secure { "; Secure" } else { "" };
+    let name = cookie_name(house.secure);
+    set_cookie(response, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax{secure}"));
+}
+
+pub(crate) fn set_cookie(response: &mut Response, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
-}
-
-fn waiting(house: &House, key: &str) -> Option<u64> {
-    let failures = house.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let until = failures.get(key)?.until;
-    let left = until.checked_duration_since(Instant::now())?;
-    Some(left.as_secs() + 1)
-}
-
-fn failed(house: &House, key: &str) {
-    let mut failures = house.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let now = Instant::now();
-    if failures.len() >= FAILURE_KEYS_MAX {
-        failures.retain(|_, f| f.until + Duration::from_secs(WAIT_SECONDS_MAX) > now);
-    }
-    if failures.len() >= FAILURE_KEYS_MAX && !failures.contains_key(key) {
-        return;
-    }
-    let entry = failures.entry(key.to_owned()).or_insert(Failures { count: 0, until: now });
-    if entry.until + Duration::from_secs(WAIT_SECONDS_MAX) < now {
-        entry.count = 0;
-    }
-    entry.count += 1;
-    let over = entry.count.saturating_sub(FREE_FAILURES);
-    let seconds =
-        if over == 0 { 0 } else { 2u64.saturating_pow(over.min(20)).min(WAIT_SECONDS_MAX) };
-    entry.until = now + Duration::from_secs(seconds);
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Cx {
     pub now: Timestamp,
     /// Notices the reader has not read.
     pub unread: i64,
+    /// How the organisation reads time.
+    pub local: std::sync::Arc<crate::people::local::Local>,
     origin_ok: bool,
 }
 
@@ -44,6 +46,12 @@ pub struct User {
 pub enum Refusal {
     SignIn(String),
     Enrol,
+    /// The password was set by someone else.
+    ChangePassword,
+    /// A fresh proof of identity is needed before coming back here.
+    Confirm(String),
+    /// Too much at once; trying again helps.
+    Busy,
     Forbidden,
     NotFound,
     /// The form was not sent by one of our own pages.
@@ -90,9 +98,14 @@ impl Cx {
 
     /// A point in time as the reader reads it.
     pub fn time(&self, time: &Timestamp) -> String {
-        let Ok(at) = jiff::Timestamp::from_microsecond(time.0) else { return time.rfc3339() };
-        let zoned = at.to_zoned_datetime(jiff::tz::TimeZone::system());
-        zoned.strftime("%Y-%m-%d %H:%M").to_string()
+        self.local.time(*time, self.lang)
+    }
+
+    /// Tells how long to wait after too many attempts.
+    pub fn wait(&self, seconds: u64) -> String {
+        let ja = format!("試行が続いたため、{seconds}秒後にやり直してください。");
+        let en = format!("Too many attempts: try again in {seconds} seconds.");
+        self.t(&ja, &en).to_owned()
     }
 
     /// The same, or a dash.
@@ -203,7 +216,7 @@ pub(crate) fn cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-ume" } else { "ume" }
 }
 
-fn language(headers: &HeaderMap) -> Lang {
+pub(crate) fn language(headers: &HeaderMap) -> Lang {
     if let Some(lang) = cookie(headers, "ume_lang").and_then(|tag| Lang::parse(&tag)) {
         return lang;
     }
@@ -231,6 +244,10 @@ impl FromRequestParts<Shared> for Cx {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, house: &Shared) -> Result<Cx, Refusal> {
+        // The guard of the route has looked it up already.
+        if let Some(cx) = parts.extensions.get::<Cx>() {
+            return Ok(cx.clone());
+        }
         let token = cookie(&parts.headers, cookie_name(house.secure));
         let session = match &token {
             Some(token) => house.store.session(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?,
@@ -250,6 +267,7 @@ impl FromRequestParts<Shared> for Cx {
             session,
             token,
             now: house.store.now(),
+            local: house.people.local(),
             origin_ok: origin_ok(parts),
         })
     }
@@ -264,6 +282,9 @@ impl FromRequestParts<Shared> for User {
         let Some(session) = cx.session.clone() else { return Err(Refusal::SignIn(back)) };
         if session.state != "full" {
             return Err(Refusal::Enrol);
+        }
+        if session.account.must_change {
+            return Err(Refusal::ChangePassword);
         }
         let user = User { cx, session };
         user.may(Action::Read)?;
@@ -306,6 +327,17 @@ impl IntoResponse for Refusal {
                 return Redirect::to(&to).into_response();
             }
             Refusal::Enrol => return Redirect::to("/second-factor").into_response(),
+            Refusal::ChangePassword => return Redirect::to("/people/me/password").into_response(),
+            Refusal::Confirm(back) => {
+                let to = format!("/people/confirm?back={}", urlencoding::encode(&back));
+                return Redirect::to(&to).into_response();
+            }
+            Refusal::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "混み合っています。しばらくしてからやり直してください。",
+                "Too busy just now. Try again in a moment.",
+                String::new(),
+            ),
             Refusal::Forbidden => (
                 StatusCode::FORBIDDEN,
                 "この操作の権限がありません。権限は管理者が付与します。",

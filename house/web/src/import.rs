@@ -1,12 +1,8 @@
 //! Import of a register from CSV or xlsx: map by header, judge every cell, take all or nothing.
 
 use askama::Template;
-use axum::{
-    Router,
-    extract::{DefaultBodyLimit, Multipart, Path, State},
-    routing::get,
-};
-use model::{FieldType, KindSpec, Table};
+use axum::extract::{Multipart, Path, State};
+use model::{FieldType, KindSpec, Table, t};
 use reports::Sheet;
 use serde_json::{Map, Value as Json};
 use store::{Row, Store};
@@ -16,6 +12,7 @@ use crate::{
     access::Action,
     frame::{Answer, Cx, Refusal, User, page},
     registers,
+    route::{Access, Route},
 };
 
 const PROBLEMS_SHOWN_MAX: usize = 200;
@@ -23,11 +20,13 @@ const HEADER_ROWS_TRIED: usize = 20;
 const NAME_HEADERS: [&str; 8] =
     ["name", "名称", "名前", "氏名", "ホスト名", "資産名", "機器名", "件名"];
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new().route(
-        "/register/{table}/{kind}/import",
-        get(form).post(import).layer(DefaultBodyLimit::max(reports::FILE_BYTES_MAX + 64 * 1024)),
-    )
+pub(crate) fn routes() -> Vec<Route> {
+    let (path, write) = ("/register/{table}/{kind}/import", Access::Action(Action::Write));
+    vec![
+        Route::get(path, write, t("取込みの画面", "Form to import"), form),
+        Route::post(path, write, t("取込み", "Import"), import)
+            .body_max(reports::FILE_BYTES_MAX + 64 * 1024),
+    ]
 }
 
 /// One cell or row that cannot be taken.
@@ -130,14 +129,15 @@ pub async fn plan(
     kind: &'static KindSpec,
     table: Table,
     sheet: &Sheet,
-    cx: &Cx,
-) -> Result<(Outcome, Vec<Row>), Refusal> {
+    lang: model::Lang,
+) -> Result<(Outcome, Vec<Row>), store::StoreError> {
     let mut outcome = Outcome::default();
     let Some(mapping) = map_columns(kind, sheet) else {
-        let what = cx.t(
+        let what = model::t(
             "見出し行が見つかりません。「名称」の列が必要です。",
             "No header row was found. A column headed \"name\" is needed.",
-        );
+        )
+        .get(lang);
         outcome.problems.push(Problem { cell: sheet.address(0, 0), what: what.to_owned() });
         return Ok((outcome, Vec::new()));
     };
@@ -155,13 +155,16 @@ pub async fn plan(
         let problem =
             |column: usize, what: String| Problem { cell: sheet.address(at, column), what };
         if name.is_empty() {
-            let what = cx.t("名称がありません。", "The name is missing.");
+            let what = model::t("名称がありません。", "The name is missing.").get(lang);
             outcome.problems.push(problem(mapping.name, what.to_owned()));
             continue;
         }
         if !seen.insert(name) {
-            let what =
-                cx.t("同じ名称が前の行にもあります。", "This name stands in an earlier row too.");
+            let what = model::t(
+                "同じ名称が前の行にもあります。",
+                "This name stands in an earlier row too.",
+            )
+            .get(lang);
             outcome.problems.push(problem(mapping.name, what.to_owned()));
             continue;
         }
@@ -176,8 +179,8 @@ pub async fn plan(
         }
         for error in kind.validate(&attributes) {
             let column = mapping.fields.iter().find(|(_, f)| f.name == error.field());
-            let label = kind.field(error.field()).map_or(error.field(), |f| f.label.get(cx.lang));
-            let what = format!("{label}: {}", registers::error_text(cx, &error));
+            let label = kind.field(error.field()).map_or(error.field(), |f| f.label.get(lang));
+            let what = format!("{label}: {}", registers::error_text(lang, &error));
             outcome.problems.push(problem(column.map_or(mapping.name, |(c, _)| *c), what));
         }
         let mut row = match old {
@@ -266,7 +269,7 @@ async fn import(
         Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
         Err(error) => return Err(Refusal::Bad(error.to_string())),
     };
-    let (outcome, rows) = plan(&house.store, kind, table, &sheet, &user.cx).await?;
+    let (outcome, rows) = plan(&house.store, kind, table, &sheet, user.cx.lang).await?;
     if check_only || !outcome.problems.is_empty() {
         return show(&user, table, kind, Some(outcome), false);
     }
@@ -282,7 +285,7 @@ async fn import(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Field, t};
+    use model::Field;
 
     const KIND: KindSpec = KindSpec {
         id: "sample",

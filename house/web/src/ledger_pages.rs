@@ -2,13 +2,12 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{Path, Query, State},
     http::header,
     response::IntoResponse,
-    routing::get,
 };
-use model::Id;
+use model::{Id, t};
 use serde::Deserialize;
 use store::Record;
 
@@ -16,19 +15,25 @@ use crate::{
     Shared,
     access::Action,
     frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Route},
 };
 
-const RECORDS_SHOWN_MAX: usize = 100;
+const RECORDS_SHOWN_MAX: usize = 50;
+const TYPES_SHOWN_MAX: usize = 100;
 const FAULTS_SHOWN_MAX: usize = 50;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/records", get(records))
-        .route("/records/{id}", get(record))
-        .route("/records/{id}/proof", get(proof))
-        .route("/ledger", get(ledger).post(verify))
-        .route("/ledger/checkpoint", get(checkpoint))
-        .route("/ledger/vkey", get(vkey))
+pub(crate) fn routes() -> Vec<Route> {
+    let read = Access::Action(Action::Read);
+    let proof_path = "/records/{id}/proof";
+    vec![
+        Route::get("/records", read, t("記録の一覧", "Records"), records),
+        Route::get("/records/{id}", read, t("記録", "A record"), record),
+        Route::get(proof_path, read, t("証跡に含まれる証明", "Proof of a record"), proof),
+        Route::get("/ledger", read, t("証跡", "The ledger"), ledger),
+        Route::post("/ledger", read, t("証跡の検証", "Verify the ledger"), verify),
+        Route::get("/ledger/checkpoint", read, t("チェックポイント", "Checkpoint"), checkpoint),
+        Route::get("/ledger/vkey", read, t("検証鍵", "Verifier key"), vkey),
+    ]
 }
 
 #[derive(Deserialize)]
@@ -69,6 +74,7 @@ async fn records(
         .count_by_type()
         .await?
         .into_iter()
+        .take(TYPES_SHOWN_MAX)
         .map(|(ty, rows)| TypeLine { title: title(&ty), current: ty == query.ty, ty, rows })
         .collect();
     let only: Vec<&str> = Some(query.ty.as_str()).filter(|t| !t.is_empty()).into_iter().collect();

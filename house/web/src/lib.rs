@@ -5,16 +5,20 @@
 //! secrets are never logged.
 
 pub mod access;
+pub mod api;
 mod auth;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
+pub mod openapi;
+pub mod people;
 pub mod registers;
+pub mod route;
 pub mod secrets;
 pub mod task_rules;
+mod words;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, RwLock},
     time::Duration,
 };
@@ -24,11 +28,12 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
-use model::{KindSpec, RecordSpec, RoomSpec, Table};
+use model::{KindSpec, RecordSpec, RoomSpec, Table, t};
 use store::Store;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+
+use route::{Access, Route};
 
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const REQUEST_SECONDS_MAX: u64 = 30;
@@ -49,7 +54,10 @@ pub struct House {
     pub secure: bool,
     /// Woken after each change, so that leaves and levels follow at once.
     pub changed: tokio::sync::Notify,
-    pub failures: Mutex<HashMap<String, auth::Failures>>,
+    /// What the pages about people hold in memory.
+    pub people: people::People,
+    /// How many requests of the API each caller has left.
+    pub buckets: api::limit::Buckets,
     /// Counts of the intake, published by the work loop for the events page.
     pub intake: RwLock<serde_json::Value>,
 }
@@ -100,33 +108,58 @@ impl Titles<'_> {
     }
 }
 
+pub use registers::csv_cell;
+
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
     room.kinds.iter().chain(room.rules).chain(room.others)
 }
 
-/// The platform's own routes. The hall and the rooms merge theirs before [`finish`].
-pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/assets/ume.css", get(stylesheet))
-        .merge(auth::routes())
-        .merge(registers::routes())
-        .merge(import::routes())
-        .merge(ledger_pages::routes())
+/// The platform's own routes. The hall and the rooms add theirs before [`finish`].
+pub fn routes() -> Vec<Route> {
+    let public = |path, summary| (path, Access::Public, summary);
+    let (health, style, document) = (
+        public("/healthz", t("稼働確認", "Whether Ume is alive")),
+        public("/assets/ume.css", t("スタイルシート", "Style sheet")),
+        public("/openapi.json", t("このAPIの説明（OpenAPI 3.1）", "This document (OpenAPI 3.1)")),
+    );
+    let mut routes = vec![
+        Route::get(health.0, health.1, health.2, healthz),
+        Route::get(style.0, style.1, style.2, stylesheet),
+        Route::get(document.0, document.1, document.2, openapi::serve).api(route::Api {
+            tag: "house",
+            id: "openapi".to_owned(),
+            params: Vec::new(),
+            request: None,
+            response: (200, Some(("application/json", "Document".to_owned()))),
+            refusals: &[],
+        }),
+    ];
+    routes.extend(auth::routes());
+    routes.extend(people::routes());
+    routes.extend(registers::routes());
+    routes.extend(import::routes());
+    routes.extend(ledger_pages::routes());
+    routes.extend(api::routes());
+    routes
 }
 
-/// Adds the layers that every route stands behind.
-pub fn finish(router: Router<Shared>, house: Shared) -> Router {
-    router
+/// Makes the router of the whole table, with the layers that every route stands behind.
+pub fn finish(routes: Vec<Route>, house: Shared) -> Router {
+    let specs: Vec<&'static RoomSpec> = house.specs().collect();
+    let document = openapi::Document(openapi::document(&routes, &specs).into());
+    route::router(routes, &house)
         .fallback(frame::not_found)
-        .layer(axum::middleware::from_fn(safe_headers))
+        .method_not_allowed_fallback(api::no_such_method)
+        .layer(axum::Extension(document))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             Duration::from_secs(REQUEST_SECONDS_MAX),
         ))
         .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn(api::problems))
+        .layer(axum::middleware::from_fn(safe_headers))
         .with_state(house)
 }
 
@@ -146,7 +179,12 @@ async fn stylesheet() -> Response {
 
 async fn safe_headers(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let is_asset = request.uri().path().starts_with("/assets/ume.css");
-    let mut response = next.run(request).await;
+    let meter = store::Meter::default();
+    let mut response = meter.measure(next.run(request)).await;
+    let cost = format!("db;desc=\"{} statements, {} rows\"", meter.statements(), meter.rows());
+    if let Ok(cost) = HeaderValue::from_str(&cost) {
+        response.headers_mut().insert(HeaderName::from_static("server-timing"), cost);
+    }
     let mut set = |name: HeaderName, value: &'static str| {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };

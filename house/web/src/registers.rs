@@ -2,13 +2,12 @@
 
 use askama::Template;
 use axum::{
-    Form, Router,
+    Form,
     extract::{Path, Query, State},
     http::header,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
 };
-use model::{Field, FieldType, Id, KindSpec, Table};
+use model::{Field, FieldType, Id, KindSpec, Table, t};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use store::{Filter, Record, Row};
@@ -18,6 +17,7 @@ use crate::{
     access::Action,
     frame::{Answer, Refusal, User, page},
     kinds_of,
+    route::{Access, Route},
 };
 
 const YES: model::Text = model::t("はい", "yes");
@@ -27,18 +27,30 @@ const SEARCH_HITS_MAX: usize = 50;
 const DETAIL_RECORDS_MAX: usize = 20;
 const EXPORT_ROWS_MAX: usize = 100_000;
 
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/register/{table}", get(kinds))
-        .route("/register/{table}/{kind}", get(list))
-        .route("/register/{table}/{kind}/new", get(new_form).post(create))
-        .route("/register/{table}/{kind}/export", get(export))
-        .route("/register/{table}/{kind}/export.xlsx", get(export_xlsx))
-        .route("/row/{table}/{id}", get(detail))
-        .route("/row/{table}/{id}/edit", get(edit_form).post(update))
-        .route("/row/{table}/{id}/delete", post(delete))
-        .route("/row/{table}/{id}/decide", post(decide))
-        .route("/search", get(search))
+pub(crate) fn routes() -> Vec<Route> {
+    let read = Access::Action(Action::Read);
+    let write = Access::Action(Action::Write);
+    let decide = Access::Action(Action::Decide);
+    let list_path = "/register/{table}/{kind}";
+    let new_path = "/register/{table}/{kind}/new";
+    let csv_path = "/register/{table}/{kind}/export";
+    let xlsx_path = "/register/{table}/{kind}/export.xlsx";
+    let row_path = "/row/{table}/{id}";
+    let edit_path = "/row/{table}/{id}/edit";
+    vec![
+        Route::get("/register/{table}", read, t("台帳の種類", "Kinds of a register"), kinds),
+        Route::get(list_path, read, t("一覧", "List"), list),
+        Route::get(new_path, write, t("追加の画面", "Form to add"), new_form),
+        Route::post(new_path, write, t("追加", "Add"), create),
+        Route::get(csv_path, read, t("CSVで書き出し", "Export as CSV"), export),
+        Route::get(xlsx_path, read, t("Excelで書き出し", "Export as xlsx"), export_xlsx),
+        Route::get(row_path, read, t("表示", "Show"), detail),
+        Route::get(edit_path, write, t("変更の画面", "Form to change"), edit_form),
+        Route::post(edit_path, write, t("変更", "Change"), update),
+        Route::post("/row/{table}/{id}/delete", write, t("削除", "Delete"), delete),
+        Route::post("/row/{table}/{id}/decide", decide, t("承認・却下", "Decide"), decide_row),
+        Route::get("/search", read, t("検索", "Search"), search),
+    ]
 }
 
 pub(crate) fn table(name: &str) -> Result<Table, Refusal> {
@@ -260,7 +272,7 @@ fn inputs(
             let error = errors
                 .iter()
                 .find(|e| e.field() == field.name)
-                .map(|e| error_text(&user.cx, e))
+                .map(|e| error_text(user.cx.lang, e))
                 .unwrap_or_default();
             Input {
                 field,
@@ -279,23 +291,25 @@ fn hidden(kind: &KindSpec, field: &Field) -> bool {
     kind.table == Table::Task && crate::task_rules::HIDDEN.contains(&field.name)
 }
 
-pub fn error_text(cx: &crate::frame::Cx, error: &model::FieldError) -> String {
+pub fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
     use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
     match error {
-        Missing(_) => cx.t("入力してください。", "Please fill this in.").to_owned(),
-        Unknown(_) => cx.t("この種類にはない項目です。", "This kind has no such field.").to_owned(),
-        Type { expected, .. } => match cx.lang {
+        Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
+        Unknown(_) => {
+            t("この種類にはない項目です。", "This kind has no such field.").get(lang).to_owned()
+        }
+        Type { expected, .. } => match lang {
             model::Lang::Ja => "形式が違います。".to_owned(),
             model::Lang::En => format!("Expected {expected}."),
         },
-        Range { min, max, .. } => match cx.lang {
+        Range { min, max, .. } => match lang {
             model::Lang::Ja => format!("{min}から{max}までの値にしてください。"),
             model::Lang::En => format!("Must be between {min} and {max}."),
         },
         Choice { .. } => {
-            cx.t("選択肢から選んでください。", "Choose one of the options.").to_owned()
+            t("選択肢から選んでください。", "Choose one of the options.").get(lang).to_owned()
         }
-        Long { max, .. } => match cx.lang {
+        Long { max, .. } => match lang {
             model::Lang::Ja => format!("{max}文字以内にしてください。"),
             model::Lang::En => format!("At most {max} characters."),
         },
@@ -372,7 +386,10 @@ fn submitted(
 ) -> Submitted {
     let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
     let name = get("name");
-    let attributes = typed(kind, form);
+    let mut attributes = typed(kind, form);
+    if kind.table == Table::Task {
+        crate::task_rules::in_zone(&mut attributes, &house.people.local().zone);
+    }
     let mut field_errors = kind.validate(&attributes);
     if kind.table == Table::Task {
         let known = |ty: &str| house.record_spec(ty).is_some();
@@ -633,7 +650,7 @@ struct DecideForm {
 const DECISIONS: [&str; 4] = ["approval", "exclusion", "exception", "review"];
 
 /// A decision binds the hash of exactly what was shown, signed by password and one-time code.
-async fn decide(
+async fn decide_row(
     State(house): State<Shared>,
     user: User,
     Path((name, row_id)): Path<(String, String)>,
@@ -774,7 +791,7 @@ async fn export_xlsx(
 }
 
 /// Quotes a cell (RFC 4180) and keeps spreadsheets from taking a text for a formula.
-fn csv_cell(text: &str) -> String {
+pub fn csv_cell(text: &str) -> String {
     let armed = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if armed { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) {

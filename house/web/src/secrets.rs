@@ -1,29 +1,15 @@
 //! Passwords (argon2id, RFC 9106) and one-time codes (TOTP, RFC 6238).
 
+use std::sync::{Mutex, PoisonError};
+
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use totp_rs::{Builder, Secret, Totp};
 
 const PASSWORD_CHARS_MIN: usize = 12;
 const PASSWORD_BYTES_MAX: usize = 1_024;
-
-/// Passwords that appear in every list of leaked ones and are long enough to pass the length rule.
-const LEAKED: [&str; 12] = [
-    "password1234",
-    "123456789012",
-    "1234567890123",
-    "qwertyuiop12",
-    "administrator",
-    "passwordpassword",
-    "iloveyou1234",
-    "letmein12345",
-    "welcome12345",
-    "qwerty123456",
-    "abcdefghijkl",
-    "adminadmin12",
-];
 
 /// Why a new password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +23,13 @@ pub enum Weak {
 /// Holds a new password against the rules.
 pub fn judge_password(password: &str, login: &str) -> Result<(), Weak> {
     let folded = password.to_lowercase();
-    let first = password.chars().next();
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Weak::Long);
     }
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(Weak::Short);
     }
-    if LEAKED.contains(&folded.as_str()) || password.chars().all(|c| Some(c) == first) {
+    if crate::words::is_common(password) {
         return Err(Weak::Leaked);
     }
     if !login.is_empty() && folded.contains(&login.to_lowercase()) {
@@ -53,9 +38,52 @@ pub fn judge_password(password: &str, login: &str) -> Result<(), Weak> {
     Ok(())
 }
 
+/// Work memory of past hashes. Each hash needs 19 MiB; left to the allocator, every thread that ever
+/// computed one would keep as much.
+static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+const SPARE_MAX: usize = 2;
+const SALT_BYTES: usize = 16;
+
+fn argon2_into(argon2: &Argon2, password: &str, salt: &[u8], out: &mut [u8]) -> Option<()> {
+    let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut memory = spare().pop().unwrap_or_default();
+    memory.resize(argon2.params().block_count(), Block::default());
+    let done =
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut memory[..]);
+    let mut spare = spare();
+    if spare.len() < SPARE_MAX {
+        spare.push(memory);
+    }
+    done.ok()
+}
+
 /// Hashes a password; takes tens of milliseconds on purpose, so call it off the async threads.
 pub fn hash_password(password: &str) -> Option<String> {
-    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+    let (mut salt, mut out) = ([0u8; SALT_BYTES], [0u8; Params::DEFAULT_OUTPUT_LEN]);
+    getrandom::fill(&mut salt).ok()?;
+    let argon2 = Argon2::default();
+    argon2_into(&argon2, password, &salt, &mut out)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params()).ok()?,
+        salt: Some(Salt::new(&salt).ok()?),
+        hash: Some(Output::new(&out).ok()?),
+    };
+    Some(hash.to_string())
+}
+
+fn fits(password: &str, hash: &str) -> Option<bool> {
+    let hash = PasswordHash::new(hash).ok()?;
+    let algorithm: Algorithm = hash.algorithm.as_str().parse().ok()?;
+    let version = Version::try_from(hash.version?).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+    let (salt, expected) = (hash.salt?, hash.hash?);
+    let mut out = [0u8; Output::MAX_LENGTH];
+    let out = out.get_mut(..expected.len())?;
+    argon2_into(&argon2, password, &salt, out)?;
+    // `Output` compares in constant time.
+    Some(Output::new(out).ok()? == expected)
 }
 
 /// Whether the password fits the hash. With no hash it does the same work and says no, so that time
@@ -68,8 +96,17 @@ pub fn verify_password(password: &str, hash: Option<&str>) -> bool {
         let _ = hash_password(password);
         return false;
     };
-    PasswordHash::new(hash)
-        .is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok())
+    fits(password, hash).unwrap_or(false)
+}
+
+/// So many random bytes as words of four base32 letters, for people to read and type.
+pub fn random_words<const N: usize>() -> Option<String> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).ok()?;
+    let letters = Secret::from(bytes.to_vec()).to_base32();
+    let letters: Vec<char> = letters.chars().filter(|c| *c != '=').collect();
+    let words: Vec<String> = letters.chunks(4).map(|word| word.iter().collect()).collect();
+    Some(words.join("-"))
 }
 
 /// A new TOTP secret in base32.
@@ -116,12 +153,34 @@ mod tests {
     }
 
     #[test]
+    fn random_words_hold_every_bit_and_differ() {
+        let code = random_words::<10>().expect("random");
+        assert_eq!((code.len(), code.matches('-').count()), (19, 3));
+        assert_ne!(Some(code), random_words::<10>());
+        assert_eq!(random_words::<15>().map(|w| w.len()), Some(29));
+    }
+
+    #[test]
     fn a_hash_fits_its_own_password_only() {
         let hash = hash_password("plum blossoms in march").expect("hash");
         assert!(hash.starts_with("$argon2id$"));
         assert!(verify_password("plum blossoms in march", Some(&hash)));
         assert!(!verify_password("plum blossoms in april", Some(&hash)));
         assert!(!verify_password("plum blossoms in march", None));
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_library_whatever_the_memory_held_before() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let theirs = Argon2::default().hash_password(b"plum blossoms in march").expect("hash");
+        for _ in 0..2 {
+            let ours = hash_password("plum blossoms in march").expect("hash");
+            let ours = PasswordHash::new(&ours).expect("hash");
+            let argon2 = Argon2::default();
+            assert!(argon2.verify_password(b"plum blossoms in march", &ours).is_ok());
+            assert!(verify_password("plum blossoms in march", Some(&theirs.to_string())));
+        }
+        assert!(!verify_password("plum blossoms in march", Some("!")));
     }
 
     #[test]

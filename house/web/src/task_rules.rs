@@ -45,6 +45,16 @@ pub fn due_at(attributes: &Map<String, Json>) -> Option<Timestamp> {
     due(attributes).ok()?.micros().ok().map(Timestamp)
 }
 
+/// Writes the organisation's time zone into a task that names none, so that its due moment does not
+/// depend on where it is computed.
+pub fn in_zone(attributes: &mut Map<String, Json>, zone: &TimeZone) {
+    if text(attributes, "zone").is_empty()
+        && let Some(name) = zone.iana_name()
+    {
+        attributes.insert("zone".into(), Json::from(name));
+    }
+}
+
 /// What a day off does to the due date.
 pub fn business_day(attributes: &Map<String, Json>) -> BusinessDay {
     match text(attributes, "business_day") {

@@ -2,9 +2,10 @@
 
 use model::{Choice, Field, FieldType, KindSpec, Table, Text, t};
 
-use super::fields::{choice, date, flag, list, long, number, text};
+use super::fields::{choice, count, date, flag, list, long, number, text};
 
 pub(crate) const OTHERS: &[KindSpec] = &[
+    crate::welcome::ORGANISATION,
     KindSpec {
         id: "person",
         table: Table::Party,
@@ -89,6 +90,35 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         t("目標レベル", "Target level"),
         t("管理策の目標レベルの決定です。", "Sets the target level of a control."),
     ),
+    KindSpec {
+        id: "shred",
+        table: Table::Decision,
+        title: t("消去の決定", "Shredding"),
+        help: t(
+            "記録の付属データと、台帳の個人情報の項目を消去する決定。取り消せない。",
+            "Has payloads of records and personal fields of rows shredded. It cannot be undone.",
+        ),
+        fields: &[
+            list("records", t("記録の識別子", "Ids of records")),
+            list("rows", t("台帳の行（表/識別子）", "Rows (table/id)")),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "fork",
+        table: Table::Decision,
+        title: t("証跡の分岐の決定", "Fork of the ledger"),
+        help: t(
+            "古いバックアップから復元した後、公開済みの証跡の末尾を放棄する決定。",
+            "Gives up the published end of the ledger after an old backup was restored.",
+        ),
+        fields: &[count(
+            "published_size",
+            t("放棄するチェックポイントの葉の数", "Leaves of the checkpoint given up"),
+        )
+        .required()],
+        version: 1,
+    },
     norm(
         "annex_a",
         t("附属書Aの管理策", "Annex A control"),

@@ -3,7 +3,7 @@
 use model::{Field, FieldType, RecordSpec, t};
 
 use super::fields::{
-    LEVEL, choice, control, count, date, flag, hash, long, number, permille, scope, text,
+    LEVEL, choice, control, count, date, flag, hash, list, number, permille, scope, text,
 };
 
 pub(crate) const RECORDS: &[RecordSpec] = &[
@@ -12,7 +12,6 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         title: t("申告", "Attestation"),
         fields: &[
             text("criterion", t("基準", "Criterion")).required(),
-            long("statement", t("要旨（個人名は書かない）", "Gist, naming nobody")),
             date("held_on", t("実施日", "Held on")).required(),
         ],
     },
@@ -52,6 +51,50 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                 t("残留リスクに有効な署名がないもの", "Residual risk not signed, or expired"),
             )
             .required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.shredded",
+        title: t("消去", "Shredding"),
+        fields: &[
+            list("records", t("記録", "Records")),
+            list("rows", t("台帳の行", "Rows")),
+            text("decision", t("決定", "Decision")).required(),
+            text("cohort", t("期限の区分", "Expiry cohort")),
+            count("epoch", t("破棄した鍵の世代", "Epoch of the destroyed key")),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.ledger_forked",
+        title: t("証跡の分岐", "Fork of the ledger"),
+        fields: &[
+            text("decision", t("決定", "Decision")).required(),
+            count("published_size", t("公開済みの葉の数", "Published leaves")).required(),
+            hash("published_root", t("公開済みのルート", "Published root")).required(),
+            count("size", t("残った葉の数", "Leaves left")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.account_changed",
+        title: t("アカウントの変更", "Account changed"),
+        fields: &[
+            ACCOUNT_ID,
+            text("change", t("変更", "Change")).required(),
+            text("role", t("役割", "Role")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.signed_in",
+        title: t("サインイン", "Sign-in"),
+        fields: &[ACCOUNT_ID, text("method", t("方法", "Method")).required()],
+    },
+    RecordSpec {
+        ty: "isms.sign_in_refused",
+        title: t("サインインの拒否", "Refused sign-ins"),
+        fields: &[
+            ACCOUNT_ID,
+            count("count", t("件数", "Count")).required(),
+            count("throttled", t("うち待機による拒否", "Of which made to wait")).required(),
         ],
     },
     RecordSpec {
@@ -303,3 +346,6 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
 ];
+
+/// Accounts are named by id only; `unknown` stands for names that no account has.
+const ACCOUNT_ID: Field = text("account_id", t("アカウントID", "Account id")).required();

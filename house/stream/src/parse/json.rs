@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Draft, severity_of_syslog};
+use super::{CLASS_AUTHENTICATION, Draft, severity_of_syslog};
 use crate::decode::decode;
 
 /// Reads one JSON object; `false` if it is none.
@@ -15,6 +15,10 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
         journal(draft, &object);
     } else {
         plain(draft, &object);
+        // OCSF says its class itself.
+        if object.get("class_uid").and_then(Value::as_u64) == Some(CLASS_AUTHENTICATION.into()) {
+            draft.class = CLASS_AUTHENTICATION;
+        }
     }
     for (name, value) in &object {
         draft.set(name, if journal_entry { journal_text(value) } else { text_of(value) });

@@ -238,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn an_ocsf_authentication_event_keeps_its_class() {
+        let e = read_line(
+            r#"{"time":"2026-01-01T00:00:00Z","app":"ume","message":"signed in","class_uid":3002,"outcome":"success"}"#,
+            Format::Json,
+        );
+        assert_eq!((e.class, e.app.as_str()), (CLASS_AUTHENTICATION, "ume"));
+        assert_eq!(e.fields["outcome"], "success");
+        let e = read_line(r#"{"message":"x","class_uid":"3002 or so"}"#, Format::Json);
+        assert_eq!(e.class, CLASS_BASE);
+    }
+
+    #[test]
     fn cp932_keeps_its_bytes() {
         let raw = b"<13>Jan  1 00:00:00 h app: \x93\xfa\x96\x7b\x8c\xea".to_vec();
         let e = read_line(raw.clone(), Format::Syslog);

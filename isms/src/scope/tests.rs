@@ -7,7 +7,7 @@ use super::*;
 const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
 
 fn id(n: u8) -> Id {
-    Id::from_parts(NOW, &[n, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    Id::from_parts(NOW, &[0, n, 0, 0, 0, 0, 0, 0, 0, 0])
 }
 
 fn row(table: Table, n: u8, kind: &str, name: &str, attributes: Json) -> Row {
@@ -40,6 +40,12 @@ fn statement(selector: Json) -> Row {
     asset(1, "scope_statement", "全社", selector)
 }
 
+fn judged(assets: &[Row], parties: &[Row], links: &[Row], decisions: &[Row]) -> Scope {
+    let own = <[Row]>::to_vec;
+    let (assets, parties, links) = (own(assets), own(parties), own(links));
+    Scope::new(&Register { assets, parties, links, decisions: own(decisions) }, NOW)
+}
+
 /// The hosts among the assets that are in scope.
 fn inside(scope: &Scope, assets: &[Row]) -> Vec<String> {
     let hosts = assets.iter().filter(|a| a.kind == "host" && scope.holds(a.id));
@@ -65,9 +71,9 @@ fn places() -> Vec<Row> {
 fn without_an_approved_statement_everything_active_is_in_scope() {
     let mut assets = hosts();
     assets.push(statement(json!({"statement": "x", "kinds": ["site"]})));
-    let scope = Scope::new(&assets, &[], &places(), &[], NOW);
+    let scope = judged(&assets, &[], &places(), &[]);
     assert_eq!(inside(&scope, &assets), ["tokyo", "osaka", "nowhere"]);
-    assert_eq!(scope.extent(), None);
+    assert_eq!(scope.extent_of(6), None);
 }
 
 #[test]
@@ -76,9 +82,9 @@ fn an_approved_selector_takes_out_what_is_known_to_lie_elsewhere_only() {
     let text = statement(json!({"statement": "x", "sites": ["東京本社"]}));
     let approval = decision(2, "approval", &text);
     assets.push(text);
-    let scope = Scope::new(&assets, &[], &places(), &[approval], NOW);
+    let scope = judged(&assets, &[], &places(), &[approval]);
     assert_eq!(inside(&scope, &assets), ["tokyo", "nowhere"], "through the zone, and the unknown");
-    let extent = scope.extent().unwrap();
+    let extent = scope.extent_of(6).unwrap();
     assert_eq!((extent.inside, extent.outside), (4, 2), "the other site and its host");
 }
 
@@ -95,7 +101,7 @@ fn an_edited_or_expired_or_refused_approval_selects_nothing() {
     for (approval, left) in [(good, 0), (expired, 3), (refused, 3), (edited, 3)] {
         let mut assets = hosts();
         assets.push(text.clone());
-        let scope = Scope::new(&assets, &[], &[], &[approval], NOW);
+        let scope = judged(&assets, &[], &[], &[approval]);
         assert_eq!(inside(&scope, &assets).len(), left);
     }
 }
@@ -115,7 +121,7 @@ fn departments_come_from_the_asset_its_owner_and_its_team() {
     let text = statement(json!({"statement": "x", "departments": ["営業部"]}));
     let approval = decision(2, "approval", &text);
     let assets = [own, person, team, other, text];
-    let scope = Scope::new(&assets, &parties, &[link(30, "owns", 41, 22)], &[approval], NOW);
+    let scope = judged(&assets, &parties, &[link(30, "owns", 41, 22)], &[approval]);
     assert_eq!(inside(&scope, &assets), ["own", "person", "team"]);
 }
 
@@ -123,10 +129,10 @@ fn departments_come_from_the_asset_its_owner_and_its_team() {
 fn an_exclusion_takes_one_asset_out_until_its_date() {
     let assets = hosts();
     let mut exclusion = decision(2, "exclusion", &assets[4]);
-    let scope = Scope::new(&assets, &[], &[], &[exclusion.clone()], NOW);
+    let scope = judged(&assets, &[], &[], &[exclusion.clone()]);
     assert_eq!(inside(&scope, &assets), ["tokyo", "nowhere"]);
     exclusion.ends_at = None;
-    let scope = Scope::new(&assets, &[], &[], &[exclusion], NOW);
+    let scope = judged(&assets, &[], &[], &[exclusion]);
     assert_eq!(inside(&scope, &assets).len(), 3, "an exclusion without a date holds nothing");
 }
 
@@ -138,7 +144,7 @@ fn a_loop_of_places_ends() {
     let links = [link(30, "located_in", 20, 11), link(31, "located_in", 11, 20)];
     let mut all = assets.clone();
     all.push(text);
-    let scope = Scope::new(&all, &[], &links, &[approval], NOW);
+    let scope = judged(&all, &[], &links, &[approval]);
     assert!(!scope.holds(id(20)), "the zone's site is another");
 }
 
@@ -163,7 +169,7 @@ proptest! {
             let text = statement(json!({"statement": "x", "kinds": kinds}));
             let approval = decision(2, "approval", &text);
             assets.push(text);
-            let scope = Scope::new(assets, &[], &[], &[approval], NOW);
+            let scope = judged(assets, &[], &[], &[approval]);
             assets.pop();
             assets.iter().map(|a| a.id).filter(|id| scope.holds(*id)).collect()
         };

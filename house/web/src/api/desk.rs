@@ -1,0 +1,383 @@
+//! The rows of ten tables as the API and the command line see them: one set of functions below
+//! both, so that a rule holds whichever way a change comes.
+
+use model::{Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
+use serde_json::{Map, Value as Json, json};
+use store::{Filter, Once, Row, Store, StoreError, Write};
+
+use super::{
+    judge,
+    problem::{self, Fault, Problem},
+};
+
+/// Most rows of one page.
+pub const PAGE_ROWS_MAX: usize = 100;
+pub(crate) const PAGE_ROWS: usize = 50;
+/// Kinds of a link between rows; rooms may declare more.
+pub const LINK_KINDS: [&str; 13] = [
+    "depends_on",
+    "stores",
+    "processes",
+    "supplied_by",
+    "located_in",
+    "owns",
+    "treats",
+    "maps_to",
+    "builds_on",
+    "applies_to",
+    "copies",
+    "copied_from",
+    "references",
+];
+
+/// Someone at work on the store.
+pub struct Desk<'a> {
+    pub store: &'a Store,
+    pub specs: Vec<&'static RoomSpec>,
+    pub lang: Lang,
+    /// As history and records name it.
+    pub actor: String,
+    /// The way the change came.
+    pub request: String,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub after: Option<String>,
+    pub limit: Option<usize>,
+    pub kind: Option<String>,
+    pub q: Option<String>,
+    pub subject: Option<Id>,
+    pub status: Option<String>,
+    pub as_of: Option<Timestamp>,
+}
+
+/// What a creation came to.
+pub struct Made {
+    pub json: Json,
+    pub id: Id,
+    pub version: i64,
+    /// The same request had been done before; nothing was made now.
+    pub repeated: bool,
+}
+
+impl<'a> Desk<'a> {
+    /// The declaration of a kind.
+    pub fn kind(&self, table: Table, id: &str) -> Option<&'static KindSpec> {
+        let kinds = self.specs.iter().flat_map(|room| crate::kinds_of(room));
+        kinds.into_iter().find(|k| k.table == table && k.id == id)
+    }
+
+    pub(crate) fn refuse(
+        &self,
+        kind: &'static problem::Kind,
+        ja: &'static str,
+        en: &'static str,
+    ) -> Problem {
+        Problem::new(self.lang, kind, t(ja, en))
+    }
+
+    pub(crate) fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, Problem> {
+        result.map_err(|error| Problem::of_store(self.lang, &error))
+    }
+
+    /// A fault of one member or parameter.
+    pub(crate) fn fault(&self, pointer: &str, ja: &str, en: &str) -> Fault {
+        let detail = if self.lang == Lang::Ja { ja } else { en };
+        Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+    }
+
+    pub(crate) fn bad_parameter(&self, name: &str, ja: &str, en: &str) -> Problem {
+        Problem {
+            errors: vec![self.fault(name, ja, en)],
+            ..self.refuse(
+                problem::BAD_REQUEST,
+                "errorsのパラメーターを直してください。",
+                "Correct the parameter that errors names.",
+            )
+        }
+    }
+
+    /// One page of rows: `{"items": […], "next": cursor or null}`.
+    pub async fn list(&self, table: Table, page: &Page) -> Result<Json, Problem> {
+        let limit = page.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX);
+        let after = match page.after.as_deref() {
+            None => None,
+            Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| {
+                let ja = "前のページのnextをそのまま指定してください。";
+                self.bad_parameter("after", ja, "Give the next of the page before as it is.")
+            })?),
+        };
+        let filter = Filter {
+            kind: page.kind.clone(),
+            text: page.q.clone().unwrap_or_default(),
+            subject: page.subject,
+            status: page.status.clone(),
+            after,
+            limit: limit + 1,
+        };
+        let found = match page.as_of {
+            None => self.store.list(table, &filter).await,
+            Some(_) if !filter.text.is_empty() => {
+                let ja = "qは過去の時点（as_of）には使えません。";
+                return Err(self.bad_parameter("q", ja, "Words cannot be searched in the past."));
+            }
+            Some(at) => self.store.list_as_of(table, &filter, at).await,
+        };
+        let mut rows = self.stored(found)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|row| format!("{}{}", row.id, row.name));
+        Ok(json!({"items": rows.iter().map(row_json).collect::<Vec<_>>(), "next": next}))
+    }
+
+    /// A row, now or as it stood.
+    pub async fn row(
+        &self,
+        table: Table,
+        id: &str,
+        as_of: Option<Timestamp>,
+    ) -> Result<Row, Problem> {
+        let found = match (id.parse::<Id>().ok(), as_of) {
+            (None, _) => None,
+            (Some(id), None) => self.stored(self.store.row(table, id).await)?,
+            (Some(id), Some(at)) => self.stored(self.store.row_as_of(table, id, at).await)?,
+        };
+        found.filter(|row| !row.deleted).ok_or_else(|| {
+            self.refuse(
+                problem::NOT_FOUND,
+                "この番号のデータはありません。削除された場合、履歴は残っています。",
+                "There is no row with this id. If it was deleted, its history is still there.",
+            )
+        })
+    }
+
+    /// Every version of a row, newest first.
+    pub async fn history(&self, table: Table, id: &str) -> Result<Json, Problem> {
+        let versions = match id.parse::<Id>() {
+            Ok(id) => self.stored(self.store.history(table, id).await)?,
+            Err(_) => Vec::new(),
+        };
+        if versions.is_empty() {
+            return Err(self.refuse(
+                problem::NOT_FOUND,
+                "この番号のデータはありません。",
+                "There is no row with this id.",
+            ));
+        }
+        Ok(json!({"items": versions.iter().map(row_json).collect::<Vec<_>>()}))
+    }
+
+    /// Makes a row.
+    pub async fn create(
+        &self,
+        table: Table,
+        body: &Map<String, Json>,
+        once: Option<Once>,
+    ) -> Result<Made, Problem> {
+        if let Some(made) = self.repeated(once.as_ref()).await? {
+            return Ok(made);
+        }
+        let mut row = Row::new(table, self.stored(self.store.new_id())?, "", "");
+        row.status = judge::first_status(table).to_owned();
+        let reason = judge::read(self, body, &mut row).await?;
+        if table == Table::Task && row.ends_at.is_none() {
+            row.ends_at = crate::task_rules::due_at(&row.attributes);
+        }
+        let mut write = self.write(&reason).await?;
+        let row = self.stored(write.put(row).await)?;
+        if let Some(once) = &once
+            && !self.stored(write.note_once(once, table, row.id).await)?
+        {
+            drop(write);
+            return self.repeated(Some(once)).await?.ok_or_else(|| self.in_progress());
+        }
+        self.stored(write.commit().await)?;
+        Ok(Made { json: row_json(&row), id: row.id, version: row.version, repeated: false })
+    }
+
+    pub(crate) fn in_progress(&self) -> Problem {
+        self.refuse(
+            problem::CONFLICT,
+            "同じIdempotency-Keyの要求を処理しています。少し待ってください。",
+            "A request with this Idempotency-Key is under way. Wait a moment.",
+        )
+    }
+
+    /// What an earlier request with the same key made; another request under that key is refused.
+    pub(crate) async fn repeated(&self, once: Option<&Once>) -> Result<Option<Made>, Problem> {
+        let Some(once) = once else { return Ok(None) };
+        let done = self.stored(self.store.done_once(&once.key_hash).await)?;
+        let Some((request_hash, table, id)) = done else { return Ok(None) };
+        if request_hash != once.request_hash {
+            return Err(self.refuse(
+                problem::INVALID,
+                "このIdempotency-Keyは別の要求に使われました。新しいキーを使ってください。",
+                "This Idempotency-Key was used for another request. Use a new key.",
+            ));
+        }
+        let json = if table == Table::Record {
+            self.stored(self.store.record(id).await)?.map(|r| super::records::record_json(&r))
+        } else {
+            let versions = self.stored(self.store.history(table, id).await)?;
+            versions.last().map(row_json)
+        };
+        Ok(json.map(|json| Made { json, id, version: 1, repeated: true }))
+    }
+
+    /// Changes a row by merge patch (RFC 7396); `saw` is the version the caller read.
+    pub async fn change(
+        &self,
+        table: Table,
+        id: &str,
+        saw: i64,
+        body: &Map<String, Json>,
+    ) -> Result<Row, Problem> {
+        let mut row = self.row(table, id, None).await?;
+        self.not_signed(&row)?;
+        self.same_version(&row, saw)?;
+        let was_due = row.attributes.get("due").cloned();
+        let reason = judge::read(self, body, &mut row).await?;
+        let due_moved = row.attributes.get("due") != was_due.as_ref();
+        if table == Table::Task && due_moved && !body.contains_key("ends_at") {
+            row.ends_at = crate::task_rules::due_at(&row.attributes);
+        }
+        let mut write = self.write(&reason).await?;
+        let row = self.stored(write.put(row).await)?;
+        self.stored(write.commit().await)?;
+        Ok(row)
+    }
+
+    /// Marks a row deleted; its history stays.
+    pub async fn delete(&self, table: Table, id: &str, saw: i64) -> Result<(), Problem> {
+        let row = self.row(table, id, None).await?;
+        self.not_signed(&row)?;
+        self.same_version(&row, saw)?;
+        let mut write = self.write("").await?;
+        self.stored(write.delete(row).await)?;
+        self.stored(write.commit().await)
+    }
+
+    /// Takes a table of rows (CSV or xlsx) of one kind, all or nothing.
+    pub async fn import(
+        &self,
+        table: Table,
+        kind: &str,
+        file: Vec<u8>,
+        check_only: bool,
+    ) -> Result<Json, Problem> {
+        let kind = self.kind(table, kind).ok_or_else(|| {
+            let ja = "この台帳にない種類です。";
+            self.bad_parameter("kind", ja, "This register has no such kind.")
+        })?;
+        if table == Table::Decision {
+            return Err(self.refuse(
+                problem::INVALID,
+                "決定は取り込めません。署名が必要なため、画面で決定してください。",
+                "Decisions cannot be imported: they need a signature, given on the pages.",
+            ));
+        }
+        let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
+        let sheet = match read {
+            Ok(Ok(sheet)) => sheet,
+            Ok(Err(error)) => {
+                return Err(Problem::saying(self.lang, problem::INVALID, error.to_string()));
+            }
+            Err(error) => return Err(Problem::broken(self.lang, &error)),
+        };
+        let planned = crate::import::plan(self.store, kind, table, &sheet, self.lang).await;
+        let (outcome, mut rows) = self.stored(planned)?;
+        if !outcome.problems.is_empty() {
+            let fault = |p: crate::import::Problem| Fault { pointer: p.cell, detail: p.what };
+            let faults = outcome.problems.into_iter().take(200).map(fault).collect();
+            return Err(Problem::invalid(self.lang, faults));
+        }
+        if !check_only {
+            let mut write = self.write("import").await?;
+            for row in rows.drain(..) {
+                self.stored(write.put(row).await)?;
+            }
+            self.stored(write.commit().await)?;
+        }
+        Ok(json!({
+            "added": outcome.added,
+            "changed": outcome.changed,
+            "same": outcome.same,
+            "ignored": outcome.ignored,
+            "saved": !check_only,
+        }))
+    }
+
+    pub(crate) async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {
+        self.stored(self.store.write(&self.actor, reason, &self.request).await)
+    }
+
+    /// A signature binds what was signed: neither side of it is changed behind it.
+    fn not_signed(&self, row: &Row) -> Result<(), Problem> {
+        let signed = matches!(row.status.as_str(), "approved" | "rejected");
+        if row.table != Table::Decision || !signed {
+            return Ok(());
+        }
+        Err(self.refuse(
+            problem::CONFLICT,
+            "署名済みの決定は変更も削除もできません。新しい決定をしてください。",
+            "A signed decision is neither changed nor deleted. Make a new one.",
+        ))
+    }
+
+    fn same_version(&self, row: &Row, saw: i64) -> Result<(), Problem> {
+        if row.version == saw {
+            return Ok(());
+        }
+        let (table, id, current) = (row.table.name(), row.id, row.version);
+        Err(Problem::of_store(self.lang, &StoreError::Conflict { table, id, saw, current }))
+    }
+
+    /// Whether any row or record has this id.
+    pub(crate) async fn exists(&self, id: Id) -> Result<bool, Problem> {
+        for table in Table::ALL.into_iter().filter(|t| *t != Table::Record) {
+            if self.stored(self.store.row(table, id).await)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(self.stored(self.store.record(id).await)?.is_some())
+    }
+}
+
+/// Id and name of the last row shown.
+fn read_cursor(cursor: &str) -> Option<(String, Id)> {
+    let (id, name) = (cursor.get(..36)?, cursor.get(36..)?);
+    if name.contains('\0') {
+        return None;
+    }
+    Some((name.to_owned(), id.parse().ok()?))
+}
+
+/// A row with times as RFC 3339.
+pub fn row_json(row: &Row) -> Json {
+    let mut json = row.to_json();
+    let time = |at: Option<Timestamp>| at.map_or(Json::Null, |at| at.rfc3339().into());
+    json["starts_at"] = time(row.starts_at);
+    json["ends_at"] = time(row.ends_at);
+    json["created_at"] = time(Some(row.created_at));
+    json["updated_at"] = time(Some(row.updated_at));
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_a_foreign_one_refused() {
+        let id = Id::nil();
+        assert_eq!(read_cursor(&format!("{id}梅")), Some(("梅".to_owned(), id)));
+        assert_eq!(read_cursor(&id.to_string()), Some((String::new(), id)));
+        for bad in ["", "x", "梅梅梅梅梅梅梅梅梅梅梅梅梅", &format!("{id}\0"), &"0".repeat(36)]
+        {
+            let read = read_cursor(bad);
+            assert_eq!(read, None, "{bad:?}");
+        }
+    }
+}

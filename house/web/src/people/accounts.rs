@@ -1,0 +1,210 @@
+//! The accounts pages: who may sign in, in which role.
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect},
+};
+use model::{Id, t};
+use serde::Deserialize;
+use store::{Account, AccountChange, LiveSession};
+
+use super::{
+    actor, recently,
+    rules::{self, Act},
+};
+use crate::{
+    House, Shared,
+    access::{Action, ROLES},
+    auth::new_account_error,
+    frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Route},
+    secrets,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    let administer = Access::Action(Action::Administer);
+    let change_text = t("アカウントの変更", "Change an account");
+    vec![
+        Route::get("/people", administer, t("アカウントの一覧", "Accounts"), list),
+        Route::post("/people", administer, t("アカウントの追加", "Add an account"), add),
+        Route::get("/people/{id}", administer, t("アカウント", "An account"), person),
+        Route::post("/people/{id}/change", administer, change_text, change),
+    ]
+}
+
+impl Cx {
+    /// How a role reads.
+    pub fn role<'a>(&self, role: &'a str) -> &'a str {
+        match role {
+            "officer" => self.t("ISMS担当者", "ISMS officer"),
+            "administrator" => self.t("管理者", "administrator"),
+            "risk_owner" => self.t("リスク所有者", "risk owner"),
+            "executive" => self.t("経営層", "executive"),
+            "department" => self.t("部門担当者", "department"),
+            "employee" => self.t("従業員", "employee"),
+            "auditor" => self.t("監査員", "auditor"),
+            other => other,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct ListPage<'a> {
+    cx: &'a Cx,
+    accounts: Vec<Account>,
+    roles: Vec<&'static str>,
+    login: &'a str,
+    error: &'a str,
+}
+
+async fn list(State(house): State<Shared>, user: User) -> Answer {
+    user.may(Action::Administer)?;
+    show_list(&house, &user, "", "").await
+}
+
+async fn show_list(house: &House, user: &User, login: &str, error: &str) -> Answer {
+    let mine = &user.session.account.role;
+    let may = |role: &&str| rules::judge(mine, false, "", Act::Add(role)).is_ok();
+    let accounts = house.store.accounts().await?;
+    let roles = ROLES.into_iter().filter(may).collect();
+    let body = ListPage { cx: &user.cx, accounts, roles, login, error };
+    page(&user.cx, user.cx.t("アカウント", "Accounts"), &body)
+}
+
+#[derive(Template)]
+#[template(path = "secret.html")]
+struct SecretPage<'a> {
+    cx: &'a Cx,
+    login: &'a str,
+    password: &'a str,
+    back: &'a str,
+}
+
+#[derive(Deserialize)]
+struct AddForm {
+    csrf: String,
+    login: String,
+    role: String,
+}
+
+async fn add(State(house): State<Shared>, user: User, Form(form): Form<AddForm>) -> Answer {
+    user.form(&form.csrf, Action::Administer)?;
+    recently(&user, "/people")?;
+    let cx = &user.cx;
+    rules::judge(&user.session.account.role, false, "", Act::Add(&form.role))
+        .map_err(|no| Refusal::Bad(cx.pick(&no.text()).to_owned()))?;
+    let login = form.login.trim();
+    let password = new_password()?;
+    let mut error = new_account_error(cx, login, &password, None);
+    if error.is_none() && house.store.account(login).await?.is_some() {
+        error = Some(cx.t("この名前は使われています。", "This name is taken.").to_owned());
+    }
+    if let Some(error) = error {
+        return show_list(&house, &user, login, &error).await;
+    }
+    let hash = house.people.hash(password.clone()).await?;
+    let id = house.store.create_account(&actor(&user), login, &form.role, &hash, true).await?;
+    house.wake();
+    show_secret(cx, login, &password, &format!("/people/{id}"))
+}
+
+fn new_password() -> Result<String, Refusal> {
+    secrets::random_words::<15>().ok_or_else(|| Refusal::Bad("random".to_owned()))
+}
+
+fn show_secret(cx: &Cx, login: &str, password: &str, back: &str) -> Answer {
+    let body = SecretPage { cx, login, password, back };
+    page(cx, cx.t("仮のパスワード", "First password"), &body)
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct PersonPage<'a> {
+    cx: &'a Cx,
+    account: &'a Account,
+    sessions: Vec<LiveSession>,
+    passkeys: usize,
+    codes: i64,
+    own: bool,
+    may: bool,
+    roles: Vec<&'static str>,
+}
+
+async fn find(house: &House, id: &str) -> Result<Account, Refusal> {
+    let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
+    house.store.account_by_id(id).await?.ok_or(Refusal::NotFound)
+}
+
+async fn person(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {
+    user.may(Action::Administer)?;
+    let account = find(&house, &id).await?;
+    let mine = &user.session.account;
+    let own = mine.id == account.id;
+    let allowed = |act| rules::judge(&mine.role, own, &account.role, act).is_ok();
+    let body = PersonPage {
+        cx: &user.cx,
+        sessions: house.store.sessions_of(account.id).await?,
+        passkeys: house.store.passkeys(account.id).await?.len(),
+        codes: house.store.recovery_codes_left(account.id).await?,
+        own,
+        may: allowed(Act::EndSessions),
+        roles: ROLES.into_iter().filter(|role| allowed(Act::Role(role))).collect(),
+        account: &account,
+    };
+    page(&user.cx, &account.login, &body)
+}
+
+#[derive(Deserialize)]
+struct ChangeForm {
+    csrf: String,
+    change: String,
+    #[serde(default)]
+    role: String,
+}
+
+async fn change(
+    State(house): State<Shared>,
+    user: User,
+    Path(id): Path<String>,
+    Form(form): Form<ChangeForm>,
+) -> Answer {
+    user.form(&form.csrf, Action::Administer)?;
+    let account = find(&house, &id).await?;
+    let back = format!("/people/{}", account.id);
+    let act = match form.change.as_str() {
+        "role" => Act::Role(&form.role),
+        "disable" => Act::Disable,
+        "enable" => Act::Enable,
+        "reset-password" => Act::ResetPassword,
+        "reset-factor" => Act::ResetFactor,
+        "end-sessions" => Act::EndSessions,
+        _ => return Err(Refusal::NotFound),
+    };
+    let own = user.session.account.id == account.id;
+    rules::judge(&user.session.account.role, own, &account.role, act)
+        .map_err(|no| Refusal::Bad(user.cx.pick(&no.text()).to_owned()))?;
+    recently(&user, &back)?;
+    let password = if act == Act::ResetPassword { new_password()? } else { String::new() };
+    let hash = match act {
+        Act::ResetPassword => house.people.hash(password.clone()).await?,
+        _ => String::new(),
+    };
+    let change = match act {
+        Act::Role(role) | Act::Add(role) => AccountChange::Role(role),
+        Act::Disable => AccountChange::Disable,
+        Act::Enable => AccountChange::Enable,
+        Act::ResetPassword => AccountChange::Password { hash: &hash, must_change: true },
+        Act::ResetFactor => AccountChange::ResetFactor,
+        Act::EndSessions => AccountChange::EndSessions,
+    };
+    house.store.change_account(&actor(&user), &account, change).await?;
+    house.wake();
+    tracing::info!(account = %account.id, change = change.name(), "account changed");
+    if act == Act::ResetPassword {
+        return show_secret(&user.cx, &account.login, &password, &back);
+    }
+    Ok(Redirect::to(&back).into_response())
+}

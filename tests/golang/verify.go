@@ -1,0 +1,176 @@
+// Reads a ledger of Ume with Go's own transparency log code, which shares nothing with ours:
+// checkpoint and key with sumdb/note; tiles, inclusion and consistency with sumdb/tlog.
+//
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]...
+//
+// Needs Debian's golang-go and golang-golang-x-mod-dev. Exit 0 only if everything verifies.
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+func fail(format string, args ...interface{}) {
+	fmt.Fprintf(os.Stderr, "verify.go: "+format+"\n", args...)
+	os.Exit(1)
+}
+
+func read(path string) []byte {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		fail("%v", err)
+	}
+	return data
+}
+
+// checkpoint opens a signed checkpoint: origin, size, root.
+func checkpoint(data []byte, verifier note.Verifier) tlog.Tree {
+	opened, err := note.Open(data, note.VerifierList(verifier))
+	if err != nil {
+		fail("checkpoint: %v", err)
+	}
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) < 4 || lines[0] != verifier.Name() {
+		fail("checkpoint: wrong origin or form: %q", opened.Text)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		fail("checkpoint: %v", err)
+	}
+	root, err := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || len(root) != tlog.HashSize {
+		fail("checkpoint: root %q", lines[2])
+	}
+	tree := tlog.Tree{N: size}
+	copy(tree.Hash[:], root)
+	return tree
+}
+
+// ledger reads tiles; Go names them with their height, c2sp.org/tlog-tiles does not.
+type ledger struct{ folder string }
+
+func (l ledger) Height() int { return 8 }
+
+func (l ledger) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func (l ledger) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	var out [][]byte
+	for _, tile := range tiles {
+		path := strings.Replace(tile.Path(), "tile/8/", "tile/", 1)
+		data, err := os.ReadFile(filepath.Join(l.folder, path))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, data)
+	}
+	return out, nil
+}
+
+// bundle reads the entries beside a lowest tile.
+func (l ledger) bundle(tile tlog.Tile) [][]byte {
+	path := strings.Replace(tile.Path(), "tile/8/0/", "tile/entries/", 1)
+	data := read(filepath.Join(l.folder, path))
+	var entries [][]byte
+	for len(data) > 0 {
+		if len(data) < 2 {
+			fail("%s: cut off", path)
+		}
+		length := int(binary.BigEndian.Uint16(data))
+		if len(data) < 2+length {
+			fail("%s: cut off", path)
+		}
+		entries = append(entries, data[2:2+length])
+		data = data[2+length:]
+	}
+	if len(entries) != tile.W {
+		fail("%s: %d entries, not %d", path, len(entries), tile.W)
+	}
+	return entries
+}
+
+// proof checks a c2sp.org/tlog-proof file against its entry.
+func proof(path, entry string, verifier note.Verifier) {
+	head, signed, found := bytes.Cut(read(path), []byte("\n\n"))
+	lines := strings.Split(string(head), "\n")
+	if !found || len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		fail("%s: not a tlog-proof", path)
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
+	if err != nil {
+		fail("%s: %v", path, err)
+	}
+	var hashes tlog.RecordProof
+	for _, line := range lines[2:] {
+		raw, err := base64.StdEncoding.DecodeString(line)
+		if err != nil || len(raw) != tlog.HashSize {
+			fail("%s: hash %q", path, line)
+		}
+		var hash tlog.Hash
+		copy(hash[:], raw)
+		hashes = append(hashes, hash)
+	}
+	tree := checkpoint(signed, verifier)
+	if err := tlog.CheckRecord(hashes, tree.N, tree.Hash, index, tlog.RecordHash(read(entry))); err != nil {
+		fail("%s: %v", path, err)
+	}
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fail("usage: verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]...")
+	}
+	log := ledger{os.Args[1]}
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(filepath.Join(log.folder, "vkey")))))
+	if err != nil {
+		fail("vkey: %v", err)
+	}
+	tree := checkpoint(read(filepath.Join(log.folder, "checkpoint")), verifier)
+	// This reader accepts a tile only if it hashes up to the root.
+	hashes := tlog.TileHashReader(tree, log)
+	for index := int64(0); index < tree.N; {
+		width := tree.N - index
+		if width > 256 {
+			width = 256
+		}
+		for _, entry := range log.bundle(tlog.Tile{H: 8, L: 0, N: index / 256, W: int(width)}) {
+			path, err := tlog.ProveRecord(tree.N, index, hashes)
+			if err != nil {
+				fail("leaf %d: %v", index, err)
+			}
+			if err := tlog.CheckRecord(path, tree.N, tree.Hash, index, tlog.RecordHash(entry)); err != nil {
+				fail("leaf %d: %v", index, err)
+			}
+			index++
+		}
+	}
+	older, proofs, args := 0, 0, os.Args[2:]
+	for len(args) > 0 && args[0] != "--" {
+		old := checkpoint(read(args[0]), verifier)
+		path, err := tlog.ProveTree(tree.N, old.N, hashes)
+		if err != nil {
+			fail("%s: %v", args[0], err)
+		}
+		if err := tlog.CheckTree(path, tree.N, tree.Hash, old.N, old.Hash); err != nil {
+			fail("%s: %v", args[0], err)
+		}
+		older, args = older+1, args[1:]
+	}
+	if len(args) > 0 {
+		args = args[1:]
+	}
+	for len(args) >= 2 {
+		proof(args[0], args[1], verifier)
+		proofs, args = proofs+1, args[2:]
+	}
+	fmt.Printf("%d leaves, %d older checkpoints, %d proof files: all verified by Go's tlog and note\n", tree.N, older, proofs)
+}

@@ -1,0 +1,301 @@
+//! Two ways to the registers: the data folder itself, or the API of the server that holds it.
+
+use std::time::Duration;
+
+use model::Table;
+use reqwest::{Client, Method, RequestBuilder, header};
+use serde_json::{Map, Value as Json};
+use store::RecordFilter;
+use web::api::{
+    IMPORT_TYPES, collection,
+    desk::{Desk, PAGE_ROWS_MAX, Page, row_json},
+    problem::Problem,
+};
+
+use crate::{
+    CliError, data,
+    registers::{At, record, time},
+};
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The way taken.
+pub enum Door {
+    Folder(Box<Folder>),
+    Server(Server),
+}
+
+/// The folder, with its lock while something is written.
+pub struct Folder {
+    store: store::Store,
+    _lock: Option<std::fs::File>,
+}
+
+/// A server's API.
+pub struct Server {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+impl Door {
+    /// For looking only: beside a running server too.
+    pub async fn reading(at: At) -> Result<Door, CliError> {
+        if at.server.is_some() {
+            return Server::open(at).map(Door::Server);
+        }
+        let folder = data::folder(at.data.path);
+        let store =
+            store::Store::open_read_only(data::existing(&folder)?, store::system_clock()).await?;
+        Ok(Door::Folder(Box::new(Folder { store, _lock: None })))
+    }
+
+    /// For changing: only one program at a time holds the folder.
+    pub async fn writing(at: At) -> Result<Door, CliError> {
+        if at.server.is_some() {
+            return Server::open(at).map(Door::Server);
+        }
+        let folder = data::folder(at.data.path);
+        let lock = data::lock(data::existing(&folder)?).map_err(|error| match error {
+            CliError::InUse(path) => CliError::Held(path),
+            error => error,
+        })?;
+        let store = store::Store::open(&folder, store::system_clock()).await?;
+        let store = store.with_personal(crate::personal::kinds());
+        Ok(Door::Folder(Box::new(Folder { store, _lock: Some(lock) })))
+    }
+
+    /// Rows, at most `most`, page by page.
+    pub async fn list(&self, table: Table, page: Page, most: usize) -> Result<Vec<Json>, CliError> {
+        let (mut rows, mut after) = (Vec::new(), page.after.clone());
+        while rows.len() < most {
+            let limit = (most - rows.len()).min(PAGE_ROWS_MAX);
+            let page = Page { after, limit: Some(limit), ..page.clone() };
+            let mut answer = match self {
+                Door::Folder(folder) => folder.list(table, &page).await?,
+                Door::Server(server) => server.list(table, &page).await?,
+            };
+            after = answer["next"].as_str().map(str::to_owned);
+            match answer["items"].take() {
+                Json::Array(items) => rows.extend(items),
+                _ => return Err(CliError::Answer("a list without items".to_owned())),
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// One row or record.
+    pub async fn row(&self, table: Table, id: &str, as_of: Option<&str>) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => {
+                let desk = folder.desk();
+                if table == Table::Record {
+                    return Ok(record(&desk.record(id).await?));
+                }
+                Ok(row_json(&desk.row(table, id, as_of.map(time).transpose()?).await?))
+            }
+            Door::Server(server) => {
+                let query = query(&[("as_of", as_of.map(str::to_owned))]);
+                let path = format!("/{}{query}", encoded(id));
+                server.send(server.request(Method::GET, table, &path)).await
+            }
+        }
+    }
+
+    /// Every version.
+    pub async fn history(&self, table: Table, id: &str) -> Result<Vec<Json>, CliError> {
+        let mut answer = match self {
+            Door::Folder(folder) => folder.desk().history(table, id).await?,
+            Door::Server(server) => {
+                let path = format!("/{}/history", encoded(id));
+                server.send(server.request(Method::GET, table, &path)).await?
+            }
+        };
+        match answer["items"].take() {
+            Json::Array(items) => Ok(items),
+            _ => Err(CliError::Answer("a history without items".to_owned())),
+        }
+    }
+
+    /// A new row or record.
+    pub async fn create(&self, table: Table, body: Map<String, Json>) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) if table == Table::Record => {
+                Ok(folder.desk().append(&body, None).await?.json)
+            }
+            Door::Folder(folder) => Ok(folder.desk().create(table, &body, None).await?.json),
+            Door::Server(server) => {
+                server.send(server.request(Method::POST, table, "").json(&body)).await
+            }
+        }
+    }
+
+    /// A change of the version named, else of the newest.
+    pub async fn change(
+        &self,
+        table: Table,
+        id: &str,
+        version: Option<i64>,
+        body: Map<String, Json>,
+    ) -> Result<Json, CliError> {
+        let saw = match version {
+            Some(version) => version,
+            None => self.row(table, id, None).await?["version"].as_i64().unwrap_or(0),
+        };
+        match self {
+            Door::Folder(folder) => {
+                Ok(row_json(&folder.desk().change(table, id, saw, &body).await?))
+            }
+            Door::Server(server) => {
+                let request = server
+                    .request(Method::PATCH, table, &format!("/{}", encoded(id)))
+                    .header(header::IF_MATCH, format!("\"{saw}\""));
+                server.send(request.json(&body)).await
+            }
+        }
+    }
+
+    /// A table of rows.
+    pub async fn import(
+        &self,
+        table: Table,
+        kind: &str,
+        file: Vec<u8>,
+        check: bool,
+    ) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => Ok(folder.desk().import(table, kind, file, check).await?),
+            Door::Server(server) => {
+                let media = IMPORT_TYPES[usize::from(file.starts_with(b"PK\x03\x04"))];
+                let query =
+                    query(&[("kind", Some(kind.to_owned())), ("check", Some(check.to_string()))]);
+                let request = server
+                    .request(Method::POST, table, &format!("/import{query}"))
+                    .header(header::CONTENT_TYPE, media);
+                server.send(request.body(file)).await
+            }
+        }
+    }
+}
+
+impl Folder {
+    fn desk(&self) -> Desk<'_> {
+        Desk {
+            store: &self.store,
+            specs: crate::rooms::ROOMS.iter().copied().chain([&isms::SPEC]).collect(),
+            lang: crate::lang(),
+            actor: format!("os:{}", os_user()),
+            request: "command line".to_owned(),
+        }
+    }
+
+    async fn list(&self, table: Table, page: &Page) -> Result<Json, Problem> {
+        let desk = self.desk();
+        if table != Table::Record {
+            return desk.list(table, page).await;
+        }
+        let filter = RecordFilter {
+            ty: page.kind.clone(),
+            subject: page.subject,
+            as_of: page.as_of,
+            ..RecordFilter::default()
+        };
+        desk.list_records(page.after.as_deref(), page.limit, filter).await
+    }
+}
+
+/// Who runs the command: whoever reads the data folder is known by the operating system only.
+fn os_user() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let (name, _, id) = (parts.next()?, parts.next()?, parts.next()?);
+        (id.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| uid.to_string())
+}
+
+fn encoded(id: &str) -> String {
+    id.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// `?a=b&c=d` of what is there.
+fn query(pairs: &[(&str, Option<String>)]) -> String {
+    let there = pairs.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let parts: Vec<String> = there.map(|(name, v)| format!("{name}={}", encoded(v))).collect();
+    if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+}
+
+impl Server {
+    fn open(at: At) -> Result<Server, CliError> {
+        let (Some(base), Some(path)) = (at.server, at.token_file) else {
+            return Err(CliError::Usage("--server needs --token-file".to_owned()));
+        };
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
+        let token = text.lines().next().unwrap_or("").trim().to_owned();
+        // Installed once for the process; a second time changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| CliError::Server(base.clone(), error))?;
+        Ok(Server { client, base: base.trim_end_matches('/').to_owned(), token })
+    }
+
+    fn request(&self, method: Method, table: Table, path: &str) -> RequestBuilder {
+        let url = format!("{}/api/v1/{}{path}", self.base, collection(table));
+        let lang = crate::lang().tag();
+        self.client
+            .request(method, url)
+            .bearer_auth(&self.token)
+            .header(header::ACCEPT_LANGUAGE, lang)
+    }
+
+    async fn list(&self, table: Table, page: &Page) -> Result<Json, CliError> {
+        let kind = if table == Table::Record { "type" } else { "kind" };
+        let query = query(&[
+            ("after", page.after.clone()),
+            ("limit", page.limit.map(|n| n.to_string())),
+            (kind, page.kind.clone()),
+            ("q", page.q.clone()),
+            ("subject", page.subject.map(|id| id.to_string())),
+            ("status", page.status.clone()),
+            ("as_of", page.as_of.map(model::Timestamp::rfc3339)),
+        ]);
+        self.send(self.request(Method::GET, table, &query)).await
+    }
+
+    /// Sends, and turns a problem document into an error that says the same.
+    async fn send(&self, request: RequestBuilder) -> Result<Json, CliError> {
+        let fail = |error| CliError::Server(self.base.clone(), error);
+        let response = request.send().await.map_err(fail)?;
+        let status = response.status();
+        let text = response.text().await.map_err(fail)?;
+        let json: Json = serde_json::from_str(&text)
+            .map_err(|_| CliError::Answer(format!("{status}, and no JSON")))?;
+        if status.is_success() {
+            return Ok(json);
+        }
+        let text = |value: &Json| value.as_str().unwrap_or("").to_owned();
+        let mut what = format!("{} ({status})", text(&json["title"]));
+        if let Some(detail) = json["detail"].as_str() {
+            what.push_str(&format!(": {detail}"));
+        }
+        for fault in json["errors"].as_array().into_iter().flatten() {
+            let (place, detail) = (text(&fault["pointer"]), text(&fault["detail"]));
+            what.push_str(&format!("\n  {place}: {detail}"));
+        }
+        Err(CliError::Refused(what))
+    }
+}

@@ -1,0 +1,233 @@
+//! `ume merkle`: trees, proofs and notes over plain files, with nothing of Ume's own around them.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use merkle::{
+    Checkpoint, MemTree, SignedNote, Signer, TlogProof, VerifierKey, inclusion_proof, leaf_hash,
+};
+
+use crate::{CliError, MISMATCH, print};
+
+/// Largest file that is read as one entry or as lines.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+#[derive(clap::Subcommand)]
+pub enum MerkleCommand {
+    /// Print size and root of the tree over the entries
+    Root {
+        #[command(flatten)]
+        entries: Entries,
+    },
+    /// Prove that an entry is in the tree; prints a .tlog-proof with a checkpoint signed by the key
+    Prove {
+        #[command(flatten)]
+        entries: Entries,
+        /// Number of the entry, from 0
+        #[arg(long)]
+        index: u64,
+        #[command(flatten)]
+        key: SigningKey,
+    },
+    /// Check a .tlog-proof against the entry and the log's key; exit 1 where it does not hold
+    Check {
+        /// The proof
+        proof: PathBuf,
+        /// File that holds the entry, byte for byte
+        #[arg(long, value_name = "FILE")]
+        entry: PathBuf,
+        /// Verifier key of the log, or a file that holds it
+        #[arg(long, value_name = "KEY")]
+        vkey: String,
+        /// Verifier key of a witness whose cosignature is required; may be given several times
+        #[arg(long, value_name = "KEY")]
+        witness: Vec<String>,
+    },
+    /// Make a key, sign a text, verify a note (c2sp.org/signed-note)
+    Note {
+        #[command(subcommand)]
+        command: NoteCommand,
+    },
+}
+
+#[derive(clap::Subcommand)]
+pub enum NoteCommand {
+    /// Draw a key into a new file; prints its verifier key
+    Key {
+        #[command(flatten)]
+        key: SigningKey,
+    },
+    /// Sign a text; prints the note
+    Sign {
+        /// The text, ending in a newline
+        text: PathBuf,
+        #[command(flatten)]
+        key: SigningKey,
+    },
+    /// Verify a note and print its text; exit 1 where a signature is wrong or missing
+    Verify {
+        /// The note
+        note: PathBuf,
+        /// Verifier key, or a file that holds it; may be given several times
+        #[arg(long, value_name = "KEY", required = true)]
+        vkey: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct Entries {
+    /// Files, each an entry; with --lines each line of them, without its newline
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Each line is an entry
+    #[arg(long)]
+    lines: bool,
+}
+
+#[derive(clap::Args)]
+pub struct SigningKey {
+    /// File with the 32 bytes of the signing key, as DIR/ledger/key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Name of the key: the origin of the log
+    #[arg(long)]
+    name: String,
+}
+
+impl SigningKey {
+    fn signer(&self) -> Result<Signer, CliError> {
+        let seed = read(&self.key)?.try_into();
+        let seed: [u8; 32] = seed.map_err(|_| CliError::SigningKey(self.key.clone()))?;
+        Ok(Signer::from_seed(&self.name, &seed)?)
+    }
+}
+
+pub fn run(command: MerkleCommand) -> Result<ExitCode, CliError> {
+    match command {
+        MerkleCommand::Root { entries } => {
+            let tree = entries.tree()?;
+            print(&format!("{} {}\n", tree.size(), hex::encode(tree.root())));
+            Ok(ExitCode::SUCCESS)
+        }
+        MerkleCommand::Prove { entries, index, key } => {
+            let (tree, signer) = (entries.tree()?, key.signer()?);
+            let hashes = inclusion_proof(index, tree.size(), &tree)?;
+            let note = Checkpoint::new(signer.name(), tree.size(), tree.root())?.sign(&signer)?;
+            print(&TlogProof::new(Vec::new(), index, hashes, note)?.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        MerkleCommand::Check { proof, entry, vkey, witness } => {
+            check(&proof, &entry, &vkey, &witness)
+        }
+        MerkleCommand::Note { command: NoteCommand::Key { key } } => new_key(&key),
+        MerkleCommand::Note { command: NoteCommand::Sign { text, key } } => {
+            let text = String::from_utf8_lossy(&read(&text)?).into_owned();
+            let mut note = SignedNote::new(&text)?;
+            note.sign(&key.signer()?)?;
+            print(&note.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        MerkleCommand::Note { command: NoteCommand::Verify { note, vkey } } => {
+            let keys: Vec<VerifierKey> =
+                vkey.iter().map(|key| verifier(key)).collect::<Result<_, _>>()?;
+            match SignedNote::open(&read(&note)?, &keys) {
+                Ok((note, _)) => {
+                    print(note.text());
+                    Ok(ExitCode::SUCCESS)
+                }
+                Err(error) => Ok(mismatch(&error)),
+            }
+        }
+    }
+}
+
+fn mismatch(error: &impl std::fmt::Display) -> ExitCode {
+    eprintln!("ume: does not hold: {error}");
+    ExitCode::from(MISMATCH)
+}
+
+fn check(
+    proof: &Path,
+    entry: &Path,
+    vkey: &str,
+    witnesses: &[String],
+) -> Result<ExitCode, CliError> {
+    let key = verifier(vkey)?;
+    let witnesses: Vec<VerifierKey> =
+        witnesses.iter().map(|key| verifier(key)).collect::<Result<_, _>>()?;
+    let leaf = leaf_hash(&read(entry)?);
+    let proof = match TlogProof::parse(&read(proof)?) {
+        Ok(proof) => proof,
+        Err(error) => return Ok(mismatch(&error)),
+    };
+    match proof.verify(&leaf, key.name(), &key, &witnesses) {
+        Ok(open) if open.cosignatures.len() == witnesses.len() => {
+            let (index, size) = (proof.index(), open.checkpoint.size());
+            print(&format!("entry {index} of {size} in {}\n", open.checkpoint.origin()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(_) => Ok(mismatch(&"a witness has not cosigned")),
+        Err(error) => Ok(mismatch(&error)),
+    }
+}
+
+fn new_key(key: &SigningKey) -> Result<ExitCode, CliError> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| CliError::Random)?;
+    // The name is judged before the file is made.
+    let signer = Signer::from_seed(&key.name, &seed)?;
+    let io = |source| CliError::Io { path: key.key.clone(), source };
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&key.key)
+        .and_then(|mut file| file.write_all(&seed).and_then(|()| file.sync_all()))
+        .map_err(io)?;
+    print(&format!("{}\n", signer.verifier_key()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A verifier key as text, or from the file of that name.
+fn verifier(text: &str) -> Result<VerifierKey, CliError> {
+    let path = Path::new(text);
+    let from_file = if path.is_file() {
+        Some(String::from_utf8_lossy(&read(path)?).trim_end().to_owned())
+    } else {
+        None
+    };
+    Ok(VerifierKey::parse(from_file.as_deref().unwrap_or(text))?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let io = |source| CliError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io(std::io::Error::other("larger than 1 GiB")));
+    }
+    Ok(bytes)
+}
+
+impl Entries {
+    fn tree(&self) -> Result<MemTree, CliError> {
+        let mut tree = MemTree::new();
+        for path in &self.files {
+            let bytes = read(path)?;
+            if !self.lines {
+                tree.push(leaf_hash(&bytes));
+                continue;
+            }
+            let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            if !bytes.is_empty() {
+                body.split(|b| *b == b'\n').for_each(|line| tree.push(leaf_hash(line)));
+            }
+        }
+        Ok(tree)
+    }
+}
