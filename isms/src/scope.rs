@@ -2,8 +2,8 @@
 //!
 //! A `scope_statement` counts while an `approval` of exactly its present text holds. Several add up.
 //! Invariants: without an approved statement every active asset is in scope; nothing leaves the
-//! scope unless it is known to lie outside, so an asset without a site or a department stays in; an
-//! `exclusion` on the asset takes it out until its date.
+//! scope unless it is known to lie outside, so an asset without a site or a department stays in. An
+//! `exclusion` takes an asset out of the criteria that admit one, not out of the scope.
 
 mod load;
 
@@ -55,6 +55,7 @@ pub(crate) struct Register {
     pub(crate) assets: Vec<Row>,
     pub(crate) parties: Vec<Row>,
     pub(crate) links: Vec<Row>,
+    /// Approvals.
     pub(crate) decisions: Vec<Row>,
 }
 
@@ -64,7 +65,7 @@ struct Places<'a> {
     parties: BTreeMap<Id, &'a Row>,
     located_in: BTreeMap<Id, Vec<Id>>,
     owned_by: BTreeMap<Id, Vec<Id>>,
-    decisions: BTreeMap<Id, Vec<&'a Row>>,
+    approvals: BTreeMap<Id, Vec<&'a Row>>,
     now: Timestamp,
 }
 
@@ -77,7 +78,7 @@ impl Scope {
         let approved: Vec<&Row> = statements
             .iter()
             .copied()
-            .filter(|row| row.status == "active" && places.holds("approval", row))
+            .filter(|row| row.status == "active" && places.is_approved(row))
             .collect();
         let mut scope = Scope {
             approved: approved.iter().map(|row| (row.id, row.name.clone())).collect(),
@@ -97,14 +98,14 @@ impl Scope {
             let counted = row.status == "active" && row.kind != STATEMENT;
             let chosen = self.selectors.is_empty()
                 || self.selectors.iter().any(|s| s.takes(row, &sites, places));
-            if counted && (!chosen || places.holds("exclusion", row)) {
+            if counted && !chosen {
                 self.outside.insert(row.id);
             } else {
                 self.outside.remove(&row.id);
             }
         }
         let times = register.links.iter().flat_map(|l| [l.starts_at, l.ends_at]);
-        let ends = register.decisions.iter().filter(|d| is_of_scope(d)).map(|d| d.ends_at);
+        let ends = register.decisions.iter().map(|d| d.ends_at);
         let ahead = times.chain(ends).flatten().filter(|time| *time > places.now);
         self.next_change = ahead.chain(self.next_change).min();
     }
@@ -127,15 +128,6 @@ impl Scope {
             inside: active.saturating_sub(outside),
             outside,
         })
-    }
-}
-
-/// Whether a decision bears on what is in scope. An exclusion of a criterion does not.
-fn is_of_scope(decision: &Row) -> bool {
-    match decision.kind.as_str() {
-        "approval" => true,
-        "exclusion" => !decision.attributes.contains_key("criterion"),
-        _ => false,
     }
 }
 
@@ -177,29 +169,25 @@ impl<'a> Places<'a> {
                 _ => {}
             }
         }
-        let mut decisions: BTreeMap<Id, Vec<&Row>> = BTreeMap::new();
-        for decision in register.decisions.iter().filter(|d| is_of_scope(d)) {
+        let mut approvals: BTreeMap<Id, Vec<&Row>> = BTreeMap::new();
+        for decision in &register.decisions {
             if let Some(subject) = decision.subject {
-                decisions.entry(subject).or_default().push(decision);
+                approvals.entry(subject).or_default().push(decision);
             }
         }
         let by_id = |rows: &'a [Row]| rows.iter().map(|row| (row.id, row)).collect();
         let (assets, parties) = (by_id(&register.assets), by_id(&register.parties));
-        Places { assets, parties, located_in, owned_by, decisions, now }
+        Places { assets, parties, located_in, owned_by, approvals, now }
     }
 
-    /// Whether the newest decision of this kind about the row is approved, unexpired, and binds the
-    /// row as it stands. An exclusion without a date does not hold.
-    fn holds(&self, kind: &str, row: &Row) -> bool {
-        let about = self.decisions.get(&row.id).into_iter().flatten();
-        let newest = about.filter(|d| d.kind == kind).max_by_key(|d| (d.updated_at, d.id));
-        let Some(decision) = newest else { return false };
-        let in_time = match decision.ends_at {
-            Some(end) => end > self.now,
-            None => kind != "exclusion",
-        };
+    /// Whether the newest approval of the row says yes, has not expired, and binds the row as it
+    /// stands.
+    fn is_approved(&self, row: &Row) -> bool {
+        let about = self.approvals.get(&row.id).into_iter().flatten();
+        let Some(newest) = about.max_by_key(|d| (d.updated_at, d.id)) else { return false };
+        let in_time = newest.ends_at.is_none_or(|end| end > self.now);
         let hash = row.content_hash().ok();
-        decision.status == "approved" && in_time && hash.is_some() && decision.subject_hash == hash
+        newest.status == "approved" && in_time && hash.is_some() && newest.subject_hash == hash
     }
 
     /// Names and ids of every site the asset is, is said to be at, or lies in; and every id that was

@@ -92,7 +92,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.random.below(15) {
+        match self.random.below(14) {
             0 | 1 => self.add_row().await,
             2 => self.change_row().await,
             3 => self.add_about(Table::Decision).await,
@@ -102,7 +102,6 @@ impl World {
             7..=9 => self.add_record().await,
             12 => self.add_statement().await,
             13 => self.add_place().await,
-            14 => self.exclude().await,
             _ => {
                 let hours = [1, 5, 24, 24 * 8, 24 * 40, 24 * 200][self.random.below(6)];
                 self.clock
@@ -206,13 +205,14 @@ impl World {
         let id = self.put(row).await;
         self.rows.push((Table::Asset, id));
         if self.random.below(4) > 0 {
-            self.decide(id, "approval").await;
+            self.approve(id).await;
         }
     }
 
-    async fn decide(&mut self, id: Id, kind: &str) {
+    async fn approve(&mut self, id: Id) {
         let Some(subject) = self.store.row(Table::Asset, id).await.expect("row") else { return };
-        let mut row = Row::new(Table::Decision, self.store.new_id().expect("id"), kind, "decided");
+        let mut row =
+            Row::new(Table::Decision, self.store.new_id().expect("id"), "approval", "scope");
         row.subject = Some(id);
         row.ends_at = Some(self.store.now().plus_hours([20, 24 * 60][self.random.below(2)]));
         row.status = "approved".to_owned();
@@ -240,12 +240,6 @@ impl World {
         let hours = self.random.below(60) as i64;
         row.ends_at = (self.random.below(3) == 0).then(|| self.store.now().plus_hours(hours));
         self.put(row).await;
-    }
-
-    async fn exclude(&mut self) {
-        if let Some((Table::Asset, id)) = self.random.pick(&self.rows).copied() {
-            self.decide(id, "exclusion").await;
-        }
     }
 
     async fn hand_in(&mut self) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::{Id, Table, Timestamp};
 use store::{Change, Row, Store, StoreError};
 
-use super::{Extent, NESTING_MAX, Places, Register, STATEMENT, Scope, Selector, is_of_scope};
+use super::{Extent, NESTING_MAX, Places, Register, STATEMENT, Scope, Selector};
 
 /// What of the scope a change may have altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,20 +16,15 @@ pub(crate) enum Touch {
 }
 
 impl Scope {
-    /// Reads what the scope needs and judges every asset. Without an approved statement only what
-    /// was excluded is looked at.
+    /// Reads what the scope needs and judges every asset. Without an approved statement none is
+    /// outside.
     pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<Scope, StoreError> {
-        let decisions = store.all(Table::Decision, &["approval", "exclusion"]).await?;
+        let decisions = store.all(Table::Decision, &["approval"]).await?;
         let statements = store.all(Table::Asset, &[STATEMENT]).await?;
         let mut register = Register { assets: statements, decisions, ..Register::default() };
         let stated = Scope::new(&register, now);
         if stated.selectors.is_empty() {
-            let excluded = register.decisions.iter().filter(|d| d.kind == "exclusion");
-            let about: BTreeSet<Id> =
-                excluded.filter(|d| is_of_scope(d)).filter_map(|d| d.subject).collect();
-            let about: Vec<Id> = about.into_iter().collect();
-            register.assets.extend(store.rows_by_id(Table::Asset, &about).await?);
-            return Ok(Scope::new(&register, now));
+            return Ok(stated);
         }
         register.assets = store.all(Table::Asset, &[]).await?;
         if stated.selects(|s| &s.sites) {
@@ -68,7 +63,9 @@ impl Scope {
         match table {
             Table::Asset if kind == STATEMENT => Touch::All,
             Table::Asset => self.touched_asset(*id),
-            Table::Decision => asset(subject),
+            Table::Decision if subject.is_some_and(|id| self.statements.contains(&id)) => {
+                Touch::All
+            }
             Table::Link if kind == "located_in" && self.selects(|s| &s.sites) => asset(subject),
             Table::Link if kind == "owns" && self.selects(|s| &s.departments) => asset(object),
             Table::Party if self.selects(|s| &s.departments) => Touch::All,
@@ -78,8 +75,10 @@ impl Scope {
 
     fn touched_asset(&self, id: Id) -> Touch {
         // What lies in a place follows it.
-        let wide = self.statements.contains(&id) || self.places.contains(&id);
-        if wide { Touch::All } else { Touch::Asset(id) }
+        if self.statements.contains(&id) || self.places.contains(&id) {
+            return Touch::All;
+        }
+        if self.selectors.is_empty() { Touch::Nothing } else { Touch::Asset(id) }
     }
 
     /// Judges these assets again; returns those that entered or left the scope.
@@ -109,8 +108,7 @@ impl Scope {
         ids: &[Id],
         own: Vec<Row>,
     ) -> Result<Register, StoreError> {
-        let decisions = store.rows_about(Table::Decision, ids).await?;
-        let mut register = Register { decisions, ..Register::default() };
+        let mut register = Register::default();
         if self.selects(|s| &s.departments) {
             register.links = store.links(ids, "owns", store::End::Object).await?;
             let owners = register.links.iter().filter_map(|l| l.subject);

@@ -126,17 +126,6 @@ fn departments_come_from_the_asset_its_owner_and_its_team() {
 }
 
 #[test]
-fn an_exclusion_takes_one_asset_out_until_its_date() {
-    let assets = hosts();
-    let mut exclusion = decision(2, "exclusion", &assets[4]);
-    let scope = judged(&assets, &[], &[], &[exclusion.clone()]);
-    assert_eq!(inside(&scope, &assets), ["tokyo", "nowhere"]);
-    exclusion.ends_at = None;
-    let scope = judged(&assets, &[], &[], &[exclusion]);
-    assert_eq!(inside(&scope, &assets).len(), 3, "an exclusion without a date holds nothing");
-}
-
-#[test]
 fn a_loop_of_places_ends() {
     let assets = hosts();
     let text = statement(json!({"statement": "x", "sites": ["大阪支社"]}));
