@@ -6,6 +6,7 @@ use store::{Row, Store, StoreError};
 use crate::{
     evaluate::{self, Reason, Verdict},
     evidence::Evidence,
+    scope::{Extent, Scope},
 };
 
 /// One control at one moment.
@@ -25,42 +26,60 @@ pub struct Control {
 pub struct Board {
     pub at: Timestamp,
     pub controls: Vec<Control>,
+    /// The ISMS itself, by its own level table.
+    pub hall: Control,
+    /// What the approved scope takes in; `None` while none is approved.
+    pub scope: Option<Extent>,
+}
+
+/// Rooms and hall: whose criteria are judged, in this order.
+pub(crate) fn judged(rooms: &[&'static RoomSpec]) -> impl Iterator<Item = &'static RoomSpec> {
+    rooms.iter().copied().chain([&crate::SPEC])
 }
 
 /// Computes the board of these rooms from scratch.
 pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board, StoreError> {
     let now = store.now();
-    let criteria: Vec<&Criterion> = rooms.iter().flat_map(|r| r.criteria).collect();
+    let criteria: Vec<&Criterion> = judged(rooms).flat_map(|r| r.criteria).collect();
     let evidence = Evidence::load(store, &criteria, now).await?;
     let verdicts =
         criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect::<Vec<_>>();
-    assemble(store, rooms, verdicts, now).await
+    assemble(store, rooms, verdicts, evidence.scope(), now).await
 }
 
-/// Puts verdicts, in the order of the rooms' criteria, together to a board.
+/// Puts verdicts, in the order of the criteria of rooms and hall, together to a board.
 pub(crate) async fn assemble(
     store: &Store,
     rooms: &[&'static RoomSpec],
     verdicts: Vec<Verdict>,
+    scope: &Scope,
     now: Timestamp,
 ) -> Result<Board, StoreError> {
     let targets: std::collections::BTreeMap<String, String> =
         store.settings("target/").await?.into_iter().collect();
     let mut verdicts = verdicts.into_iter();
-    let mut controls = Vec::with_capacity(rooms.len());
-    for spec in rooms {
+    let mut control = |spec: &'static RoomSpec| {
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(spec.criteria.len()).collect();
         let target = targets.get(&target_setting(spec)).and_then(|name| Level::parse(name));
-        controls.push(Control {
+        Control {
             spec,
             level: evaluate::level(spec, &verdicts),
             level_by_slides: evaluate::level_by_slides(spec, &verdicts),
             target: target.unwrap_or(Level::None),
             valid_until: evaluate::level_valid_until(spec, &verdicts),
             verdicts,
-        });
+        }
+    };
+    let controls = rooms.iter().map(|spec| control(spec)).collect();
+    let hall = control(&crate::SPEC);
+    Ok(Board { at: now, controls, hall, scope: scope.extent(store).await? })
+}
+
+impl Board {
+    /// The eleven controls, then the ISMS itself.
+    pub fn all(&self) -> impl Iterator<Item = &Control> {
+        self.controls.iter().chain([&self.hall])
     }
-    Ok(Board { at: now, controls })
 }
 
 /// Name of the setting that holds a control's target level.

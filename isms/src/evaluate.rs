@@ -505,6 +505,7 @@ impl<'a> Judge<'a> {
             .rows(table)
             .iter()
             .filter(|row| row.status == "active")
+            .filter(|row| table != Table::Asset || self.evidence.in_scope(row.id))
             .filter(|row| kinds.is_empty() || kinds.contains(&row.kind.as_str()))
             .map(|row| {
                 let mut object = row.attributes.clone();

@@ -1,10 +1,15 @@
 //! What verdicts are computed from: a snapshot of the register and the records that the checks of
 //! some criteria read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use model::{Check, Criterion, Id, Predicate, Subjects, Table, Timestamp};
 use store::{Record, Row, Store, StoreError};
+
+use crate::scope::Scope;
 
 /// Records type under which people hand in evidence (梅 only).
 pub const BY_HAND: [&str; 2] = ["isms.attested", "isms.imported"];
@@ -23,6 +28,7 @@ pub struct Evidence {
     link_changes: BTreeMap<(String, Id), Timestamp>,
     /// Positions of decisions and tasks by their subject.
     rows_by_subject: BTreeMap<(&'static str, Option<Id>), Vec<usize>>,
+    scope: Arc<Scope>,
 }
 
 impl Evidence {
@@ -32,10 +38,15 @@ impl Evidence {
         criteria: &[&Criterion],
         now: Timestamp,
     ) -> Result<Evidence, StoreError> {
-        Evidence::load_about(store, criteria, now, None).await
+        let mut evidence = Evidence::load_about(store, criteria, now, None).await?;
+        if tables(criteria).contains(&Table::Asset) {
+            evidence.scope = Arc::new(Scope::load(store, now).await?);
+        }
+        Ok(evidence)
     }
 
-    /// Reads what these criteria need to judge the rows `about` (all rows if `None`).
+    /// Reads what these criteria need to judge the rows `about` (all rows if `None`), without the
+    /// scope.
     pub async fn load_about(
         store: &Store,
         criteria: &[&Criterion],
@@ -71,6 +82,21 @@ impl Evidence {
         }
         evidence.load_records(store, criteria, now, about).await?;
         Ok(evidence)
+    }
+
+    /// The same under this scope.
+    pub(crate) fn under(self, scope: Arc<Scope>) -> Evidence {
+        Evidence { scope, ..self }
+    }
+
+    /// The scope; without an approved one everything active is in.
+    pub(crate) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// Whether the approved scope takes this asset in.
+    pub fn in_scope(&self, asset: Id) -> bool {
+        self.scope.holds(asset)
     }
 
     async fn load_records(

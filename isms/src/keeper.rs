@@ -16,6 +16,7 @@ use crate::{
     Board, Evidence, Verdict, board,
     evaluate::{self, Beside, Entry},
     evidence::BY_HAND,
+    scope::{Scope, Touch},
 };
 
 /// Rows judged with one load of evidence.
@@ -25,6 +26,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 pub struct Keeper {
     rooms: Vec<&'static RoomSpec>,
     states: Vec<State>,
+    scope: Arc<Scope>,
     /// Records dated in the future: they begin to count then.
     deferred: BTreeMap<Timestamp, Vec<Change>>,
     /// Subjects judged by the last refresh.
@@ -65,6 +67,7 @@ impl Keeper {
         let mut keeper = Keeper {
             rooms: rooms.to_vec(),
             states: Vec::new(),
+            scope: Arc::default(),
             deferred: BTreeMap::new(),
             judged: 0,
         };
@@ -77,13 +80,15 @@ impl Keeper {
         store.take_changes();
         let now = store.now();
         let criteria: Vec<&'static Criterion> =
-            self.rooms.iter().flat_map(|room| room.criteria).collect();
+            board::judged(&self.rooms).flat_map(|room| room.criteria).collect();
+        self.scope = Arc::new(Scope::load(store, now).await?);
         self.deferred.clear();
         for (ty, subject, observed_to) in store.records_ahead(now).await? {
             let change = Change::Record { ty, subject, observed_to };
             self.deferred.entry(observed_to).or_default().push(change);
         }
         let nobody = Evidence::load_about(store, &criteria, now, Some(&[])).await?;
+        let nobody = nobody.under(self.scope.clone());
         self.states = Vec::with_capacity(criteria.len());
         for criterion in criteria {
             self.states.push(if of_rows(criterion).is_some() {
@@ -119,6 +124,7 @@ impl Keeper {
             let Some(last) = ids.last() else { break };
             after = Some(*last);
             let evidence = Evidence::load_about(store, &criteria, now, Some(&ids)).await?;
+            let evidence = evidence.under(self.scope.clone());
             for at in &places {
                 let state = &mut self.states[*at];
                 let Kept::Rows(rows) = &mut state.kept else { continue };
@@ -146,6 +152,8 @@ impl Keeper {
             return self.rebuild(store).await;
         }
         let mut dirty: BTreeMap<usize, Dirty> = BTreeMap::new();
+        let flipped = self.rescope(store, &changes.list, now).await?;
+        self.mark_assets(&flipped, &mut dirty);
         let later = self.deferred.split_off(&Timestamp(now.0.saturating_add(1)));
         let arrived = std::mem::replace(&mut self.deferred, later);
         for change in changes.list.into_iter().chain(arrived.into_values().flatten()) {
@@ -164,12 +172,48 @@ impl Keeper {
     /// The board as of the last refresh.
     pub async fn board(&self, store: &Store, at: Timestamp) -> Result<Board, StoreError> {
         let verdicts = self.states.iter().map(|s| s.verdict.clone()).collect();
-        board::assemble(store, &self.rooms, verdicts, at).await
+        board::assemble(store, &self.rooms, verdicts, &self.scope, at).await
     }
 
     /// How many subjects the last refresh judged.
     pub fn judged(&self) -> usize {
         self.judged
+    }
+
+    /// Brings the scope up to date; returns the assets that entered or left it.
+    async fn rescope(
+        &mut self,
+        store: &Store,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<Vec<Id>, StoreError> {
+        let touches: Vec<Touch> = changes.iter().map(|c| self.scope.touched(c)).collect();
+        if self.scope.is_due(now) || touches.contains(&Touch::All) {
+            let fresh = Scope::load(store, now).await?;
+            let flipped = self.scope.difference(&fresh);
+            self.scope = Arc::new(fresh);
+            return Ok(flipped);
+        }
+        let assets: BTreeSet<Id> = touches
+            .into_iter()
+            .filter_map(|touch| if let Touch::Asset(id) = touch { Some(id) } else { None })
+            .collect();
+        if assets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let assets: Vec<Id> = assets.into_iter().collect();
+        Arc::make_mut(&mut self.scope).update(store, &assets, now).await
+    }
+
+    fn mark_assets(&self, ids: &[Id], dirty: &mut BTreeMap<usize, Dirty>) {
+        if ids.is_empty() {
+            return;
+        }
+        for (at, state) in self.states.iter().enumerate() {
+            if state.is_of(Table::Asset) {
+                dirty.entry(at).or_default().ids.extend(ids);
+            }
+        }
     }
 
     fn mark(&self, change: &Change, dirty: &mut BTreeMap<usize, Dirty>) {
@@ -218,7 +262,8 @@ impl Keeper {
         let about = if of_rows.is_empty() {
             None
         } else {
-            Some(Evidence::load_about(store, &of_rows, now, Some(&ids)).await?)
+            let evidence = Evidence::load_about(store, &of_rows, now, Some(&ids)).await?;
+            Some(evidence.under(self.scope.clone()))
         };
         for (at, dirty) in dirty {
             let state = &mut self.states[at];
@@ -268,6 +313,12 @@ impl State {
                 State { criterion, verdict, kept: Kept::Whole { next_change } }
             }
         }
+    }
+
+    /// Whether the denominator is rows of this table.
+    fn is_of(&self, table: Table) -> bool {
+        let Check::PerSubject(check) = &self.criterion.check else { return false };
+        row_kinds(&check.of).is_some_and(|(of, _)| of == table)
     }
 
     fn len(&self) -> usize {

@@ -4,6 +4,7 @@
 //! nothing a person can type in above 梅; what is unknown never counts.
 
 pub mod board;
+pub mod drops;
 pub mod evaluate;
 pub mod evidence;
 pub mod hand_in;
@@ -13,6 +14,7 @@ mod news;
 pub mod norms;
 pub mod pages;
 mod relations;
+pub mod scope;
 mod shared;
 mod spec;
 pub mod status;

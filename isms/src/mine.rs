@@ -6,7 +6,7 @@
 use askama::Template;
 use model::{Id, Table, Timestamp};
 use serde_json::Value as Json;
-use store::{Filter, PAGE_ROWS_MAX, Row, Store, StoreError};
+use store::{Condition, Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Test};
 use web::{
     House,
     frame::{Answer, Cx, User, page},
@@ -64,6 +64,18 @@ async fn tasks(
         Some(id) => store.owned(Table::Task, id, "open", PAGE_ROWS_MAX).await?,
         None => Vec::new(),
     };
+    if let Some(id) = person {
+        let given =
+            Condition { name: "assignee".to_owned(), test: Test::Is(Key::text(&id.to_string())) };
+        let filter = Filter {
+            kind: Some("task".to_owned()),
+            status: Some("open".to_owned()),
+            conditions: vec![given],
+            limit: PAGE_ROWS_MAX,
+            ..Filter::default()
+        };
+        found.extend(store.list(Table::Task, &filter).await?);
+    }
     for name in names {
         let filter = Filter {
             status: Some("open".to_owned()),

@@ -101,6 +101,7 @@ struct HomePage<'a> {
     hosts: Vec<Row>,
     /// When the levels were computed; `None` while they are for the first time since the start.
     at: Option<Timestamp>,
+    hall: Option<Card<'a>>,
     expiring: Vec<Card<'a>>,
     /// Id, number and name of each control.
     names: Vec<(&'static str, &'static str, &'static str)>,
@@ -152,6 +153,7 @@ async fn home(
         hosts: house.store.list(Table::Asset, &hosts).await?,
         at: board.as_ref().map(|board| board.at),
         names: house.rooms.iter().map(|r| (r.id, r.control, r.name.get(lang))).collect(),
+        hall: board.as_ref().map(|board| card(&board.hall)),
     };
     page(&user.cx, user.cx.t("ホーム", "Home"), &body)
 }
@@ -223,6 +225,7 @@ struct RoomPage<'a> {
     kinds: Vec<KindLine>,
     records: Vec<(&'static str, &'static str)>,
     sections: Vec<(&'static str, &'static str)>,
+    scope: Option<crate::scope::Extent>,
     may_write: bool,
     may_administer: bool,
 }
@@ -243,12 +246,12 @@ async fn room(
     Path(id): Path<String>,
 ) -> Answer {
     let cx = &user.cx;
-    let spec = *house.rooms.iter().find(|room| room.id == id).ok_or(Refusal::NotFound)?;
+    let spec = house.specs().find(|room| room.id == id).ok_or(Refusal::NotFound)?;
     let Some(board) = board.get() else {
         let body = WaitPage { cx, control: spec.control, name: spec.name.get(cx.lang) };
         return page(cx, spec.name.get(cx.lang), &body);
     };
-    let control = board.controls.iter().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
+    let control = board.all().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
     let ladders = Level::RUNGS
         .into_iter()
         .zip(rungs(control))
@@ -304,6 +307,7 @@ async fn room(
             ),
             (cx.t("情報の例示", "Examples"), spec.examples.get(cx.lang)),
         ],
+        scope: board.scope.clone(),
         may_write: user.may(Action::Write).is_ok(),
         may_administer: user.may(Action::Administer).is_ok(),
     };
@@ -342,9 +346,9 @@ async fn target(
     Form(form): Form<TargetForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Administer)?;
-    let spec = house.rooms.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
+    let spec = house.specs().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let level = Level::parse(&form.level).ok_or_else(|| Refusal::Bad(form.level.clone()))?;
-    crate::board::set_targets(&house.store, &user.actor(), &[*spec], level).await?;
+    crate::board::set_targets(&house.store, &user.actor(), &[spec], level).await?;
     house.wake();
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
 }
@@ -376,8 +380,9 @@ async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
         zone: &user.cx.local.zone,
         source: "web",
     };
-    let (room, draft) = hand_in::draft(&house.rooms, &handed, house.store.now())
-        .map_err(|error| error.refusal(&user.cx))?;
+    let (room, draft) =
+        hand_in::draft(&house.specs().collect::<Vec<_>>(), &handed, house.store.now())
+            .map_err(|error| error.refusal(&user.cx))?;
     let mut write = house.store.write(&user.actor(), "handed in", "web").await?;
     let record = write.record(draft).await?;
     write.commit().await?;

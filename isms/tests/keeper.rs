@@ -92,7 +92,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 | 1 => self.add_row().await,
             2 => self.change_row().await,
             3 => self.add_about(Table::Decision).await,
@@ -100,6 +100,8 @@ impl World {
             5 => self.add_link().await,
             6 => self.hand_in().await,
             7..=9 => self.add_record().await,
+            12 => self.add_statement().await,
+            13 => self.add_place().await,
             _ => {
                 let hours = [1, 5, 24, 24 * 8, 24 * 40, 24 * 200][self.random.below(6)];
                 self.clock
@@ -187,6 +189,57 @@ impl World {
         link.starts_at = (self.random.below(2) == 0).then(|| self.store.now().plus_hours(hour));
         link.ends_at = (self.random.below(2) == 0).then(|| self.store.now().plus_hours(hour + 50));
         self.put(link).await;
+    }
+
+    /// A statement of scope that is mostly approved, for a while.
+    async fn add_statement(&mut self) {
+        let id = self.store.new_id().expect("id");
+        let mut row = Row::new(Table::Asset, id, "scope_statement", "scope");
+        let selector = match self.random.below(4) {
+            0 => json!({"sites": ["tokyo"]}),
+            1 => json!({"departments": ["sales"]}),
+            2 => json!({"kinds": ["host", "log_source", "database", "process", "channel"]}),
+            _ => json!({"sites": ["osaka"], "departments": ["sales"]}),
+        };
+        row.attributes = selector.as_object().cloned().expect("object");
+        let id = self.put(row).await;
+        self.rows.push((Table::Asset, id));
+        if self.random.below(4) > 0 {
+            self.approve(id).await;
+        }
+    }
+
+    async fn approve(&mut self, id: Id) {
+        let Some(subject) = self.store.row(Table::Asset, id).await.expect("row") else { return };
+        let mut row =
+            Row::new(Table::Decision, self.store.new_id().expect("id"), "approval", "scope");
+        row.subject = Some(id);
+        row.ends_at = Some(self.store.now().plus_hours([20, 24 * 60][self.random.below(2)]));
+        row.status = "approved".to_owned();
+        row.subject_hash = Some(subject.content_hash().expect("hash"));
+        self.put(row).await;
+    }
+
+    /// A site or a team, and something that is there or belongs to it.
+    async fn add_place(&mut self) {
+        let assets: Vec<Id> =
+            self.rows.iter().filter(|(t, _)| *t == Table::Asset).map(|(_, id)| *id).collect();
+        let Some(asset) = self.random.pick(&assets).copied() else { return };
+        let here = self.random.below(2) == 0;
+        let (table, kind, names, link) = if here {
+            (Table::Asset, "site", ["tokyo", "osaka"], "located_in")
+        } else {
+            (Table::Party, "team", ["sales", "works"], "owns")
+        };
+        let name = names[self.random.below(2)];
+        let place = self.put(Row::new(table, self.store.new_id().expect("id"), kind, name)).await;
+        self.rows.push((table, place));
+        let mut row = Row::new(Table::Link, self.store.new_id().expect("id"), link, link);
+        let (from, to) = if here { (asset, place) } else { (place, asset) };
+        (row.subject, row.object) = (Some(from), Some(to));
+        let hours = self.random.below(60) as i64;
+        row.ends_at = (self.random.below(3) == 0).then(|| self.store.now().plus_hours(hours));
+        self.put(row).await;
     }
 
     async fn hand_in(&mut self) {
@@ -278,8 +331,8 @@ impl PopLast for Map<String, Json> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_kept_board_equals_the_computed_one_after_every_step() {
-    let (mut passes, mut known) = (0, 0);
-    for seed in 1..=3 {
+    let (mut passes, mut known, mut scoped, mut outside) = (0, 0, 0, 0);
+    for seed in 1..=4 {
         let mut world = World::new(seed).await;
         let mut keeper = Keeper::open(&world.store, &ROOMS).await.expect("keeper");
         for step in 0..110 {
@@ -288,7 +341,10 @@ async fn the_kept_board_equals_the_computed_one_after_every_step() {
             let now = world.store.now();
             let kept = keeper.board(&world.store, now).await.expect("board");
             let computed = compute(&world.store, &ROOMS).await.expect("computed");
-            for (kept, computed) in kept.controls.iter().zip(&computed.controls) {
+            assert_eq!(kept.scope, computed.scope, "seed {seed}, step {step}");
+            scoped += usize::from(kept.scope.is_some());
+            outside += kept.scope.as_ref().map_or(0, |s| s.outside);
+            for (kept, computed) in kept.all().zip(computed.all()) {
                 for (kept, computed) in kept.verdicts.iter().zip(&computed.verdicts) {
                     assert_eq!(kept, computed, "seed {seed}, step {step}");
                 }
@@ -299,8 +355,11 @@ async fn the_kept_board_equals_the_computed_one_after_every_step() {
             }
         }
     }
-    let rich = passes > 50 && known > 500;
-    assert!(rich, "the worlds were too poor to test anything: {passes} passes, {known} known");
+    let rich = passes > 50 && known > 500 && scoped > 50 && outside > 100;
+    assert!(
+        rich,
+        "too poor to test anything: {passes} passes, {known} known, {scoped} scoped, {outside} outside"
+    );
 }
 
 #[tokio::test]

@@ -360,12 +360,26 @@ try {
   const proof = await first.request.get(`${base}${record}/proof`);
   check("the proof can be saved", proof.status() === 200 && (await proof.text()).includes("tlog-proof"));
 
+  // A task that is overdue: it is closed by a record, and its reader is told.
+  await open(page, "/register/task/task/new");
+  await page.locator("[name=name]").fill("梅園 2026");
+  await page.locator("[name=f_due]").fill("2026-01-05");
+  await page.locator("[name=f_role]").selectOption("officer");
+  await submit(page, page.locator("main form"));
+  const task = new URL(page.url()).pathname.replace("/row/task/", "/tasks/") + "/close";
+  const told = await until("the notice", 40, async () => {
+    await open(page, "/notices");
+    return (await page.locator(`a[href="${task}"]`).count()) === 1;
+  }).catch(() => false);
+  check("an overdue task is told of on the pages", told);
+
   // Verification says nothing amiss, in each variant below too.
   const state = await first.storageState();
   const paths = ["/", ...cards.map((r) => `/rooms/${r}`), ...TABLES.map((t) => `/register/${t}`)];
   paths.push(
     "/register/task/task", "/register/asset/intel_source", "/register/asset/intel_source/new",
     "/register/decision/target", detail, `${detail}/edit`, "/records", "/records?type=isms.attested",
+    "/tasks", task, "/notices", "/settings/notices", "/rooms/isms",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
     record, "/ledger", "/work", "/agents", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );
@@ -381,7 +395,7 @@ try {
     const axe = (lang === "en") === (width === 1440);
     for (const path of paths) {
       await open(tab, path);
-      const label = path.replace(detail, "/row").replace(record, "/records/one").replace(encodeURIComponent("梅園"), "word");
+      const label = path.replace(detail, "/row").replace(record, "/records/one").replace(task, "/tasks/one/close").replace(encodeURIComponent("梅園"), "word");
       await judge(tab, `${name} ${label}`, lang, { axe });
       for (const href of await tab.locator("a[href^='/']").evaluateAll((all) => all.map((a) => a.getAttribute("href")))) {
         links.set(href, path);

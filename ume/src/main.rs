@@ -435,7 +435,7 @@ async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCo
 }
 
 fn print_producers() {
-    for room in rooms::ROOMS {
+    for room in rooms::ROOMS.into_iter().chain([&isms::SPEC]) {
         for criterion in room.criteria {
             let producer = match criterion.producer {
                 model::Producer::Exists(job) => job,

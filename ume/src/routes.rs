@@ -13,6 +13,8 @@ pub fn table() -> Vec<Route> {
     let mut routes = web::routes();
     routes.extend(isms::pages::routes());
     routes.extend(edge::pages::routes());
+    routes.extend(tasks::routes());
+    routes.extend(notices::routes());
     let (read, administer) = (Access::Action(Action::Read), Access::Action(Action::Administer));
     let run = t("ジョブを今すぐ実行", "Run a job now");
     let take = t("イベントの受信（NDJSON）", "Take events (NDJSON)");

@@ -25,7 +25,8 @@ use model::{
 use serde_json::{Map, Value as Json, json};
 use store::{RecordDraft, Row, Store};
 
-const ROOMS: [&RoomSpec; 11] = [
+/// The eleven rooms and the hall.
+const ROOMS: [&RoomSpec; 12] = [
     &threat_intelligence::SPEC,
     &cloud_services::SPEC,
     &ict_readiness::SPEC,
@@ -37,6 +38,7 @@ const ROOMS: [&RoomSpec; 11] = [
     &monitoring::SPEC,
     &web_filtering::SPEC,
     &secure_coding::SPEC,
+    &isms::SPEC,
 ];
 
 /// Criteria that rest on nothing that ages, only on what the register says, so never stale.
@@ -275,7 +277,7 @@ fn draft(ty: &str, subject: Option<Id>, facts: &Facts, assurance: Assurance) -> 
 }
 
 fn specs() -> impl Iterator<Item = &'static RoomSpec> {
-    ROOMS.into_iter().chain([&isms::SPEC])
+    ROOMS.into_iter()
 }
 
 fn kind_spec(table: Table, id: &str) -> Option<&'static KindSpec> {
@@ -285,7 +287,7 @@ fn kind_spec(table: Table, id: &str) -> Option<&'static KindSpec> {
 }
 
 fn record_spec(ty: &str) -> Option<&'static RecordSpec> {
-    specs().flat_map(|r| r.records).find(|r| r.ty == ty)
+    specs().flat_map(|r| r.records).chain(model::platform::RECORDS).find(|r| r.ty == ty)
 }
 
 // --- values that meet or break conditions -------------------------------------------------------

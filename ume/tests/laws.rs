@@ -308,10 +308,16 @@ fn every_text_stands_in_both_languages() {
 }
 
 fn templates() -> Vec<PathBuf> {
-    let found: Vec<_> = ["house/web/templates", "isms/templates", "ume/templates"]
-        .into_iter()
-        .flat_map(|folder| with_extension(folder, "html"))
-        .collect();
+    let found: Vec<_> = [
+        "house/web/templates",
+        "house/tasks/templates",
+        "house/notices/templates",
+        "isms/templates",
+        "ume/templates",
+    ]
+    .into_iter()
+    .flat_map(|folder| with_extension(folder, "html"))
+    .collect();
     assert!(found.len() > 10, "only {} templates were found", found.len());
     found
 }

@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod check;
 pub mod id;
 pub mod level;
+pub mod platform;
 pub mod schema;
 pub mod spec;
 pub mod text;

@@ -4,6 +4,13 @@ use model::{Id, Table, Timestamp};
 
 use crate::{Record, Row, Store, StoreError, Val, records, rows};
 
+/// Which end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Subject,
+    Object,
+}
+
 /// Ids in one statement; both databases take far more parameters.
 const IDS_PER_STATEMENT: usize = 400;
 
@@ -73,6 +80,28 @@ impl Store {
         Ok(found)
     }
 
+    /// Live links of one kind that have one of these ids at this end.
+    pub async fn links(&self, ids: &[Id], kind: &str, end: End) -> Result<Vec<Row>, StoreError> {
+        let column = match end {
+            End::Subject => "subject",
+            End::Object => "object",
+        };
+        let mut found = Vec::new();
+        for chunk in ids.chunks(IDS_PER_STATEMENT) {
+            let sql = format!(
+                "SELECT {} FROM link WHERE deleted = 0 AND kind = $1 AND {column} IN ({})",
+                rows::COLUMNS,
+                places(2, chunk.len()),
+            );
+            let mut args: Vec<Val> = vec![kind.into()];
+            args.extend(texts(chunk));
+            for row in self.db().fetch(&sql, &args).await? {
+                found.push(rows::decode(Table::Link, &row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Live rows of an owner with this status; at most `limit`.
     pub async fn owned(
         &self,
@@ -99,6 +128,16 @@ impl Store {
                    WHERE deleted = 0 AND kind = $1 AND subject = $2 AND object = $3 LIMIT 1";
         let args = [kind.into(), from.to_string().into(), to.to_string().into()];
         Ok(!self.db().fetch(sql, &args).await?.is_empty())
+    }
+
+    /// Number of live, active rows that are not of this kind.
+    pub async fn count_active(&self, table: Table, but: &str) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM {} WHERE deleted = 0 AND status = 'active' AND kind <> $1",
+            rows::table_sql(table)
+        );
+        let rows = self.db().fetch(&sql, &[but.into()]).await?;
+        Ok(rows[0][0].int()?.unsigned_abs())
     }
 
     async fn rows_where(

@@ -19,6 +19,7 @@ mod keys;
 mod list;
 mod lock;
 mod meter;
+mod notices;
 mod payload;
 mod people;
 mod personal;
@@ -26,6 +27,7 @@ mod records;
 mod rows;
 mod shred;
 mod tally;
+mod tasks;
 mod transfer;
 mod words;
 
@@ -33,6 +35,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use model::{Id, Timestamp};
 
+pub use about::End;
 pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use agents::{Agent, EnrolError, Enrolment};
 pub use api::{ApiToken, Once, RecordFilter};
@@ -44,6 +47,7 @@ pub use keys::{KeyFault, Keys};
 pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Test};
 pub use lock::WriterLock;
 pub use meter::Meter;
+pub use notices::{Notice, NoticeState, Preference, QueueState, Reader};
 pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
@@ -195,6 +199,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 6,
         sqlite: include_str!("../migrations/sqlite/0006_job_owner.sql"),
         postgres: include_str!("../migrations/postgres/0006_job_owner.sql"),
+    },
+    Migration {
+        number: 7,
+        sqlite: include_str!("../migrations/sqlite/0007_notices.sql"),
+        postgres: include_str!("../migrations/postgres/0007_notices.sql"),
     },
     Migration {
         number: 8,

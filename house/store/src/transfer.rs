@@ -140,6 +140,22 @@ const AGENT: &[&str] = &[
     "revoked_at",
     "record_sequence",
 ];
+const NOTICE: &[&str] = &[
+    "id",
+    "channel",
+    "account",
+    "kind",
+    "event",
+    "facts",
+    "state",
+    "attempts",
+    "created_at",
+    "next_at",
+    "done_at",
+    "error",
+];
+const NOTICE_PREFERENCE: &[&str] =
+    &["account", "mail", "lang", "digest", "quiet_from", "quiet_to", "zone"];
 
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
@@ -194,6 +210,8 @@ const TABLES: &[TableSpec] = &[
     spec("token_api", TOKEN_API, &["id"]),
     spec("idempotency", IDEMPOTENCY, &["key_hash"]),
     spec("job", JOB, &["name"]),
+    spec("notice", NOTICE, &["id"]),
+    spec("notice_preference", NOTICE_PREFERENCE, &["account"]),
     spec("setting", &["name", "value"], &["name"]),
     spec("tally", &["name", "amount"], &["name"]),
     spec("enrolment", ENROLMENT, &["token_hash"]),

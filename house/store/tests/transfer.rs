@@ -88,6 +88,11 @@ async fn fill(store: &Store, seed: u64) {
          VALUES ('k', 'r', 'asset', 'i', 9007199254740993)",
         "INSERT INTO session (token_hash, account, csrf, state, created_at, seen_at, address) \
          VALUES ('h', 'a', 'c', 's', 1, 2, '::1')",
+        "INSERT INTO notice (id, channel, account, kind, event, facts, state, attempts, created_at, \
+         next_at, error) VALUES ('i', 'mail', 'a', 'test', 'e', '{}', 'queued', 1, 1, \
+         9007199254740993, '梅')",
+        "INSERT INTO notice_preference (account, mail, lang, digest, quiet_from, zone) \
+         VALUES ('a', 'm@example.jp', 'ja', 'each', 0, '')",
         "INSERT INTO recovery_code (account, code_hash, created_at) VALUES ('a', 'h', 1)",
         "INSERT INTO passkey (id, account, name, credential, created_at) \
          VALUES ('i', 'a', '鍵', '{}', 1)",

@@ -15,6 +15,8 @@ pub struct Ruling<'a> {
     pub reason: &'a str,
     /// How long it holds; brought into 1 to 36.
     pub months: i64,
+    /// Kind of the decision; about a decision it is always a confirmation.
+    pub kind: &'a str,
 }
 
 /// Whether the row is a decision that someone signed: it is neither changed nor deleted, whichever way
@@ -93,7 +95,7 @@ impl Ruling<'_> {
         signer: &Signer<'_>,
     ) -> Result<Row, RulingError> {
         self.check(row, write.actor())?;
-        let kind = if row.table == Table::Decision { "confirmation" } else { "approval" };
+        let kind = if row.table == Table::Decision { "confirmation" } else { self.kind };
         let mut decision = Row::new(Table::Decision, store.new_id()?, kind, &row.name);
         decision.status = self.outcome.to_owned();
         decision.subject = Some(row.id);

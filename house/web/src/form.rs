@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect},
 };
-use model::{Field, FieldType, Id, KindSpec, Table, Timestamp, t};
+use model::{Field, FieldType, Id, KindSpec, Table, t};
 use serde_json::{Map, Value as Json};
 use store::{Row, StoreError};
 
@@ -59,6 +59,7 @@ fn inputs(
 ) -> Vec<Input> {
     kind.fields
         .iter()
+        .filter(|field| !hidden(kind, field))
         .map(|field| {
             let value = match form.get(field.name) {
                 None | Some(Json::Null) => String::new(),
@@ -109,7 +110,12 @@ fn inputs(
         .collect()
 }
 
-pub(crate) fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
+/// What the machine sets and no form shows.
+fn hidden(kind: &KindSpec, field: &Field) -> bool {
+    kind.table == Table::Task && crate::task_rules::HIDDEN.contains(&field.name)
+}
+
+pub fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
     use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
     match error {
         Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
@@ -140,7 +146,7 @@ pub(crate) fn typed(
     form: &std::collections::HashMap<String, String>,
 ) -> Map<String, Json> {
     let mut out = Map::new();
-    for field in kind.fields {
+    for field in kind.fields.iter().filter(|f| !hidden(kind, f)) {
         let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
         let text = text.trim();
         if text.is_empty() {
@@ -190,14 +196,22 @@ struct Submitted {
 }
 
 fn submitted(
+    house: &House,
     user: &User,
     kind: &KindSpec,
     form: &std::collections::HashMap<String, String>,
 ) -> Submitted {
     let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
     let name = get("name");
-    let attributes = typed(kind, form);
-    let field_errors = kind.validate(&attributes);
+    let mut attributes = typed(kind, form);
+    if kind.table == Table::Task {
+        crate::task_rules::in_zone(&mut attributes, &house.people.local().zone);
+    }
+    let mut field_errors = kind.validate(&attributes);
+    if kind.table == Table::Task {
+        let known = |ty: &str| house.record_spec(ty).is_some();
+        field_errors.extend(crate::task_rules::faults(&attributes, &known));
+    }
     let mut errors = Vec::new();
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
         errors.push(
@@ -226,16 +240,10 @@ fn submitted(
 /// Columns that follow from attributes.
 pub(crate) fn settle(row: &mut Row) {
     if row.table == Table::Task {
-        row.ends_at = due(&row.attributes);
+        row.ends_at = crate::task_rules::due_at(&row.attributes);
     }
 }
 
-pub(crate) fn due(attributes: &Map<String, Json>) -> Option<Timestamp> {
-    let date: jiff::civil::Date = attributes.get("due")?.as_str()?.parse().ok()?;
-    let midnight = date.tomorrow().ok()?.at(0, 0, 0, 0);
-    let end = jiff::tz::TimeZone::system().to_timestamp(midnight).ok()?;
-    Some(Timestamp(end.as_microsecond() - 1))
-}
 #[derive(Template)]
 #[template(path = "form.html")]
 struct FormPage<'a> {
@@ -309,7 +317,7 @@ async fn create(
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
     by_form(&user, table)?;
-    let sent = submitted(&user, kind, &form);
+    let sent = submitted(&house, &user, kind, &form);
     let asked: Option<Id> = form.get("id").and_then(|id| id.parse().ok());
     if !sent.errors.is_empty() {
         let back = format!("/register/{}/{}", table.name(), kind.id);
@@ -372,7 +380,12 @@ async fn update(
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let (row, kind) = unsigned(&house, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
-    let sent = submitted(&user, kind, &form);
+    if row.table == Table::Task && row.status == "closed" {
+        let text =
+            user.cx.t("完了したタスクは変更できません。", "A closed task is not changed any more.");
+        return Err(Refusal::Bad(text.to_owned()));
+    }
+    let mut sent = submitted(&house, &user, kind, &form);
     if !sent.errors.is_empty() {
         let body = FormPage {
             name: &sent.name,
@@ -383,6 +396,11 @@ async fn update(
             ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
         };
         return page(&user.cx, &sent.name, &body);
+    }
+    for (name, value) in &row.attributes {
+        if kind.field(name).is_some_and(|field| hidden(kind, field)) {
+            sent.attributes.insert(name.clone(), value.clone());
+        }
     }
     // Sent twice, or nothing changed: what stands is what was asked for.
     if row.name == sent.name && row.attributes == sent.attributes && !row.deleted {

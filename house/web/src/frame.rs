@@ -28,6 +28,8 @@ pub struct Cx {
     /// The session's raw token, to end it.
     pub token: Option<String>,
     pub now: Timestamp,
+    /// Notices the reader has not read.
+    pub unread: i64,
     /// How the organisation reads time.
     pub local: std::sync::Arc<crate::people::local::Local>,
     origin_ok: bool,
@@ -270,7 +272,14 @@ impl FromRequestParts<Shared> for Cx {
             Some(token) => house.store.session(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?,
             None => None,
         };
+        let unread = match &session {
+            Some(session) if session.state == "full" => {
+                house.store.unread_notices(session.account.id).await?
+            }
+            _ => 0,
+        };
         Ok(Cx {
+            unread,
             lang: language(&parts.headers),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or("").to_owned(),

@@ -217,6 +217,10 @@ pub async fn plan(
             }
         };
         row.attributes = attributes;
+        if table == Table::Task && row.status != "closed" {
+            row.status = "open".to_owned();
+            row.ends_at = crate::task_rules::due_at(&row.attributes);
+        }
         row.schema_version = i64::from(kind.version);
         rows.push(row);
     }

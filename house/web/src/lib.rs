@@ -9,17 +9,18 @@ pub mod api;
 mod auth;
 pub mod decide;
 pub mod demo;
-mod form;
+pub mod form;
 pub mod frame;
 pub mod import;
 mod ledger_pages;
 pub mod links;
 pub mod openapi;
 pub mod people;
-mod registers;
+pub mod registers;
 pub mod route;
 pub mod secrets;
 mod table;
+pub mod task_rules;
 mod words;
 
 use std::{
@@ -86,7 +87,8 @@ impl House {
 
     /// The declaration of a record type.
     pub fn record_spec(&self, ty: &str) -> Option<&'static RecordSpec> {
-        self.specs().flat_map(|room| room.records).find(|r| r.ty == ty)
+        let platform = model::platform::RECORDS.iter();
+        self.specs().flat_map(|room| room.records).chain(platform).find(|r| r.ty == ty)
     }
 
     /// Tells the work loop that something changed.
@@ -96,7 +98,7 @@ impl House {
 }
 
 /// Names what rows and records are, for templates.
-pub(crate) struct Titles<'a> {
+pub struct Titles<'a> {
     pub house: &'a House,
     pub lang: model::Lang,
 }

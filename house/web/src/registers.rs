@@ -264,7 +264,13 @@ struct DecideForm {
     code: String,
     #[serde(default)]
     months: String,
+    /// `approval` unless it is one of the other kinds of decision about a row.
+    #[serde(default)]
+    kind: String,
 }
+
+/// Kinds of decision that a row's page offers.
+const DECISIONS: [&str; 4] = ["approval", "exclusion", "exception", "review"];
 
 /// A decision binds the hash of exactly what was shown, signed by password and one-time code.
 async fn decide_row(
@@ -281,6 +287,7 @@ async fn decide_row(
         outcome: &form.outcome,
         reason: form.reason.trim(),
         months: form.months.parse().unwrap_or(12),
+        kind: DECISIONS.into_iter().find(|k| *k == form.kind).unwrap_or("approval"),
     };
     ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
     step_up(&house, &user, form.password, &form.code).await?;

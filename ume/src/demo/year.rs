@@ -241,12 +241,28 @@ impl<'h> Year<'h> {
         let mut task = Row::new(Table::Task, id, "task", &name);
         task.status = "open".to_owned();
         task.ends_at = Some(self.calendar.at(day + due_in, 23, 59));
-        let attributes = json!({"due": due.to_string(), "assignee": person, "description": work});
+        task.schema_version = 2;
+        let attributes = json!({"due": due.to_string(), "zone": "Asia/Tokyo", "description": work});
         task.attributes = attributes.as_object().cloned().unwrap_or_default();
+        if let Some(person) = self.person(person).await? {
+            task.attributes.insert("assignee".to_owned(), person.to_string().into());
+        }
         let mut write = self.house.store.write(OFFICER, "タスクを作成", "demo").await?;
         let task = write.put(task).await?;
         write.commit().await?;
         Ok(task)
+    }
+
+    /// The person of the register with this name.
+    async fn person(&self, name: &str) -> Result<Option<model::Id>, CliError> {
+        let filter = store::Filter {
+            kind: Some("person".to_owned()),
+            text: name.to_owned(),
+            limit: 10,
+            ..store::Filter::default()
+        };
+        let found = self.house.store.list(Table::Party, &filter).await?;
+        Ok(found.into_iter().find(|row| row.name == name).map(|row| row.id))
     }
 
     async fn close_tasks(&mut self, day: i64) -> Result<(), CliError> {
@@ -330,6 +346,7 @@ impl<'h> Year<'h> {
                     "内容を確認し承認"
                 },
                 months: 12,
+                kind: "approval",
             };
             // Nobody typed a password here, and the record says so.
             let signer = Signer { login: "tanaka", method: "simulated" };

@@ -212,7 +212,7 @@ pub(super) async fn changed_levels(
 ) -> Result<Vec<Changed>, StoreError> {
     const PREFIX: &str = "recorded_level:";
     let recorded: BTreeMap<String, String> = store.settings(PREFIX).await?.into_iter().collect();
-    let changed = board.controls.iter().filter_map(|control| {
+    let changed = board.all().filter_map(|control| {
         let (id, to) = (control.spec.control, control.level.name());
         let setting = format!("{PREFIX}{id}");
         let from = recorded.get(&setting).map_or(Level::None.name(), String::as_str).to_owned();
@@ -231,7 +231,8 @@ async fn levels(ctx: Arc<Ctx>) -> Result<Json, CliError> {
         }
     };
     let changed = record_levels(&ctx.store, &board).await?;
-    Ok(json!({ "controls": board.controls.len(), "changed": changed }))
+    let tasks = isms::drops::answer(&ctx.store).await?;
+    Ok(json!({ "controls": board.controls.len(), "changed": changed, "tasks": tasks }))
 }
 
 /// Records what changed since the last record; returns how many levels did.
@@ -257,6 +258,7 @@ async fn verify(ctx: Arc<Ctx>) -> Result<Json, CliError> {
     drop(ledger);
     if let Some(first) = report.faults.first() {
         let (count, place, what) = (report.faults.len(), &first.place, &first.what);
+        notices::ledger_fault(&ctx.store, place, count).await?;
         let why = format!("{count} mismatches, the first at {place}: {what}");
         return Err(CliError::Job("ledger.verify".to_owned(), why));
     }

@@ -37,9 +37,13 @@ pub async fn run(
             judge(ctx.clone(), house.clone(), services)
         })
     };
+    let notices = {
+        let house = house.clone();
+        always("notices", services.clone(), move |_| notices::run(house.clone()))
+    };
     let archive =
         always("archive", services, move |services| archive(ctx.clone(), house.clone(), services));
-    tokio::join!(drain, judge, archive);
+    tokio::join!(drain, judge, archive, notices);
 }
 
 /// Starts a service again when it panicked.

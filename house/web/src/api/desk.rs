@@ -168,7 +168,7 @@ impl<'a> Desk<'a> {
         row.status = judge::first_status(table).to_owned();
         let reason = judge::read(self, body, &mut row).await?;
         if table == Table::Task && row.ends_at.is_none() {
-            row.ends_at = crate::form::due(&row.attributes);
+            row.ends_at = crate::task_rules::due_at(&row.attributes);
         }
         let mut write = self.write(&reason).await?;
         let row = self.stored(write.put(row).await)?;
@@ -226,7 +226,7 @@ impl<'a> Desk<'a> {
         let reason = judge::read(self, body, &mut row).await?;
         let due_moved = row.attributes.get("due") != was_due.as_ref();
         if table == Table::Task && due_moved && !body.contains_key("ends_at") {
-            row.ends_at = crate::form::due(&row.attributes);
+            row.ends_at = crate::task_rules::due_at(&row.attributes);
         }
         let mut write = self.write(&reason).await?;
         let row = self.stored(write.put(row).await)?;

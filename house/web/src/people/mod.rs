@@ -128,7 +128,7 @@ impl FromRequestParts<Shared> for Me {
 
 impl Me {
     /// Guards a form about oneself: own origin, right token.
-    fn form(&self, csrf: &str) -> Result<(), Refusal> {
+    pub fn form(&self, csrf: &str) -> Result<(), Refusal> {
         self.0.cx.own_origin()?;
         let same = subtle::ConstantTimeEq::ct_eq(csrf.as_bytes(), self.0.session.csrf.as_bytes());
         if bool::from(same) { Ok(()) } else { Err(Refusal::Foreign) }

@@ -1,0 +1,275 @@
+//! Asset and rule kinds of the hall.
+
+use model::{Field, FieldType, KindSpec, Table, t};
+
+use super::fields::{choice, count, date, flag, list, long, number, text};
+
+pub(crate) const KINDS: &[KindSpec] = &[
+    KindSpec {
+        id: "context_issue",
+        table: Table::Asset,
+        title: t("外部・内部の課題", "Context issue"),
+        help: t(
+            "ISMSに影響する、組織の内外の課題です（4.1）。",
+            "What inside or outside the organisation affects the ISMS (4.1).",
+        ),
+        fields: &[
+            Field::new(
+                "side",
+                t("区分", "Side"),
+                FieldType::Enum(&[
+                    choice("external", "外部", "External"),
+                    choice("internal", "内部", "Internal"),
+                ]),
+            )
+            .required()
+            .aliases(&["区分", "外部/内部", "内外"]),
+            long("description", t("内容", "Description")).required().aliases(&["内容", "課題"]),
+            long("effect", t("ISMSへの影響", "Effect on the ISMS"))
+                .aliases(&["影響", "ISMSへの影響"]),
+            flag("climate", t("気候変動に関わる", "About climate change")).aliases(&["気候変動"]),
+            date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日", "更新日"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "party_need",
+        table: Table::Asset,
+        title: t("利害関係者の要求", "Need of an interested party"),
+        help: t(
+            "利害関係者が求めることと、ISMSで扱うかどうかです（4.2）。",
+            "What interested parties ask, and whether the ISMS answers it (4.2).",
+        ),
+        fields: &[
+            text("party", t("利害関係者", "Party")).required().aliases(&[
+                "利害関係者",
+                "関係者",
+                "ステークホルダー",
+            ]),
+            long("need", t("要求", "Need")).required().aliases(&["要求", "要求事項", "ニーズ"]),
+            flag("met_by_isms", t("ISMSで扱う", "Met by the ISMS"))
+                .aliases(&["ISMSで扱う", "対応要否"]),
+            text("source", t("根拠（法令・契約など）", "Source (law, contract)")).aliases(&[
+                "根拠",
+                "出典",
+                "法令・契約",
+            ]),
+            date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "interface",
+        table: Table::Asset,
+        title: t("インタフェース・依存関係", "Interface or dependency"),
+        help: t(
+            "自組織の活動と、他の組織の活動の境目です（4.3）。",
+            "Where own activities meet those of others (4.3).",
+        ),
+        fields: &[
+            text("own_activity", t("自組織の活動", "Own activity"))
+                .required()
+                .aliases(&["自組織の活動", "自社業務"]),
+            text("other_party", t("相手", "Other party")).required().aliases(&["相手", "相手先"]),
+            text("other_activity", t("相手の活動", "Their activity")).aliases(&["相手の活動"]),
+            long("dependency", t("依存の内容", "Dependency")).aliases(&["依存内容", "依存関係"]),
+            text("agreement", t("取り決め", "Agreement")).aliases(&["取決め", "契約"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "scope_statement",
+        table: Table::Asset,
+        title: t("適用範囲", "Scope statement"),
+        help: t(
+            "ISMSの適用範囲です。署名した範囲から、資産が対象かどうかが決まります（4.3）。",
+            "The scope of the ISMS; whether an asset is in scope follows from the signed text (4.3).",
+        ),
+        fields: &[
+            long("statement", t("適用範囲の文面", "Statement"))
+                .required()
+                .aliases(&["適用範囲", "文面"]),
+            list("sites", t("拠点", "Sites")).aliases(&["拠点", "所在地"]),
+            list("departments", t("部署", "Departments")).aliases(&["部署", "組織"]),
+            list("processes", t("業務", "Processes")).aliases(&["業務", "事業"]),
+            list("kinds", t("資産の種類", "Kinds of asset")).aliases(&["資産の種類"]),
+            long("excluded", t("含まないものと理由", "What is left out, and why"))
+                .aliases(&["除外", "適用除外"]),
+            date("valid_from", t("適用開始日", "Valid from")).aliases(&["適用開始日", "制定日"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "document",
+        table: Table::Asset,
+        title: t("文書", "Document"),
+        help: t("方針、規程、手順書、様式です。", "Policies, rules, procedures, forms."),
+        fields: &[
+            text("number", t("文書番号", "Number")).aliases(&["文書番号", "管理番号", "No"]),
+            Field::new(
+                "rank",
+                t("種別", "Type"),
+                FieldType::Enum(&[
+                    choice("policy", "方針", "Policy"),
+                    choice("rule", "規程", "Rule"),
+                    choice("procedure", "手順書", "Procedure"),
+                    choice("form", "様式", "Form"),
+                    choice("record", "記録", "Record"),
+                ]),
+            )
+            .aliases(&["種別", "文書種別"]),
+            text("edition", t("版", "Edition")).aliases(&["版", "版数", "バージョン"]),
+            date("approved_on", t("承認日", "Approved on")).aliases(&[
+                "承認日",
+                "制定日",
+                "改訂日",
+            ]),
+            date("review_on", t("次回見直し日", "Review on"))
+                .aliases(&["見直し日", "次回見直し日"]),
+            text("place", t("保管場所", "Place")).aliases(&["保管場所", "URL"]),
+            Field::new("content", t("ファイル", "File"), FieldType::File),
+            long("summary", t("要旨", "Summary")).aliases(&["要旨", "概要"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "objective",
+        table: Table::Asset,
+        title: t("情報セキュリティ目的", "Objective"),
+        help: t(
+            "測れる目的と、その期限です（6.2）。",
+            "Objectives that can be measured, with their dates (6.2).",
+        ),
+        fields: &[
+            text("measure", t("指標", "Measure")).required().aliases(&["指標", "測定項目"]),
+            text("target", t("目標値", "Target")).required().aliases(&["目標値", "目標"]),
+            date("due", t("期限", "Due")).aliases(&["期限", "達成期限"]),
+            long("means", t("進め方と資源", "Means and resources")).aliases(&["実施事項", "資源"]),
+            long("result", t("結果", "Result")).aliases(&["結果", "実績", "評価"]),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "audit_item",
+        table: Table::Asset,
+        title: t("監査項目", "Audit item"),
+        help: t("内部監査で確かめることです（9.2）。", "What the internal audit asks (9.2)."),
+        fields: &[
+            text("clause", t("箇条・管理策", "Clause or control")).required().aliases(&[
+                "箇条",
+                "管理策",
+                "要求事項",
+            ]),
+            long("question", t("質問", "Question")).required().aliases(&[
+                "質問",
+                "監査項目",
+                "確認事項",
+            ]),
+            date("last_asked_on", t("前回の実施日", "Last asked on"))
+                .aliases(&["前回実施日", "監査日"]),
+            text("department", t("対象部署", "Department")).aliases(&["対象部署", "被監査部門"]),
+            long("finding", t("所見", "Finding")).aliases(&["所見", "指摘事項", "監査結果"]),
+        ],
+        version: 1,
+    },
+];
+
+pub(crate) const RULES: &[KindSpec] = &[
+    KindSpec {
+        id: "risk_method",
+        table: Table::Rule,
+        title: t("リスクの評価方法", "Risk method"),
+        help: t(
+            "尺度、受容の基準、管理策のレベルが起こりやすさに効く度合いを決めます（6.1.2）。",
+            "Scales, acceptance, and how a control's level lowers likelihood (6.1.2).",
+        ),
+        fields: &[
+            list("likelihood_scale", t("起こりやすさの尺度", "Likelihood scale"))
+                .required()
+                .aliases(&["発生可能性", "起こりやすさ"]),
+            list("impact_scale", t("影響の尺度", "Impact scale")).required().aliases(&["影響度"]),
+            count("accept_at_most", t("受容できる大きさ", "Accepted up to"))
+                .required()
+                .aliases(&["受容基準", "受容レベル"]),
+            Field::new(
+                "level_effect",
+                t("レベルごとの効き目", "Effect of each level"),
+                FieldType::Object,
+            )
+            .required(),
+            number("reassess_days", t("見直しの間隔", "Reassess every"), "d"),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "approval_policy",
+        table: Table::Rule,
+        title: t("承認のルール", "Approval policy"),
+        help: t(
+            "どの決定に、誰の署名が何人分要り、いつまで有効かを決めます。",
+            "Which decision needs whose signatures, how many, and how long it holds.",
+        ),
+        fields: &[
+            list("decisions", t("対象の決定", "Decisions")).required().aliases(&["対象"]),
+            list("roles", t("署名できる役割", "Roles that may sign"))
+                .required()
+                .aliases(&["承認者", "役割"]),
+            count("quorum", t("必要な人数", "Signatures needed")).required().aliases(&["人数"]),
+            number("valid_days", t("有効日数", "Valid for"), "d").required().aliases(&["有効期間"]),
+            flag(
+                "self_approval",
+                t("自己承認を認める（小規模の例外）", "Self-approval, as a small organisation"),
+            ),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "change_threshold",
+        table: Table::Rule,
+        title: t("計画が要る変更", "Change threshold"),
+        help: t(
+            "どれだけの変更から、事前に署名した計画が要るかを決めます（6.3）。",
+            "From what size a change needs a plan signed beforehand (6.3).",
+        ),
+        fields: &[
+            count("rules_max", t("計画なしで変えてよいルール数", "Rules changed without a plan"))
+                .required(),
+            flag("scope", t("適用範囲の変更", "Changes of scope")).required(),
+            flag("norm_version", t("規格の版の変更", "Changes of norm version")).required(),
+            flag("method", t("評価方法の変更", "Changes of method")).required(),
+            number("window_days", t("数える期間", "Counted over"), "d"),
+        ],
+        version: 1,
+    },
+    KindSpec {
+        id: "schedule",
+        table: Table::Rule,
+        title: t("年間の予定", "Schedule"),
+        help: t(
+            "レビュー、監査、見直し、教育をいつ行うかを決めます。",
+            "When reviews, audits, reassessments and training come round.",
+        ),
+        fields: &[
+            Field::new(
+                "activity",
+                t("行うこと", "Activity"),
+                FieldType::Enum(&[
+                    choice("management_review", "マネジメントレビュー", "Management review"),
+                    choice("internal_audit", "内部監査", "Internal audit"),
+                    choice("risk_assessment", "リスクアセスメント", "Risk assessment"),
+                    choice("training", "教育", "Training"),
+                    choice("soa", "適用宣言書の見直し", "Statement of Applicability"),
+                    choice("document", "文書の見直し", "Review of documents"),
+                ]),
+            )
+            .required()
+            .aliases(&["行事", "実施事項"]),
+            Field::new("every", t("間隔", "Every"), FieldType::Period)
+                .required()
+                .aliases(&["頻度", "周期"]),
+            date("first_on", t("初回", "First on")).required().aliases(&["開始日", "初回"]),
+            number("notice_days", t("何日前に知らせるか", "Notice"), "d"),
+        ],
+        version: 1,
+    },
+];
