@@ -46,6 +46,18 @@ mod tests {
     use super::*;
     use model::Timestamp;
 
+    fn board(at: i64) -> Board {
+        let hall = crate::Control {
+            spec: &crate::SPEC,
+            level: model::Level::None,
+            level_by_slides: model::Level::None,
+            target: model::Level::None,
+            valid_until: None,
+            verdicts: Vec::new(),
+        };
+        Board { at: Timestamp(at), controls: Vec::new(), hall, scope: None }
+    }
+
     #[tokio::test]
     async fn who_waits_for_the_first_board_gets_it_and_later_the_newest() {
         let shared = SharedBoard::default();
@@ -54,9 +66,9 @@ mod tests {
         let waiting = tokio::spawn(async move { waiting.wait().await.at });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
-        shared.put(Board { at: Timestamp(1), controls: Vec::new() });
+        shared.put(board(1));
         assert_eq!(waiting.await.unwrap(), Timestamp(1));
-        shared.put(Board { at: Timestamp(2), controls: Vec::new() });
+        shared.put(board(2));
         assert_eq!(shared.wait().await.at, Timestamp(2));
         assert_eq!(shared.get().unwrap().at, Timestamp(2));
     }
