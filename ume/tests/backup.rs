@@ -144,7 +144,13 @@ fn a_backup_of_a_running_server_restores_and_verifies() {
     let early = at("early.backup");
     let made = backup(&early);
     assert!(made.status.success(), "{}", text(&made));
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // The second one when the first events are counted.
+    for _ in 0..600 {
+        if data.join("stream/counters.json").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     let made = backup(&file);
     assert!(made.status.success(), "{}", text(&made));
     drop(server);
