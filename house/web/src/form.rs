@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Path, State},
+    http::StatusCode,
     response::{IntoResponse, Redirect},
 };
 use model::{Field, FieldType, Id, KindSpec, Table, t};
@@ -402,8 +403,10 @@ async fn update(
             sent.attributes.insert(name.clone(), value.clone());
         }
     }
-    // Sent twice, or nothing changed: what stands is what was asked for.
-    if row.name == sent.name && row.attributes == sent.attributes && !row.deleted {
+    // Sent twice, or nothing changed: what stands is what was asked for. With a reason and the newest
+    // version, someone wants it noted that they looked.
+    let noted = row.version == sent.version && !sent.reason.is_empty();
+    if row.name == sent.name && row.attributes == sent.attributes && !row.deleted && !noted {
         return Ok(Redirect::to(&here).into_response());
     }
     if row.version != sent.version && !row.deleted {
@@ -486,7 +489,9 @@ async fn merge(
         history,
         ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
     };
-    page(&user.cx, name, &body)
+    let mut response = page(&user.cx, name, &body)?;
+    *response.status_mut() = StatusCode::CONFLICT;
+    Ok(response)
 }
 
 #[cfg(test)]
