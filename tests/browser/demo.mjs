@@ -90,7 +90,7 @@ try {
   paths.push(await record(officer.page));
   const first = async (path) => {
     await officer.page.goto(base + path);
-    return officer.page.locator("main tbody tr td:first-child a").first().getAttribute("href");
+    return officer.page.locator("main tbody tr td a[href^='/row/']").first().getAttribute("href");
   };
   const risk = await first("/register/risk/risk");
   paths.push(risk, await first("/register/link/references"), await first("/register/decision/approval"));
@@ -121,12 +121,12 @@ try {
     }
     return { rows, distinct: seen.size, seen };
   }
-  const persons = await pages("/register/party/person", "main tbody tr td:first-child a");
+  const persons = await pages("/register/party/person", "main tbody tr td a[href^='/row/']");
   check("all persons are listed over the pages", persons.rows >= 120 && persons.distinct >= 115, JSON.stringify(persons));
-  const hosts = await pages("/register/asset/host", "main tbody tr td:first-child a");
+  const hosts = await pages("/register/asset/host", "main tbody tr td a[href^='/row/']");
   check("at least 40 hosts are listed, each once", hosts.rows >= 40 && hosts.distinct === hosts.rows, JSON.stringify(hosts));
   check("this machine is not registered", !hosts.seen.has(hostname()), hostname());
-  const risks = await pages("/register/risk/risk", "main tbody tr td:first-child a");
+  const risks = await pages("/register/risk/risk", "main tbody tr td a[href^='/row/']");
   check("at least 10 risks are listed", risks.distinct >= 10, risks.distinct);
   await officer.page.goto(base + risk);
   const far = officer.page.locator("main td a[href^='/row/asset/'], main td a[href^='/row/party/']");
