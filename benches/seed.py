@@ -3,9 +3,11 @@
 
 usage: seed.py DIR [ASSETS LINKS RECORDS]   (DIR/ume.db must exist: start `ume serve --data DIR` once)
 
-Writes rows straight into SQLite, so the ledger does not know them: for measuring pages only.
+Writes rows straight into SQLite, so the ledger does not know them: for measuring pages only. Then
+run `ume db reindex --data DIR`: the search index is made from the rows. For PostgreSQL carry the
+result over with `ume db move`.
 """
-import os, random, sqlite3, sys, time
+import json, os, random, sqlite3, sys, time
 
 folder = sys.argv[1]
 assets, links, records = (int(n) for n in (sys.argv[2:5] or ("100000", "1000000", "1000000")))
@@ -32,13 +34,22 @@ def many(table, rows):
     db.executemany(f"INSERT INTO {table} {ROW} VALUES ({','.join('?' * 20)})", rows)
 
 
+def attributes(kind, n):
+    if kind != "host":
+        return "{}"
+    host = {
+        "hostname": f"host-{n:06d}",
+        "os": random.choice(["Debian 12", "Debian 13", "Windows Server 2025", "Ubuntu 24.04", "RHEL 9"]),
+        "environment": random.choice(["production", "test", "development"]),
+        "memory_mib": random.choice([2048, 4096, 8192, 16384, 32768, 65536]) - random.randrange(2) * n % 7,
+        "introduced_on": f"20{random.randrange(10, 26)}-{random.randrange(1, 13):02d}-01",
+        "support_end": f"20{random.randrange(26, 36)}-06-30",
+    }
+    return json.dumps(host)
+
+
 kinds = [random.choice(KINDS) for _ in range(assets)]
-many("asset", (row(uid(i, 1), kinds[i], f"{kinds[i]} {i:06d} 資産", attributes='{"os":"Debian 12"}') for i in range(assets)))
-pairs = lambda text: {text[i : i + 2] for i in range(len(text) - 1)}
-db.executemany(
-    "INSERT OR IGNORE INTO token (token, subject_table, row_id) VALUES (?,'asset',?)",
-    ((t, uid(i, 1)) for i in range(assets) for t in pairs(f"{i:06d}") | {"資産", "host"[:2]}),
-)
+many("asset", (row(uid(i, 1), kinds[i], f"{kinds[i]} {i:06d} 資産", attributes=attributes(kinds[i], i)) for i in range(assets)))
 names = ["depends_on", "stores", "located_in", "supplied_by", "owns"]
 many("link", (row(uid(i, 2), random.choice(names), "link", uid(random.randrange(assets), 1), uid(random.randrange(assets), 1)) for i in range(links)))
 types = ["configuration.snapshot", "monitoring.source_status", "isms.attested", "configuration.hash_check"]

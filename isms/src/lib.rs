@@ -20,6 +20,7 @@ mod spec;
 pub mod status;
 pub mod trend;
 pub mod welcome;
+pub mod work;
 
 pub use board::{Board, Control, compute, fill, set_targets, target_setting};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};

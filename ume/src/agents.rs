@@ -17,7 +17,6 @@ use crate::{
     place::Place,
     print,
     settings::{DataFolder, Settings},
-    work,
 };
 
 /// Record types that agents may write.
@@ -330,11 +329,11 @@ async fn write_statuses(
         far.lost.insert("at the agent".to_owned(), lost);
         far.received += lost;
         theirs.insert(prefix, far);
-        let mut facts = work::sums(&theirs, report.pending_bytes);
+        let mut facts = monitoring::work::sums(&theirs, report.pending_bytes);
         let silent = pages::standing(agent, house.store.now()) == pages::Standing::Silent;
         facts["silent"] = (silent || facts["received"] == 0).into();
-        let draft = work::draft(ty, Some(agent.asset), house.store.now(), facts);
-        work::write(&house.store, "system:monitoring.status", draft).await?;
+        let draft = room::draft(ty, Some(agent.asset), house.store.now(), facts);
+        room::write(&house.store, "system:monitoring.status", draft).await?;
         house.wake();
     }
     Ok(())

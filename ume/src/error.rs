@@ -90,6 +90,8 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+    #[error(transparent)]
+    Room(#[from] room::Error),
 }
 
 impl From<web::api::problem::Problem> for CliError {

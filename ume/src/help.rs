@@ -2,14 +2,12 @@
 
 use std::{path::Path, process::ExitCode};
 
-use clap::CommandFactory;
-
-use crate::{Cli, CliError, data};
+use crate::{CliError, command, data};
 
 /// Prints completions.
 pub fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliError> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ume", &mut out);
+    clap_complete::generate(shell, &mut command(), "ume", &mut out);
     crate::print(&String::from_utf8_lossy(&out));
     Ok(ExitCode::SUCCESS)
 }
@@ -18,21 +16,19 @@ pub fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliError> {
 pub fn manual(folder: Option<&Path>) -> Result<ExitCode, CliError> {
     let Some(folder) = folder else {
         let mut out = Vec::new();
-        let page = clap_mangen::Man::new(Cli::command());
+        let page = clap_mangen::Man::new(command());
         page.render(&mut out).map_err(|e| CliError::Worker(e.to_string()))?;
         crate::print(&String::from_utf8_lossy(&out));
         return Ok(ExitCode::SUCCESS);
     };
     data::create(folder)?;
-    clap_mangen::generate_to(Cli::command(), folder)
+    clap_mangen::generate_to(command(), folder)
         .map_err(|source| CliError::Io { path: folder.to_owned(), source })?;
     Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// The long help of a command and of all below it, at a fixed width.
     fn all(command: &mut clap::Command, out: &mut String) {
         let help = command.render_long_help().to_string();
@@ -49,7 +45,7 @@ mod tests {
 
     #[test]
     fn the_command_help_is_the_checked_in_one() {
-        let mut command = Cli::command().term_width(100);
+        let mut command = crate::command().term_width(100);
         command.build();
         let mut out = String::new();
         all(&mut command, &mut out);

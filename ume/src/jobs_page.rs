@@ -1,10 +1,6 @@
 //! The page of the jobs, and how the services of this process fare.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -13,6 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect},
 };
 use model::{Text, Timestamp};
+use room::Services;
 use serde::Deserialize;
 use store::JobRow;
 use web::{
@@ -21,38 +18,20 @@ use web::{
     frame::{Answer, Cx, Refusal, User},
 };
 
-/// How each service fares: `None` is well, else what it said last. And what the jobs are called.
-#[derive(Default)]
-pub struct Services {
-    troubles: Mutex<BTreeMap<&'static str, Option<String>>>,
-    /// Row of a job in the table, and its title.
-    titles: BTreeMap<String, Text>,
-}
+/// What the jobs are called, by name without the machine.
+#[derive(Clone, Default)]
+pub struct Titles(Arc<BTreeMap<&'static str, Text>>);
 
-impl Services {
-    /// No service has said anything yet.
-    pub fn new(titles: BTreeMap<String, Text>) -> Services {
-        Services { troubles: Mutex::default(), titles }
+impl Titles {
+    /// The titles of these jobs.
+    pub fn of(jobs: &[room::Job]) -> Titles {
+        Titles(Arc::new(jobs.iter().map(|job| (job.name, job.title)).collect()))
     }
 
-    /// Name and trouble of each service.
-    pub fn all(&self) -> Vec<(&'static str, Option<String>)> {
-        let map = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        map.iter().map(|(name, trouble)| (*name, trouble.clone())).collect()
-    }
-
-    /// Keeps the outcome of a round; a trouble is logged once, not every round.
-    pub fn note(&self, name: &'static str, outcome: Result<(), impl Display>) {
-        let trouble = outcome.err().map(|e| e.to_string());
-        let mut map = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = map.insert(name, trouble.clone()).flatten();
-        match (&before, &trouble) {
-            (old, Some(new)) if old.as_ref() != Some(new) => {
-                tracing::error!(error = new, "{name} is in trouble");
-            }
-            (Some(_), None) => tracing::info!("{name} works again"),
-            _ => {}
-        }
+    /// The title of the job of this row, with or without a machine behind `@`.
+    fn get(&self, row: &str) -> Option<Text> {
+        let name = row.split('@').next().unwrap_or(row);
+        self.0.get(name).copied()
     }
 }
 
@@ -98,11 +77,15 @@ struct WorkPage<'a> {
 pub async fn show(
     State(house): State<Shared>,
     Extension(services): Extension<Arc<Services>>,
+    Extension(titles): Extension<Titles>,
     user: User,
 ) -> Answer {
     let now = house.store.now();
-    let jobs = house.store.jobs().await?.into_iter().map(|row| Line {
-        title: services.titles.get(&row.name).map_or("", |title| title.get(user.cx.lang)),
+    // A row that an older Ume left behind has no job any more, and so no title.
+    let rows = house.store.jobs().await?.into_iter();
+    let rows = rows.filter_map(|row| Some((titles.get(&row.name)?, row)));
+    let jobs = rows.map(|(title, row)| Line {
+        title: title.get(user.cx.lang),
         state: state(&row, now),
         last: row.last_started,
         next: row.next_due,

@@ -8,7 +8,6 @@ mod db;
 mod demo;
 mod door;
 mod error;
-mod events;
 mod help;
 mod intake;
 mod intake_http;
@@ -32,7 +31,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 pub use error::CliError;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use model::Lang;
 use place::Place;
 use settings::{DataFolder, Settings};
@@ -236,8 +235,33 @@ const MISMATCH: u8 = 1;
 const FAILED: u8 = 2;
 const INCOMPLETE: u8 = 3;
 
+/// The whole command line: the commands of the house, and the verbs of the rooms.
+fn command() -> clap::Command {
+    let verbs = rooms::AT_WORK.iter().filter_map(|room| room.command());
+    verbs.fold(Cli::command(), |all, verb| all.subcommand(verb.command))
+}
+
+/// Runs the verb of a room, if it is one.
+fn verb(name: &str, matches: &clap::ArgMatches) -> Option<ExitCode> {
+    let mut verbs = rooms::AT_WORK.iter().filter_map(|room| room.command());
+    let verb = verbs.find(|verb| verb.command.get_name() == name)?;
+    Some(match (verb.run)(matches, &mut std::io::stdout().lock()) {
+        Ok(room::Outcome::Good) => ExitCode::SUCCESS,
+        Ok(room::Outcome::Found) => ExitCode::from(MISMATCH),
+        Ok(room::Outcome::Incomplete) => ExitCode::from(INCOMPLETE),
+        Err(error) => {
+            eprintln!("ume: {error}");
+            ExitCode::from(FAILED)
+        }
+    })
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    if let Some(code) = matches.subcommand().and_then(|(name, below)| verb(name, below)) {
+        return code;
+    }
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,8 +1,9 @@
 //! The ordered list of the eleven rooms.
 
 use model::RoomSpec;
+use room::Room;
 
-/// The rooms in the order of Annex A.
+/// What the rooms are, in the order of Annex A.
 pub const ROOMS: [&RoomSpec; 11] = [
     &threat_intelligence::SPEC,
     &cloud_services::SPEC,
@@ -15,4 +16,19 @@ pub const ROOMS: [&RoomSpec; 11] = [
     &monitoring::SPEC,
     &web_filtering::SPEC,
     &secure_coding::SPEC,
+];
+
+/// What the rooms do, in the same order.
+pub const AT_WORK: [&dyn Room; 11] = [
+    &threat_intelligence::ThreatIntelligence,
+    &cloud_services::CloudServices,
+    &ict_readiness::IctReadiness,
+    &physical_monitoring::PhysicalMonitoring,
+    &configuration::Configuration,
+    &information_deletion::InformationDeletion,
+    &data_masking::DataMasking,
+    &leakage_prevention::LeakagePrevention,
+    &monitoring::Monitoring,
+    &web_filtering::WebFiltering,
+    &secure_coding::SecureCoding,
 ];

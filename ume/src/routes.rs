@@ -1,4 +1,4 @@
-//! The whole route table: house, hall, front door. There is no route beside it.
+//! The whole route table: house, hall, rooms, front door. There is no route beside it.
 
 use model::t;
 use web::{
@@ -6,7 +6,7 @@ use web::{
     route::{Access, Route},
 };
 
-use crate::{events, intake_http, jobs_page};
+use crate::{intake_http, jobs_page, rooms::AT_WORK};
 
 /// Every route of the program.
 pub fn table() -> Vec<Route> {
@@ -15,11 +15,11 @@ pub fn table() -> Vec<Route> {
     routes.extend(edge::pages::routes());
     routes.extend(tasks::routes());
     routes.extend(notices::routes());
+    routes.extend(AT_WORK.iter().flat_map(|room| room.routes()));
     let (read, administer) = (Access::Action(Action::Read), Access::Action(Action::Administer));
     let run = t("ジョブを今すぐ実行", "Run a job now");
     let take = t("イベントの受信（NDJSON）", "Take events (NDJSON)");
     routes.extend([
-        Route::get("/events", read, t("イベントの検索", "Search events"), events::page),
         Route::get("/work", read, t("ジョブの状態", "State of the jobs"), jobs_page::show),
         Route::post("/work", administer, run, jobs_page::ask),
         Route::post("/intake/{source}", Access::Sender, take, intake_http::take)

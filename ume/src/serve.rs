@@ -7,15 +7,17 @@ use std::{
     time::Duration,
 };
 
+use room::{Ctx, Schedule, Services};
+
 use crate::{
     CliError,
     agents::{self, EdgeOptions},
     config, data, intake,
-    jobs_page::Services,
+    jobs_page::Titles,
     rooms::ROOMS,
     routes,
     settings::Settings,
-    work::{self, Ctx, JOBS, Schedule},
+    work,
 };
 
 /// Longest wait for requests under way at the end: Ctrl-C is done within two seconds.
@@ -72,31 +74,20 @@ pub async fn run(
     }
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
     let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
+    let at_rest =
+        web::House::new(store, ledger, folder.join("stream"), ROOMS.to_vec(), &isms::SPEC);
     let house = Arc::new(web::House {
-        store,
-        ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
-        archive: folder.join("stream"),
-        rooms: ROOMS.to_vec(),
-        hall: &isms::SPEC,
         setup: Mutex::new(token.clone()),
         secure: options.tls_local_ca || options.tls_cert.is_some(),
         demo,
-        changed: tokio::sync::Notify::new(),
-        people: web::people::People::default(),
         buckets: web::api::limit::Buckets::new(api_rate),
         intake: RwLock::new(serde_json::to_value(stream.counters()).unwrap_or_default()),
+        ..at_rest
     });
     isms::welcome::refresh_local(&house).await?;
     // The first board comes from the service that keeps it; nobody waits for it here.
     let board = isms::pages::SharedBoard::default();
-    let waking = house.clone();
-    let ctx = Arc::new(Ctx {
-        store: house.store.clone(),
-        ledger: house.ledger.clone(),
-        stream: stream.clone(),
-        board: Some(board.clone()),
-        wake: Box::new(move || waking.wake()),
-    });
+    let ctx = Arc::new(Ctx { house: house.clone(), stream: stream.clone() });
     let (end, shutdown) = tokio::sync::watch::channel(false);
     // A demonstration never reads the machine it is shown on.
     let mut followers = match demo {
@@ -112,16 +103,17 @@ pub async fn run(
         tls: edges.config.is_some(),
         hsts: options.tls_cert.is_some(),
     };
-    let titles = JOBS.iter().map(|job| (job.row(), job.title)).collect();
-    let services = Arc::new(Services::new(titles));
-    let schedule = Schedule::new(ctx.clone(), JOBS, random()?);
-    let schedule = tokio::spawn(schedule.run());
-    let running = work::run(ctx, house.clone(), lock, services.clone());
-    let running = tokio::spawn(running);
+    let jobs = work::jobs(Some(board.clone()));
+    let (titles, states) = (Titles::of(&jobs), Arc::new(Services::default()));
+    let schedule = tokio::spawn(Schedule::new(ctx.clone(), jobs, random()?).run());
+    let services = work::services(lock, board.clone()).into_iter();
+    let services: Vec<_> =
+        services.map(|service| tokio::spawn(service.run(ctx.clone(), states.clone()))).collect();
     let app = web::finish(routes::table(), house.clone())
         .layer(axum::Extension(board))
         .layer(axum::Extension(edges.about.clone()))
-        .layer(axum::Extension(services))
+        .layer(axum::Extension(states))
+        .layer(axum::Extension(titles))
         .layer(axum::Extension(intake::http(stream, &settings.config.intake)));
     let app = edge::transport::behind(app, transport);
     announce(address, token.as_deref(), edges.config.is_some());
@@ -129,7 +121,7 @@ pub async fn run(
     let outcome = served.map_err(|e| CliError::Listen(listen, e));
     drop(edges);
     let _ = end.send(true);
-    for task in followers.into_iter().chain([schedule, running]) {
+    for task in followers.into_iter().chain([schedule]).chain(services) {
         task.abort();
         let _ = task.await;
     }

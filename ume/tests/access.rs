@@ -9,8 +9,6 @@ use web::{
     route::Access,
 };
 
-#[path = "../src/events.rs"]
-mod events;
 #[allow(dead_code)]
 #[path = "../src/intake_http.rs"]
 mod intake_http;

@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, RwLock,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use model::Timestamp;
 use store::Record;
 use tokio::task::JoinHandle;
 
+#[allow(dead_code)]
 #[path = "../src/rooms.rs"]
 mod rooms;
 
@@ -57,20 +58,13 @@ impl Place {
         let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::default());
         let store = store::Store::open(folder.path(), clock.read()).await.unwrap();
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.test/agents");
-        let house = Arc::new(web::House {
+        let house = Arc::new(web::House::new(
             store,
-            ledger: Arc::new(tokio::sync::Mutex::new(ledger.unwrap())),
-            archive: folder.path().join("stream"),
-            rooms: rooms::ROOMS.to_vec(),
-            hall: &isms::SPEC,
-            setup: Mutex::new(None),
-            secure: false,
-            demo: false,
-            changed: tokio::sync::Notify::new(),
-            people: web::people::People::default(),
-            buckets: web::api::limit::Buckets::new(1_000),
-            intake: RwLock::new(serde_json::Value::Null),
-        });
+            ledger.unwrap(),
+            folder.path().join("stream"),
+            rooms::ROOMS.to_vec(),
+            &isms::SPEC,
+        ));
         let now = house.store.now();
         let ca = ca::HouseCa::open(&folder.path().join("ca"), "centre-1", now).unwrap();
         let served = tls::Served::new(ca.server(now).unwrap()).unwrap();

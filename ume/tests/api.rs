@@ -3,8 +3,6 @@
 use reqwest::{Method, header};
 use serde_json::{Value as Json, json};
 
-#[path = "../src/events.rs"]
-mod events;
 #[allow(dead_code)]
 #[path = "../src/intake_http.rs"]
 mod intake_http;

@@ -10,6 +10,7 @@ use std::{
 use model::{Assurance, Producer, RoomSpec, Table, Timestamp};
 use store::Store;
 
+#[allow(dead_code)]
 #[path = "../src/rooms.rs"]
 mod rooms;
 

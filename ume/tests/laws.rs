@@ -1,6 +1,7 @@
 //! Laws of the house: what the compiler does not hold, these tests do.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -248,7 +249,9 @@ fn every_room_has_the_same_floor_plan() {
     for entry in fs::read_dir(root().join("controls")).unwrap().map(Result::unwrap) {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         count += 1;
-        for part in ["README.md", "src/lib.rs", "src/kinds.rs", "src/criteria.rs"] {
+        for part in
+            ["README.md", "demonstration.toml", "src/lib.rs", "src/kinds.rs", "src/criteria.rs"]
+        {
             if !path.join(part).is_file() {
                 wrong.push(format!("{name} lacks {part}"));
             }
@@ -265,6 +268,41 @@ fn every_room_has_the_same_floor_plan() {
     }
     if count != 11 {
         wrong.push(format!("there are {count} rooms, not eleven"));
+    }
+    assert_none(&wrong);
+}
+
+/// Work, routes, verbs and demonstration of a room bear its own names, so that two rooms never meet.
+#[test]
+fn what_a_room_does_is_named_after_it() {
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for (room, spec) in rooms::AT_WORK.iter().zip(rooms::ROOMS) {
+        let id = room.spec().id;
+        if id != spec.id {
+            wrong.push(format!("{id} works in the place of {}", spec.id));
+        }
+        for job in room.jobs() {
+            if !job.name.starts_with(&format!("{id}.")) {
+                wrong.push(format!("job {} of {id}", job.name));
+            }
+        }
+        let jobs = room.jobs().into_iter().map(|job| job.name.to_owned());
+        let services = room.services().into_iter().map(|service| service.name.to_owned());
+        let routes = room.routes().into_iter().map(|r| format!("{} {}", r.method, r.path));
+        let verbs = room.command().into_iter().map(|verb| verb.command.get_name().to_owned());
+        for name in jobs.chain(services).chain(routes).chain(verbs) {
+            if !names.insert(name.clone()) {
+                wrong.push(format!("{id}: {name} stands twice"));
+            }
+        }
+        let part: toml::Table = room.demonstration().parse().unwrap();
+        for kind in part["kinds"].as_array().unwrap() {
+            let kind = kind["kind"].as_str().unwrap();
+            if !spec.kinds.iter().chain(spec.rules).chain(spec.others).any(|k| k.id == kind) {
+                wrong.push(format!("{id} demonstrates {kind}, which it does not own"));
+            }
+        }
     }
     assert_none(&wrong);
 }

@@ -5,8 +5,6 @@ use reqwest::{Method, header};
 use serde_json::json;
 use store::Row;
 
-#[path = "../src/events.rs"]
-mod events;
 #[path = "../src/intake_http.rs"]
 mod intake_http;
 #[allow(dead_code)]

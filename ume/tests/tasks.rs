@@ -5,8 +5,6 @@ use reqwest::{Method, header};
 use serde_json::json;
 use store::Row;
 
-#[path = "../src/events.rs"]
-mod events;
 #[allow(dead_code)]
 #[path = "../src/intake_http.rs"]
 mod intake_http;

@@ -11,6 +11,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 pub const SPEC: RoomSpec = RoomSpec {
     id: "cloud_services",
@@ -99,6 +100,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2004, 2003],
     files: &["cloud"],
 };
+
+/// The room at work.
+pub struct CloudServices;
+
+impl Room for CloudServices {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,11 +5,13 @@
 //! design values over them, changes, and the records of snapshots and drift. Invariants: the spec is
 //! pure data; unread, error and not-applicable never pass; facts of records name no person but by id.
 
+mod command;
 mod criteria;
 mod kinds;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 pub const SPEC: RoomSpec = RoomSpec {
     id: "configuration",
@@ -81,6 +83,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2002, 2003, 5001, 5019, 5020, 6002, 7001],
     files: &["captures", "facts", "pool", "manifests", "advisories", "twins", "journal"],
 };
+
+/// The room at work.
+pub struct Configuration;
+
+impl Room for Configuration {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        work::jobs()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        Some(command::verb())
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

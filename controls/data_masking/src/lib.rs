@@ -11,6 +11,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 /// What the room is.
 pub const SPEC: RoomSpec = RoomSpec {
@@ -91,6 +92,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2003, 2006, 6005],
     files: &["masking/keys", "masking/maps", "masking/dict", "masking/jobs"],
 };
+
+/// The room at work.
+pub struct DataMasking;
+
+impl Room for DataMasking {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 pub const SPEC: RoomSpec = RoomSpec {
     id: "ict_readiness",
@@ -93,6 +94,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2003, 2005],
     files: &["continuity"],
 };
+
+/// The room at work.
+pub struct IctReadiness;
+
+impl Room for IctReadiness {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

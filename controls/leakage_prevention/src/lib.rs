@@ -11,6 +11,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 /// What the room is.
 pub const SPEC: RoomSpec = RoomSpec {
@@ -90,6 +91,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[1001, 2004, 2006, 4009],
     files: &["leakage/spool", "leakage/links", "leakage/edm", "leakage/prints", "leakage/scan"],
 };
+
+/// The room at work.
+pub struct LeakagePrevention;
+
+impl Room for LeakagePrevention {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -9,8 +9,11 @@
 
 mod criteria;
 mod kinds;
+mod pages;
+pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 /// What the room is.
 pub const SPEC: RoomSpec = RoomSpec {
@@ -90,6 +93,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2004, 2005],
     files: &["spool", "archive", "series", "state"],
 };
+
+/// The room at work.
+pub struct Monitoring;
+
+impl Room for Monitoring {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        work::jobs()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        work::services()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        pages::routes()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

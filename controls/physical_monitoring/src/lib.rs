@@ -8,6 +8,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 pub const SPEC: RoomSpec = RoomSpec {
     id: "physical_monitoring",
@@ -83,6 +84,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[0, 2004],
     files: &["portal/snapshots", "portal/minutes", "portal/segments"],
 };
+
+/// The room at work.
+pub struct PhysicalMonitoring;
+
+impl Room for PhysicalMonitoring {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 /// What the room is.
 pub const SPEC: RoomSpec = RoomSpec {
@@ -90,6 +91,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2003, 2007, 6007],
     files: &["units", "findings", "transcripts"],
 };
+
+/// The room at work.
+pub struct SecureCoding;
+
+impl Room for SecureCoding {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 pub const SPEC: RoomSpec = RoomSpec {
     id: "threat_intelligence",
@@ -96,6 +97,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2005],
     files: &["indicators"],
 };
+
+/// The room at work.
+pub struct ThreatIntelligence;
+
+impl Room for ThreatIntelligence {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

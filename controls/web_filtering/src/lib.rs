@@ -12,6 +12,7 @@ mod criteria;
 mod kinds;
 
 use model::{LevelText, Question, RoomSpec, t};
+use room::{Job, Room, Service, Verb};
 
 /// What the room is.
 pub const SPEC: RoomSpec = RoomSpec {
@@ -89,6 +90,35 @@ pub const SPEC: RoomSpec = RoomSpec {
     emits: &[2004, 2006, 3002, 4001, 4002, 4003, 6002],
     files: &["web/index", "web/deltas", "web/leaves", "web/quarantine"],
 };
+
+/// The room at work.
+pub struct WebFiltering;
+
+impl Room for WebFiltering {
+    fn spec(&self) -> &'static RoomSpec {
+        &SPEC
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn services(&self) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn routes(&self) -> Vec<web::route::Route> {
+        Vec::new()
+    }
+
+    fn command(&self) -> Option<Verb> {
+        None
+    }
+
+    fn demonstration(&self) -> &'static str {
+        include_str!("../demonstration.toml")
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -18,4 +18,4 @@ pub mod triggers;
 pub mod webhook;
 
 pub use pages::routes;
-pub use run::{ledger_fault, run};
+pub use run::{ledger_fault, services};

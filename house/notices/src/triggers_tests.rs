@@ -128,15 +128,21 @@ async fn a_decision_is_told_of_two_weeks_before_it_ends_unless_renewed() {
 #[tokio::test]
 async fn a_failing_job_is_told_once_a_day_without_its_error() {
     let bench = Bench::open().await;
-    let now = bench.store.now();
-    bench.store.note_job("collect", now, "password=open sesame", now).await.unwrap();
+    run_job(&bench.store, Err("password=open sesame")).await;
     Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap();
     assert_eq!(Triggers::default().run(&bench.store, &TimeZone::UTC).await.unwrap(), 0);
     let told = bench.store.notices_of(bench.officer, 9).await.unwrap();
     assert_eq!(told[0].kind, "job_failing");
     assert!(!format!("{:?}", told[0].facts).contains("sesame"));
-    bench.store.note_job("collect", now, "", now).await.unwrap();
+    run_job(&bench.store, Ok("{}")).await;
     assert!(bench.store.failing_jobs().await.unwrap().is_empty());
+}
+
+/// A run of the job `collect` that ends like this.
+async fn run_job(store: &Store, ended: Result<&str, &str>) {
+    store.job_declare("collect").await.unwrap();
+    assert!(store.job_take("collect", "me", 1_000_000, 1_000_000).await.unwrap());
+    assert!(store.job_end("collect", "me", ended, 0).await.unwrap());
 }
 
 #[tokio::test]

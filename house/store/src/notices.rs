@@ -367,34 +367,6 @@ impl Store {
             .map(|r| Ok((r[0].text()?.to_owned(), Timestamp(r[1].int()?), r[2].text()?.to_owned())))
             .collect()
     }
-
-    /// Writes down how a run of a job ended; `error` is empty when it went well.
-    pub async fn note_job(
-        &self,
-        name: &str,
-        started: Timestamp,
-        error: &str,
-        next: Timestamp,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO job (name, lease_until, last_started, last_ended, last_result, \
-                   last_error, next_due) VALUES ($1, 0, $2, $3, $4, $5, $6) ON CONFLICT (name) DO \
-                   UPDATE SET last_started = excluded.last_started, last_ended = \
-                   excluded.last_ended, last_result = excluded.last_result, \
-                   last_error = excluded.last_error, next_due = excluded.next_due";
-        let result = if error.is_empty() { "ok" } else { "failed" };
-        let error = Some(error).filter(|e| !e.is_empty());
-        let args = [
-            name.into(),
-            started.0.into(),
-            self.now().0.into(),
-            result.into(),
-            error.into(),
-            next.0.into(),
-        ];
-        let mut tx = self.db().begin().await?;
-        tx.execute(sql, &args).await?;
-        tx.commit().await
-    }
 }
 
 fn preference(v: &[Val]) -> Result<Preference, StoreError> {

@@ -73,6 +73,30 @@ pub struct House {
 pub type Shared = Arc<House>;
 
 impl House {
+    /// A house over what is open: plain HTTP, no set-up link, nothing taken in yet.
+    pub fn new(
+        store: Store,
+        ledger: ledger::Ledger,
+        archive: std::path::PathBuf,
+        rooms: Vec<&'static RoomSpec>,
+        hall: &'static RoomSpec,
+    ) -> House {
+        House {
+            store,
+            ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
+            archive,
+            rooms,
+            hall,
+            setup: Mutex::new(None),
+            secure: false,
+            demo: false,
+            changed: tokio::sync::Notify::new(),
+            people: people::People::default(),
+            buckets: api::limit::Buckets::new(api::limit::PER_MINUTE),
+            intake: RwLock::new(serde_json::Value::Null),
+        }
+    }
+
     /// The declarations of rooms and hall.
     pub fn specs(&self) -> impl Iterator<Item = &'static RoomSpec> + '_ {
         self.rooms.iter().copied().chain([self.hall])

@@ -1,9 +1,8 @@
 //! The door under attack, through the real routes, store and ledger.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, RwLock},
-};
+mod hall;
+
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -11,7 +10,6 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, StatusCode, header},
 };
-use model::{Expr, LevelText, Question, RoomSpec, t};
 use store::AccountChange;
 use tower::ServiceExt;
 use web::{House, Shared, secrets};
@@ -19,39 +17,6 @@ use web::{House, Shared, secrets};
 const WORD: &str = "plum blossoms in march";
 const EVIL: &str = "198.51.100.7:4000";
 const HOME: &str = "192.0.2.1:5000";
-const NOTHING: model::Text = t("無し", "none");
-const LEVEL: LevelText = LevelText { function: NOTHING, practice: NOTHING };
-
-/// A hall that declares nothing: these pages need none.
-static HALL: RoomSpec = RoomSpec {
-    id: "isms",
-    control: "isms",
-    name: NOTHING,
-    requirement: NOTHING,
-    overview: NOTHING,
-    aim: NOTHING,
-    actors: NOTHING,
-    examples: NOTHING,
-    related: &[],
-    question: Question {
-        text: NOTHING,
-        criterion: "",
-        yes: NOTHING,
-        no: NOTHING,
-        unknown: NOTHING,
-    },
-    levels: [LEVEL, LEVEL, LEVEL],
-    ladder: [Expr::All(&[]), Expr::All(&[]), Expr::All(&[])],
-    criteria: &[],
-    kinds: &[],
-    rules: &[],
-    others: &[],
-    records: &[],
-    mends: &[],
-    consumes: &[],
-    emits: &[],
-    files: &[],
-};
 
 struct Door {
     house: Shared,
@@ -65,18 +30,14 @@ impl Door {
         let store = store::Store::open(folder.path(), store::system_clock()).await.expect("store");
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.local/test");
         let house = Arc::new(House {
-            store,
-            ledger: Arc::new(tokio::sync::Mutex::new(ledger.expect("ledger"))),
-            archive: folder.path().join("stream"),
-            rooms: Vec::new(),
-            hall: &HALL,
-            setup: Mutex::new(None),
-            secure: false,
-            demo: false,
-            changed: tokio::sync::Notify::new(),
-            people: web::people::People::default(),
             buckets: web::api::limit::Buckets::new(1_000_000),
-            intake: RwLock::new(serde_json::Value::Null),
+            ..House::new(
+                store,
+                ledger.expect("ledger"),
+                folder.path().join("stream"),
+                Vec::new(),
+                &hall::HALL,
+            )
         });
         let hash = secrets::hash_password(WORD).expect("hash");
         for login in ["umeko", "takeo"] {

@@ -17,7 +17,7 @@ mod year;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, Mutex, RwLock},
+    sync::Arc,
 };
 
 use jiff::civil::Date;
@@ -119,20 +119,9 @@ async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, Cli
     store.set_setting(web::demo::SETTING, "1").await?;
     let origin = crate::serve::origin(&store).await?;
     let ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;
-    Ok(Arc::new(web::House {
-        store,
-        ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
-        archive: folder.join("stream"),
-        rooms: ROOMS.to_vec(),
-        hall: &isms::SPEC,
-        setup: Mutex::new(None),
-        secure: false,
-        demo: true,
-        changed: tokio::sync::Notify::new(),
-        people: web::people::People::default(),
-        buckets: web::api::limit::Buckets::new(1),
-        intake: RwLock::new(serde_json::Value::Null),
-    }))
+    let archive = folder.join("stream");
+    let house = web::House::new(store, ledger, archive, ROOMS.to_vec(), &isms::SPEC);
+    Ok(Arc::new(web::House { demo: true, ..house }))
 }
 
 async fn print_links(folder: &Path, store: &store::Store) -> Result<(), CliError> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use store::Row;
 
 use super::{DemoError, chance::Chance, time::Calendar};
+use crate::rooms::AT_WORK;
 
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
@@ -34,10 +35,18 @@ impl Seed {
     }
 }
 
-/// What the company file says.
+/// What the company file says, and what each room adds to it.
 pub fn company() -> Result<Vec<Seed>, DemoError> {
+    let mut seeds = part(COMPANY)?;
+    for room in AT_WORK {
+        seeds.extend(part(room.demonstration())?);
+    }
+    Ok(seeds)
+}
+
+fn part(text: &str) -> Result<Vec<Seed>, DemoError> {
     let bad = |what: &str| DemoError::Company(what.to_owned());
-    let file: toml::Table = COMPANY.parse().map_err(|e| DemoError::Company(format!("{e}")))?;
+    let file: toml::Table = text.parse().map_err(|e| DemoError::Company(format!("{e}")))?;
     let kinds = file.get("kinds").and_then(toml::Value::as_array).ok_or(bad("no kinds"))?;
     let mut seeds = Vec::new();
     for kind in kinds {

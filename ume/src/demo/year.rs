@@ -19,7 +19,7 @@ use super::{
     registers,
     time::{Calendar, SimClock},
 };
-use crate::{CliError, rooms::ROOMS, work};
+use crate::{CliError, rooms::ROOMS};
 
 const OFFICER: &str = "account:sato";
 const ADMINISTRATOR: &str = "account:suzuki";
@@ -390,7 +390,7 @@ impl<'h> Year<'h> {
                 }
             }
         }
-        work::archive_once(&self.house.store, &self.stream, now).await?;
+        monitoring::work::archive_once(&self.house.store, &self.stream, now).await?;
         if day >= LOGS_FROM {
             self.report_sources(now).await?;
         }
@@ -403,8 +403,8 @@ impl<'h> Year<'h> {
         let mut write = store.write("system:monitoring.status", "work", "").await?;
         for row in &self.watched {
             let own = counters.get(&row.name).cloned().unwrap_or_default();
-            let facts = work::sums(&BTreeMap::from([(row.name.clone(), own)]), pending);
-            let mut draft = work::draft("monitoring.source_status", Some(row.id), now, facts);
+            let facts = monitoring::work::sums(&BTreeMap::from([(row.name.clone(), own)]), pending);
+            let mut draft = room::draft("monitoring.source_status", Some(row.id), now, facts);
             draft.source = row.name.clone();
             write.record(draft).await?;
         }
@@ -415,7 +415,7 @@ impl<'h> Year<'h> {
         let store = &self.house.store;
         self.keeper.refresh(store).await?;
         let board = self.keeper.board(store, store.now()).await?;
-        work::record_levels(store, &board).await?;
+        isms::work::record_levels(store, &board).await?;
         Ok(())
     }
 }

@@ -2,14 +2,16 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use room::{Ctx, Job, Schedule};
 use serde_json::json;
 use store::{JobRow, Store};
 
-use super::{Ctx, JOBS, Job, Schedule};
 use crate::{
     CliError, Format, data,
     jobs_page::{duration_ms, state},
-    print, serve,
+    print,
+    rooms::ROOMS,
+    serve,
     settings::{DataFolder, Settings},
 };
 
@@ -98,8 +100,8 @@ fn to_json(row: &JobRow, now: model::Timestamp) -> serde_json::Value {
 }
 
 /// The job of this name, with or without the machine behind `@`.
-pub fn find(name: &str) -> Option<&'static Job> {
-    JOBS.iter().find(|job| job.name == name || job.row() == name)
+fn find(name: &str) -> Option<Job> {
+    super::jobs(None).into_iter().find(|job| job.name == name || job.row() == name)
 }
 
 async fn run_now(settings: &Settings, name: &str) -> Result<ExitCode, CliError> {
@@ -113,7 +115,7 @@ async fn run_now(settings: &Settings, name: &str) -> Result<ExitCode, CliError> 
             store.job_ask(&job.row()).await?;
             let folder = &settings.place.folder;
             tokio::select! {
-                ended = wait(&store, job, asked) => ended,
+                ended = wait(&store, &job, asked) => ended,
                 () = server_gone(folder) => Err(CliError::Gone(job.row())),
             }
         }
@@ -130,26 +132,24 @@ async fn server_gone(folder: &std::path::Path) {
 }
 
 /// Runs it in this process; no server has the folder.
-async fn run_here(settings: &Settings, job: &'static Job) -> Result<ExitCode, CliError> {
+async fn run_here(settings: &Settings, job: Job) -> Result<ExitCode, CliError> {
     let opened = serve::open(settings).await?;
-    let ctx = Arc::new(Ctx {
-        store: opened.store,
-        ledger: Arc::new(tokio::sync::Mutex::new(opened.ledger)),
-        stream: opened.stream,
-        board: None,
-        wake: Box::new(|| ()),
-    });
-    let asked = ctx.store.now();
-    let schedule = Schedule::new(ctx.clone(), &[*job], serve::random()?);
+    let archive = settings.place.folder.join("stream");
+    let demo = web::demo::is_demo(&opened.store).await?;
+    let house = web::House::new(opened.store, opened.ledger, archive, ROOMS.to_vec(), &isms::SPEC);
+    let house = Arc::new(web::House { demo, ..house });
+    let ctx = Arc::new(Ctx { house: house.clone(), stream: opened.stream });
+    let asked = house.store.now();
+    let schedule = Schedule::new(ctx, vec![job.clone()], serve::random()?);
     schedule.declare().await?;
-    ctx.store.job_ask(&job.row()).await?;
+    house.store.job_ask(&job.row()).await?;
     for run in schedule.look().await? {
         run.await.map_err(|e| CliError::Worker(e.to_string()))?;
     }
-    let code = wait(&ctx.store, job, asked).await;
-    let mut ledger = ctx.ledger.lock().await;
-    serve::settle(&ctx.store, &mut ledger).await?;
-    ctx.store.db().close().await;
+    let code = wait(&house.store, &job, asked).await;
+    let mut ledger = house.ledger.lock().await;
+    serve::settle(&house.store, &mut ledger).await?;
+    house.store.db().close().await;
     code
 }
 

@@ -3,10 +3,7 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, RwLock},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::Value as Json;
@@ -42,25 +39,22 @@ impl Served {
         let store = store::Store::open(folder.path(), store::system_clock()).await.unwrap();
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.test/api").unwrap();
         let house = Arc::new(web::House {
-            store,
-            ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
-            archive: folder.path().join("stream"),
-            rooms: ROOMS.to_vec(),
-            hall: &isms::SPEC,
-            setup: Mutex::new(None),
-            secure: false,
-            demo: false,
-            changed: tokio::sync::Notify::new(),
-            people: web::people::People::default(),
             buckets: web::api::limit::Buckets::new(per_minute),
-            intake: RwLock::new(Json::Null),
+            ..web::House::new(
+                store,
+                ledger,
+                folder.path().join("stream"),
+                ROOMS.to_vec(),
+                &isms::SPEC,
+            )
         });
         let board = isms::pages::SharedBoard::default();
         let stream =
             stream::Stream::open(&folder.path().join("stream"), stream::Limits::default()).unwrap();
         let app = web::finish(routes::table(), house.clone())
             .layer(axum::Extension(board.clone()))
-            .layer(axum::Extension(Arc::new(jobs_page::Services::default())))
+            .layer(axum::Extension(Arc::new(room::Services::default())))
+            .layer(axum::Extension(jobs_page::Titles::default()))
             .layer(axum::Extension(intake_http::Http::new(stream, Default::default())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

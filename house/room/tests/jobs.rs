@@ -1,28 +1,37 @@
 //! Leases over two stores on one database, and what a panic may not do.
 
+#[path = "../../web/tests/hall/mod.rs"]
+mod hall;
+
 use std::{
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use model::t;
-use serde_json::json;
-
-use super::*;
+use room::{Ctx, Error, Job, Schedule, Shared};
+use serde_json::{Value as Json, json};
 
 static RUNS: AtomicUsize = AtomicUsize::new(0);
 
-const fn job(name: &'static str, run: fn(Arc<Ctx>) -> Run) -> Job {
-    let hour = Duration::from_secs(3600);
-    Job { name, title: t("試験", "Test"), every: hour, limit: hour, local: false, run }
+fn job<Fut>(name: &'static str, run: fn(Shared) -> Fut) -> Job
+where
+    Fut: Future<Output = Result<Json, Error>> + Send + 'static,
+{
+    Job::new(name, t("試験", "Test"), run).limit(Duration::from_secs(3600))
 }
 
-async fn ctx(database: &str, folder: &Path) -> Arc<Ctx> {
+async fn ctx(database: &str, folder: &Path) -> Shared {
     let store = store::Store::at(database, true, store::system_clock()).await.unwrap();
     let ledger = ledger::Ledger::open(&folder.join("ledger"), "ume.test/work").unwrap();
     let stream = stream::Stream::open(&folder.join("stream"), stream::Limits::default()).unwrap();
-    let ledger = Arc::new(Mutex::new(ledger));
-    Arc::new(Ctx { store, ledger, stream, board: None, wake: Box::new(|| ()) })
+    let archive = folder.join("stream");
+    let house = web::House::new(store, ledger, archive, Vec::new(), &hall::HALL);
+    Arc::new(Ctx { house: Arc::new(house), stream })
 }
 
 /// SQLite, and a database of its own on PostgreSQL if the tests have one.
@@ -40,12 +49,10 @@ async fn databases(folder: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_run_a_due_job_once() {
-    fn count(_: Arc<Ctx>) -> Run {
-        Box::pin(async {
-            RUNS.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            Ok(json!({ "ran": true }))
-        })
+    async fn count(_: Shared) -> Result<Json, Error> {
+        RUNS.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(json!({ "ran": true }))
     }
     let folder = tempfile::tempdir().unwrap();
     for database in databases(folder.path()).await {
@@ -54,7 +61,10 @@ async fn two_nodes_run_a_due_job_once() {
         for n in 0..2 {
             let own = tempfile::tempdir().unwrap();
             let ctx = ctx(&database, own.path()).await;
-            nodes.push((Schedule::new(ctx, &[job("test.count", count)], format!("node{n}")), own));
+            nodes.push((
+                Schedule::new(ctx, vec![job("test.count", count)], format!("node{n}")),
+                own,
+            ));
         }
         nodes[0].0.declare().await.unwrap();
         let store = store::Store::at(&database, true, store::system_clock()).await.unwrap();
@@ -79,21 +89,21 @@ async fn jobs_that_start_together_register_this_machine_once() {
     let ctx = ctx(&database, folder.path()).await;
     let all = (0..8).map(|_| {
         let ctx = ctx.clone();
-        tokio::spawn(async move { jobs::this_host(&ctx).await.unwrap() })
+        tokio::spawn(async move { room::this_host(&ctx).await.unwrap() })
     });
     let mut ids = std::collections::BTreeSet::new();
     for one in all.collect::<Vec<_>>() {
         ids.insert(one.await.unwrap());
     }
     let hosts = store::Filter { kind: Some("host".to_owned()), ..store::Filter::default() };
-    let rows = ctx.store.list(model::Table::Asset, &hosts).await.unwrap();
+    let rows = ctx.store().list(model::Table::Asset, &hosts).await.unwrap();
     assert_eq!((ids.len(), rows.len()), (1, 1));
 }
 
 #[tokio::test]
 async fn an_abandoned_run_is_taken_up_again_and_its_late_end_counts_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let at = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(1_795_600_000_000_000));
+    let at = Arc::new(std::sync::atomic::AtomicI64::new(1_795_600_000_000_000));
     let clock = at.clone();
     let clock: store::Clock = Arc::new(move || model::Timestamp(clock.load(Ordering::SeqCst)));
     let store = store::Store::open(folder.path(), clock).await.unwrap();
@@ -112,27 +122,27 @@ async fn an_abandoned_run_is_taken_up_again_and_its_late_end_counts_for_nothing(
 
 #[tokio::test]
 async fn a_panic_in_one_job_is_its_error_and_stops_no_other() {
-    fn panics(_: Arc<Ctx>) -> Run {
-        Box::pin(async { panic!("on purpose") })
+    async fn panics(_: Shared) -> Result<Json, Error> {
+        panic!("on purpose")
     }
-    fn works(_: Arc<Ctx>) -> Run {
-        Box::pin(async { Ok(json!(1)) })
+    async fn works(_: Shared) -> Result<Json, Error> {
+        Ok(json!(1))
     }
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", folder.path().join("ume.db").display());
     let ctx = ctx(&database, folder.path()).await;
-    let jobs = [job("test.panics", panics), job("test.works", works)];
-    let schedule = Schedule::new(ctx.clone(), &jobs, "me".to_owned());
+    let jobs = vec![job("test.panics", panics), job("test.works", works)];
+    let schedule = Schedule::new(ctx.clone(), jobs, "me".to_owned());
     let running = tokio::spawn(schedule.run());
     for _ in 0..2 {
-        let asked = ctx.store.now();
+        let asked = ctx.store().now();
         for name in ["test.panics", "test.works"] {
-            ctx.store.job_declare(name).await.unwrap();
-            ctx.store.job_ask(name).await.unwrap();
+            ctx.store().job_declare(name).await.unwrap();
+            ctx.store().job_ask(name).await.unwrap();
         }
         let mut ended = false;
         for _ in 0..100 {
-            let rows = ctx.store.jobs().await.unwrap();
+            let rows = ctx.store().jobs().await.unwrap();
             ended = rows.iter().all(|r| r.last_ended.is_some_and(|t| t >= asked));
             if ended {
                 break;
@@ -140,9 +150,9 @@ async fn a_panic_in_one_job_is_its_error_and_stops_no_other() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(ended);
-        let row = ctx.store.job("test.panics").await.unwrap().unwrap();
+        let row = ctx.store().job("test.panics").await.unwrap().unwrap();
         assert!(row.last_error.unwrap().contains("panicked: on purpose"));
-        let row = ctx.store.job("test.works").await.unwrap().unwrap();
+        let row = ctx.store().job("test.works").await.unwrap().unwrap();
         assert_eq!((row.last_error, row.last_result.as_deref()), (None, Some("1")));
     }
     assert!(!running.is_finished());

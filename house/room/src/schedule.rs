@@ -9,8 +9,7 @@ use std::{
 use serde_json::Value as Json;
 use store::StoreError;
 
-use super::{Ctx, Job};
-use crate::CliError;
+use crate::{Error, Job, Shared, service::AbortOnDrop};
 
 const LEASE: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(60);
@@ -18,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The jobs of this process.
 pub struct Schedule {
-    ctx: Arc<Ctx>,
+    ctx: Shared,
     jobs: Vec<Job>,
     /// Names this process in leases.
     owner: String,
@@ -27,14 +26,14 @@ pub struct Schedule {
 
 impl Schedule {
     /// A schedule; `owner` must be drawn anew for each process.
-    pub fn new(ctx: Arc<Ctx>, jobs: &[Job], owner: String) -> Schedule {
-        Schedule { ctx, jobs: jobs.to_vec(), owner, running: Arc::default() }
+    pub fn new(ctx: Shared, jobs: Vec<Job>, owner: String) -> Schedule {
+        Schedule { ctx, jobs, owner, running: Arc::default() }
     }
 
     /// Makes the rows of all jobs.
     pub async fn declare(&self) -> Result<(), StoreError> {
         for job in &self.jobs {
-            self.ctx.store.job_declare(&job.row()).await?;
+            self.ctx.store().job_declare(&job.row()).await?;
         }
         Ok(())
     }
@@ -64,8 +63,8 @@ impl Schedule {
 
     /// Starts every job that is due and that nobody else has.
     pub async fn look(&self) -> Result<Vec<tokio::task::JoinHandle<()>>, StoreError> {
-        let (now, mut started) = (self.ctx.store.now().0, Vec::new());
-        let rows = self.ctx.store.jobs().await?;
+        let (now, mut started) = (self.ctx.store().now().0, Vec::new());
+        let rows = self.ctx.store().jobs().await?;
         for job in &self.jobs {
             let name = job.row();
             let due = rows.iter().any(|row| {
@@ -76,12 +75,13 @@ impl Schedule {
                 && !self.running().contains(job.name)
                 && self
                     .ctx
-                    .store
+                    .store()
                     .job_take(&name, &self.owner, micros(LEASE), micros(job.every))
                     .await?
             {
                 self.running().insert(job.name);
-                let this = (self.ctx.clone(), *job, self.owner.clone(), self.running.clone());
+                let this =
+                    (self.ctx.clone(), job.clone(), self.owner.clone(), self.running.clone());
                 started.push(tokio::spawn(async move {
                     let (ctx, job, owner, running) = this;
                     run_taken(&ctx, &job, &owner).await;
@@ -102,15 +102,15 @@ fn micros(time: Duration) -> i64 {
 }
 
 /// Runs a job whose lease we have, prolonging it meanwhile.
-async fn run_taken(ctx: &Arc<Ctx>, job: &Job, owner: &str) {
+async fn run_taken(ctx: &Shared, job: &Job, owner: &str) {
     let name = job.row();
-    let mut work = tokio::spawn(tokio::time::timeout(job.limit, (job.run)(ctx.clone())));
+    let mut work = tokio::spawn(tokio::time::timeout(job.limit, job.start(ctx.clone())));
     let _end = AbortOnDrop(work.abort_handle());
     let ended = loop {
         tokio::select! {
             ended = &mut work => break ended,
             () = tokio::time::sleep(LEASE / 3) => {
-                if let Ok(false) = ctx.store.job_renew(&name, owner, micros(LEASE)).await {
+                if let Ok(false) = ctx.store().job_renew(&name, owner, micros(LEASE)).await {
                     // Someone else has it now; two must never run it.
                     tracing::error!(job = name, "the lease was lost, the run is stopped");
                     return;
@@ -120,17 +120,13 @@ async fn run_taken(ctx: &Arc<Ctx>, job: &Job, owner: &str) {
     };
     let outcome = match ended {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(failed(&name, format!("not finished after {} s", job.limit.as_secs()))),
-        Err(panic) if panic.is_panic() => Err(failed(&name, message(&*panic.into_panic()))),
-        Err(error) => Err(failed(&name, error.to_string())),
+        Ok(Err(_)) => Err(Error::said(format!("not finished after {} s", job.limit.as_secs()))),
+        Err(panic) if panic.is_panic() => Err(Error::said(message(&*panic.into_panic()))),
+        Err(error) => Err(Error::said(error.to_string())),
     };
     if let Err(error) = write_down(ctx, &name, owner, &outcome).await {
         tracing::error!(%error, job = name, "how the job ended was not written");
     }
-}
-
-fn failed(name: &str, why: String) -> CliError {
-    CliError::Job(name.to_owned(), why)
 }
 
 /// What a panic said.
@@ -141,28 +137,20 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 async fn write_down(
-    ctx: &Ctx,
+    ctx: &Shared,
     name: &str,
     owner: &str,
-    outcome: &Result<Json, CliError>,
+    outcome: &Result<Json, Error>,
 ) -> Result<(), StoreError> {
     match outcome {
         Ok(result) => {
-            ctx.store.job_end(name, owner, Ok(&result.to_string()), 0).await?;
+            ctx.store().job_end(name, owner, Ok(&result.to_string()), 0).await?;
         }
         Err(error) => {
             tracing::error!(%error, job = name, "a job failed");
             let text = error.to_string();
-            ctx.store.job_end(name, owner, Err(&text), micros(RETRY)).await?;
+            ctx.store().job_end(name, owner, Err(&text), micros(RETRY)).await?;
         }
     }
     Ok(())
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }

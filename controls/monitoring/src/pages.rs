@@ -1,20 +1,29 @@
-//! The events page: search over the archive, and the counts of the intake.
+//! The room's own page: search over the archived events, and the counts of the intake.
 
 use askama::Template;
 use axum::extract::{Query, State};
+use model::t;
 use serde::Deserialize;
 use stream::{Event, SearchResult};
 use web::{
     Shared,
+    access::Action,
     frame::{Answer, Cx, Refusal, User},
+    route::{Access, Route},
 };
 
 const EVENTS_SHOWN_MAX: usize = 50;
 /// Most events of one and the same microsecond that paging goes through.
 const SAME_TIME_MAX: usize = 10_000;
 
+/// The room's routes.
+pub fn routes() -> Vec<Route> {
+    let read = Access::Action(Action::Read);
+    vec![Route::get("/events", read, t("イベントの検索", "Search events"), events)]
+}
+
 #[derive(Deserialize)]
-pub struct EventsQuery {
+struct EventsQuery {
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -47,7 +56,7 @@ struct EventsPage<'a> {
 }
 
 /// `q` is either words of the message or `field:value`.
-pub async fn page(
+async fn events(
     State(house): State<Shared>,
     user: User,
     Query(query): Query<EventsQuery>,

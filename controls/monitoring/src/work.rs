@@ -1,0 +1,111 @@
+//! What this room does by itself: it archives what came in, and records how each source fares.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{Timestamp, t};
+use room::{Error, Job, Pause, Service, Shared, draft, this_host, write};
+use serde_json::{Map, Value as Json, json};
+use store::Store;
+
+const FLUSH_EVERY: Duration = Duration::from_secs(15);
+
+/// The room's jobs.
+pub fn jobs() -> Vec<Job> {
+    let title = t("受信状況の記録", "Record the state of the intake");
+    vec![Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local()]
+}
+
+/// The room's services.
+pub fn services() -> Vec<Service> {
+    vec![Service::new("archive", Pause::For(FLUSH_EVERY), archive)]
+}
+
+/// Records the counts of this machine's sources.
+async fn source_status(ctx: Shared) -> Result<Json, Error> {
+    // A demonstration never reads the machine it is shown on.
+    if ctx.house.demo {
+        return Ok(json!({ "skipped": "demonstration" }));
+    }
+    let counters = ctx.stream.counters();
+    if counters.is_empty() {
+        return Ok(json!({ "sources": 0 }));
+    }
+    let (host, store) = (this_host(&ctx).await?, ctx.store());
+    // Sources of agents bear their host's name before a slash and are counted there.
+    let own: BTreeMap<_, _> = counters.into_iter().filter(|(s, _)| !s.contains('/')).collect();
+    let facts = sums(&own, ctx.stream.pending());
+    let draft = draft("monitoring.source_status", Some(host), store.now(), facts.clone());
+    write(store, "system:monitoring.status", draft).await?;
+    ctx.house.wake();
+    Ok(json!({ "sources": own.len(), "received": facts["received"] }))
+}
+
+/// Sums the counts of this machine's sources since the folder was made.
+pub fn sums(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
+    let (mut received, mut stored, mut bytes) = (0, 0, 0);
+    let (mut refused, mut lost): (Map<String, Json>, Map<String, Json>) = Default::default();
+    for c in counters.values() {
+        received += c.received;
+        stored += c.stored;
+        bytes += c.bytes;
+        add(&mut refused, &c.refused);
+        add(&mut lost, &c.lost);
+    }
+    let total = |map: &Map<String, Json>| map.values().filter_map(Json::as_u64).sum::<u64>();
+    let (refused_total, lost_total) = (total(&refused), total(&lost));
+    json!({
+        "received": received,
+        "stored": stored,
+        "refused": refused,
+        "refused_total": refused_total,
+        "lost": lost,
+        "lost_total": lost_total,
+        "lost_permille": (lost_total * 1000).checked_div(received).unwrap_or(0),
+        // No rule is evaluated yet, so nothing is claimed to have been.
+        "evaluated": 0,
+        "pending": pending,
+        "bytes": bytes,
+        "silent": received == 0,
+        "source_class": "system",
+    })
+}
+
+fn add(into: &mut Map<String, Json>, counts: &BTreeMap<String, u64>) {
+    for (reason, n) in counts {
+        let sum = into.get(reason).and_then(Json::as_u64).unwrap_or(0) + n;
+        into.insert(reason.clone(), sum.into());
+    }
+}
+
+/// Archives what the spool holds, and publishes the counts.
+async fn archive(ctx: Shared) -> Result<(), Error> {
+    archive_once(ctx.store(), &ctx.stream, ctx.store().now()).await?;
+    if let Ok(mut intake) = ctx.house.intake.write() {
+        *intake = serde_json::to_value(ctx.stream.counters()).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Flushes the stream and records the root of each segment.
+pub async fn archive_once(
+    store: &Store,
+    stream: &stream::Stream,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let flushing = stream.clone();
+    let segments = room::blocking(move || flushing.flush(now)).await??;
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let mut write = store.write("system:monitoring.archive", "work", "").await?;
+    for segment in segments {
+        let facts = json!({
+            "path": segment.path.file_name().map(|n| n.to_string_lossy().into_owned()),
+            "rows": segment.rows,
+            "bytes": segment.bytes,
+            "root": hex::encode(segment.row_root),
+        });
+        write.record(draft("monitoring.segment_root", None, now, facts)).await?;
+    }
+    Ok(write.commit().await?)
+}

@@ -1,0 +1,112 @@
+//! What the hall does by itself: it keeps the board, and records each change of a level.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use model::{Level, RoomSpec, t};
+use room::{Error, Job, Pause, Service, Shared, draft, write};
+use serde_json::{Value as Json, json};
+use store::{Store, StoreError};
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{Board, Keeper, pages::SharedBoard};
+
+const JUDGE_EVERY: Duration = Duration::from_secs(30);
+const REBUILD_EVERY: Duration = Duration::from_secs(3600);
+const LEVELS: &str = "isms.levels";
+
+/// The hall's jobs. Without the board of a running server it is computed.
+pub fn jobs(rooms: &'static [&'static RoomSpec], board: Option<SharedBoard>) -> Vec<Job> {
+    let title = t("レベルの変化の記録", "Record changes of levels");
+    let run = move |ctx| levels(ctx, rooms, board.clone());
+    vec![Job::new(LEVELS, title, run).every(Duration::from_secs(600))]
+}
+
+/// The hall's services: the board is brought up to date after each change and on a timer.
+pub fn services(rooms: &'static [&'static RoomSpec], board: SharedBoard) -> Vec<Service> {
+    let kept = Arc::new(Mutex::new(None));
+    let judge = move |ctx| judge(ctx, rooms, board.clone(), kept.clone());
+    vec![Service::new("board", Pause::UntilWoken(JUDGE_EVERY), judge)]
+}
+
+/// A keeper, and when it read everything.
+type Kept = Arc<Mutex<Option<(Keeper, Instant)>>>;
+
+async fn judge(
+    ctx: Shared,
+    rooms: &'static [&'static RoomSpec],
+    board: SharedBoard,
+    kept: Kept,
+) -> Result<(), Error> {
+    crate::welcome::refresh_local(&ctx.house).await?;
+    let store = ctx.store();
+    let mut kept = kept.lock().await;
+    // Now and then from scratch: another process may have written. And a keeper that failed
+    // half-way is not kept: the next round reads everything.
+    let (keeper, read) = match kept.take().filter(|(_, read)| read.elapsed() < REBUILD_EVERY) {
+        Some((mut keeper, read)) => {
+            keeper.refresh(store).await?;
+            (keeper, read)
+        }
+        None => (Keeper::open(store, rooms).await?, Instant::now()),
+    };
+    let fresh = keeper.board(store, store.now()).await?;
+    *kept = Some((keeper, read));
+    let changed = changed_levels(store, &fresh).await?;
+    board.put(fresh);
+    if !changed.is_empty() {
+        store.job_ask(LEVELS).await?;
+    }
+    Ok(())
+}
+
+/// A control whose level is not the one recorded last.
+struct Changed {
+    control: &'static str,
+    setting: String,
+    from: String,
+    to: &'static str,
+}
+
+/// Holds every level of a board against the one recorded last.
+async fn changed_levels(store: &Store, board: &Board) -> Result<Vec<Changed>, StoreError> {
+    const PREFIX: &str = "recorded_level:";
+    let recorded: BTreeMap<String, String> = store.settings(PREFIX).await?.into_iter().collect();
+    let changed = board.all().filter_map(|control| {
+        let (id, to) = (control.spec.control, control.level.name());
+        let setting = format!("{PREFIX}{id}");
+        let from = recorded.get(&setting).map_or(Level::None.name(), String::as_str).to_owned();
+        (from != to).then_some(Changed { control: id, setting, from, to })
+    });
+    Ok(changed.collect())
+}
+
+/// Records each change of a level since the last record.
+async fn levels(
+    ctx: Shared,
+    rooms: &'static [&'static RoomSpec],
+    board: Option<SharedBoard>,
+) -> Result<Json, Error> {
+    let store = ctx.store();
+    let board = match board {
+        Some(board) => board.wait().await,
+        None => {
+            let keeper = Keeper::open(store, rooms).await?;
+            Arc::new(keeper.board(store, store.now()).await?)
+        }
+    };
+    let changed = record_levels(store, &board).await?;
+    let tasks = crate::drops::answer(store).await?;
+    Ok(json!({ "controls": board.controls.len(), "changed": changed, "tasks": tasks }))
+}
+
+/// Records what changed since the last record; returns how many levels did.
+pub async fn record_levels(store: &Store, board: &Board) -> Result<usize, StoreError> {
+    let changed = changed_levels(store, board).await?;
+    for Changed { control, setting, from, to } in &changed {
+        let facts = json!({ "control": control, "from": from, "to": to });
+        write(store, "system:judge", draft("isms.level_changed", None, board.at, facts)).await?;
+        store.set_setting(setting, to).await?;
+        tracing::info!(control, level = to, "level changed");
+    }
+    Ok(changed.len())
+}
