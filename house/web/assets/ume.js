@@ -1,4 +1,5 @@
-// Comfort on top of pages that work without it: "/" goes to the search, a form keeps a draft.
+// Comfort on top of pages that work without it: "/" goes to the search, Esc closes a menu, a form
+// keeps a draft.
 "use strict";
 
 const DRAFT = "ume-draft:";
@@ -15,6 +16,14 @@ document.addEventListener("keydown", (event) => {
   if (!search) return;
   event.preventDefault();
   search.focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
 });
 
 function drafts() {

@@ -11,6 +11,8 @@ pub mod decide;
 pub mod demo;
 pub mod form;
 pub mod frame;
+mod graph;
+mod help;
 pub mod import;
 mod ledger_pages;
 pub mod links;
@@ -177,6 +179,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(table::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
+    routes.extend(help::routes());
     routes.extend(api::routes());
     routes
 }
