@@ -604,7 +604,7 @@ impl<'a> Judge<'a> {
         let newest = self
             .evidence
             .rows_about(Table::Decision, subject.id)
-            .filter(|d| d.kind == kind)
+            .filter(|d| d.kind == kind && web::decide::is_signed(d))
             .filter(about)
             .max_by_key(|d| d.updated_at);
         let Some(decision) = newest else { return Judged::of(Status::Unknown) };
@@ -775,6 +775,7 @@ fn measure(measure: &Measure, records: &[&Record]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use model::{Expr, Op, Producer, Value, t};
+    use store::Row;
     use threat_intelligence::SPEC;
 
     use super::*;
@@ -830,6 +831,31 @@ mod tests {
         let mut evidence = Evidence::default();
         evidence.add_records(records);
         evaluate(criterion, &evidence, now)
+    }
+
+    #[test]
+    fn an_approval_holds_until_another_signature_whoever_asks_for_one() {
+        let host = Row::new(Table::Asset, Id::from_parts(NOW, &[1; 10]), "host", "srv");
+        let decision = |n: u8, status: &str, age_hours: i64| {
+            let mut row =
+                Row::new(Table::Decision, Id::from_parts(NOW, &[n; 10]), "approval", "srv");
+            row.status = status.to_owned();
+            (row.subject, row.subject_hash) = (Some(host.id), host.content_hash().ok());
+            row.updated_at = NOW.minus_hours(age_hours);
+            row
+        };
+        let of = Subjects::Assets { kinds: &["host"], only: &[] };
+        let check = criterion(of, Predicate::Decision { kind: "approval" }, 1000);
+        let status = |decisions: Vec<Row>| {
+            let mut evidence = Evidence::default();
+            evidence.set_rows(Table::Asset, vec![host.clone()]);
+            evidence.set_rows(Table::Decision, decisions);
+            evaluate(&check, &evidence, NOW).status
+        };
+        let signed = decision(2, "approved", 2);
+        assert_eq!(status(vec![decision(3, "proposed", 1)]), Status::Unknown);
+        assert_eq!(status(vec![signed.clone(), decision(3, "proposed", 1)]), Status::Pass);
+        assert_eq!(status(vec![signed, decision(3, "rejected", 1)]), Status::Fail);
     }
 
     fn of_twenty() -> Criterion {

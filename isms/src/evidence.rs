@@ -132,7 +132,7 @@ impl Evidence {
         Ok(())
     }
 
-    fn set_rows(&mut self, table: Table, rows: Vec<Row>) {
+    pub(crate) fn set_rows(&mut self, table: Table, rows: Vec<Row>) {
         for (position, row) in rows.iter().enumerate() {
             self.rows_by_subject.entry((table.name(), row.subject)).or_default().push(position);
         }

@@ -17,6 +17,7 @@ use web::{
         Caller,
         problem::{self, Problem},
     },
+    approvals::Waiting,
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
     route::{Access, Api, Route},
@@ -96,6 +97,8 @@ struct HomePage<'a> {
     reached: usize,
     cards: Vec<Card<'a>>,
     tasks: Vec<Row>,
+    /// What waits for this reader's signature.
+    waiting: Vec<Waiting>,
     news: News,
     trends: Vec<(&'static str, Trend)>,
     hosts: Vec<Row>,
@@ -131,6 +134,10 @@ async fn home(
     let mut tasks = house.store.list(Table::Task, &open).await?;
     tasks.sort_by_key(|t| t.ends_at.map_or(i64::MAX, |due| due.0));
     tasks.truncate(TASKS_SHOWN_MAX);
+    let waiting = match user.may(Action::Decide) {
+        Ok(()) => web::approvals::waiting(&house.store, None, TASKS_SHOWN_MAX).await?.0,
+        Err(_) => Vec::new(),
+    };
     let trends = match &board {
         Some(board) => trend::load(&house.store, board).await?,
         None => Vec::new(),
@@ -150,6 +157,7 @@ async fn home(
         news: news::since_yesterday(&house, &user.cx, &trends, house.store.now()).await?,
         trends: names.zip(trends).collect(),
         tasks,
+        waiting,
         hosts: house.store.list(Table::Asset, &hosts).await?,
         at: board.as_ref().map(|board| board.at),
         names: house.rooms.iter().map(|r| (r.id, r.control, r.name.get(lang))).collect(),

@@ -184,6 +184,7 @@ impl<'a> Places<'a> {
     /// stands.
     fn is_approved(&self, row: &Row) -> bool {
         let about = self.approvals.get(&row.id).into_iter().flatten();
+        let about = about.filter(|d| web::decide::is_signed(d));
         let Some(newest) = about.max_by_key(|d| (d.updated_at, d.id)) else { return false };
         let in_time = newest.ends_at.is_none_or(|end| end > self.now);
         let hash = row.content_hash().ok();

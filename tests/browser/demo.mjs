@@ -82,7 +82,7 @@ try {
   const paths = ["/", "/rooms/monitoring", "/rooms/configuration", "/rooms/ict_readiness",
     "/register/asset", "/register/asset/host", "/register/risk", "/register/risk/risk", "/register/check/check",
     "/register/link/references", "/register/party/person", "/register/task/task",
-    "/records", "/events", "/ledger"];
+    "/records", "/events", "/ledger", "/help"];
   const record = async (page) => {
     await page.goto(`${base}/records?type=isms.attested`);
     return page.locator("main td a[href^='/records/']").first().getAttribute("href");
@@ -130,6 +130,8 @@ try {
   check("at least 10 risks are listed", risks.distinct >= 10, risks.distinct);
   await officer.page.goto(base + risk);
   const far = officer.page.locator("main td a[href^='/row/asset/'], main td a[href^='/row/party/']");
+  const nodes = await officer.page.locator("svg.graph .node").count();
+  check("a risk stands in a picture among its links", nodes >= 2, nodes);
   check("a risk names what it is about", (await far.count()) > 0, await officer.page.locator("main").innerText());
   await officer.page.goto(base + (await first("/register/decision/approval")));
   const changes_it = await officer.page.locator("main a[href$='/edit'], main form[action$='/delete']").count();

@@ -81,6 +81,56 @@ async fn a_signed_decision_is_neither_edited_nor_deleted_on_its_page() {
 }
 
 #[tokio::test]
+async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_signature_answers_it() {
+    let served = Served::start(1_000_000).await;
+    let (writer, signer) =
+        (served.browser("administrator").await, served.browser("executive").await);
+    let row = served.put(Table::Asset, "host", "srv-mail-01", |_| {}).await;
+    let page = format!("/row/asset/{}", row.id);
+    let (ask, hash) = (format!("{page}/ask"), row.content_hash().unwrap());
+    let say = |hash, reason| [("hash", hash), ("reason", reason)];
+    let (_, text) = served.show(&signer, "/approvals").await;
+    assert!(text.contains("Nothing waits"), "{text}");
+    assert_eq!(served.send(&writer, &ask, &say("00", "ready")).await.0, 400, "another version");
+    assert_eq!(served.send(&writer, &ask, &say(&hash, " ")).await.0, 400, "no reason");
+    assert_eq!(served.send(&signer, &ask, &say(&hash, "ready")).await.0, 403);
+    assert_eq!(served.send(&writer, &ask, &say(&hash, "ready to go live")).await.0, 303);
+    let (status, text) = served.send(&writer, &ask, &say(&hash, "again")).await;
+    assert!(status == 400 && text.contains("already"), "{text}");
+
+    let shown = format!("href=\"{page}\">srv-mail-01</a>");
+    for path in ["/approvals", "/"] {
+        let (_, text) = served.show(&signer, path).await;
+        assert!(text.contains(&shown) && text.contains("ready to go live"), "{path} {text}");
+    }
+    let (_, text) = served.show(&writer, "/").await;
+    assert!(!text.contains("ready to go live"), "who may not sign is not asked to");
+    let mut edited = row.clone();
+    edited.name = "srv-mail-02".to_owned();
+    let mut write = served.house.store.write("another", "", "").await.unwrap();
+    let edited = write.put(edited).await.unwrap();
+    write.commit().await.unwrap();
+    assert!(served.show(&signer, "/approvals").await.1.contains("edited since"));
+
+    let hash = edited.content_hash().unwrap();
+    let ruling = web::decide::Ruling {
+        hash: &hash,
+        outcome: "approved",
+        reason: "looked at",
+        months: 12,
+        kind: "approval",
+    };
+    let by = web::decide::Signer { login: "executive", method: "test" };
+    let store = &served.house.store;
+    let mut write = store.write("account:executive", "looked at", "").await.unwrap();
+    let signed = ruling.sign(store, &mut write, &edited, &by).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!((signed.status.as_str(), signed.version), ("approved", 2), "the request itself");
+    assert_eq!(signed.subject_hash, Some(hash), "what was seen, not what was asked for");
+    assert!(served.show(&signer, "/approvals").await.1.contains("Nothing waits"));
+}
+
+#[tokio::test]
 async fn a_link_is_added_once_and_shown_at_both_ends() {
     let served = Served::start(1_000_000).await;
     let officer = served.browser("officer").await;

@@ -43,6 +43,13 @@ const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "approval_asked",
+        text: t(
+            "「{decision}」の承認が依頼されました。内容を確かめて署名してください。",
+            "An approval of “{decision}” was asked for. Look at it and sign.",
+        ),
+    },
+    Kind {
         name: "decision_expiring",
         text: t(
             "決定「{decision}」の有効期限が近づいています（{until_at}）。",

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use model::{Level, Table, Timestamp};
 use serde_json::{Value as Json, json};
 use store::{Reader, Row, Store, StoreError};
+use web::access::{Action, allowed};
 
 use crate::{
     event::{Audience, Event, readers, tell},
@@ -101,7 +102,8 @@ fn task_events(task: &Row, readers: &[Reader], now: Timestamp) -> Vec<Event> {
     events
 }
 
-/// Approved decisions that end within two weeks, unless a later one took their place.
+/// Requests for approval; and approved decisions that end within two weeks, unless a later one took
+/// their place.
 async fn decisions(store: &Store) -> Result<Vec<Event>, StoreError> {
     let now = store.now();
     let soon = now.plus_hours(EXPIRING_HOURS);
@@ -119,7 +121,19 @@ async fn decisions(store: &Store) -> Result<Vec<Event>, StoreError> {
         let path = format!("/row/decision/{}", decision.id);
         Some(Event::new("decision_expiring", key, audience, facts, &path))
     };
-    Ok(expiring.filter_map(event).collect())
+    let asked = all.iter().filter(|d| d.status == web::decide::PROPOSED).map(|request| {
+        let facts = json!({"decision": request.name});
+        let audience = Audience::Roles(deciders());
+        let key = format!("decision/{}/asked", request.id);
+        Event::new("approval_asked", key, audience, facts, "/approvals")
+    });
+    Ok(expiring.filter_map(event).chain(asked).collect())
+}
+
+/// Roles that may sign.
+fn deciders() -> Vec<String> {
+    let roles = web::access::ROLES.into_iter();
+    roles.filter(|role| allowed(role, Action::Decide)).map(str::to_owned).collect()
 }
 
 /// Jobs whose last run failed, told once a day. The error stays on the server: it may hold anything.

@@ -25,6 +25,9 @@ pub fn is_signed(row: &Row) -> bool {
     row.table == Table::Decision && matches!(row.status.as_str(), "approved" | "rejected")
 }
 
+/// Status of a decision that waits for a signature.
+pub const PROPOSED: &str = "proposed";
+
 /// Who signs, and by what they showed that they are.
 pub struct Signer<'a> {
     pub login: &'a str,
@@ -95,8 +98,13 @@ impl Ruling<'_> {
         signer: &Signer<'_>,
     ) -> Result<Row, RulingError> {
         self.check(row, write.actor())?;
-        let kind = if row.table == Table::Decision { "confirmation" } else { self.kind };
-        let mut decision = Row::new(Table::Decision, store.new_id()?, kind, &row.name);
+        let mut decision = match crate::approvals::open(store, row.id).await? {
+            // What was asked for is answered, even if the row was edited since.
+            Some(request) if row.table != Table::Decision => request,
+            _ => Row::new(Table::Decision, store.new_id()?, self.kind, &row.name),
+        };
+        let confirms = row.table == Table::Decision;
+        decision.kind = if confirms { "confirmation" } else { self.kind }.to_owned();
         decision.status = self.outcome.to_owned();
         decision.subject = Some(row.id);
         decision.subject_hash = Some(self.hash.to_owned());

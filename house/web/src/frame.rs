@@ -142,6 +142,7 @@ impl Cx {
             "done" => self.t("完了", "done"),
             "approved" => self.t("承認", "approved"),
             "rejected" => self.t("却下", "rejected"),
+            "proposed" => self.t("承認待ち", "waiting"),
             "pass" => self.t("達成", "pass"),
             "fail" => self.t("不適合", "fail"),
             "stale" => self.t("期限切れ", "stale"),

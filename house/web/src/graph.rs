@@ -15,7 +15,7 @@ const KIND_COLUMNS_MAX: usize = 22;
 const BOX_WIDTH: i64 = 250;
 const BOX_HEIGHT: i64 = 30;
 const STEP: i64 = 44;
-const TOP: i64 = 8;
+const TOP: i64 = 20;
 const WIDTH: i64 = 900;
 
 struct Node {
@@ -83,7 +83,8 @@ fn node(x: i64, middle: i64, name: &str, href: &str) -> Node {
 /// A curve that leaves and arrives level; its kind stands above the level piece at the far box.
 fn edge(from: (i64, i64), to: (i64, i64), far_y: i64, out: bool, kind: &str) -> Edge {
     let bend = (from.0 + to.0) / 2;
-    let path = format!("M{} {}C{bend} {} {bend} {} {} {}", from.0, from.1, from.1, to.1, to.0, to.1);
+    let path =
+        format!("M{} {}C{bend} {} {bend} {} {} {}", from.0, from.1, from.1, to.1, to.0, to.1);
     let text_x = if out { to.0 } else { from.0 };
     Edge { path, text_x, text_y: far_y - BOX_HEIGHT / 2 - 3, kind: cut(kind, KIND_COLUMNS_MAX) }
 }

@@ -10,8 +10,9 @@ use model::{KindSpec, RoomSpec, Table, Text, t};
 use crate::{
     Shared,
     access::Action,
-    frame::{Answer, Cx, User, page},
+    frame::{Answer, Cx, page},
     kinds_of,
+    people::Me,
     route::{Access, Route},
 };
 
@@ -136,7 +137,7 @@ struct HelpPage<'a> {
     shelves: Vec<Shelf>,
 }
 
-async fn help(State(house): State<Shared>, user: User) -> Answer {
+async fn help(State(house): State<Shared>, Me(user): Me) -> Answer {
     let may_read = user.may(Action::Read).is_ok();
     let shelf = |room: &'static RoomSpec| Shelf {
         name: room.name.get(user.cx.lang),

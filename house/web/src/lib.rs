@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod api;
+pub mod approvals;
 mod auth;
 pub mod decide;
 pub mod demo;
@@ -180,6 +181,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(help::routes());
+    routes.extend(approvals::routes());
     routes.extend(api::routes());
     routes
 }

@@ -14,7 +14,7 @@ use store::{Filter, Record, Row};
 use crate::{
     House, Shared,
     access::Action,
-    decide::{Ruling, Signer, is_signed},
+    decide::{PROPOSED, Ruling, Signer, is_signed},
     frame::{Answer, Refusal, User, page},
     kinds_of,
     links::{self, Links, Names},
@@ -203,6 +203,8 @@ struct DetailPage<'a> {
     history: Vec<Row>,
     records: Vec<Record>,
     decisions: Vec<Row>,
+    /// The request for approval that is open.
+    asked: Option<Row>,
     titles: crate::Titles<'a>,
     content_hash: String,
     picture: String,
@@ -235,6 +237,9 @@ async fn detail(
         .filter(|p| !p.value.is_empty())
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, ..Filter::default() };
+    let mut decisions = house.store.list(Table::Decision, &about).await?;
+    let open = decisions.iter().position(|d| d.status == PROPOSED);
+    let asked = open.map(|i| decisions.remove(i));
     let body = DetailPage {
         cx: &user.cx,
         titles: crate::Titles { house: &house, lang: user.cx.lang },
@@ -243,7 +248,8 @@ async fn detail(
         pairs,
         history: house.store.history(row.table, row.id).await?,
         records: house.store.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
-        decisions: house.store.list(Table::Decision, &about).await?,
+        decisions,
+        asked,
         content_hash: row.content_hash()?,
         picture: crate::graph::draw(&user.cx, &row.name, &links.lines)?,
         links,

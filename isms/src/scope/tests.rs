@@ -107,6 +107,19 @@ fn an_edited_or_expired_or_refused_approval_selects_nothing() {
 }
 
 #[test]
+fn what_is_only_asked_for_takes_no_approval_away() {
+    let text = statement(json!({"statement": "x", "kinds": ["site"]}));
+    let good = decision(2, "approval", &text);
+    let mut asked = decision(3, "approval", &text);
+    asked.status = web::decide::PROPOSED.to_owned();
+    asked.updated_at = NOW;
+    let mut assets = hosts();
+    assets.push(text);
+    let scope = judged(&assets, &[], &[], &[good, asked]);
+    assert_eq!(inside(&scope, &assets).len(), 0);
+}
+
+#[test]
 fn departments_come_from_the_asset_its_owner_and_its_team() {
     let mut own = asset(20, "host", "own", json!({"department": "営業部"}));
     own.owner = None;

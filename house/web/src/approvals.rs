@@ -1,0 +1,177 @@
+//! Approvals: asking for one, and what waits for one.
+//!
+//! Invariants: a request is a decision of status `proposed`, bound to the hash of the version it was
+//! made for; a row has one open request at most; only a signature makes it approved or rejected, and
+//! it binds what the signer was shown, not what was asked for.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::{
+    Form,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Redirect},
+};
+use model::{Id, Table, t};
+use serde::Deserialize;
+use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError};
+
+use crate::{
+    Shared, Titles,
+    access::Action,
+    decide::{PROPOSED, is_signed},
+    frame::{Answer, Cx, Refusal, User, page},
+    registers,
+    route::{Access, Route},
+};
+
+const REASON_CHARS_MAX: usize = 500;
+
+pub(crate) fn routes() -> Vec<Route> {
+    let (read, write) = (Access::Action(Action::Read), Access::Action(Action::Write));
+    let ask_title = t("承認の依頼", "Ask for approval");
+    vec![
+        Route::get("/approvals", read, t("承認待ち", "Waiting for approval"), list),
+        Route::post("/row/{table}/{id}/ask", write, ask_title, ask),
+    ]
+}
+
+/// Something that waits for a signature.
+pub struct Waiting {
+    pub request: Row,
+    /// What it is about; `None` if it is gone, or stands in no register.
+    pub subject: Option<Row>,
+    /// The subject is another version than the one asked about.
+    pub edited: bool,
+}
+
+/// What waits, the newest first, after `after`; and whether there is more.
+pub async fn waiting(
+    store: &Store,
+    after: Option<(Key, Id)>,
+    limit: usize,
+) -> Result<(Vec<Waiting>, bool), StoreError> {
+    let filter =
+        Filter { status: Some(PROPOSED.to_owned()), after, limit: limit + 1, ..Filter::default() };
+    let mut requests = store.list(Table::Decision, &filter).await?;
+    let more = requests.len() > limit;
+    requests.truncate(limit);
+    let mut subjects = subjects(store, &requests).await?;
+    let pair = |request: Row| {
+        let subject = request.subject.and_then(|id| subjects.remove(&id));
+        let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
+        Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject }
+    };
+    Ok((requests.into_iter().map(pair).collect(), more))
+}
+
+/// The rows that decisions are about: one statement for each table that they name.
+async fn subjects(store: &Store, requests: &[Row]) -> Result<HashMap<Id, Row>, StoreError> {
+    let mut by_table: HashMap<Table, Vec<Id>> = HashMap::new();
+    for request in requests {
+        let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
+        let table = table.and_then(Table::parse).filter(|t| *t != Table::Record);
+        if let Some((table, id)) = table.zip(request.subject) {
+            by_table.entry(table).or_default().push(id);
+        }
+    }
+    let mut found = HashMap::new();
+    for (table, ids) in by_table {
+        found.extend(store.rows_by_id(table, &ids).await?.into_iter().map(|row| (row.id, row)));
+    }
+    Ok(found)
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    after_id: Option<Id>,
+}
+
+#[derive(Template)]
+#[template(path = "approvals.html")]
+struct ApprovalsPage<'a> {
+    cx: &'a Cx,
+    may_decide: bool,
+    waiting: Vec<Waiting>,
+    next: Option<String>,
+    titles: Titles<'a>,
+}
+
+async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
+    let after = query.after.map(Key::Text).zip(query.after_id);
+    let (waiting, more) = waiting(&house.store, after, PAGE_ROWS_MAX - 1).await?;
+    let last = waiting.last().filter(|_| more).map(|last| &last.request);
+    let next = last.map(|row| {
+        format!("/approvals?after={}&after_id={}", urlencoding::encode(&row.name), row.id)
+    });
+    let body = ApprovalsPage {
+        cx: &user.cx,
+        may_decide: user.may(Action::Decide).is_ok(),
+        waiting,
+        next,
+        titles: Titles { house: &house, lang: user.cx.lang },
+    };
+    page(&user.cx, user.cx.t("承認待ち", "Waiting for approval"), &body)
+}
+
+#[derive(Deserialize)]
+struct Ask {
+    csrf: String,
+    /// Hash of the version that was shown.
+    hash: String,
+    reason: String,
+}
+
+/// Asks those who may decide for an approval of the version that was shown.
+async fn ask(
+    State(house): State<Shared>,
+    user: User,
+    Path((name, row_id)): Path<(String, String)>,
+    Form(form): Form<Ask>,
+) -> Answer {
+    user.form(&form.csrf, Action::Write)?;
+    let (row, _) = registers::find(&house, &name, &row_id).await?;
+    let cx = &user.cx;
+    let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
+    let reason = form.reason.trim();
+    if row.deleted || is_signed(&row) {
+        return bad("この行の承認は依頼できません。", "No approval can be asked for here.");
+    }
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return bad(
+            "依頼の理由を500文字以内で入力してください。",
+            "Give a reason of at most 500 characters.",
+        );
+    }
+    if row.content_hash()? != form.hash {
+        return bad(
+            "画面を開いた後に内容が変わりました。最新の内容を確認してください。",
+            "The row changed after you opened it. Look at the newest version.",
+        );
+    }
+    if open(&house.store, row.id).await?.is_some() {
+        return bad("承認はすでに依頼されています。", "An approval has been asked for already.");
+    }
+    let mut request = Row::new(Table::Decision, house.store.new_id()?, "approval", &row.name);
+    request.status = PROPOSED.to_owned();
+    request.subject = Some(row.id);
+    request.subject_hash = Some(form.hash);
+    request.attributes.insert("subject_table".into(), row.table.name().into());
+    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    write.put(request).await?;
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())
+}
+
+/// The open request about a row, if there is one.
+pub(crate) async fn open(store: &Store, about: Id) -> Result<Option<Row>, StoreError> {
+    let filter = Filter {
+        subject: Some(about),
+        status: Some(PROPOSED.to_owned()),
+        limit: 1,
+        ..Filter::default()
+    };
+    Ok(store.list(Table::Decision, &filter).await?.pop())
+}
