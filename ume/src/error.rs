@@ -43,9 +43,15 @@ pub enum CliError {
     #[error("a worker ended: {0}")]
     Worker(String),
     #[error(
-        "{0} is in use by a running server: write through it with --server URL --token-file FILE (`ume token add` makes the token), or stop it first"
+        "{0} is in use by another command, or by a server that does not answer at its socket: wait for it, or stop it first"
     )]
     Held(PathBuf),
+    #[error(
+        "{path}: {1} bytes are too long for a socket, 107 are the most. Name a data folder with a shorter path (a link to it will do), stop the server, or use --server", path = .0.display()
+    )]
+    LongPath(PathBuf, usize),
+    #[error("{0} is in the way and no socket of Ume: move it elsewhere")]
+    NoSocket(PathBuf),
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -54,10 +60,6 @@ pub enum CliError {
     Answer(String),
     #[error("{0}: {1}. Is the server running, and is this its address?")]
     Server(String, reqwest::Error),
-    #[error("there is no account {0}; `ume user list` shows them")]
-    NoAccount(String),
-    #[error("the account {0} exists already; choose another name")]
-    Taken(String),
     #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
     Role(String),
     #[error(transparent)]

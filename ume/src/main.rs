@@ -14,6 +14,7 @@ mod intake;
 mod intake_http;
 mod jobs_page;
 mod ledger_cmd;
+mod local;
 mod merkle_cmd;
 mod people;
 mod personal;
@@ -274,6 +275,11 @@ fn lang() -> Lang {
         .find(|value| !value.is_empty())
         .and_then(|value| Lang::parse(&value))
         .unwrap_or(Lang::En)
+}
+
+/// The text of the reader's language.
+fn say(ja: &str, en: &str) -> String {
+    (if lang() == Lang::Ja { ja } else { en }).to_owned()
 }
 
 impl Command {

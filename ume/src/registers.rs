@@ -1,7 +1,7 @@
 //! `ume asset|party|rule|norm|task|decision|record …`: registers from the command line.
 //!
 //! Reads look into the data folder, beside a running server or without one. Writes take the folder;
-//! where a server holds it they go through its API. Both ways end in [`web::api::desk::Desk`].
+//! where a server holds it they go through it ([`crate::door`]).
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,7 +13,13 @@ use model::Table;
 use serde_json::{Map, Value as Json, json};
 use web::api::{collection, desk::Page, records::record_json};
 
-use crate::{CliError, Format, door::Door, print, settings::DataFolder, shown};
+use crate::{
+    CliError, Format,
+    door::Door,
+    print,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 const FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
 
@@ -100,6 +106,8 @@ pub enum RegisterCommand {
         kind: Option<String>,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Change a row
     Edit {
@@ -111,6 +119,8 @@ pub enum RegisterCommand {
         /// The version you saw; without it, the newest
         #[arg(long)]
         version: Option<i64>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show every version of a row
     History {
@@ -144,6 +154,8 @@ pub enum RegisterCommand {
         /// Judge only, save nothing
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
@@ -155,20 +167,21 @@ pub async fn run(table: Table, command: RegisterCommand) -> Result<ExitCode, Cli
             let row = Door::reading(at).await?.row(table, &id, as_of.as_deref()).await?;
             print(&shown::one(format, &row));
         }
-        Add { at, kind, content } => {
+        Add { at, kind, content, shown } => {
             let kind_member = if table == Table::Record { "type" } else { "kind" };
             let mut body = body(table, content)?;
             if let Some(kind) = kind {
                 body.insert(kind_member.to_owned(), kind.into());
             }
             let row = Door::writing(at).await?.create(table, body).await?;
-            print(&format!("{}\n", shown::text(&row["id"])));
+            print(&shown::done(shown.format, &shown::text(&row["id"]), &row));
         }
-        Edit { at, id, content, version } => {
+        Edit { at, id, content, version, shown } => {
             refuse_records(table, "edited: a record is immutable. Add a new one")?;
             let body = body(table, content)?;
             let row = Door::writing(at).await?.change(table, &id, version, body).await?;
-            print(&format!("{} version {}\n", shown::text(&row["id"]), row["version"]));
+            let said = format!("{} version {}", shown::text(&row["id"]), row["version"]);
+            print(&shown::done(shown.format, &said, &row));
         }
         History { at, id, format } => {
             refuse_records(table, "changed, so it has no history. Use show")?;
@@ -179,11 +192,11 @@ pub async fn run(table: Table, command: RegisterCommand) -> Result<ExitCode, Cli
         Export { at, kind, out, format } => {
             export(table, at, &kind, out.as_deref(), format).await?
         }
-        Import { at, kind, file, check } => {
+        Import { at, kind, file, check, shown } => {
             refuse_records(table, "imported as a table. Use add")?;
             let bytes = read_file(&file)?;
             let done = Door::writing(at).await?.import(table, &kind, bytes, check).await?;
-            print(&shown::one(Format::Table, &done));
+            print(&shown::one(shown.format, &done));
         }
     }
     Ok(ExitCode::SUCCESS)
