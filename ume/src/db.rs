@@ -11,6 +11,7 @@ use crate::{
     CliError, Format, MISMATCH, data,
     door::Door,
     print,
+    progress::Bar,
     settings::DataFolder,
     shown::{self, Shown},
 };
@@ -57,7 +58,9 @@ pub async fn run(command: DbCommand) -> Result<ExitCode, CliError> {
         DbCommand::Move { from, to, shown } => transfer(&from, &to, shown.format).await,
         DbCommand::Check { from, to, shown } => check(&from, &to, shown.format).await,
         DbCommand::Reindex { data, shown } => {
+            let bar = Bar::open("索引を作り直しています", "making the index anew");
             let done = Door::act(&data, Act::Reindex {}).await?;
+            drop(bar);
             let rows = &done["rows"];
             let ja = format!("{rows}行の検索索引を作り直しました");
             let said = crate::say(&ja, &format!("search index of {rows} rows made anew"));
@@ -89,9 +92,11 @@ async fn transfer(from: &str, to: &str, format: Format) -> Result<ExitCode, CliE
         == store::sqlite_path(to).map(|p| p.parent().map(Path::to_owned));
     let _target = if same_folder { None } else { lock(to)? };
     let target = Store::at(to, true, store::system_clock()).await?;
+    let bar = Bar::open("データベースを移しています", "moving the database");
     let moved = store::transfer(source.db(), target.db()).await;
     source.db().close().await;
     target.db().close().await;
+    drop(bar);
     let moved = moved?;
     let rows: Vec<_> = moved
         .tables
@@ -110,7 +115,9 @@ async fn transfer(from: &str, to: &str, format: Format) -> Result<ExitCode, CliE
 
 async fn check(from: &str, to: &str, format: Format) -> Result<ExitCode, CliError> {
     let (a, b) = (open(from).await?, open(to).await?);
+    let bar = Bar::open("データベースを比べています", "comparing the databases");
     let pairs = store::compare(a.db(), b.db()).await?;
+    drop(bar);
     let differing = pairs.iter().filter(|(a, b)| a != b).count();
     let rows: Vec<_> = pairs
         .iter()

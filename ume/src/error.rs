@@ -14,8 +14,6 @@ pub enum CliError {
         "another server writes the ledger of this database. Stop it first: one database has one ledger"
     )]
     LedgerHeld,
-    #[error("{0}: the data are of an older schema. Start `ume serve` once, it migrates them")]
-    OldSchema(PathBuf),
     #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
     Listen(std::net::SocketAddr, std::io::Error),
     #[error("cannot take syslog: {0}. Choose another address in ume.toml")]
@@ -52,6 +50,8 @@ pub enum CliError {
     LongPath(PathBuf, usize),
     #[error("{0} is in the way and no socket of Ume: move it elsewhere")]
     NoSocket(PathBuf),
+    #[error("stopped. What was begun was taken back, the next run finds everything as it was")]
+    Stopped,
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]

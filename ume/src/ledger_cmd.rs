@@ -118,6 +118,23 @@ pub async fn run(command: LedgerMore) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints the newest signed checkpoint.
+pub fn checkpoint(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+    crate::data::existing_place(place)?;
+    let path = place.folder.join("ledger/checkpoint");
+    let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
+    // Origin, size and root are the first three lines of a signed checkpoint (c2sp.org/tlog-checkpoint).
+    let mut lines = text.lines();
+    let (origin, size, root) = (lines.next(), lines.next(), lines.next());
+    let size = size.and_then(|size| size.parse::<u64>().ok());
+    let members = json!({"origin": origin, "size": size, "root": root, "checkpoint": text});
+    match format {
+        Format::Table => print(&text),
+        format => print(&shown::one(format, &members)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn forked(done: &serde_json::Value) -> String {
     let (fork, size, place) = (&done["fork"], &done["size"], shown::text(&done["place"]));
     if fork.is_null() {

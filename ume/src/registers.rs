@@ -17,6 +17,7 @@ use crate::{
     CliError, Format,
     door::Door,
     print,
+    progress::Bar,
     settings::DataFolder,
     shown::{self, Shown},
 };
@@ -195,7 +196,9 @@ pub async fn run(table: Table, command: RegisterCommand) -> Result<ExitCode, Cli
         Import { at, kind, file, check, shown } => {
             refuse_records(table, "imported as a table. Use add")?;
             let bytes = read_file(&file)?;
+            let bar = Bar::open("取り込んでいます", "importing");
             let done = Door::writing(at).await?.import(table, &kind, bytes, check).await?;
+            drop(bar);
             print(&shown::one(shown.format, &done));
         }
     }
