@@ -294,7 +294,10 @@ fn query(pairs: &[(&str, Option<String>)]) -> String {
 impl Server {
     fn open(at: At) -> Result<Server, CliError> {
         let (Some(base), Some(path)) = (at.server, at.token_file) else {
-            return Err(CliError::Usage("--server needs --token-file".to_owned()));
+            return Err(CliError::Usage(crate::say(
+                "--serverには--token-fileも指定してください",
+                "--server needs --token-file",
+            )));
         };
         let text =
             std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;

@@ -1,6 +1,10 @@
-//! Why a command failed; each text says what to do.
+//! Why a command failed; each text says what to do, in English here and in Japanese in [`ja`].
+
+mod ja;
 
 use std::path::PathBuf;
+
+use model::Lang;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -92,6 +96,16 @@ pub enum CliError {
     Norms(#[from] isms::norms::NormError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+}
+
+impl CliError {
+    /// The text in the reader's language.
+    pub fn text(&self, lang: Lang) -> String {
+        match lang {
+            Lang::Ja => self.ja(),
+            Lang::En => self.to_string(),
+        }
+    }
 }
 
 impl From<web::api::problem::Problem> for CliError {

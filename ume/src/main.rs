@@ -260,17 +260,14 @@ fn main() -> ExitCode {
     };
     let code = match runtime.block_on(started(cli.command)) {
         Ok(code) => code,
-        Err(CliError::Stopped) => {
-            eprintln!("ume: {}", CliError::Stopped);
-            ExitCode::from(progress::STOPPED)
-        }
         Err(CliError::Config(error)) => {
             eprintln!("{:?}", miette::Report::new(*error));
             ExitCode::from(FAILED)
         }
         Err(error) => {
-            eprintln!("ume: {error}");
-            ExitCode::from(FAILED)
+            eprintln!("ume: {}", error.text(lang()));
+            let stopped = matches!(error, CliError::Stopped);
+            ExitCode::from(if stopped { progress::STOPPED } else { FAILED })
         }
     };
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));

@@ -323,3 +323,33 @@ fn a_folder_held_by_something_that_has_no_socket_is_said_after_a_wait() {
     drop(lock);
     ume.json(&["user", "add", "a"]);
 }
+
+#[test]
+fn texts_follow_the_locale_and_results_the_format() {
+    let ume = Ume::new();
+    let data = ume.data();
+    let said = |locale: &str, args: &[&str]| {
+        let output = command(&[args, &["--data", data.to_str().unwrap()]].concat())
+            .env("LC_ALL", locale)
+            .output()
+            .unwrap();
+        text(&output)
+    };
+    assert!(said("ja_JP.UTF-8", &["user", "list"]).contains("Umeのデータがありません"));
+    assert!(said("C", &["user", "list"]).contains("no Ume data here"));
+    let password = ume.root.path().join("password");
+    fs::write(&password, "plum blossoms in march\n").unwrap();
+    ume.json(&["setup", "--admin", "うめ\"子\",x", "--password-file", password.to_str().unwrap()]);
+    assert!(said("ja_JP.UTF-8", &["user", "add", "b"]).contains("仮のパスワード"));
+    assert!(said("ja_JP.UTF-8", &["user", "add", "b"]).contains("既にあります"));
+    assert!(said("ja_JP.UTF-8", &["record", "edit", "x"]).contains("変更できません"));
+    let csv = said("C", &["user", "list", "--format", "csv"]);
+    assert!(csv.contains("\r\n\"うめ\"\"子\"\",x\",officer,active,"), "{csv}");
+    for command in [&["status"][..], &["status", "--producers"], &["work", "list"]] {
+        let json = ume.json(command);
+        assert!(json.is_array() || json["controls"].is_array(), "{command:?}: {json}");
+        let csv = said("C", &[command, &["--format", "csv"]].concat());
+        let columns = csv.lines().next().unwrap_or_default().split(',').count();
+        assert!(columns >= 2, "{command:?}: {csv}");
+    }
+}
