@@ -10,13 +10,16 @@ use std::{
 use clap::Subcommand;
 use edge::{agent::Collected, ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
 use serde_json::json;
-use web::{House, Shared};
+use web::{House, Shared, api::local::Act};
 
 use crate::{
-    CliError, Format, data, intake,
+    CliError, Format, data,
+    door::Door,
+    intake,
     place::Place,
     print,
     settings::{DataFolder, Settings},
+    shown::{self, Shown},
 };
 
 /// Record types that agents may write.
@@ -37,14 +40,15 @@ pub enum AgentCommand {
         /// How long the token is good
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=336))]
         hours: i64,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// List agents
     List {
         #[command(flatten)]
         data: DataFolder,
-        /// Output format
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Refuse an agent from now on; its open connections are cut within a second
     Revoke {
@@ -52,68 +56,60 @@ pub enum AgentCommand {
         data: DataFolder,
         /// Name or id
         agent: String,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
 pub async fn run(command: AgentCommand) -> Result<ExitCode, CliError> {
-    match command {
-        AgentCommand::Token { data, name, hours } => {
+    let text = match command {
+        AgentCommand::Token { data, name, hours, shown } => {
             edge::check_name(&name)?;
             let place = Place::of(&data)?;
-            let store = place.open_current().await?;
-            let ca = HouseCa::open(&place.folder.join("ca"), &hostname(), store.now())?;
+            data::existing_place(&place)?;
+            let now = (store::system_clock())();
+            let ca = HouseCa::open(&place.folder.join("ca"), &hostname(), now)?;
             let token = Token::draw(&ca.fingerprint())?;
-            let ends = store.now().plus_hours(hours);
-            store.add_enrolment(token.secret(), &name, ends, "command line").await?;
-            print(&format!("{}\n", token.secret()));
-            store.db().close().await;
-            Ok(ExitCode::SUCCESS)
+            let secret = token.secret().to_owned();
+            let act = Act::AgentToken { name, secret: secret.clone(), hours };
+            let mut done = Door::act(&data, act).await?;
+            done["token"] = secret.as_str().into();
+            shown::done(shown.format, &secret, &done)
         }
-        AgentCommand::List { data, format } => list(&Place::of(&data)?, format).await,
-        AgentCommand::Revoke { data, agent } => {
-            let store = Place::of(&data)?.open_current().await?;
-            let mut write = store.write("command line", "agent revoked", "").await?;
-            let count = write.revoke_agent(&agent).await?;
-            write.commit().await?;
-            store.db().close().await;
-            print(&format!("{count} revoked\n"));
-            Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::from(crate::FAILED) })
+        AgentCommand::List { data, shown } => list(&Place::of(&data)?, shown.format).await?,
+        AgentCommand::Revoke { data, agent, shown } => {
+            let done = Door::act(&data, Act::AgentRevoke { agent }).await?;
+            let count = shown::text(&done["revoked"]);
+            let said =
+                crate::say(&format!("{count}台を失効させました"), &format!("{count} revoked"));
+            shown::done(shown.format, &said, &done)
         }
-    }
+    };
+    print(&text);
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn list(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+async fn list(place: &Place, format: Format) -> Result<String, CliError> {
     let store = place.open_read_only().await?;
-    let agents = store.agents().await?;
     let state = |agent: &store::Agent| match pages::standing(agent, store.now()) {
         pages::Standing::Delivering => "delivering",
         pages::Standing::Silent => "silent",
         pages::Standing::Revoked => "revoked",
     };
-    let time = |t: Option<model::Timestamp>| t.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
-    if format == Format::Json {
-        let all = agents.iter().map(|a| {
+    let agents: Vec<serde_json::Value> = store
+        .agents()
+        .await?
+        .iter()
+        .map(|a| {
             json!({
                 "id": a.id, "name": a.name, "asset": a.asset, "state": state(a),
-                "last_seen": a.last_seen, "expires_at": a.expires_at, "fingerprint": a.fingerprint,
+                "last_seen": a.last_seen.map(model::Timestamp::rfc3339),
+                "expires_at": a.expires_at.rfc3339(), "fingerprint": a.fingerprint,
             })
-        });
-        let all: Vec<_> = all.collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    if format == Format::Csv {
-        print("id,name,state,last_seen,expires_at\n");
-    }
-    for a in &agents {
-        let (id, name, state) = (a.id, &a.name, state(a));
-        let (seen, ends) = (time(a.last_seen), a.expires_at.rfc3339());
-        print(&match format {
-            Format::Csv => format!("{id},{name},{state},{seen},{ends}\n"),
-            _ => format!("{name:<32} {state:<10} {seen:<25} {id}\n"),
-        });
-    }
-    Ok(ExitCode::SUCCESS)
+        })
+        .collect();
+    let columns = ["name", "state", "last_seen", "expires_at", "id"];
+    Ok(shown::rows(format, &columns.map(str::to_owned), &agents))
 }
 
 /// This machine's name as the kernel knows it.

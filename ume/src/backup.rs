@@ -23,7 +23,9 @@ use age::secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{CliError, data, place::Place, print};
+mod leftovers;
+
+use crate::{CliError, Format, data, place::Place, print, progress::Bar, shown};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const TABLES: &str = "ume.db";
@@ -55,12 +57,15 @@ pub enum BackupError {
     Unrecorded(PathBuf, String),
     #[error("{0} is not empty: restore into a new or empty folder")]
     NotEmpty(PathBuf),
-    #[error("{0}: wrong passphrase. Nothing was restored")]
+    #[error("{0}: wrong passphrase, or its first 200 bytes are damaged. Nothing was restored")]
     WrongPassphrase(PathBuf),
     #[error("{0} is no epoch key that `ume backup` wrote. Nothing was restored")]
     NoEpoch(PathBuf),
-    #[error("{0} is damaged, cut off or no backup of Ume: {1}. Nothing was restored")]
-    Damaged(PathBuf, String),
+    #[error(
+        "{} is damaged at or before byte {byte}, cut off or no backup of Ume: {what}. Nothing was restored",
+        path.display()
+    )]
+    Damaged { path: PathBuf, byte: u64, what: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +88,13 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> CliError + '_ {
 
 /// Removes a file or folder when dropped: what a failure must not leave behind.
 pub(crate) struct Temporary(pub(crate) PathBuf);
+
+impl Temporary {
+    /// Leaves it: what was to be made is complete.
+    fn keep(mut self) {
+        self.0 = PathBuf::new();
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
@@ -113,10 +125,17 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), CliError> {
 }
 
 /// Writes a backup beside a running server.
-pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode, CliError> {
+pub async fn backup(
+    place: &Place,
+    to: &Path,
+    secret: &Path,
+    format: Format,
+) -> Result<ExitCode, CliError> {
     data::existing_place(place)?;
     let folder = place.folder.as_path();
     let secret = passphrase(secret)?;
+    let lock = only_one(folder)?;
+    leftovers::remove(folder)?;
     for path in [to, &epoch_path(to)] {
         if fs::symlink_metadata(path).is_ok() {
             return Err(BackupError::Exists(path.to_owned()).into());
@@ -125,7 +144,7 @@ pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode,
     if !folder.join("ledger/checkpoint").exists() {
         return Err(BackupError::NoLedger(folder.to_owned()).into());
     }
-    let _lock = only_one(folder)?;
+    let bar = Bar::open("バックアップを書いています", "writing the backup");
     let scratch = Temporary(folder.join("backup.tmp"));
     // What a killed backup left.
     match fs::remove_dir_all(&scratch.0) {
@@ -140,24 +159,23 @@ pub async fn backup(place: &Place, to: &Path, secret: &Path) -> Result<ExitCode,
     let _ = fs::remove_dir_all(&keys);
     let epoch = key_files.copy_to(&keys)?;
     let (folder_, to_, scratch_) = (folder.to_owned(), to.to_owned(), scratch.0.clone());
-    let beside = epoch_path(to);
-    let epoch_ = epoch.map(|bytes| (beside.clone(), bytes));
-    let separate = epoch_.is_some();
+    let beside = epoch.as_ref().map(|_| epoch_path(to));
     let sealed = tokio::task::spawn_blocking(move || {
-        if let Some((path, bytes)) = epoch_ {
-            seal_epoch(&path, secret.clone(), &bytes)?;
+        let mut begun = leftovers::Begun::note(&folder_, &to_)?;
+        let beside =
+            epoch.map(|bytes| seal_epoch(&mut begun, secret.clone(), &bytes)).transpose()?;
+        let made = seal(&folder_, &scratch_, &to_, secret, &frozen, settled, made_at)?;
+        if let Some(beside) = beside {
+            beside.keep();
         }
-        seal(&folder_, &scratch_, &to_, secret, &frozen, settled, made_at)
+        begun.finished()?;
+        Ok::<_, CliError>(made)
     });
     let made = sealed.await.map_err(|e| CliError::Worker(e.to_string()))??;
-    drop(scratch);
+    drop((scratch, bar));
     let recorded = record(place, "isms.backup_made", made.facts()).await;
-    let (count, bytes, size) = (made.files, made.bytes, made.size);
-    print(&format!("{count} files, {bytes} bytes: {} ({size} bytes, encrypted)\n", to.display()));
-    if separate {
-        let beside = beside.display();
-        print(&format!("{beside}: the key of its payloads; keep it elsewhere, only the newest\n"));
-    }
+    drop(lock);
+    print(&made.shown(to, beside.as_deref(), format));
     if let Err(error) = recorded {
         // The backup stands and is good; only its record is missing.
         return Err(BackupError::Unrecorded(to.to_owned(), error.to_string()).into());
@@ -215,6 +233,27 @@ impl Made {
             "files": self.files, "bytes": self.bytes,
         })
     }
+
+    fn shown(&self, to: &Path, beside: Option<&Path>, format: Format) -> String {
+        let (count, bytes, size) = (self.files, self.bytes, self.size);
+        let file = to.display();
+        let mut said = crate::say(
+            &format!("{count}個のファイル、{bytes}バイト: {file}（暗号化して{size}バイト）"),
+            &format!("{count} files, {bytes} bytes: {file} ({size} bytes, encrypted)"),
+        );
+        if let Some(beside) = beside.map(Path::display) {
+            said.push_str(&format!("\n{beside}: "));
+            said.push_str(&crate::say(
+                "ペイロードの鍵。最新のものだけを別の場所に保管してください",
+                "the key of its payloads; keep it elsewhere, only the newest",
+            ));
+        }
+        let mut members = self.facts();
+        members["to"] = to.display().to_string().into();
+        members["size"] = size.into();
+        members["epoch"] = beside.map(|path| path.display().to_string()).into();
+        shown::done(format, &said, &members)
+    }
 }
 
 /// Where the epoch key of a backup goes: `FILE.epoch`.
@@ -236,9 +275,15 @@ fn encryptor(secret: SecretString) -> io::Result<age::Encryptor> {
         .map_err(|e| io::Error::other(e.to_string()))
 }
 
-/// Writes the epoch key, encrypted, before the backup it belongs to.
-fn seal_epoch(to: &Path, secret: SecretString, epoch: &[u8]) -> Result<(), CliError> {
-    let temporary = temporary_for(to);
+/// Writes the epoch key, encrypted, before the backup it belongs to; it goes again with what is
+/// returned, unless the backup comes to its end.
+fn seal_epoch(
+    begun: &mut leftovers::Begun,
+    secret: SecretString,
+    epoch: &[u8],
+) -> Result<Temporary, CliError> {
+    let to = begun.epoch();
+    let temporary = temporary_for(&to);
     let file = create_new(&temporary.0)?;
     let sealed = || -> io::Result<()> {
         let mut out = encryptor(secret)?.wrap_output(file)?;
@@ -246,8 +291,10 @@ fn seal_epoch(to: &Path, secret: SecretString, epoch: &[u8]) -> Result<(), CliEr
         out.finish()?.sync_all()
     };
     sealed().map_err(at(&temporary.0))?;
-    fs::rename(&temporary.0, to).map_err(at(to))?;
-    sync_folder(parent(to))
+    begun.note_epoch(sum_of(&temporary.0)?.sha256)?;
+    fs::rename(&temporary.0, &to).map_err(at(&to))?;
+    sync_folder(parent(&to))?;
+    Ok(Temporary(to))
 }
 
 /// Writes everything under a temporary name beside the final one, syncs, renames.
@@ -417,6 +464,7 @@ impl<R> Hashing<R> {
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        crate::progress::going()?;
         let n = self.inner.read(buffer)?;
         self.hash.update(&buffer[..n]);
         self.bytes += n as u64;

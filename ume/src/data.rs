@@ -45,6 +45,11 @@ pub fn create(folder: &Path) -> Result<(), CliError> {
         .map_err(|source| CliError::Io { path: folder.to_owned(), source })
 }
 
+/// Makes a private folder that must not be there yet.
+pub fn create_new(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
+}
+
 /// Takes the folder for this process until the file is dropped.
 pub fn lock(folder: &Path) -> Result<File, CliError> {
     let path = folder.join("lock");

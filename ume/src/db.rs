@@ -1,10 +1,20 @@
-//! `ume db`: moves everything between SQLite and PostgreSQL, and compares two databases.
+//! `ume db`: moves everything between SQLite and PostgreSQL, compares two databases, and makes the
+//! search index anew.
 
 use std::{path::Path, process::ExitCode};
 
+use serde_json::json;
 use store::Store;
+use web::api::local::Act;
 
-use crate::{CliError, MISMATCH, data, print};
+use crate::{
+    CliError, Format, MISMATCH, data,
+    door::Door,
+    print,
+    progress::Bar,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 #[derive(clap::Subcommand)]
 pub enum DbCommand {
@@ -20,6 +30,8 @@ pub enum DbCommand {
         /// Empty database to write
         #[arg(long, value_name = "ADDRESS")]
         to: String,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Compare two databases table by table; exit 1 where they differ
     Check {
@@ -29,13 +41,32 @@ pub enum DbCommand {
         /// The other
         #[arg(long, value_name = "ADDRESS")]
         to: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Make the search index of every row anew, which no other data depend on; the server may run
+    Reindex {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
 pub async fn run(command: DbCommand) -> Result<ExitCode, CliError> {
     match command {
-        DbCommand::Move { from, to } => transfer(&from, &to).await,
-        DbCommand::Check { from, to } => check(&from, &to).await,
+        DbCommand::Move { from, to, shown } => transfer(&from, &to, shown.format).await,
+        DbCommand::Check { from, to, shown } => check(&from, &to, shown.format).await,
+        DbCommand::Reindex { data, shown } => {
+            let bar = Bar::open("索引を作り直しています", "making the index anew");
+            let done = Door::act(&data, Act::Reindex {}).await?;
+            drop(bar);
+            let rows = &done["rows"];
+            let ja = format!("{rows}行の検索索引を作り直しました");
+            let said = crate::say(&ja, &format!("search index of {rows} rows made anew"));
+            print(&shown::done(shown.format, &said, &done));
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -54,37 +85,53 @@ async fn open(address: &str) -> Result<Store, CliError> {
     Ok(Store::at(address, false, store::system_clock()).await?)
 }
 
-async fn transfer(from: &str, to: &str) -> Result<ExitCode, CliError> {
+async fn transfer(from: &str, to: &str, format: Format) -> Result<ExitCode, CliError> {
     let source = open(from).await?;
     let _source = lock(from)?;
     let same_folder = store::sqlite_path(from).map(|p| p.parent().map(Path::to_owned))
         == store::sqlite_path(to).map(|p| p.parent().map(Path::to_owned));
     let _target = if same_folder { None } else { lock(to)? };
     let target = Store::at(to, true, store::system_clock()).await?;
+    let bar = Bar::open("データベースを移しています", "moving the database");
     let moved = store::transfer(source.db(), target.db()).await;
     source.db().close().await;
     target.db().close().await;
+    drop(bar);
     let moved = moved?;
-    let mut out = String::new();
-    for sum in &moved.tables {
-        out.push_str(&format!("{:<18} {:>9}  {}\n", sum.table, sum.rows, sum.sha256));
+    let rows: Vec<_> = moved
+        .tables
+        .iter()
+        .map(|sum| json!({"table": sum.table, "rows": sum.rows, "sha256": sum.sha256}))
+        .collect();
+    let columns = ["table", "rows", "sha256"];
+    print(&shown::rows(format, &columns.map(str::to_owned), &rows));
+    if format == Format::Table {
+        let rows = moved.rows();
+        let ja = format!("{rows}行を移しました。ハッシュはすべて一致しています\n");
+        print(&crate::say(&ja, &format!("{rows} rows moved, equal hash by hash\n")));
     }
-    out.push_str(&format!("{} rows moved, equal hash by hash\n", moved.rows()));
-    print(&out);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check(from: &str, to: &str) -> Result<ExitCode, CliError> {
+async fn check(from: &str, to: &str, format: Format) -> Result<ExitCode, CliError> {
     let (a, b) = (open(from).await?, open(to).await?);
+    let bar = Bar::open("データベースを比べています", "comparing the databases");
     let pairs = store::compare(a.db(), b.db()).await?;
-    let (mut out, mut differing) = (String::new(), 0);
-    for (a, b) in &pairs {
-        let same = a == b;
-        differing += usize::from(!same);
-        let word = if same { "equal" } else { "DIFFERS" };
-        out.push_str(&format!("{:<18} {:>9} {:>9}  {word}\n", a.table, a.rows, b.rows));
+    drop(bar);
+    let differing = pairs.iter().filter(|(a, b)| a != b).count();
+    let rows: Vec<_> = pairs
+        .iter()
+        .map(|(a, b)| {
+            let result = if a == b { "equal" } else { "DIFFERS" };
+            json!({"table": a.table, "from_rows": a.rows, "to_rows": b.rows, "result": result})
+        })
+        .collect();
+    let columns = ["table", "from_rows", "to_rows", "result"];
+    print(&shown::rows(format, &columns.map(str::to_owned), &rows));
+    if format == Format::Table {
+        let tables = pairs.len();
+        let ja = format!("{tables}表のうち{differing}表が異なります\n");
+        print(&crate::say(&ja, &format!("{tables} tables: {differing} differ\n")));
     }
-    out.push_str(&format!("{} tables: {differing} differ\n", pairs.len()));
-    print(&out);
     Ok(if differing == 0 { ExitCode::SUCCESS } else { ExitCode::from(MISMATCH) })
 }

@@ -1,24 +1,38 @@
-//! Two ways to the registers: the data folder itself, or the API of the server that holds it.
+//! Two ways to the data: the folder itself, or the API of the server that holds it.
+//!
+//! A command that reads opens the folder read-only. One that writes takes a free folder; where a
+//! server holds it, it goes through the socket in the folder ([`crate::local`]), or to the server
+//! that `--server` names. All ways end in [`Desk`] and [`Hand`].
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
+use ledger::Ledger;
 use model::Table;
 use reqwest::{Client, Method, RequestBuilder, header};
 use serde_json::{Map, Value as Json};
-use store::RecordFilter;
+use store::{RecordFilter, WriterLock};
+use tokio::sync::Mutex;
 use web::api::{
     IMPORT_TYPES, collection,
     desk::{Desk, PAGE_ROWS_MAX, Page, row_json},
+    local::{self as acts, Act, Hand},
     problem::Problem,
 };
 
 use crate::{
-    CliError,
+    CliError, local,
     place::Place,
     registers::{At, record, time},
+    serve,
+    settings::DataFolder,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// What the server does for the machine's administrator may take longer than it gives the network.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(1_800);
+/// How long a command waits for another one, or for a server that is just starting.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+const BUSY_LOOK: Duration = Duration::from_millis(100);
 
 /// The way taken.
 pub enum Door {
@@ -29,14 +43,17 @@ pub enum Door {
 /// The folder, with its lock while something is written.
 pub struct Folder {
     store: store::Store,
+    ledger: Option<Mutex<Ledger>>,
     _lock: Option<std::fs::File>,
+    _writer: Option<WriterLock>,
 }
 
 /// A server's API.
 pub struct Server {
     client: Client,
     base: String,
-    token: String,
+    /// None on the socket, where the kernel says who calls.
+    token: Option<String>,
 }
 
 impl Door {
@@ -46,20 +63,50 @@ impl Door {
             return Server::open(at).map(Door::Server);
         }
         let store = Place::of(&at.data)?.open_read_only().await?;
-        Ok(Door::Folder(Box::new(Folder { store, _lock: None })))
+        Ok(Door::Folder(Box::new(Folder { store, ledger: None, _lock: None, _writer: None })))
     }
 
-    /// For changing: only one program at a time holds the folder.
+    /// For changing: the folder where it is free, else the server that holds it.
     pub async fn writing(at: At) -> Result<Door, CliError> {
         if at.server.is_some() {
             return Server::open(at).map(Door::Server);
         }
-        let held = Place::of(&at.data)?.hold().await;
-        let (lock, store) = held.map_err(|error| match error {
-            CliError::InUse(path) => CliError::Held(path),
-            error => error,
-        })?;
-        Ok(Door::Folder(Box::new(Folder { store, _lock: Some(lock) })))
+        Door::of(&Place::of(&at.data)?).await
+    }
+
+    async fn of(place: &Place) -> Result<Door, CliError> {
+        let end = tokio::time::Instant::now() + BUSY_WAIT;
+        loop {
+            let held = match place.hold().await {
+                Ok((lock, store)) => {
+                    let folder = Folder { store, ledger: None, _lock: Some(lock), _writer: None };
+                    return Ok(Door::Folder(Box::new(folder)));
+                }
+                Err(CliError::InUse(folder)) => folder,
+                Err(error) => return Err(error),
+            };
+            if let Some(server) = Server::beside(&held).await? {
+                return Ok(Door::Server(server));
+            }
+            if tokio::time::Instant::now() > end {
+                return Err(CliError::Held(held));
+            }
+            tokio::time::sleep(BUSY_LOOK).await;
+        }
+    }
+
+    /// Does what only the machine's administrator does, here or in the server.
+    pub async fn act(data: &DataFolder, act: Act) -> Result<Json, CliError> {
+        let place = Place::of(data)?;
+        match Door::of(&place).await? {
+            Door::Server(server) => {
+                let request = server.client.post(format!("{}{}", server.base, acts::PATH));
+                server
+                    .send(request.header(header::ACCEPT_LANGUAGE, crate::lang().tag()).json(&act))
+                    .await
+            }
+            Door::Folder(folder) => folder.act(&place, act).await,
+        }
     }
 
     /// Rows, at most `most`, page by page.
@@ -179,12 +226,36 @@ impl Door {
 }
 
 impl Folder {
+    async fn act(mut self, place: &Place, act: Act) -> Result<Json, CliError> {
+        if act.needs_ledger() {
+            let mut writer = WriterLock::new(self.store.db());
+            if !writer.hold().await? {
+                return Err(CliError::LedgerHeld);
+            }
+            self._writer = Some(writer);
+            let origin = serve::origin(&self.store).await?;
+            self.ledger = Some(Mutex::new(Ledger::open(&place.folder.join("ledger"), &origin)?));
+        }
+        let hand = Hand {
+            store: &self.store,
+            ledger: self.ledger.as_ref(),
+            lang: crate::lang(),
+            actor: local::user().actor(),
+        };
+        let done = hand.act(act).await;
+        if let Some(ledger) = &self.ledger {
+            serve::settle(&self.store, &mut *ledger.lock().await).await?;
+        }
+        self.store.db().close().await;
+        Ok(done?)
+    }
+
     fn desk(&self) -> Desk<'_> {
         Desk {
             store: &self.store,
             specs: crate::rooms::ROOMS.iter().copied().chain([&isms::SPEC]).collect(),
             lang: crate::lang(),
-            actor: format!("os:{}", os_user()),
+            actor: local::user().actor(),
             request: "command line".to_owned(),
         }
     }
@@ -202,18 +273,6 @@ impl Folder {
         };
         desk.list_records(page.after.as_deref(), page.limit, filter).await
     }
-}
-
-/// Who runs the command: whoever reads the data folder is known by the operating system only.
-fn os_user() -> String {
-    let uid = rustix::process::geteuid().as_raw();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut parts = line.split(':');
-        let (name, _, id) = (parts.next()?, parts.next()?, parts.next()?);
-        (id.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| uid.to_string())
 }
 
 fn encoded(id: &str) -> String {
@@ -235,7 +294,10 @@ fn query(pairs: &[(&str, Option<String>)]) -> String {
 impl Server {
     fn open(at: At) -> Result<Server, CliError> {
         let (Some(base), Some(path)) = (at.server, at.token_file) else {
-            return Err(CliError::Usage("--server needs --token-file".to_owned()));
+            return Err(CliError::Usage(crate::say(
+                "--serverには--token-fileも指定してください",
+                "--server needs --token-file",
+            )));
         };
         let text =
             std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
@@ -247,16 +309,35 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| CliError::Server(base.clone(), error))?;
-        Ok(Server { client, base: base.trim_end_matches('/').to_owned(), token })
+        Ok(Server { client, base: base.trim_end_matches('/').to_owned(), token: Some(token) })
+    }
+
+    /// The server that holds the folder, if it answers at the socket.
+    async fn beside(folder: &Path) -> Result<Option<Server>, CliError> {
+        let path = local::path(folder)?;
+        if tokio::net::UnixStream::connect(&path).await.is_err() {
+            return Ok(None);
+        }
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base = "http://localhost".to_owned();
+        let client = Client::builder()
+            .unix_socket(path)
+            .no_proxy()
+            .timeout(LOCAL_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| CliError::Server(base.clone(), error))?;
+        Ok(Some(Server { client, base, token: None }))
     }
 
     fn request(&self, method: Method, table: Table, path: &str) -> RequestBuilder {
         let url = format!("{}/api/v1/{}{path}", self.base, collection(table));
         let lang = crate::lang().tag();
-        self.client
-            .request(method, url)
-            .bearer_auth(&self.token)
-            .header(header::ACCEPT_LANGUAGE, lang)
+        let request = self.client.request(method, url).header(header::ACCEPT_LANGUAGE, lang);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     async fn list(&self, table: Table, page: &Page) -> Result<Json, CliError> {

@@ -1,6 +1,10 @@
-//! Why a command failed; each text says what to do.
+//! Why a command failed; each text says what to do, in English here and in Japanese in [`ja`].
+
+mod ja;
 
 use std::path::PathBuf;
+
+use model::Lang;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -14,8 +18,6 @@ pub enum CliError {
         "another server writes the ledger of this database. Stop it first: one database has one ledger"
     )]
     LedgerHeld,
-    #[error("{0}: the data are of an older schema. Start `ume serve` once, it migrates them")]
-    OldSchema(PathBuf),
     #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
     Listen(std::net::SocketAddr, std::io::Error),
     #[error("cannot take syslog: {0}. Choose another address in ume.toml")]
@@ -43,9 +45,17 @@ pub enum CliError {
     #[error("a worker ended: {0}")]
     Worker(String),
     #[error(
-        "{0} is in use by a running server: write through it with --server URL --token-file FILE (`ume token add` makes the token), or stop it first"
+        "{0} is in use by another command, or by a server that does not answer at its socket: wait for it, or stop it first"
     )]
     Held(PathBuf),
+    #[error(
+        "{path}: {1} bytes are too long for a socket, 107 are the most. Name a data folder with a shorter path (a link to it will do), stop the server, or use --server", path = .0.display()
+    )]
+    LongPath(PathBuf, usize),
+    #[error("{0} is in the way and no socket of Ume: move it elsewhere")]
+    NoSocket(PathBuf),
+    #[error("stopped. What was begun was taken back, the next run finds everything as it was")]
+    Stopped,
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -54,10 +64,6 @@ pub enum CliError {
     Answer(String),
     #[error("{0}: {1}. Is the server running, and is this its address?")]
     Server(String, reqwest::Error),
-    #[error("there is no account {0}; `ume user list` shows them")]
-    NoAccount(String),
-    #[error("the account {0} exists already; choose another name")]
-    Taken(String),
     #[error("{0} names no role; the roles are {roles}", roles = web::access::ROLES.join(", "))]
     Role(String),
     #[error(transparent)]
@@ -92,6 +98,16 @@ pub enum CliError {
     Stream(#[from] stream::Error),
     #[error(transparent)]
     Room(#[from] room::Error),
+}
+
+impl CliError {
+    /// The text in the reader's language.
+    pub fn text(&self, lang: Lang) -> String {
+        match lang {
+            Lang::Ja => self.ja(),
+            Lang::En => self.to_string(),
+        }
+    }
 }
 
 impl From<web::api::problem::Problem> for CliError {

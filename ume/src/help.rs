@@ -51,4 +51,41 @@ mod tests {
         all(&mut command, &mut out);
         crate::config::reference::same_as_file("commands.txt", &out);
     }
+
+    /// Commands whose output is no result that a program would read otherwise.
+    const WITHOUT_FORMAT: [(&str, &str); 4] = [
+        ("ume serve", "runs until it is stopped"),
+        ("ume completions", "prints a script for a shell"),
+        ("ume man", "prints or writes roff"),
+        ("ume work run", "says in one line how the job ended; `ume work list` has the rest"),
+    ];
+
+    fn leaves<'c>(command: &'c clap::Command, out: &mut Vec<&'c clap::Command>) {
+        let below: Vec<_> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        if below.is_empty() {
+            out.push(command);
+        }
+        for sub in below {
+            leaves(sub, out);
+        }
+    }
+
+    #[test]
+    fn every_command_that_prints_a_result_has_table_json_and_csv() {
+        let mut command = crate::command();
+        command.build();
+        let mut all = Vec::new();
+        leaves(&command, &mut all);
+        assert!(all.len() > 60, "{}", all.len());
+        for leaf in all {
+            let name = leaf.get_bin_name().unwrap_or_default();
+            let format = leaf.get_arguments().find(|arg| arg.get_id() == "format");
+            let excused = WITHOUT_FORMAT.iter().any(|(command, _)| *command == name);
+            assert_eq!(format.is_none(), excused, "{name}");
+            let values = format.map(|arg| arg.get_possible_values());
+            let names: Vec<String> =
+                values.into_iter().flatten().map(|v| v.get_name().to_owned()).collect();
+            assert!(excused || names == ["table", "json", "csv"], "{name}: {names:?}");
+        }
+    }
 }

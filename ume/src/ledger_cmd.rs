@@ -5,15 +5,18 @@ use std::{
     process::ExitCode,
 };
 
-use ledger::Ledger;
-use model::{Assurance, Id, Table};
+use model::{Id, Table};
 use serde_json::json;
-use store::{RecordDraft, Shredding, Store, WriterLock};
+use web::api::local::{self, Act};
 
-use crate::{CliError, place::Place, print, serve, settings::DataFolder};
-
-/// Who acts where a command is run on the machine itself.
-const ACTOR: &str = "command line";
+use crate::{
+    CliError, Format,
+    door::Door,
+    place::Place,
+    print,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 #[derive(clap::Subcommand)]
 pub enum LedgerMore {
@@ -27,6 +30,8 @@ pub enum LedgerMore {
         /// Write the leaf that is proved to this file
         #[arg(long, value_name = "FILE")]
         entry: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Publish the newest checkpoint to a file outside the data folder; a restored older backup is
     /// then found out
@@ -36,6 +41,8 @@ pub enum LedgerMore {
         /// File to write, best on another machine's disk
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Give up the published end of the log after an old backup was restored
     AcceptFork {
@@ -44,6 +51,8 @@ pub enum LedgerMore {
         /// Approved decision of kind `fork` whose `published_size` is the size given up
         #[arg(long, value_name = "ID")]
         decision: Id,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Shred payloads of records and personal fields of rows; the rest still proves
     Shred {
@@ -58,33 +67,94 @@ pub enum LedgerMore {
         /// Approved decision of kind `shred` that names them
         #[arg(long, value_name = "ID")]
         decision: Id,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
 fn row_name(text: &str) -> Result<(Table, Id), String> {
-    let wrong = || format!("{text:?} is not TABLE/ID, for example party/0198…");
-    let (table, id) = text.split_once('/').ok_or_else(wrong)?;
-    let table = Table::ALL.into_iter().find(|t| t.name() == table).ok_or_else(wrong)?;
-    Ok((table, id.parse().map_err(|_| wrong())?))
+    local::row_name(text).ok_or_else(|| {
+        let ja = format!("{text:?}は「表/番号」ではありません。例: party/0198…");
+        crate::say(&ja, &format!("{text:?} is not TABLE/ID, for example party/0198…"))
+    })
 }
 
 pub async fn run(command: LedgerMore) -> Result<ExitCode, CliError> {
-    match command {
-        LedgerMore::Proof { data, record, entry } => {
-            proof(&Place::of(&data)?, record, entry.as_deref()).await
+    let text = match command {
+        LedgerMore::Proof { data, record, entry, shown } => {
+            proof(&Place::of(&data)?, record, entry.as_deref(), shown.format).await?
         }
-        LedgerMore::Publish { data, to } => publish(&Place::of(&data)?, &to).await,
-        LedgerMore::AcceptFork { data, decision } => {
-            accept_fork(&Place::of(&data)?, decision).await
+        LedgerMore::Publish { data, to, shown } => {
+            // The server has another working folder than the command.
+            let to = std::path::absolute(&to)
+                .map_err(|source| CliError::Io { path: to.clone(), source })?;
+            let done = Door::act(&data, Act::LedgerPublish { to: to.clone() }).await?;
+            let (to, size) = (to.display(), &done["size"]);
+            let ja = format!("{to}: 証跡{size}件のチェックポイント");
+            let said = crate::say(&ja, &format!("{to}: checkpoint of {size} leaves"));
+            shown::done(shown.format, &said, &done)
         }
-        LedgerMore::Shred { data, record, row, decision } => {
-            let what = Shredding { records: record, rows: row, decision: Some(decision) };
-            shred(&Place::of(&data)?, what).await
+        LedgerMore::AcceptFork { data, decision, shown } => {
+            let done = Door::act(&data, Act::LedgerAcceptFork { decision }).await?;
+            shown::done(shown.format, &forked(&done), &done)
         }
-    }
+        LedgerMore::Shred { data, record, row, decision, shown } => {
+            let rows = row.iter().map(|(table, id)| format!("{}/{id}", table.name())).collect();
+            let act = Act::LedgerShred { records: record, rows, decision };
+            let done = Door::act(&data, act).await?;
+            let (records, rows) = (&done["records"], &done["rows"]);
+            let said = crate::say(
+                &format!(
+                    "シュレッドしました: 記録{records}件のペイロード、{rows}行の個人項目、決定{decision}"
+                ),
+                &format!(
+                    "shredded: payloads of {records} records, personal fields of {rows} rows, by decision {decision}"
+                ),
+            );
+            shown::done(shown.format, &said, &done)
+        }
+    };
+    print(&text);
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn proof(place: &Place, id: Id, entry: Option<&Path>) -> Result<ExitCode, CliError> {
+/// Prints the newest signed checkpoint.
+pub fn checkpoint(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+    crate::data::existing_place(place)?;
+    let path = place.folder.join("ledger/checkpoint");
+    let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
+    // Origin, size and root are the first three lines of a signed checkpoint (c2sp.org/tlog-checkpoint).
+    let mut lines = text.lines();
+    let (origin, size, root) = (lines.next(), lines.next(), lines.next());
+    let size = size.and_then(|size| size.parse::<u64>().ok());
+    let members = json!({"origin": origin, "size": size, "root": root, "checkpoint": text});
+    match format {
+        Format::Table => print(&text),
+        format => print(&shown::one(format, &members)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn forked(done: &serde_json::Value) -> String {
+    let (fork, size, place) = (&done["fork"], &done["size"], shown::text(&done["place"]));
+    if fork.is_null() {
+        let ja = "受け入れるものはありません。証跡は公開済みのチェックポイントに届いています";
+        return crate::say(ja, "nothing to accept: the log reaches everything that was published");
+    }
+    crate::say(
+        &format!("{place}の証跡{fork}件のチェックポイントを破棄し、{size}件から続けます"),
+        &format!(
+            "given up: checkpoint of {fork} leaves at {place}; the log goes on from {size} leaves"
+        ),
+    )
+}
+
+async fn proof(
+    place: &Place,
+    id: Id,
+    entry: Option<&Path>,
+    format: Format,
+) -> Result<String, CliError> {
     let store = place.open_read_only().await?;
     let record = store.record(id).await?.ok_or(CliError::NoRecord(id))?;
     let pending = CliError::Pending(id);
@@ -94,94 +164,10 @@ async fn proof(place: &Place, id: Id, entry: Option<&Path>) -> Result<ExitCode, 
         std::fs::write(path, store::record_leaf(&record)?)
             .map_err(|source| CliError::Io { path: path.to_owned(), source })?;
     }
-    print(&proof.to_string());
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Store and ledger of a folder that no server holds.
-struct Opened {
-    store: Store,
-    ledger: Ledger,
-    _lock: std::fs::File,
-    /// The right to write the ledger of the database.
-    _writer: WriterLock,
-}
-
-impl Opened {
-    async fn open(place: &Place) -> Result<Opened, CliError> {
-        let (lock, store) = place.hold().await?;
-        let mut writer = WriterLock::new(store.db());
-        if !writer.hold().await? {
-            return Err(CliError::LedgerHeld);
-        }
-        let origin = serve::origin(&store).await?;
-        let ledger = Ledger::open(&place.folder.join("ledger"), &origin)?;
-        Ok(Opened { store, ledger, _lock: lock, _writer: writer })
-    }
-
-    async fn close(mut self) -> Result<(), CliError> {
-        while ledger::drain(&self.store, &mut self.ledger).await? > 0 {}
-        self.ledger.checkpoint()?;
-        self.store.db().close().await;
-        Ok(())
-    }
-}
-
-async fn publish(place: &Place, sink: &Path) -> Result<ExitCode, CliError> {
-    let mut open = Opened::open(place).await?;
-    while ledger::drain(&open.store, &mut open.ledger).await? > 0 {}
-    let size = open.ledger.publish(sink)?.size();
-    open.close().await?;
-    print(&format!("{}: checkpoint of {size} leaves\n", sink.display()));
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn accept_fork(place: &Place, decision: Id) -> Result<ExitCode, CliError> {
-    let mut open = Opened::open(place).await?;
-    let Some(fork) = open.ledger.fork().cloned() else {
-        print("nothing to accept: the log reaches everything that was published\n");
-        return Ok(ExitCode::SUCCESS);
-    };
-    ledger::approved_fork(&open.store, decision, &fork).await?;
-    let facts = json!({
-        "decision": decision,
-        "published_size": fork.published,
-        "published_root": fork.root,
-        "size": fork.log,
-    });
-    let mut write = open.store.write(ACTOR, "published end of the log given up", "").await?;
-    let now = write.now();
-    write
-        .record(RecordDraft {
-            ty: "isms.ledger_forked".to_owned(),
-            subject: None,
-            observed_from: now,
-            observed_to: now,
-            source: "ume".to_owned(),
-            assurance: Assurance::Machine,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: None,
-        })
-        .await?;
-    write.commit().await?;
-    open.ledger.accept_fork(decision)?;
-    open.close().await?;
-    print(&format!(
-        "given up: checkpoint of {} leaves at {}; the log goes on from {} leaves\n",
-        fork.published,
-        fork.place.display(),
-        fork.log
-    ));
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn shred(place: &Place, what: Shredding) -> Result<ExitCode, CliError> {
-    let open = Opened::open(place).await?;
-    let receipt = ledger::shred(&open.store, &what, ACTOR).await?;
-    open.close().await?;
-    print(&format!(
-        "shredded: payloads of {} records, personal fields of {} rows, by decision {}\n",
-        receipt.records, receipt.rows, receipt.decision
-    ));
-    Ok(ExitCode::SUCCESS)
+    let proof = proof.to_string();
+    Ok(match format {
+        // As c2sp.org/tlog-proof writes it, so that other programs read it as it is.
+        Format::Table => proof,
+        format => shown::one(format, &json!({"record": id, "index": index, "proof": proof})),
+    })
 }

@@ -13,10 +13,12 @@ mod intake;
 mod intake_http;
 mod jobs_page;
 mod ledger_cmd;
+mod local;
 mod merkle_cmd;
 mod people;
 mod personal;
 mod place;
+mod progress;
 mod registers;
 mod restore;
 mod rooms;
@@ -25,6 +27,7 @@ mod serve;
 mod settings;
 mod shown;
 mod tokens;
+mod verify;
 mod work;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -35,6 +38,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use model::Lang;
 use place::Place;
 use settings::{DataFolder, Settings};
+use shown::Shown;
 
 /// Ume 梅 runs the eleven new controls of ISO/IEC 27001:2022 (JIS Q 27001:2023) and computes the
 /// level reached from evidence.
@@ -70,14 +74,15 @@ enum Command {
         /// File whose first line is the password (12 characters or more)
         #[arg(long)]
         password_file: PathBuf,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show the level of each control, and what keeps it from more
     Status {
         #[command(flatten)]
         data: DataFolder,
-        /// Output format
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        #[command(flatten)]
+        shown: Shown,
         /// Print each criterion with what produces its evidence instead
         #[arg(long)]
         producers: bool,
@@ -162,24 +167,31 @@ enum Command {
         /// File whose first line is the passphrase (12 characters or more)
         #[arg(long, value_name = "FILE")]
         passphrase_file: PathBuf,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Restore a backup into an empty folder and verify it
     Restore {
-        /// File that `ume backup` wrote
-        #[arg(long, value_name = "FILE")]
-        from: PathBuf,
+        #[command(flatten)]
+        sealed: restore::Sealed,
         /// New or empty data folder
         #[arg(long = "data", value_name = "DIR")]
         folder: PathBuf,
-        /// File whose first line is the passphrase
-        #[arg(long, value_name = "FILE")]
-        passphrase_file: PathBuf,
-        /// Epoch key: the newest FILE.epoch that `ume backup` wrote; without it no payload can be read
-        #[arg(long, value_name = "FILE")]
-        epoch: Option<PathBuf>,
         /// Data folder of the Ume this restore is a drill for; it gets the record too
         #[arg(long, value_name = "DIR")]
         drill_for: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Check a backup whole, without restoring it: every hash, ledger, rows and payloads
+    ///
+    /// It is unpacked into a private folder in $TMPDIR, which is gone afterwards. Exit 1 with the place
+    /// where something does not fit; 3 where payloads could not be opened for want of the epoch key.
+    Verify {
+        #[command(flatten)]
+        sealed: restore::Sealed,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// The jobs: what runs when, and how the last run ended
     Work {
@@ -210,14 +222,15 @@ enum LedgerCommand {
     Verify {
         #[command(flatten)]
         data: DataFolder,
-        /// Output format
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Print the newest signed checkpoint
     Checkpoint {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
     },
     #[command(flatten)]
     More(ledger_cmd::LedgerMore),
@@ -250,7 +263,7 @@ fn verb(name: &str, matches: &clap::ArgMatches) -> Option<ExitCode> {
         Ok(room::Outcome::Found) => ExitCode::from(MISMATCH),
         Ok(room::Outcome::Incomplete) => ExitCode::from(INCOMPLETE),
         Err(error) => {
-            eprintln!("ume: {error}");
+            eprintln!("ume: {}", CliError::from(error).text(lang()));
             ExitCode::from(FAILED)
         }
     })
@@ -269,15 +282,16 @@ fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let code = match runtime.block_on(run(cli.command)) {
+    let code = match runtime.block_on(started(cli.command)) {
         Ok(code) => code,
         Err(CliError::Config(error)) => {
             eprintln!("{:?}", miette::Report::new(*error));
             ExitCode::from(FAILED)
         }
         Err(error) => {
-            eprintln!("ume: {error}");
-            ExitCode::from(FAILED)
+            eprintln!("ume: {}", error.text(lang()));
+            let stopped = matches!(error, CliError::Stopped);
+            ExitCode::from(if stopped { progress::STOPPED } else { FAILED })
         }
     };
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
@@ -300,6 +314,11 @@ fn lang() -> Lang {
         .unwrap_or(Lang::En)
 }
 
+/// The text of the reader's language.
+fn say(ja: &str, en: &str) -> String {
+    (if lang() == Lang::Ja { ja } else { en }).to_owned()
+}
+
 impl Command {
     /// Where the data are, for the commands that work on them.
     fn data(&self) -> Option<&DataFolder> {
@@ -309,7 +328,7 @@ impl Command {
             | Command::Status { data, .. }
             | Command::Backup { data, .. }
             | Command::Ledger { command: LedgerCommand::Verify { data, .. } }
-            | Command::Ledger { command: LedgerCommand::Checkpoint { data } } => Some(data),
+            | Command::Ledger { command: LedgerCommand::Checkpoint { data, .. } } => Some(data),
             Command::Work { command } => Some(command.data()),
             Command::Db { .. }
             | Command::User { .. }
@@ -325,12 +344,21 @@ impl Command {
             | Command::Merkle { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
+            | Command::Verify { .. }
             | Command::Demo(_)
             | Command::Agent { .. }
             | Command::Completions { .. }
             | Command::Man { .. } => None,
         }
     }
+}
+
+/// A server has its own end; everything else is a command that Ctrl-C stops.
+async fn started(command: Command) -> Result<ExitCode, CliError> {
+    if matches!(command, Command::Serve { .. }) {
+        return run(command).await;
+    }
+    progress::until_stopped(run(command)).await
 }
 
 async fn run(command: Command) -> Result<ExitCode, CliError> {
@@ -345,8 +373,10 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             serve::run(&settings, listen, api_rate, &edge).await
         }
         Command::Agent { command } => agents::run(command).await,
-        Command::Setup { admin, password_file, .. } => setup(place, &admin, &password_file).await,
-        Command::Status { format, producers, .. } => status(place, format, producers).await,
+        Command::Setup { admin, password_file, shown, .. } => {
+            setup(place, &admin, &password_file, shown.format).await
+        }
+        Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,
@@ -359,27 +389,23 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Decision { command } => registers::run(model::Table::Decision, command).await,
         Command::Record { command } => registers::run(model::Table::Record, command).await,
         Command::Token { command } => tokens::run(command).await,
-        Command::Ledger { command: LedgerCommand::Verify { format, .. } } => {
-            verify(place, format).await
+        Command::Ledger { command: LedgerCommand::Verify { shown, .. } } => {
+            verify(place, shown.format).await
         }
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
-        Command::Ledger { command: LedgerCommand::Checkpoint { .. } } => {
-            data::existing_place(place)?;
-            let path = place.folder.join("ledger/checkpoint");
-            let text =
-                std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
-            print(&text);
-            Ok(ExitCode::SUCCESS)
+        Command::Ledger { command: LedgerCommand::Checkpoint { shown, .. } } => {
+            ledger_cmd::checkpoint(place, shown.format)
         }
-        Command::Backup { to, passphrase_file, .. } => {
-            backup::backup(place, &to, &passphrase_file).await
+        Command::Backup { to, passphrase_file, shown, .. } => {
+            backup::backup(place, &to, &passphrase_file, shown.format).await
         }
-        Command::Restore { from, folder, passphrase_file, epoch, drill_for } => {
+        Command::Restore { sealed, folder, drill_for, shown } => {
             let drill = drill_for.as_deref().map(Settings::of_folder).transpose()?;
             let drill = drill.as_ref().map(|settings| &settings.place);
-            restore::restore(&from, &folder, &passphrase_file, epoch.as_deref(), drill).await
+            restore::restore(&sealed, &folder, drill, shown.format).await
         }
+        Command::Verify { sealed, shown } => verify::run(&sealed, shown.format).await,
         Command::Work { command } => work::command::run(command, &settings).await,
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::manual(dir.as_deref()),
@@ -392,7 +418,12 @@ fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-async fn setup(place: &Place, admin: &str, file: &std::path::Path) -> Result<ExitCode, CliError> {
+async fn setup(
+    place: &Place,
+    admin: &str,
+    file: &std::path::Path,
+    format: Format,
+) -> Result<ExitCode, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| CliError::Io { path: file.to_owned(), source })?;
     let password = text.lines().next().unwrap_or("").to_owned();
@@ -404,96 +435,80 @@ async fn setup(place: &Place, admin: &str, file: &std::path::Path) -> Result<Exi
         return Err(CliError::SetUp);
     }
     let hash = web::secrets::hash_password(&password).ok_or(CliError::Random)?;
-    store.add_account(admin, "officer", &hash).await?;
+    let id = store.add_account(admin, "officer", &hash).await?;
     store.db().close().await;
-    print(&format!("account {admin} made; the second factor is enrolled at the first sign-in\n"));
+    let said = say(
+        &format!("アカウント{admin}を作りました。二つ目の要素は最初のサインインで登録します"),
+        &format!("account {admin} made; the second factor is enrolled at the first sign-in"),
+    );
+    let done = serde_json::json!({"id": id, "login": admin, "role": "officer"});
+    print(&shown::done(format, &said, &done));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCode, CliError> {
-    let lang = lang();
     if producers {
-        print_producers();
+        print_producers(format);
         return Ok(ExitCode::SUCCESS);
     }
+    let lang = lang();
     let store = place.open_read_only().await?;
     let keeper = isms::Keeper::open(&store, &rooms::ROOMS).await?;
     let board = keeper.board(&store, store.now()).await?;
-    match format {
-        Format::Json => {
-            let json = isms::status::to_json(&board, lang);
-            print(&format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default()));
-        }
-        Format::Csv | Format::Table => {
-            let comma = format == Format::Csv;
-            let mut out = if comma {
-                String::from("id,level,level_by_slides,target,valid_until,not_passing,name\n")
-            } else {
-                String::new()
-            };
-            for control in &board.controls {
-                let name = control.spec.name.get(lang);
-                let until = control.valid_until.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
-                let failing =
-                    control.verdicts.iter().filter(|v| v.status != model::Status::Pass).count();
-                let id = control.spec.control;
-                if comma {
-                    let (l, s, t) = (
-                        control.level.name(),
-                        control.level_by_slides.name(),
-                        control.target.name(),
-                    );
-                    out.push_str(&format!("{id},{l},{s},{t},{until},{failing},\"{name}\"\n"));
-                } else {
-                    let sign = control.level.sign();
-                    let total = control.verdicts.len();
-                    out.push_str(&format!(
-                        "{id:<5} {sign:<3} {failing:>2}/{total:<2} {until:<25} {name}\n"
-                    ));
-                }
-            }
-            print(&out);
-        }
+    if format == Format::Json {
+        let json = isms::status::to_json(&board, lang);
+        print(&format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default()));
+        return Ok(ExitCode::SUCCESS);
     }
+    let rows: Vec<_> = board.controls.iter().map(|control| status_row(control, lang)).collect();
+    let columns: &[&str] = match format {
+        Format::Csv => {
+            &["id", "level", "level_by_slides", "target", "valid_until", "not_passing", "name"]
+        }
+        _ => &["id", "sign", "not_passing_of", "valid_until", "name"],
+    };
+    let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+    print(&shown::rows(format, &columns, &rows));
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_producers() {
-    for room in rooms::ROOMS.into_iter().chain([&isms::SPEC]) {
-        for criterion in room.criteria {
+/// Rows of the table and of CSV; JSON says more ([`isms::status::to_json`]).
+fn status_row(control: &isms::Control, lang: Lang) -> serde_json::Value {
+    let failing = control.verdicts.iter().filter(|v| v.status != model::Status::Pass).count();
+    serde_json::json!({
+        "id": control.spec.control,
+        "sign": control.level.sign(),
+        "level": control.level.name(),
+        "level_by_slides": control.level_by_slides.name(),
+        "target": control.target.name(),
+        "valid_until": control.valid_until.map_or_else(|| "-".to_owned(), |t| t.rfc3339()),
+        "not_passing": failing,
+        "not_passing_of": format!("{failing}/{}", control.verdicts.len()),
+        "name": control.spec.name.get(lang),
+    })
+}
+
+fn print_producers(format: Format) {
+    let criteria = rooms::ROOMS.into_iter().chain([&isms::SPEC]).flat_map(|room| room.criteria);
+    let rows: Vec<_> = criteria
+        .map(|criterion| {
             let producer = match criterion.producer {
                 model::Producer::Exists(job) => job,
                 model::Producer::NotYet => "not yet",
             };
-            print(&format!("{:<14} {producer}\n", criterion.id));
-        }
-    }
+            serde_json::json!({"criterion": criterion.id, "producer": producer})
+        })
+        .collect();
+    print(&shown::rows(format, &["criterion", "producer"].map(str::to_owned), &rows));
 }
 
 /// Verifies the ledger of a place against its tables, be it beside a running server.
 async fn verified(place: &Place) -> Result<ledger::Report, CliError> {
+    let _bar = progress::Bar::open("証跡を検証しています", "verifying the ledger");
     let store = place.open_read_only().await?;
     let report = ledger::verify_all(&place.folder.join("ledger"), &store).await?;
     store.db().close().await;
     Ok(report)
-}
-
-fn print_report(report: &ledger::Report) {
-    let place = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    for fault in &report.faults {
-        let (index, offset) = (place(fault.index), place(fault.offset));
-        print(&format!("{}\tleaf {index}\toffset {offset}\t{}\n", fault.place, fault.what));
-    }
-    let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
-    let faults = report.faults.len();
-    print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
-    if report.shredded > 0 {
-        print(&format!("{} shredded by decision\n", report.shredded));
-    }
-    if report.unreadable > 0 {
-        let (n, what) = (report.unreadable, "payloads unreadable: keys/epoch is not here");
-        print(&format!("{n} {what}; their commitments stand\n"));
-    }
 }
 
 /// Exit code of a verification: a payload that could not be opened was not verified.
@@ -507,10 +522,6 @@ fn outcome(report: &ledger::Report) -> ExitCode {
 
 async fn verify(place: &Place, format: Format) -> Result<ExitCode, CliError> {
     let report = verified(place).await?;
-    if format == Format::Json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default()));
-    } else {
-        print_report(&report);
-    }
+    print(&verify::report(&report, format));
     Ok(outcome(&report))
 }

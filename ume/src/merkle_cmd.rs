@@ -10,7 +10,12 @@ use merkle::{
     Checkpoint, MemTree, SignedNote, Signer, TlogProof, VerifierKey, inclusion_proof, leaf_hash,
 };
 
-use crate::{CliError, MISMATCH, print};
+use serde_json::json;
+
+use crate::{
+    CliError, Format, MISMATCH, print,
+    shown::{self, Shown},
+};
 
 /// Largest file that is read as one entry or as lines.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -21,6 +26,8 @@ pub enum MerkleCommand {
     Root {
         #[command(flatten)]
         entries: Entries,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Prove that an entry is in the tree; prints a .tlog-proof with a checkpoint signed by the key
     Prove {
@@ -31,6 +38,8 @@ pub enum MerkleCommand {
         index: u64,
         #[command(flatten)]
         key: SigningKey,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Check a .tlog-proof against the entry and the log's key; exit 1 where it does not hold
     Check {
@@ -45,6 +54,8 @@ pub enum MerkleCommand {
         /// Verifier key of a witness whose cosignature is required; may be given several times
         #[arg(long, value_name = "KEY")]
         witness: Vec<String>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Make a key, sign a text, verify a note (c2sp.org/signed-note)
     Note {
@@ -59,6 +70,8 @@ pub enum NoteCommand {
     Key {
         #[command(flatten)]
         key: SigningKey,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Sign a text; prints the note
     Sign {
@@ -66,6 +79,8 @@ pub enum NoteCommand {
         text: PathBuf,
         #[command(flatten)]
         key: SigningKey,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Verify a note and print its text; exit 1 where a signature is wrong or missing
     Verify {
@@ -74,6 +89,8 @@ pub enum NoteCommand {
         /// Verifier key, or a file that holds it; may be given several times
         #[arg(long, value_name = "KEY", required = true)]
         vkey: Vec<String>,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
@@ -107,45 +124,62 @@ impl SigningKey {
 
 pub fn run(command: MerkleCommand) -> Result<ExitCode, CliError> {
     match command {
-        MerkleCommand::Root { entries } => {
+        MerkleCommand::Root { entries, shown } => {
             let tree = entries.tree()?;
-            print(&format!("{} {}\n", tree.size(), hex::encode(tree.root())));
-            Ok(ExitCode::SUCCESS)
+            let (size, root) = (tree.size(), hex::encode(tree.root()));
+            let members = json!({"size": size, "root": root});
+            print(&shown::done(shown.format, &format!("{size} {root}"), &members));
         }
-        MerkleCommand::Prove { entries, index, key } => {
+        MerkleCommand::Prove { entries, index, key, shown } => {
             let (tree, signer) = (entries.tree()?, key.signer()?);
             let hashes = inclusion_proof(index, tree.size(), &tree)?;
             let note = Checkpoint::new(signer.name(), tree.size(), tree.root())?.sign(&signer)?;
-            print(&TlogProof::new(Vec::new(), index, hashes, note)?.to_string());
-            Ok(ExitCode::SUCCESS)
+            let proof = TlogProof::new(Vec::new(), index, hashes, note)?.to_string();
+            print(&as_written(shown.format, "proof", &proof));
         }
-        MerkleCommand::Check { proof, entry, vkey, witness } => {
-            check(&proof, &entry, &vkey, &witness)
+        MerkleCommand::Check { proof, entry, vkey, witness, shown } => {
+            return check(&proof, &entry, &vkey, &witness, shown.format);
         }
-        MerkleCommand::Note { command: NoteCommand::Key { key } } => new_key(&key),
-        MerkleCommand::Note { command: NoteCommand::Sign { text, key } } => {
+        MerkleCommand::Note { command } => return note(command),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn note(command: NoteCommand) -> Result<ExitCode, CliError> {
+    match command {
+        NoteCommand::Key { key, shown } => {
+            let key = new_key(&key)?;
+            print(&shown::done(shown.format, &key, &json!({"vkey": key})));
+        }
+        NoteCommand::Sign { text, key, shown } => {
             let text = String::from_utf8_lossy(&read(&text)?).into_owned();
             let mut note = SignedNote::new(&text)?;
             note.sign(&key.signer()?)?;
-            print(&note.to_string());
-            Ok(ExitCode::SUCCESS)
+            print(&as_written(shown.format, "note", &note.to_string()));
         }
-        MerkleCommand::Note { command: NoteCommand::Verify { note, vkey } } => {
+        NoteCommand::Verify { note, vkey, shown } => {
             let keys: Vec<VerifierKey> =
                 vkey.iter().map(|key| verifier(key)).collect::<Result<_, _>>()?;
             match SignedNote::open(&read(&note)?, &keys) {
-                Ok((note, _)) => {
-                    print(note.text());
-                    Ok(ExitCode::SUCCESS)
-                }
-                Err(error) => Ok(mismatch(&error)),
+                Ok((note, _)) => print(&as_written(shown.format, "text", note.text())),
+                Err(error) => return Ok(mismatch(&error)),
             }
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A text that other programs read byte by byte, or as a member.
+fn as_written(format: Format, name: &str, text: &str) -> String {
+    match format {
+        Format::Table => text.to_owned(),
+        format => shown::one(format, &json!({name: text})),
     }
 }
 
 fn mismatch(error: &impl std::fmt::Display) -> ExitCode {
-    eprintln!("ume: does not hold: {error}");
+    let ja = format!("検証できません: {error}");
+    eprintln!("ume: {}", crate::say(&ja, &format!("does not hold: {error}")));
     ExitCode::from(MISMATCH)
 }
 
@@ -154,6 +188,7 @@ fn check(
     entry: &Path,
     vkey: &str,
     witnesses: &[String],
+    format: Format,
 ) -> Result<ExitCode, CliError> {
     let key = verifier(vkey)?;
     let witnesses: Vec<VerifierKey> =
@@ -166,7 +201,10 @@ fn check(
     match proof.verify(&leaf, key.name(), &key, &witnesses) {
         Ok(open) if open.cosignatures.len() == witnesses.len() => {
             let (index, size) = (proof.index(), open.checkpoint.size());
-            print(&format!("entry {index} of {size} in {}\n", open.checkpoint.origin()));
+            let origin = open.checkpoint.origin();
+            let said = format!("entry {index} of {size} in {origin}");
+            let members = json!({"index": index, "size": size, "origin": origin});
+            print(&shown::done(format, &said, &members));
             Ok(ExitCode::SUCCESS)
         }
         Ok(_) => Ok(mismatch(&"a witness has not cosigned")),
@@ -174,7 +212,7 @@ fn check(
     }
 }
 
-fn new_key(key: &SigningKey) -> Result<ExitCode, CliError> {
+fn new_key(key: &SigningKey) -> Result<String, CliError> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| CliError::Random)?;
@@ -188,8 +226,7 @@ fn new_key(key: &SigningKey) -> Result<ExitCode, CliError> {
         .open(&key.key)
         .and_then(|mut file| file.write_all(&seed).and_then(|()| file.sync_all()))
         .map_err(io)?;
-    print(&format!("{}\n", signer.verifier_key()));
-    Ok(ExitCode::SUCCESS)
+    Ok(signer.verifier_key().to_string())
 }
 
 /// A verifier key as text, or from the file of that name.

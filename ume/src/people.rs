@@ -1,5 +1,5 @@
 //! `ume user` and `ume oidc`: accounts and sign-in from the command line, for whoever has the
-//! machine. Every change leaves its record, with `system:cli` as actor.
+//! machine. Every change leaves its record, with `local:USER` as actor.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,13 +8,18 @@ use std::{
 };
 
 use clap::Subcommand;
-use serde_json::json;
-use store::{Account, AccountChange, RecordDraft, Store};
-use web::{Shared, access::ROLES, people::oidc, secrets};
+use serde_json::{Value as Json, json};
+use store::Account;
+use web::{Shared, access::ROLES, api::local::Act, people::oidc, secrets};
 
-use crate::{CliError, Format, place::Place, print, settings::DataFolder};
-
-const ACTOR: &str = "system:cli";
+use crate::{
+    CliError, Format,
+    door::Door,
+    place::Place,
+    print,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 #[derive(Subcommand)]
 pub enum UserCommand {
@@ -22,9 +27,8 @@ pub enum UserCommand {
     List {
         #[command(flatten)]
         data: DataFolder,
-        /// Output format
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Add an account; prints a first password unless a file with one is named
     Add {
@@ -37,18 +41,24 @@ pub enum UserCommand {
         /// File whose first line is the password
         #[arg(long)]
         password_file: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Bar an account from signing in and end its sessions
     Disable {
         #[command(flatten)]
         data: DataFolder,
         login: String,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Let a disabled account sign in again
     Enable {
         #[command(flatten)]
         data: DataFolder,
         login: String,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Give an account another role and end its sessions
     Role {
@@ -56,6 +66,8 @@ pub enum UserCommand {
         data: DataFolder,
         login: String,
         role: String,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Set a new first password, to be changed at the next sign-in; ends the sessions
     ResetPassword {
@@ -68,12 +80,16 @@ pub enum UserCommand {
         /// File whose first line is the password
         #[arg(long)]
         password_file: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Print ten new recovery codes; the old ones stop working
     Recovery {
         #[command(flatten)]
         data: DataFolder,
         login: String,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
@@ -103,78 +119,105 @@ pub enum OidcCommand {
         /// Address at which people reach this server, for example https://ume.example.com
         #[arg(long)]
         public_origin: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show the settings
     Show {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Sign in with accounts of Ume only
     Off {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
     },
-}
-
-/// Opens the store to write, which a running server forbids.
-async fn writing<T>(
-    data: &DataFolder,
-    act: impl AsyncFnOnce(&Store) -> Result<T, CliError>,
-) -> Result<T, CliError> {
-    let (_lock, store) = Place::of(data)?.hold().await?;
-    let done = act(&store).await;
-    store.db().close().await;
-    done
 }
 
 /// Runs `ume user …`.
 pub async fn user(command: UserCommand) -> Result<ExitCode, CliError> {
-    match command {
-        UserCommand::List { data, format } => return list(&Place::of(&data)?, format).await,
-        UserCommand::Add { data, login, role, password_file } => {
+    let text = match command {
+        UserCommand::List { data, shown } => list(&Place::of(&data)?, shown.format).await?,
+        UserCommand::Add { data, login, role, password_file, shown } => {
             known_role(&role)?;
             let password = password(password_file.as_deref(), &login)?;
-            writing(&data, async |store| add(store, &login, &role, &password).await).await?;
-            if password_file.is_none() {
-                print(&format!("first password, shown once: {password}\n"));
-            }
+            let password_hash = secrets::hash_password(&password).ok_or(CliError::Random)?;
+            let said = crate::say(
+                &format!("アカウント{login}を役割{role}で作りました"),
+                &format!("account {login} made with the role {role}"),
+            );
+            let act = Act::AccountAdd { login, role, password_hash };
+            let done = Door::act(&data, act).await?;
+            with_password(shown.format, said, done, password_file.is_none(), password)
         }
-        UserCommand::Disable { data, login } => {
-            writing(&data, async |s| change(s, &login, AccountChange::Disable).await).await?;
+        UserCommand::Disable { data, login, shown } => {
+            let said = crate::say(
+                &format!("アカウント{login}を無効にしました"),
+                &format!("account {login} disabled"),
+            );
+            shown::done(
+                shown.format,
+                &said,
+                &Door::act(&data, Act::AccountDisable { login }).await?,
+            )
         }
-        UserCommand::Enable { data, login } => {
-            writing(&data, async |s| change(s, &login, AccountChange::Enable).await).await?;
+        UserCommand::Enable { data, login, shown } => {
+            let said = crate::say(
+                &format!("アカウント{login}を有効にしました"),
+                &format!("account {login} enabled"),
+            );
+            shown::done(shown.format, &said, &Door::act(&data, Act::AccountEnable { login }).await?)
         }
-        UserCommand::Role { data, login, role } => {
+        UserCommand::Role { data, login, role, shown } => {
             known_role(&role)?;
-            writing(&data, async |s| change(s, &login, AccountChange::Role(&role)).await).await?;
+            let said = crate::say(
+                &format!("アカウント{login}の役割を{role}にしました"),
+                &format!("account {login} has the role {role} now"),
+            );
+            let act = Act::AccountRole { login, role };
+            shown::done(shown.format, &said, &Door::act(&data, act).await?)
         }
-        UserCommand::ResetPassword { data, login, second_factor, password_file } => {
+        UserCommand::ResetPassword { data, login, second_factor, password_file, shown } => {
             let password = password(password_file.as_deref(), &login)?;
-            let hash = secrets::hash_password(&password).ok_or(CliError::Random)?;
-            writing(&data, async |store| {
-                let new = AccountChange::Password { hash: &hash, must_change: true };
-                change(store, &login, new).await?;
-                if second_factor {
-                    change(store, &login, AccountChange::ResetFactor).await?;
-                }
-                Ok(())
-            })
-            .await?;
-            if password_file.is_none() {
-                print(&format!("first password, shown once: {password}\n"));
-            }
+            let password_hash = secrets::hash_password(&password).ok_or(CliError::Random)?;
+            let said = crate::say(
+                &format!("アカウント{login}のパスワードを再設定しました"),
+                &format!("account {login} has a new password"),
+            );
+            let act = Act::AccountPassword { login, password_hash, second_factor };
+            let done = Door::act(&data, act).await?;
+            with_password(shown.format, said, done, password_file.is_none(), password)
         }
-        UserCommand::Recovery { data, login } => {
+        UserCommand::Recovery { data, login, shown } => {
             let codes = web::people::new_recovery_codes().ok_or(CliError::Random)?;
-            writing(&data, async |store| {
-                change(store, &login, AccountChange::RecoveryCodes(&codes)).await
-            })
-            .await?;
-            print(&format!("{}\n", codes.join("\n")));
+            let act = Act::AccountRecovery { login, codes: codes.to_vec() };
+            let mut done = Door::act(&data, act).await?;
+            done["codes"] = json!(codes);
+            shown::done(shown.format, &codes.join("\n"), &done)
         }
-    }
+    };
+    print(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a drawn password, which is shown this once.
+fn with_password(
+    format: Format,
+    mut said: String,
+    mut done: Json,
+    drawn: bool,
+    password: String,
+) -> String {
+    if drawn {
+        let (ja, en) = ("仮のパスワード（今回だけ表示）", "first password, shown once");
+        said.push_str(&format!("\n{}: {password}", crate::say(ja, en)));
+        done["password"] = password.into();
+    }
+    shown::done(format, &said, &done)
 }
 
 fn known_role(role: &str) -> Result<(), CliError> {
@@ -191,61 +234,28 @@ fn password(file: Option<&Path>, login: &str) -> Result<String, CliError> {
     Ok(password)
 }
 
-async fn find(store: &Store, login: &str) -> Result<Account, CliError> {
-    store.account(login).await?.ok_or_else(|| CliError::NoAccount(login.to_owned()))
-}
-
-async fn add(store: &Store, login: &str, role: &str, password: &str) -> Result<(), CliError> {
-    if store.account(login).await?.is_some() {
-        return Err(CliError::Taken(login.to_owned()));
-    }
-    let hash = secrets::hash_password(password).ok_or(CliError::Random)?;
-    store.create_account(ACTOR, login, role, &hash, true).await?;
-    print(&format!("account {login} made with the role {role}\n"));
-    Ok(())
-}
-
-async fn change(store: &Store, login: &str, change: AccountChange<'_>) -> Result<(), CliError> {
-    let account = find(store, login).await?;
-    store.change_account(ACTOR, &account, change).await?;
-    tracing::info!(account = %account.id, change = change.name(), "account changed");
-    Ok(())
-}
-
-async fn list(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+async fn list(place: &Place, format: Format) -> Result<String, CliError> {
     let store = place.open_read_only().await?;
-    let accounts = store.accounts().await?;
     let state = |a: &Account| if a.disabled { "disabled" } else { "active" };
-    let seen = |a: &Account| a.signed_in_at.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
-    if format == Format::Json {
-        let all: Vec<_> = accounts
-            .iter()
-            .map(|a| {
-                json!({"id": a.id, "login": a.login, "role": a.role, "state": state(a),
-                       "second_factor": a.totp.is_some(), "signed_in_at": a.signed_in_at})
+    let accounts: Vec<Json> = store
+        .accounts()
+        .await?
+        .iter()
+        .map(|a| {
+            json!({
+                "id": a.id, "login": a.login, "role": a.role, "state": state(a),
+                "second_factor": a.totp.is_some(),
+                "signed_in_at": a.signed_in_at.map(model::Timestamp::rfc3339),
             })
-            .collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let comma = format == Format::Csv;
-    let mut out = if comma { "login,role,state,signed_in_at\n".to_owned() } else { String::new() };
-    for a in &accounts {
-        let (login, role, state, seen) = (&a.login, &a.role, state(a), seen(a));
-        if comma {
-            let login = login.replace('"', "\"\"");
-            out.push_str(&format!("\"{login}\",{role},{state},{seen}\n"));
-        } else {
-            out.push_str(&format!("{login:<24} {role:<14} {state:<9} {seen}\n"));
-        }
-    }
-    print(&out);
-    Ok(ExitCode::SUCCESS)
+        })
+        .collect();
+    let columns = ["login", "role", "state", "signed_in_at"];
+    Ok(shown::rows(format, &columns.map(str::to_owned), &accounts))
 }
 
 /// Runs `ume oidc …`.
 pub async fn oidc(command: OidcCommand) -> Result<ExitCode, CliError> {
-    match command {
+    let text = match command {
         OidcCommand::Set {
             data,
             issuer,
@@ -255,6 +265,7 @@ pub async fn oidc(command: OidcCommand) -> Result<ExitCode, CliError> {
             roles,
             name,
             public_origin,
+            shown,
         } => {
             let file = std::path::absolute(&client_secret_file)
                 .map_err(|source| CliError::Io { path: client_secret_file, source })?;
@@ -266,28 +277,33 @@ pub async fn oidc(command: OidcCommand) -> Result<ExitCode, CliError> {
                 roles: roles.iter().map(|pair| role_pair(pair)).collect::<Result<_, _>>()?,
                 name,
             };
-            writing(&data, async |store| {
-                settings.save(store).await?;
-                if let Some(origin) = &public_origin {
-                    store.set_setting("public_origin", origin).await?;
-                }
-                record_settings(store, "provider_set").await
-            })
-            .await?;
+            let said = crate::say(
+                &format!("{}でのサインインを設定しました", settings.issuer),
+                &format!("people sign in at {} now", settings.issuer),
+            );
+            let done = Door::act(&data, Act::ProviderSet { settings, public_origin }).await?;
+            shown::done(shown.format, &said, &done)
         }
-        OidcCommand::Show { data } => {
+        OidcCommand::Show { data, shown } => {
             let store = Place::of(&data)?.open_read_only().await?;
-            let settings = oidc::Settings::load(&store).await?;
-            print(&format!("{}\n", serde_json::to_string_pretty(&settings).unwrap_or_default()));
+            let settings = json!(oidc::Settings::load(&store).await?);
+            match shown.format {
+                Format::Table if settings.is_null() => {
+                    format!("{}\n", crate::say("設定されていません", "no provider is set"))
+                }
+                format => shown::one(format, &settings),
+            }
         }
-        OidcCommand::Off { data } => {
-            writing(&data, async |store| {
-                oidc::Settings::remove(store).await?;
-                record_settings(store, "provider_removed").await
-            })
-            .await?;
+        OidcCommand::Off { data, shown } => {
+            let (ja, en) = (
+                "Umeのアカウントだけでサインインします",
+                "people sign in with accounts of Ume only",
+            );
+            let done = Door::act(&data, Act::ProviderOff {}).await?;
+            shown::done(shown.format, &crate::say(ja, en), &done)
         }
-    }
+    };
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -295,25 +311,6 @@ fn role_pair(pair: &str) -> Result<(String, String), CliError> {
     let (value, role) = pair.rsplit_once('=').ok_or_else(|| CliError::Role(pair.to_owned()))?;
     known_role(role)?;
     Ok((value.to_owned(), role.to_owned()))
-}
-
-/// Who may come in by which door is evidence too.
-async fn record_settings(store: &Store, change: &str) -> Result<(), CliError> {
-    let facts = json!({"account_id": "all", "change": change, "role": ""});
-    let now = store.now();
-    let mut write = store.write(ACTOR, change, "").await?;
-    let draft = RecordDraft {
-        ty: "isms.account_changed".to_owned(),
-        subject: None,
-        observed_from: now,
-        observed_to: now,
-        source: "ume".to_owned(),
-        assurance: model::Assurance::Machine,
-        facts: facts.as_object().cloned().unwrap_or_default(),
-        payload: None,
-    };
-    write.record(draft).await?;
-    Ok(write.commit().await?)
 }
 
 const EVENTS_EVERY: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! `ume asset|party|rule|norm|task|decision|record …`: registers from the command line.
 //!
 //! Reads look into the data folder, beside a running server or without one. Writes take the folder;
-//! where a server holds it they go through its API. Both ways end in [`web::api::desk::Desk`].
+//! where a server holds it they go through it ([`crate::door`]).
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,7 +13,14 @@ use model::Table;
 use serde_json::{Map, Value as Json, json};
 use web::api::{collection, desk::Page, records::record_json};
 
-use crate::{CliError, Format, door::Door, print, settings::DataFolder, shown};
+use crate::{
+    CliError, Format,
+    door::Door,
+    print,
+    progress::Bar,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 const FILE_BYTES_MAX: u64 = 20 * 1024 * 1024;
 
@@ -100,6 +107,8 @@ pub enum RegisterCommand {
         kind: Option<String>,
         #[command(flatten)]
         content: Content,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Change a row
     Edit {
@@ -111,6 +120,8 @@ pub enum RegisterCommand {
         /// The version you saw; without it, the newest
         #[arg(long)]
         version: Option<i64>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show every version of a row
     History {
@@ -144,6 +155,8 @@ pub enum RegisterCommand {
         /// Judge only, save nothing
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
@@ -155,23 +168,32 @@ pub async fn run(table: Table, command: RegisterCommand) -> Result<ExitCode, Cli
             let row = Door::reading(at).await?.row(table, &id, as_of.as_deref()).await?;
             print(&shown::one(format, &row));
         }
-        Add { at, kind, content } => {
+        Add { at, kind, content, shown } => {
             let kind_member = if table == Table::Record { "type" } else { "kind" };
             let mut body = body(table, content)?;
             if let Some(kind) = kind {
                 body.insert(kind_member.to_owned(), kind.into());
             }
             let row = Door::writing(at).await?.create(table, body).await?;
-            print(&format!("{}\n", shown::text(&row["id"])));
+            print(&shown::done(shown.format, &shown::text(&row["id"]), &row));
         }
-        Edit { at, id, content, version } => {
-            refuse_records(table, "edited: a record is immutable. Add a new one")?;
+        Edit { at, id, content, version, shown } => {
+            refuse_records(
+                table,
+                "記録は変更できません。新しい記録を追加してください",
+                "a record is never edited: a record is immutable. Add a new one",
+            )?;
             let body = body(table, content)?;
             let row = Door::writing(at).await?.change(table, &id, version, body).await?;
-            print(&format!("{} version {}\n", shown::text(&row["id"]), row["version"]));
+            let said = format!("{} version {}", shown::text(&row["id"]), row["version"]);
+            print(&shown::done(shown.format, &said, &row));
         }
         History { at, id, format } => {
-            refuse_records(table, "changed, so it has no history. Use show")?;
+            refuse_records(
+                table,
+                "記録は変更されないため、履歴はありません。showを使ってください",
+                "a record is never changed, so it has no history. Use show",
+            )?;
             let versions = Door::reading(at).await?.history(table, &id).await?;
             let columns = ["version", "updated_at", "updated_by", "reason", "name", "deleted"];
             print(&shown::rows(format, &columns.map(str::to_owned), &versions));
@@ -179,19 +201,30 @@ pub async fn run(table: Table, command: RegisterCommand) -> Result<ExitCode, Cli
         Export { at, kind, out, format } => {
             export(table, at, &kind, out.as_deref(), format).await?
         }
-        Import { at, kind, file, check } => {
-            refuse_records(table, "imported as a table. Use add")?;
+        Import { at, kind, file, check, shown } => {
+            refuse_records(
+                table,
+                "記録は表として取り込めません。addを使ってください",
+                "a record is never imported as a table. Use add",
+            )?;
             let bytes = read_file(&file)?;
+            let bar = Bar::open("取り込んでいます", "importing");
             let done = Door::writing(at).await?.import(table, &kind, bytes, check).await?;
-            print(&shown::one(Format::Table, &done));
+            drop(bar);
+            print(&shown::one(shown.format, &done));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn refuse_records(table: Table, what: &str) -> Result<(), CliError> {
+/// A fault of the command line in the reader's language.
+fn usage(ja: &str, en: &str) -> CliError {
+    CliError::Usage(crate::say(ja, en))
+}
+
+fn refuse_records(table: Table, ja: &str, en: &str) -> Result<(), CliError> {
     if table == Table::Record {
-        return Err(CliError::Usage(format!("a record is never {what}")));
+        return Err(usage(ja, en));
     }
     Ok(())
 }
@@ -221,9 +254,12 @@ async fn list(
 fn query(filter: Filter) -> Result<Page, CliError> {
     let subject = match filter.subject {
         None => None,
-        Some(id) => {
-            Some(id.parse().map_err(|_| CliError::Usage(format!("--subject: {id:?} is no id")))?)
-        }
+        Some(id) => Some(id.parse().map_err(|_| {
+            usage(
+                &format!("--subject: {id:?}は番号（ID）ではありません"),
+                &format!("--subject: {id:?} is no id"),
+            )
+        })?),
     };
     Ok(Page {
         after: None,
@@ -239,7 +275,10 @@ fn query(filter: Filter) -> Result<Page, CliError> {
 /// A time of the command line.
 pub fn time(text: &str) -> Result<model::Timestamp, CliError> {
     model::Timestamp::parse(text).ok_or_else(|| {
-        CliError::Usage(format!("--as-of: {text:?} is no time such as 2026-11-25T09:00:00+09:00"))
+        usage(
+            &format!("--as-of: {text:?}は日時ではありません。例: 2026-11-25T09:00:00+09:00"),
+            &format!("--as-of: {text:?} is no time such as 2026-11-25T09:00:00+09:00"),
+        )
     })
 }
 
@@ -275,7 +314,12 @@ async fn export(
 /// Every column of a kind, under names that an import knows.
 fn exported(table: Table, kind: &str) -> Result<Vec<String>, CliError> {
     let specs = crate::rooms::ROOMS.iter().copied().chain([&isms::SPEC]);
-    let unknown = || CliError::Usage(format!("{} has no kind {kind:?}", collection(table)));
+    let unknown = || {
+        usage(
+            &format!("{}に{kind:?}という種類はありません", collection(table)),
+            &format!("{} has no kind {kind:?}", collection(table)),
+        )
+    };
     if table == Table::Record {
         let mut records = specs.flat_map(|room| room.records);
         let spec = records.find(|r| r.ty == kind).ok_or_else(unknown)?;
@@ -299,7 +343,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         let path = path.display();
-        return Err(CliError::Usage(format!("{path}: larger than {FILE_BYTES_MAX} bytes")));
+        return Err(usage(
+            &format!("{path}: {FILE_BYTES_MAX}バイトを超えています"),
+            &format!("{path}: larger than {FILE_BYTES_MAX} bytes"),
+        ));
     }
     Ok(bytes)
 }
@@ -310,7 +357,12 @@ fn body(table: Table, content: Content) -> Result<Map<String, Json>, CliError> {
         None => Map::new(),
         Some(path) => match serde_json::from_slice(&read_file(path)?) {
             Ok(Json::Object(object)) => object,
-            Ok(_) => return Err(CliError::Usage("--json: not a JSON object".to_owned())),
+            Ok(_) => {
+                return Err(usage(
+                    "--json: JSONオブジェクトではありません",
+                    "--json: not a JSON object",
+                ));
+            }
             Err(error) => return Err(CliError::Usage(format!("--json: {error}"))),
         },
     };
@@ -334,7 +386,10 @@ fn body(table: Table, content: Content) -> Result<Map<String, Json>, CliError> {
         }
         let inner = body.entry(inner).or_insert_with(|| json!({}));
         let Some(object) = inner.as_object_mut() else {
-            return Err(CliError::Usage("--json: attributes is not an object".to_owned()));
+            return Err(usage(
+                "--json: attributesがオブジェクトではありません",
+                "--json: attributes is not an object",
+            ));
         };
         object.insert(name.to_owned(), value);
     }
@@ -343,7 +398,12 @@ fn body(table: Table, content: Content) -> Result<Map<String, Json>, CliError> {
 
 /// `name=text` or `name:=json`.
 fn assignment(text: &str) -> Result<(&str, Json), CliError> {
-    let wrong = || CliError::Usage(format!("--set {text:?}: write NAME=TEXT or NAME:=JSON"));
+    let wrong = || {
+        usage(
+            &format!("--set {text:?}: 名前=文字列 または 名前:=JSON と書いてください"),
+            &format!("--set {text:?}: write NAME=TEXT or NAME:=JSON"),
+        )
+    };
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     match name.strip_suffix(':') {
         Some(name) => serde_json::from_str(value)

@@ -1,19 +1,25 @@
-//! `ume restore`: unpacks a backup into an empty folder, checks every hash, verifies ledger and rows,
-//! and leaves a record of the drill.
+//! `ume restore`: unpacks a backup beside its place in an empty folder, checks every hash, verifies
+//! ledger and rows, moves all of it into place, and leaves a record of the drill. Stopped or killed
+//! before that move it leaves nothing that the next run does not take away.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufReader, Read, Write},
-    path::Path,
+    io::{self, BufReader, ErrorKind, Read, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use age::secrecy::SecretString;
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    CliError, MISMATCH,
+    CliError, Format, MISMATCH,
     backup::{
         BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Sum,
         TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent, passphrase, record,
@@ -22,89 +28,157 @@ use crate::{
     data,
     place::Place,
     print,
+    progress::{self, Bar},
+    shown, verify,
 };
 
-/// Restores a backup into an empty folder and verifies what stands there. The record of it goes
-/// into the restored data, and into those of `drill`, the Ume that the restore was a test for.
-pub async fn restore(
-    from: &Path,
-    folder: &Path,
-    secret: &Path,
-    epoch: Option<&Path>,
-    drill: Option<&Place>,
-) -> Result<ExitCode, CliError> {
-    let secret = passphrase(secret)?;
-    let epoch = epoch.map(|path| read_epoch(path, secret.clone())).transpose()?;
-    let sum = sum_of(from)?;
-    let existed = folder.exists();
-    if existed && fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
-        return Err(BackupError::NotEmpty(folder.to_owned()).into());
+const STAGING: &str = "restore.tmp";
+
+/// A backup and what opens it.
+#[derive(clap::Args)]
+pub struct Sealed {
+    /// File that `ume backup` wrote
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// File whose first line is the passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: PathBuf,
+    /// Epoch key: the newest FILE.epoch that `ume backup` wrote; without it no payload can be read
+    #[arg(long, value_name = "FILE")]
+    epoch: Option<PathBuf>,
+}
+
+/// What came out of a backup, verified where it was unpacked.
+pub(crate) struct Unpacked {
+    pub(crate) sum: Sum,
+    pub(crate) manifest: Manifest,
+    pub(crate) report: ledger::Report,
+}
+
+impl Unpacked {
+    /// What is known about the backup and about what stands in it.
+    pub(crate) fn facts(&self) -> Json {
+        json!({
+            "made_at": self.manifest.made_at,
+            "sha256": self.sum.sha256,
+            "files": self.manifest.files.len(),
+            "bytes": self.manifest.files.values().map(|f| f.bytes).sum::<u64>(),
+            "leaves": self.report.leaves,
+            "rows": self.report.rows,
+            "unreadable": self.report.unreadable,
+            "mismatches": self.report.faults.len(),
+        })
     }
+}
+
+/// Decrypts a backup into an empty folder, holds every file against the manifest, and the tables
+/// against the ledger.
+pub(crate) async fn unpack_and_verify(sealed: &Sealed, into: &Path) -> Result<Unpacked, CliError> {
+    let secret = passphrase(&sealed.passphrase_file)?;
+    let epoch = sealed.epoch.as_deref().map(|path| read_epoch(path, secret.clone())).transpose()?;
+    let (from, target) = (sealed.from.clone(), into.to_owned());
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let sum = sum_of(&from)?;
+        let bar = Bar::bytes("バックアップを展開しています", "unpacking the backup", sum.bytes);
+        let manifest = extract(&from, secret, &target, bar)?;
+        if let Some(epoch) = epoch {
+            let path = target.join(KEYS).join("epoch");
+            data::create(parent(&path))?;
+            let mut out = create_new(&path)?;
+            out.write_all(&epoch).and_then(|()| out.sync_all()).map_err(at(&path))?;
+        }
+        Ok::<_, CliError>((sum, manifest))
+    });
+    let (sum, manifest) = unpacked.await.map_err(|e| CliError::Worker(e.to_string()))??;
+    let place = Place::sqlite(into);
+    let report = match crate::verified(&place).await {
+        // A backup of an older Ume: what was unpacked is ours to bring up to date.
+        Err(CliError::Store(store::StoreError::Older { .. })) => {
+            place.open().await?.db().close().await;
+            crate::verified(&place).await?
+        }
+        report => report?,
+    };
+    Ok(Unpacked { sum, manifest, report })
+}
+
+/// Restores a backup into an empty folder and verifies it before it stands there. The record of it
+/// goes into the restored data, and into those of `drill`, the Ume that the restore was a test for.
+pub async fn restore(
+    sealed: &Sealed,
+    folder: &Path,
+    drill: Option<&Place>,
+    format: Format,
+) -> Result<ExitCode, CliError> {
+    let existed = folder.exists();
+    let staging = folder.join(STAGING);
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        // What a killed restore left in an else empty folder is no obstacle.
+        if entry.map_err(at(folder))?.file_name() != STAGING {
+            return Err(BackupError::NotEmpty(folder.to_owned()).into());
+        }
+    }
+    passphrase(&sealed.passphrase_file)?;
     data::create(folder)?;
     let new = if existed { None } else { Some(RemoveIfEmpty(folder)) };
-    let (source, target) = (from.to_owned(), folder.to_owned());
-    let unpacked = tokio::task::spawn_blocking(move || unpack_all(&source, &target, secret, epoch));
-    let manifest = unpacked.await.map_err(|e| CliError::Worker(e.to_string()))??;
+    let staging = Temporary(staging);
+    match fs::remove_dir_all(&staging.0) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&staging.0)(error)),
+        _ => data::create(&staging.0)?,
+    }
+    let unpacked = unpack_and_verify(sealed, &staging.0).await?;
+    put_in_place(&staging.0, folder)?;
+    drop(staging);
+    sync_folder(folder)?;
     drop(new);
-    let count = manifest.files.len();
-    let made_at = &manifest.made_at;
-    print(&format!("{count} files restored, as of {made_at}; every hash fits the manifest\n"));
     let restored = Place::sqlite(folder);
-    let report = crate::verified(&restored).await?;
-    crate::print_report(&report);
-    let facts = serde_json::json!({
-        "made_at": made_at,
-        "sha256": sum.sha256,
-        "files": count,
-        "bytes": manifest.files.values().map(|f| f.bytes).sum::<u64>(),
-        "leaves": report.leaves,
-        "rows": report.rows,
-        "unreadable": report.unreadable,
-        "mismatches": report.faults.len(),
-    });
+    let facts = unpacked.facts();
     for place in std::iter::once(&restored).chain(drill) {
         record(place, "isms.backup_restored", facts.clone()).await?;
     }
-    if report.faults.is_empty() {
-        if report.unreadable > 0 {
-            eprintln!(
-                "ume: payloads need the epoch key: restore with --epoch FILE.epoch to read them"
-            );
+    let (count, made_at) = (unpacked.manifest.files.len(), &unpacked.manifest.made_at);
+    let said = crate::say(
+        &format!(
+            "{count}個のファイルを復元しました（{made_at}時点）。ハッシュはすべて一致しています"
+        ),
+        &format!("{count} files restored, as of {made_at}; every hash fits the manifest"),
+    );
+    print(&shown(&said, &unpacked, format));
+    if unpacked.report.faults.is_empty() {
+        if unpacked.report.unreadable > 0 {
+            let ja = "ペイロードを読むには --epoch FILE.epoch を付けて復元してください";
+            let en = "payloads need the epoch key: restore with --epoch FILE.epoch to read them";
+            eprintln!("ume: {}", crate::say(ja, en));
         }
-        return Ok(crate::outcome(&report));
+        return Ok(crate::outcome(&unpacked.report));
     }
     let place = folder.display();
-    eprintln!("ume: the restored data do not verify; they were left in {place} for inspection");
+    let ja = format!("復元したデータに不一致があります。確認のため{place}に残しました");
+    let en = format!("the restored data do not verify; they were left in {place} for inspection");
+    eprintln!("ume: {}", crate::say(&ja, &en));
     Ok(ExitCode::from(MISMATCH))
 }
 
-fn unpack_all(
-    from: &Path,
-    folder: &Path,
-    secret: SecretString,
-    epoch: Option<Vec<u8>>,
-) -> Result<Manifest, CliError> {
-    let file = File::open(from).map_err(at(from))?;
-    let staging = Temporary(folder.join("restore.tmp"));
-    data::create(&staging.0)?;
-    let manifest = extract(from, file, secret, &staging.0)?;
-    // The tables come last: only with them is the folder one of Ume.
-    if let Some(epoch) = epoch {
-        let path = staging.0.join(KEYS).join("epoch");
-        data::create(parent(&path))?;
-        let mut out = create_new(&path)?;
-        out.write_all(&epoch).and_then(|()| out.sync_all()).map_err(at(&path))?;
+/// A sentence and the report of the verification, or both as members.
+pub(crate) fn shown(said: &str, unpacked: &Unpacked, format: Format) -> String {
+    if format == Format::Table {
+        return format!("{said}\n{}", verify::report(&unpacked.report, format));
     }
+    let mut members = unpacked.facts();
+    members["faults"] = json!(unpacked.report.faults);
+    shown::one(format, &members)
+}
+
+/// The tables come last: only with them is the folder one of Ume.
+fn put_in_place(staging: &Path, folder: &Path) -> Result<(), CliError> {
     for name in ["ledger", KEYS, "stream", TABLES] {
-        let source = staging.0.join(name);
+        let source = staging.join(name);
         if source.exists() {
             let target = folder.join(name);
             fs::rename(&source, &target).map_err(at(&target))?;
         }
     }
-    drop(staging);
-    sync_folder(folder)?;
-    Ok(manifest)
+    Ok(())
 }
 
 /// A folder this command made goes away again unless something came into it.
@@ -122,7 +196,8 @@ const EPOCH_BYTES_MAX: u64 = 1 << 20;
 /// Decrypts the file that `ume backup` wrote beside the archive.
 fn read_epoch(path: &Path, secret: SecretString) -> Result<Vec<u8>, CliError> {
     let mut out = Vec::new();
-    let plain = decrypted(path, File::open(path).map_err(at(path))?, secret)?;
+    let file = File::open(path).map_err(at(path))?;
+    let plain = decrypted(path, Counted::new(file, None), secret)?;
     let read = plain.take(EPOCH_BYTES_MAX).read_to_end(&mut out);
     if read.is_err() || !out.starts_with(b"ume/epoch/") {
         return Err(BackupError::NoEpoch(path.to_owned()).into());
@@ -130,27 +205,53 @@ fn read_epoch(path: &Path, secret: SecretString) -> Result<Vec<u8>, CliError> {
     Ok(out)
 }
 
-fn decrypted(from: &Path, file: File, secret: SecretString) -> Result<impl Read, CliError> {
-    let damaged = |what: String| CliError::from(BackupError::Damaged(from.to_owned(), what));
-    let decryptor =
-        age::Decryptor::new(BufReader::new(file)).map_err(|e| damaged(e.to_string()))?;
+/// Counts what was read, shows it, and ends where the user wants it to.
+struct Counted {
+    inner: BufReader<File>,
+    bytes: Arc<AtomicU64>,
+    bar: Option<Bar>,
+}
+
+impl Counted {
+    fn new(file: File, bar: Option<Bar>) -> Counted {
+        Counted { inner: BufReader::new(file), bytes: Arc::default(), bar }
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        progress::going()?;
+        let n = self.inner.read(buffer)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.add(n as u64);
+        }
+        Ok(n)
+    }
+}
+
+fn damaged(path: &Path, bytes: &AtomicU64, what: String) -> CliError {
+    let byte = bytes.load(Ordering::Relaxed);
+    BackupError::Damaged { path: path.to_owned(), byte, what }.into()
+}
+
+fn decrypted(from: &Path, file: Counted, secret: SecretString) -> Result<impl Read, CliError> {
+    let bytes = file.bytes.clone();
+    let decryptor = age::Decryptor::new(file).map_err(|e| damaged(from, &bytes, e.to_string()))?;
     let mut identity = age::scrypt::Identity::new(secret);
     identity.set_max_work_factor(WORK_FACTOR_MAX);
     decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|e| match e {
         age::DecryptError::DecryptionFailed
         | age::DecryptError::KeyDecryptionFailed
         | age::DecryptError::NoMatchingKeys => BackupError::WrongPassphrase(from.to_owned()).into(),
-        other => damaged(other.to_string()),
+        other => damaged(from, &bytes, other.to_string()),
     })
 }
 
-fn extract(
-    from: &Path,
-    file: File,
-    secret: SecretString,
-    into: &Path,
-) -> Result<Manifest, CliError> {
-    let damaged = |what: String| CliError::from(BackupError::Damaged(from.to_owned(), what));
+fn extract(from: &Path, secret: SecretString, into: &Path, bar: Bar) -> Result<Manifest, CliError> {
+    let file = Counted::new(File::open(from).map_err(at(from))?, Some(bar));
+    let bytes = file.bytes.clone();
+    let damaged = |what: String| damaged(from, &bytes, what);
     let broken = |e: io::Error| damaged(e.to_string());
     let plain = decrypted(from, file, secret)?;
     let mut tar = tar::Archive::new(plain);

@@ -14,6 +14,7 @@ use crate::{
     agents::{self, EdgeOptions},
     config, data, intake,
     jobs_page::Titles,
+    local::Socket,
     rooms::ROOMS,
     routes,
     settings::Settings,
@@ -115,19 +116,36 @@ pub async fn run(
         .layer(axum::Extension(states))
         .layer(axum::Extension(titles))
         .layer(axum::Extension(intake::http(stream, &settings.config.intake)));
+    let commands = commands(folder, &app)?;
     let app = edge::transport::behind(app, transport);
     announce(address, token.as_deref(), edges.config.is_some());
     let served = serve(listener, app, edges.config.clone()).await;
     let outcome = served.map_err(|e| CliError::Listen(listen, e));
     drop(edges);
     let _ = end.send(true);
-    for task in followers.into_iter().chain([schedule]).chain(services) {
+    for task in followers.into_iter().chain([schedule]).chain(services).chain(commands) {
         task.abort();
         let _ = task.await;
     }
     // Within a moment, if the database is there; the outbox keeps what is left.
     let _ = tokio::time::timeout(FAREWELL, farewell(&house)).await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves commands of this machine through the socket in the folder. Too long a path costs that way
+/// only: the pages are served all the same.
+fn commands(
+    folder: &std::path::Path,
+    app: &axum::Router,
+) -> Result<Option<tokio::task::JoinHandle<()>>, CliError> {
+    match Socket::bind(folder) {
+        Ok(socket) => Ok(Some(tokio::spawn(socket.serve(app.clone())))),
+        Err(error @ CliError::LongPath(..)) => {
+            tracing::warn!("commands that write cannot work beside this server: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn farewell(house: &web::House) {

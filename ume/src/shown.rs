@@ -4,6 +4,14 @@ use serde_json::Value as Json;
 
 use crate::Format;
 
+/// How a result is printed.
+#[derive(clap::Args)]
+pub struct Shown {
+    /// Output format
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
 const CELL_WIDTH_MAX: usize = 48;
 
 /// Rows in the format asked for; a column is a member, or `attributes.x`.
@@ -33,6 +41,11 @@ pub fn one(format: Format, row: &Json) -> String {
         }
     }
     rows(format, &["member".to_owned(), "value".to_owned()], &pairs)
+}
+
+/// What a command did: a sentence for people, its members for programs.
+pub fn done(format: Format, sentence: &str, members: &Json) -> String {
+    if format == Format::Table { format!("{sentence}\n") } else { one(format, members) }
 }
 
 /// The text of a cell.

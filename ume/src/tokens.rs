@@ -3,11 +3,18 @@
 use std::process::ExitCode;
 
 use serde_json::json;
+use web::api::local::Act;
 
-use crate::{CliError, FAILED, Format, place::Place, print, settings::DataFolder, shown};
+use crate::{
+    CliError, Format,
+    door::Door,
+    place::Place,
+    print,
+    settings::DataFolder,
+    shown::{self, Shown},
+};
 
 const DAYS_MAX: i64 = 3_650;
-const NAME_CHARS_MAX: usize = 100;
 
 #[derive(clap::Subcommand)]
 pub enum TokenCommand {
@@ -24,14 +31,15 @@ pub enum TokenCommand {
         /// Days until it ends
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=DAYS_MAX))]
         days: i64,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// List tokens with their last use
     List {
         #[command(flatten)]
         data: DataFolder,
-        /// Output format
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Take a token away, at once
     Revoke {
@@ -39,38 +47,38 @@ pub enum TokenCommand {
         data: DataFolder,
         /// Id of the token, as the list shows it
         id: String,
+        #[command(flatten)]
+        shown: Shown,
     },
 }
 
 pub async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
-    match command {
-        TokenCommand::Add { data, login, name, days } => {
-            add(&Place::of(&data)?, &login, &name, days).await
+    let text = match command {
+        TokenCommand::Add { data, login, name, days, shown } => {
+            let done = Door::act(&data, Act::TokenAdd { login, name, days }).await?;
+            if shown.format == Format::Table {
+                let text = |name: &str| shown::text(&done[name]);
+                let (id, login, role) = (text("id"), text("login"), text("role"));
+                let ja = format!("{login}（{role}）のトークン{id}、期限は{days}日後");
+                let en = format!("token {id} of {login} ({role}), ends in {days} days");
+                eprintln!("{}", crate::say(&ja, &en));
+            }
+            shown::done(shown.format, &shown::text(&done["token"]), &done)
         }
-        TokenCommand::List { data, format } => list(&Place::of(&data)?, format).await,
-        TokenCommand::Revoke { data, id } => revoke(&Place::of(&data)?, &id).await,
-    }
-}
-
-async fn add(place: &Place, login: &str, name: &str, days: i64) -> Result<ExitCode, CliError> {
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
-        return Err(CliError::Usage(format!("--name: give 1 to {NAME_CHARS_MAX} characters")));
-    }
-    // Beside a running server: a token is a row of plumbing of its own, written in one transaction,
-    // and the server looks it up at each request.
-    let store = place.open_current().await?;
-    let account = store.account(login).await?.filter(|a| !a.disabled);
-    let Some(account) = account else {
-        return Err(CliError::Usage(format!("no account {login:?} that may sign in")));
+        TokenCommand::List { data, shown } => list(&Place::of(&data)?, shown.format).await?,
+        TokenCommand::Revoke { data, id, shown } => {
+            let said = crate::say(
+                &format!("トークン{id}を無効にしました"),
+                &format!("token {id} no longer works"),
+            );
+            shown::done(shown.format, &said, &Door::act(&data, Act::TokenRevoke { id }).await?)
+        }
     };
-    let (id, secret) = store.add_api_token(account.id, name.trim(), days).await?;
-    store.db().close().await;
-    eprintln!("token {id} of {login} ({}), ends in {days} days", account.role);
-    print(&format!("{secret}\n"));
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+async fn list(place: &Place, format: Format) -> Result<String, CliError> {
     let store = place.open_read_only().await?;
     let time = |at: Option<model::Timestamp>| at.map(model::Timestamp::rfc3339);
     let tokens: Vec<serde_json::Value> = store
@@ -89,24 +97,5 @@ async fn list(place: &Place, format: Format) -> Result<ExitCode, CliError> {
         })
         .collect();
     let columns = ["id", "login", "name", "created_at", "expires_at", "used_at"];
-    print(&shown::rows(format, &columns.map(str::to_owned), &tokens));
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn revoke(place: &Place, id: &str) -> Result<ExitCode, CliError> {
-    let known = match id.parse() {
-        Ok(id) => {
-            let store = place.open_current().await?;
-            let gone = store.revoke_api_token(id).await?;
-            store.db().close().await;
-            gone
-        }
-        Err(_) => false,
-    };
-    if known {
-        print(&format!("token {id} no longer works\n"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("ume: there is no token {id}. `ume token list` shows those there are");
-    Ok(ExitCode::from(FAILED))
+    Ok(shown::rows(format, &columns.map(str::to_owned), &tokens))
 }

@@ -54,7 +54,7 @@ fn expected(access: Access, role: Option<&str>) -> Outcome {
         // Nobody here shows the token of a source.
         (_, None) | (Access::Sender, _) => Outcome::SignIn,
         (Access::Action(action), Some(role)) if allowed(role, action) => Outcome::Through,
-        (Access::Action(_), Some(_)) => Outcome::Forbidden,
+        (Access::Action(_) | Access::Local, Some(_)) => Outcome::Forbidden,
     }
 }
 

@@ -338,3 +338,119 @@ fn a_restore_has_the_same_head_and_an_older_backup_cannot_open_what_was_shredded
     assert_eq!(payload(&at("new"), kept).as_deref(), Some(KEPT));
     assert_eq!(payload(&at("new"), shredded), None);
 }
+
+/// `ume verify` with a temporary folder of its own, which must be empty afterwards.
+fn verify(from: &Path, secret: &Path, epoch: Option<&Path>) -> Output {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ume"));
+    command
+        .args(["verify", "--from", path(from), "--passphrase-file", path(secret)])
+        .args(["--format", "json"])
+        .envs([("UME_LOG", "warn"), ("LC_ALL", "C"), ("TMPDIR", path(temporary.path()))]);
+    if let Some(epoch) = epoch {
+        command.args(["--epoch", path(epoch)]);
+    }
+    let output = command.output().unwrap();
+    assert!(names(temporary.path()).is_empty(), "{:?}", names(temporary.path()));
+    output
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
+}
+
+#[test]
+fn a_backup_is_verified_whole_without_a_trace_and_a_flipped_byte_is_located() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let (data, file, secret) = (at("data"), at("ume.backup"), at("secret"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    fs::create_dir(&data).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(two_payloads(&data));
+    let made = backup(&data, &file, &secret);
+    assert!(made.status.success(), "{}", text(&made));
+    let epoch = epoch_of(&file);
+    let before = names(root.path());
+
+    let whole = verify(&file, &secret, Some(&epoch));
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
+    let found = json(&whole);
+    assert_eq!((&found["mismatches"], &found["unreadable"]), (&0.into(), &0.into()), "{found}");
+    assert!(found["leaves"].as_u64() >= Some(3) && found["rows"].as_u64() >= Some(3), "{found}");
+    assert_eq!(found["sha256"], sha256(&fs::read(&file).unwrap()));
+    let locked = verify(&file, &secret, None);
+    assert_eq!(locked.status.code(), Some(3), "{}", text(&locked));
+    assert_eq!(json(&locked)["unreadable"], 2);
+    assert_eq!(names(root.path()), before, "nothing beside the backup");
+
+    let sound = fs::read(&file).unwrap();
+    let bad = at("bad");
+    for place in [2, 400, sound.len() / 2, sound.len() - 1] {
+        let mut bytes = sound.clone();
+        bytes[place] ^= 1;
+        fs::write(&bad, &bytes).unwrap();
+        let found = verify(&bad, &secret, Some(&epoch));
+        assert_eq!(found.status.code(), Some(1), "{place}: {}", text(&found));
+        let fault = &json(&found)["faults"][0];
+        assert_eq!(fault["place"], path(&bad));
+        // The format authenticates pieces of 64 KiB: the place is the end of the piece.
+        let offset = fault["offset"].as_u64().unwrap() as usize;
+        assert!((place..=place + (65 << 10)).contains(&offset), "{place}: {fault}");
+    }
+    let mut bytes = fs::read(&epoch).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&bad, &bytes).unwrap();
+    let found = verify(&file, &secret, Some(&bad));
+    assert_eq!(found.status.code(), Some(1), "{}", text(&found));
+    assert_eq!(json(&found)["faults"][0]["place"], path(&bad));
+    let wrong = at("wrong");
+    fs::write(&wrong, "incorrect horse battery\n").unwrap();
+    assert_eq!(verify(&file, &wrong, None).status.code(), Some(2));
+}
+
+#[test]
+fn a_killed_backup_blocks_no_name_and_takes_no_epoch_key_that_is_not_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let (data, file, secret) = (at("data"), at("ume.backup"), at("secret"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    fs::create_dir(&data).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(two_payloads(&data));
+    let start = |to: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_ume"))
+            .args(["backup", "--data", path(&data), "--to", path(to)])
+            .args(["--passphrase-file", path(&secret)])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    // Killed in the moment between the epoch key and the backup, which the second scrypt makes long.
+    let mut left = false;
+    for n in 0..5 {
+        let file = at(&format!("{n}.backup"));
+        let mut child = start(&file);
+        while !epoch_of(&file).exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        left = !file.exists() && epoch_of(&file).exists();
+        if left {
+            let again = backup(&data, &file, &secret);
+            assert!(again.status.success(), "{}", text(&again));
+            let whole = verify(&file, &secret, Some(&epoch_of(&file)));
+            assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
+            break;
+        }
+    }
+    assert!(left, "no kill fell between the two files");
+    assert!(!names(root.path()).iter().any(|n| n.ends_with(".tmp")), "{:?}", names(root.path()));
+    assert!(!data.join("backup.begun").exists());
+    // An epoch key that no killed run of this folder left stays, and keeps its name taken.
+    fs::write(epoch_of(&file), "another's").unwrap();
+    let refused = backup(&data, &file, &secret);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert_eq!(fs::read(epoch_of(&file)).unwrap(), b"another's");
+}

@@ -127,7 +127,7 @@ fn a_server_on_postgresql_has_one_ledger_writer_and_outlives_its_database() {
     let job = ["work", "run", "configuration.collect", "--data", data_, "--database", url];
     assert!(ume(&job).status.success());
     let status = ume(&["status", "--data", data_, "--database", url]);
-    assert_eq!(text(&status).lines().count(), 11, "{}", text(&status));
+    assert_eq!(text(&status).lines().count(), 12, "{}", text(&status));
 
     // Away: a clean 503 that says when to come again.
     postgres.script("pause");

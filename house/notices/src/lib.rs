@@ -7,7 +7,6 @@
 
 pub mod deliver;
 pub mod event;
-mod hmac;
 pub mod mail;
 pub mod pages;
 pub mod quiet;

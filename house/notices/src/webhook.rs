@@ -14,11 +14,11 @@ use std::{
 };
 
 use model::{Lang, Timestamp};
+use ring::hmac;
 use serde_json::json;
 use store::Notice;
 
 use crate::{
-    hmac::hmac_sha256_hex,
     settings::{Secrets, Settings},
     text,
 };
@@ -79,8 +79,9 @@ pub fn document(notice: &Notice, settings: &Settings) -> String {
 /// The signature header of a body.
 pub fn signature(secret: &str, now: Timestamp, body: &str) -> String {
     let seconds = now.0.div_euclid(1_000_000);
-    let code = hmac_sha256_hex(secret.as_bytes(), format!("{seconds}.{body}").as_bytes());
-    format!("t={seconds},v1={code}")
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let code = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+    format!("t={seconds},v1={}", hex::encode(code))
 }
 
 /// Sends one notice; on failure says why.

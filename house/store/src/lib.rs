@@ -82,9 +82,9 @@ pub enum StoreError {
     )]
     Copy { path: std::path::PathBuf, source: std::io::Error },
     #[error(
-        "the data folder was written by an older Ume (schema {found}, this build knows {known}): start `ume serve` once, which brings it up to date"
+        "the database was written by an older Ume, migrations {missing:?} are not done: start `ume serve` once, or run a command that writes; either brings it up to date"
     )]
-    Older { found: i64, known: i64 },
+    Older { missing: Vec<i64> },
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -147,6 +147,12 @@ impl StoreError {
             _ => false,
         }
     }
+}
+
+/// Whether a statement named a table that is not there.
+fn lacks_table(error: &sqlx::Error) -> bool {
+    let message = error.as_database_error().map_or("", |e| e.message());
+    message.starts_with("no such table") || code(error).is_some_and(|code| code == "42P01")
 }
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -239,12 +245,20 @@ impl Store {
     pub async fn open_read_only(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
         let keys = Some(Keys::new(&folder.join("keys")));
         let store = Store::over(Db::sqlite(&folder.join("ume.db"), true).await?, clock, keys);
-        let done = store.check_version().await?;
-        let known = MIGRATIONS.last().map_or(0, |m| m.number);
-        if done.len() < MIGRATIONS.len() {
-            return Err(StoreError::Older { found: done.last().copied().unwrap_or(0), known });
-        }
+        store.refuse_older().await?;
         Ok(store)
+    }
+
+    /// Refuses a database that lacks migrations: who only reads cannot bring it up to date.
+    pub(crate) async fn refuse_older(&self) -> Result<(), StoreError> {
+        let done = match self.check_version().await {
+            // Nothing was ever migrated here.
+            Err(StoreError::Database(error)) if lacks_table(&error) => Vec::new(),
+            done => done?,
+        };
+        let all = MIGRATIONS.iter().map(|m| m.number);
+        let missing: Vec<i64> = all.filter(|number| !done.contains(number)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(StoreError::Older { missing }) }
     }
 
     /// Connects to PostgreSQL and migrates it. It takes payloads only [`Store::with_keys`].
@@ -462,5 +476,26 @@ mod tests {
         assert_eq!(old.check_version().await.unwrap(), [1]);
         assert_eq!(old.setting("mine").await.unwrap().as_deref(), Some("kept"));
         old.db.close().await;
+    }
+
+    #[tokio::test]
+    async fn who_only_reads_is_told_which_migrations_are_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = |error| match error {
+            StoreError::Older { missing } => missing,
+            other => panic!("{other}"),
+        };
+        std::fs::write(folder.path().join("ume.db"), "").unwrap();
+        let empty = Store::open_read_only(folder.path(), system_clock()).await.err().unwrap();
+        assert_eq!(all(empty).len(), MIGRATIONS.len());
+        let store = Store::open(folder.path(), system_clock()).await.unwrap();
+        // One between, as a branch that was merged later leaves it.
+        store.db.batch("DELETE FROM migration WHERE number = 3").await.unwrap();
+        store.db.close().await;
+        let error = Store::open_read_only(folder.path(), system_clock()).await.err().unwrap();
+        assert!(error.to_string().contains("[3]") && error.to_string().contains("ume serve"));
+        assert_eq!(all(error), [3]);
+        let at = format!("sqlite:{}", folder.path().display());
+        assert_eq!(all(Store::at(&at, false, system_clock()).await.err().unwrap()), [3]);
     }
 }

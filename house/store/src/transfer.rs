@@ -261,7 +261,7 @@ impl Store {
         if write {
             store.migrate().await?;
         } else {
-            store.check_version().await?;
+            store.refuse_older().await?;
         }
         Ok(store)
     }

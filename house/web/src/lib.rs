@@ -39,12 +39,14 @@ use axum::{
 };
 use model::{KindSpec, RecordSpec, RoomSpec, Table, t};
 use store::Store;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use route::{Access, Route};
 
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const REQUEST_SECONDS_MAX: u64 = 30;
+/// A shredding or a new index of a large house takes its time, and its caller waits at a terminal.
+const LOCAL_SECONDS_MAX: u64 = 1_800;
 
 /// What every handler works on.
 pub struct House {
@@ -196,14 +198,20 @@ pub fn finish(routes: Vec<Route>, house: Shared) -> Router {
         .layer(axum::Extension(document))
         .layer(axum::middleware::from_fn_with_state(house.clone(), demo::mark))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(REQUEST_SECONDS_MAX),
-        ))
+        .layer(axum::middleware::from_fn(in_time))
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn(api::problems))
         .layer(axum::middleware::from_fn(safe_headers))
         .with_state(house)
+}
+
+async fn in_time(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let local = request.extensions().get::<api::local::LocalUser>().is_some();
+    let seconds = if local { LOCAL_SECONDS_MAX } else { REQUEST_SECONDS_MAX };
+    match tokio::time::timeout(Duration::from_secs(seconds), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 async fn healthz(axum::extract::State(house): axum::extract::State<Shared>) -> Response {

@@ -109,7 +109,7 @@ fn operation(route: &Route, api: &Api) -> Json {
             json!({"required": true, "content": {*media: {"schema": schema_ref(schema)}}});
     }
     operation["security"] = match route.access {
-        Access::Public | Access::Sender => json!([]),
+        Access::Public | Access::Sender | Access::Local => json!([]),
         Access::SignedIn | Access::Own | Access::Action(_) => {
             json!([{"token": []}, {"session": []}])
         }
@@ -274,9 +274,20 @@ fn shared() -> BTreeMap<String, Json> {
             ("Imported", imported),
             ("Status", status()),
             ("Document", json!({"type": "object"})),
+            ("Act", act()),
+            ("Done", json!({"type": "object"})),
         ]
         .map(|(name, schema)| (name.to_owned(), schema)),
     )
+}
+
+/// Members beside the name differ from act to act; the command line is the one who sends them.
+fn act() -> Json {
+    json!({
+        "type": "object",
+        "required": ["act"],
+        "properties": {"act": {"enum": crate::api::local::Act::NAMES}},
+    })
 }
 
 fn status() -> Json {

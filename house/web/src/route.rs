@@ -35,6 +35,8 @@ pub enum Access {
     Own,
     /// Every role that [`access::allowed`] grants the action.
     Action(Action),
+    /// Whoever comes through the socket of the data folder, and no account.
+    Local,
 }
 
 /// Where a parameter stands.
@@ -167,6 +169,8 @@ fn admit(access: Access, cx: &Cx) -> Result<(), Refusal> {
         Access::SignedIn => return cx.session.as_ref().map(drop).ok_or_else(back),
         Access::Own => None,
         Access::Action(action) => Some(action),
+        // Pages have no local caller: the socket is for the API.
+        Access::Local => return Err(Refusal::Forbidden),
     };
     let session = cx.session.as_ref().ok_or_else(back)?;
     if session.state != "full" {

@@ -22,7 +22,12 @@ use std::{
 
 use jiff::civil::Date;
 
-use crate::{CliError, data, rooms::ROOMS};
+use crate::{
+    CliError, Format, data, print,
+    progress::{self, Bar},
+    rooms::ROOMS,
+    shown::{self, Shown},
+};
 
 /// Set when the year is over: a folder without it was cut off and is of no use.
 const BUILT: &str = "demo_built";
@@ -61,13 +66,15 @@ pub struct DemoArgs {
     /// Length of the simulated time in days
     #[arg(long, default_value_t = DAYS_MAX, value_parser = clap::value_parser!(i64).range(7..=DAYS_MAX))]
     days: i64,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Builds the demonstration, or makes new links for one that is there.
 pub async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
     let folder = data::folder(args.data);
     if folder.join("ume.db").exists() {
-        return links_again(&folder).await;
+        return links_again(&folder, args.shown.format).await;
     }
     let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).date();
     let until = args.until.unwrap_or(today);
@@ -79,22 +86,48 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
     }
     data::create(&folder)?;
     let _lock = data::lock(&folder)?;
+    let begun = Begun(&folder);
     let first = until.checked_sub(jiff::Span::new().days(args.days)).unwrap_or(until);
     let calendar = time::Calendar::new(first);
     let clock = time::SimClock::new(calendar.at(0, 7, 0));
     let house = house(&folder, &clock).await?;
     let mut year = year::Year::begin(&house, calendar, clock, args.seed).await?;
+    let bar = Bar::steps(
+        "デモを作っています（日）",
+        "building the demonstration (days)",
+        args.days as u64,
+    );
     for day in 0..args.days {
+        progress::going().map_err(|_| CliError::Stopped)?;
         year.day(day).await?;
+        bar.add(1);
     }
+    drop(bar);
     year.end(args.days - 1).await?;
     house.store.set_setting(BUILT, "1").await?;
-    print_links(&folder, &house.store).await?;
+    std::mem::forget(begun);
+    let links = links(&house.store).await?;
     house.store.db().close().await;
+    print(&shown_links(&folder, &links, args.shown.format));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
+/// Empties the folder, which was empty before, unless the year came to its end.
+struct Begun<'p>(&'p Path);
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir(self.0).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let _ = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(path),
+                _ => std::fs::remove_file(path),
+            };
+        }
+    }
+}
+
+async fn links_again(folder: &Path, format: Format) -> Result<ExitCode, CliError> {
     // Looked at before anything is touched: opening to write would migrate a real folder.
     let store = store::Store::open_read_only(folder, store::system_clock()).await?;
     let (demo, built) = (web::demo::is_demo(&store).await?, store.setting(BUILT).await?);
@@ -108,8 +141,9 @@ async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
     let store = store.with_personal(crate::personal::kinds());
-    print_links(folder, &store).await?;
+    let links = links(&store).await?;
     store.db().close().await;
+    print(&shown_links(folder, &links, format));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,17 +158,30 @@ async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, Cli
     Ok(Arc::new(web::House { demo: true, ..house }))
 }
 
-async fn print_links(folder: &Path, store: &store::Store) -> Result<(), CliError> {
+/// A new one-time link for each role.
+async fn links(store: &store::Store) -> Result<Vec<serde_json::Value>, CliError> {
+    let mut links = Vec::new();
+    for (login, role, ..) in people::ACCOUNTS {
+        let token = web::demo::new_token(store, login).await?;
+        let link = format!("http://localhost:8620/demo-sign-in?token={token}");
+        links.push(serde_json::json!({"role": role, "login": login, "link": link}));
+    }
+    Ok(links)
+}
+
+fn shown_links(folder: &Path, links: &[serde_json::Value], format: Format) -> String {
+    if format != Format::Table {
+        return shown::rows(format, &["role", "login", "link"].map(str::to_owned), links);
+    }
     let mut out = format!(
         "デモ（架空の会社）/ demonstration (fictional company): {0}\n\
          start it / 起動: ume serve --data {0}\n\
          sign in, each link once / サインイン（各リンク一度だけ。使い切ったら ume demo をもう一度）:\n",
         folder.display()
     );
-    for (login, role, ..) in people::ACCOUNTS {
-        let token = web::demo::new_token(store, login).await?;
-        out.push_str(&format!("{role:<14} http://localhost:8620/demo-sign-in?token={token}\n"));
+    for link in links {
+        let text = |name: &str| shown::text(&link[name]);
+        out.push_str(&format!("{:<14} {}\n", text("role"), text("link")));
     }
-    crate::print(&out);
-    Ok(())
+    out
 }

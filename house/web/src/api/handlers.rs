@@ -117,6 +117,7 @@ pub fn routes() -> Vec<Route> {
         routes.extend(rows(table, name));
     }
     routes.extend(record_routes());
+    routes.extend(super::local::routes());
     routes
 }
 

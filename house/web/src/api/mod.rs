@@ -5,6 +5,7 @@ pub mod desk;
 mod handlers;
 pub(crate) mod judge;
 pub mod limit;
+pub mod local;
 pub mod problem;
 pub mod records;
 
@@ -27,19 +28,23 @@ use crate::{
     route::Access,
 };
 use desk::Desk;
+use local::LocalUser;
 use problem::Problem;
 
 /// Header in which a browser's session repeats its form token.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 const SECRET_BYTES_MAX: usize = 200;
 
-/// Who calls: an account, by token or by the session of a browser.
+/// Who calls: an account, by token or by the session of a browser, or the machine's administrator
+/// through the socket of the data folder.
 #[derive(Clone)]
 pub struct Caller {
     pub cx: Cx,
     pub account: Account,
     /// Set when a token was shown.
     pub token: Option<Id>,
+    /// Set on the socket.
+    pub local: Option<LocalUser>,
 }
 
 impl Caller {
@@ -49,11 +54,20 @@ impl Caller {
             store: &house.store,
             specs: house.specs().collect(),
             lang: self.cx.lang,
-            actor: format!("account:{}", self.account.login),
-            request: match self.token {
-                Some(id) => format!("api token {id}"),
-                None => "api".to_owned(),
+            actor: self.actor(),
+            request: match (self.token, &self.local) {
+                (Some(id), _) => format!("api token {id}"),
+                (None, Some(_)) => "command line".to_owned(),
+                (None, None) => "api".to_owned(),
             },
+        }
+    }
+
+    /// As history and records name who acts.
+    pub fn actor(&self) -> String {
+        match &self.local {
+            Some(user) => user.actor(),
+            None => format!("account:{}", self.account.login),
         }
     }
 }
@@ -95,6 +109,9 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let (lang, now) = (cx.lang, Instant::now());
+    if let Some(user) = request.extensions().get::<LocalUser>().cloned() {
+        return local_guard(wanted, cx, user, request, next).await;
+    }
     let address = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -134,6 +151,23 @@ pub(crate) async fn guard(
     limited(next.run(request).await, quota)
 }
 
+/// Lets the machine's administrator through: the socket bounds how many at once, nothing else counts.
+async fn local_guard(
+    wanted: Access,
+    cx: Cx,
+    user: LocalUser,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let found = Caller { cx, account: user.account(), token: None, local: Some(user) };
+    if let Err(problem) = admit(wanted, &found, &request) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(found.cx.clone());
+    request.extensions_mut().insert(found);
+    next.run(request).await
+}
+
 fn limited(mut response: Response, quota: limit::Quota) -> Response {
     quota.write(&mut response);
     response
@@ -152,11 +186,11 @@ async fn caller(house: &House, cx: Cx, headers: &HeaderMap) -> Result<Option<Cal
         let Some(secret) = bearer(headers) else { return Ok(None) };
         let found = house.store.use_api_token(secret).await;
         let found = found.map_err(|error| Problem::of_store(cx.lang, &error))?;
-        return Ok(found.map(|(id, account)| Caller { cx, account, token: Some(id) }));
+        return Ok(found.map(|(id, account)| Caller { cx, account, token: Some(id), local: None }));
     }
     let whole = |s: &store::Session| s.state == "full" && !s.account.must_change;
     let Some(session) = cx.session.clone().filter(whole) else { return Ok(None) };
-    Ok(Some(Caller { cx, account: session.account, token: None }))
+    Ok(Some(Caller { cx, account: session.account, token: None, local: None }))
 }
 
 fn admit(wanted: Access, caller: &Caller, request: &Request) -> Result<(), Problem> {
@@ -167,8 +201,14 @@ fn admit(wanted: Access, caller: &Caller, request: &Request) -> Result<(), Probl
     {
         return refuse(t("権限は管理者が付与します。", "An administrator can grant it."));
     }
+    if wanted == Access::Local && caller.local.is_none() {
+        return refuse(t(
+            "サーバー機でumeコマンドを実行してください。",
+            "Run the command `ume` on the machine of the server.",
+        ));
+    }
     let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if safe || caller.token.is_some() {
+    if safe || caller.token.is_some() || caller.local.is_some() {
         return Ok(());
     }
     // A browser sends its cookie by itself, so a change needs the form token as well.
