@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use store::RecordFilter;
 use web::api::{
     IMPORT_TYPES, collection,
-    desk::{Desk, PAGE_ROWS_MAX, Page, row_json},
+    desk::{Desk, PAGE_ROWS_MAX, Page},
     problem::Problem,
 };
 
@@ -92,7 +92,7 @@ impl Door {
                 if table == Table::Record {
                     return Ok(record(&desk.record(id).await?));
                 }
-                Ok(row_json(&desk.row(table, id, as_of.map(time).transpose()?).await?))
+                Ok(desk.json(&desk.row(table, id, as_of.map(time).transpose()?).await?))
             }
             Door::Server(server) => {
                 let query = query(&[("as_of", as_of.map(str::to_owned))]);
@@ -144,7 +144,8 @@ impl Door {
         };
         match self {
             Door::Folder(folder) => {
-                Ok(row_json(&folder.desk().change(table, id, saw, &body).await?))
+                let desk = folder.desk();
+                Ok(desk.json(&desk.change(table, id, saw, &body).await?))
             }
             Door::Server(server) => {
                 let request = server
@@ -186,6 +187,8 @@ impl Folder {
             lang: crate::lang(),
             actor: format!("os:{}", os_user()),
             request: "command line".to_owned(),
+            // Whoever may open the folder reads the database as well.
+            reader: web::access::Reader::house(),
         }
     }
 

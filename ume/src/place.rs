@@ -52,7 +52,9 @@ impl Place {
                 Store::connect(url, store::system_clock()).await?.with_keys(&self.folder).await?
             }
         };
-        Ok(store.with_personal(personal::kinds()))
+        let store = store.with_personal(personal::kinds());
+        store.settle_index().await?;
+        Ok(store)
     }
 
     /// Opens for writing beside a server that may run: nothing is created or migrated under it.

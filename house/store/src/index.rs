@@ -1,8 +1,14 @@
 //! What is kept beside each row so that it can be searched, filtered and sorted: tokens of its
 //! words and its attributes by type.
+//!
+//! A token that stands in personal fields only is marked so. The name of a row is never taken for
+//! personal here, though that of a person can be shredded: pages show names to everyone who reads.
+
+use std::collections::HashSet;
 
 use model::{Id, Table};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Row, Store, StoreError, Val, Write,
@@ -11,7 +17,7 @@ use crate::{
 };
 
 /// Raised whenever what is written here changes; an older index is made anew at start.
-pub(crate) const INDEX_VERSION: i64 = 2;
+pub(crate) const INDEX_VERSION: i64 = 3;
 /// Most characters of a text that filters and sorting look at; PostgreSQL limits index keys.
 const TEXT_CHARS_MAX: usize = 250;
 /// Most items of a list that filters see.
@@ -19,6 +25,7 @@ const ITEMS_MAX: usize = 100;
 /// Bound parameters of one statement stay far below both databases' limits.
 const ROWS_PER_INSERT: usize = 100;
 const ROWS_PER_REINDEX: usize = 500;
+const ATTRIBUTES: &str = "/attributes/";
 
 /// Name under which a column of every row is sorted and filtered like an attribute.
 pub const CHANGED: &str = "@changed";
@@ -96,20 +103,31 @@ fn entries(row: &Row) -> Vec<(&str, i64, Key)> {
     all
 }
 
-fn all_words(row: &Row) -> String {
-    let mut text = row.name.clone();
-    let mut add = |more: &str| {
-        text.push('\n');
-        text.push_str(more);
-    };
-    for value in row.attributes.values() {
+/// The words of the row that everyone finds, and those of its personal fields.
+fn all_words(row: &Row, personal: &[String]) -> [String; 2] {
+    let mut texts = [row.name.clone(), String::new()];
+    for (name, value) in &row.attributes {
+        let hidden = personal.iter().any(|p| p.strip_prefix(ATTRIBUTES) == Some(name));
+        let text = &mut texts[usize::from(hidden)];
+        let mut add = |more: &str| {
+            text.push('\n');
+            text.push_str(more);
+        };
         match value {
             Json::String(s) => add(s),
             Json::Array(items) => items.iter().filter_map(Json::as_str).for_each(&mut add),
             _ => {}
         }
     }
-    text
+    texts
+}
+
+/// Tokens of the row; true for those that stand in personal fields only.
+fn tokens(row: &Row, personal: &[String]) -> Vec<(String, bool)> {
+    let [open, hidden] = all_words(row, personal).map(|text| index_tokens(&text));
+    let known: HashSet<String> = open.iter().cloned().collect();
+    let hidden = hidden.into_iter().filter(|token| !known.contains(token));
+    hidden.map(|token| (token, true)).chain(open.into_iter().map(|token| (token, false))).collect()
 }
 
 impl Write<'_> {
@@ -127,12 +145,14 @@ impl Write<'_> {
         if row.deleted {
             return Ok(());
         }
-        let tokens = index_tokens(&all_words(row))
+        let tokens = tokens(row, self.store().personal_of(row.table, &row.kind))
             .into_iter()
-            .map(|token| vec![token.into(), table.clone(), id.clone()])
+            .map(|(token, personal)| {
+                vec![token.into(), table.clone(), id.clone(), i64::from(personal).into()]
+            })
             .collect::<Vec<_>>();
-        let head = "INSERT INTO token (token, subject_table, row_id) VALUES ";
-        self.insert_many(head, &["", "", ""], &tokens).await?;
+        let head = "INSERT INTO token (token, subject_table, row_id, personal) VALUES ";
+        self.insert_many(head, &["", "", "", ""], &tokens).await?;
         let kind: Val = row.kind.as_str().into();
         let attributes = entries(row)
             .into_iter()
@@ -194,7 +214,8 @@ impl Store {
             }
         }
         let mut tx = self.db().begin().await?;
-        tx.execute("UPDATE index_version SET number = $1", &[INDEX_VERSION.into()]).await?;
+        let sql = "UPDATE index_version SET number = $1, declared = $2";
+        tx.execute(sql, &[INDEX_VERSION.into(), self.declared().into()]).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -209,10 +230,30 @@ impl Store {
         rows.iter().map(|r| rows::decode(table, r)).collect()
     }
 
-    /// Makes the index anew if an older Ume made it.
-    pub(crate) async fn refresh_index(&self) -> Result<(), StoreError> {
-        let found = self.db().fetch("SELECT number FROM index_version", &[]).await?;
-        if found.first().map_or(Ok(0), |row| row[0].int())? >= INDEX_VERSION {
+    /// JSON pointers of the personal fields of a kind.
+    pub(crate) fn personal_of(&self, table: Table, kind: &str) -> &[String] {
+        self.personal.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Hash of everything declared personal.
+    fn declared(&self) -> String {
+        let mut all: Vec<String> = self
+            .personal
+            .iter()
+            .flat_map(|((table, kind), p)| p.iter().map(move |p| format!("{table}/{kind}{p}\n")))
+            .collect();
+        all.sort();
+        hex::encode(Sha256::digest(all.concat()))
+    }
+
+    /// Makes the index anew if an older Ume made it, or one that held other fields for personal. To
+    /// be called [`Store::with_personal`], before anyone searches.
+    pub async fn settle_index(&self) -> Result<(), StoreError> {
+        let found = self.db().fetch("SELECT number, declared FROM index_version", &[]).await?;
+        if let Some(row) = found.first()
+            && row[0].int()? >= INDEX_VERSION
+            && row[1].text()? == self.declared()
+        {
             return Ok(());
         }
         let rows = self.reindex().await?;

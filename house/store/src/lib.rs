@@ -44,7 +44,7 @@ pub use db::{Db, Tx, Val};
 pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
-pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Test};
+pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Reach, Test};
 pub use lock::WriterLock;
 pub use meter::Meter;
 pub use notices::{Notice, NoticeState, Preference, QueueState, Reader};
@@ -85,6 +85,8 @@ pub enum StoreError {
         "the data folder was written by an older Ume (schema {found}, this build knows {known}): start `ume serve` once, which brings it up to date"
     )]
     Older { found: i64, known: i64 },
+    #[error("{0} is personal: this reader neither sorts by it nor asks for it")]
+    Hidden(String),
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -215,6 +217,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0009_attribute.sql"),
         postgres: include_str!("../migrations/postgres/0009_attribute.sql"),
     },
+    Migration {
+        number: 10,
+        sqlite: include_str!("../migrations/sqlite/0010_personal_words.sql"),
+        postgres: include_str!("../migrations/postgres/0010_personal_words.sql"),
+    },
 ];
 
 /// The system clock.
@@ -273,7 +280,8 @@ impl Store {
     }
 
     /// Names the personal fields of kinds as JSON pointers into the row (`/name`,
-    /// `/attributes/mail`). Versions saved from now on commit to each of them separately.
+    /// `/attributes/mail`). Versions saved from now on commit to each of them separately, and their
+    /// words are found by nobody who may not see them; [`Store::settle_index`] sees to older rows.
     pub fn with_personal(
         mut self,
         kinds: impl IntoIterator<Item = (model::Table, String, Vec<String>)>,
@@ -285,8 +293,7 @@ impl Store {
 
     /// Runs what is missing in one transaction: all of it or nothing.
     async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrate_with(MIGRATIONS).await?;
-        self.refresh_index().await
+        self.migrate_with(MIGRATIONS).await
     }
 
     async fn migrate_with(&self, migrations: &[Migration]) -> Result<(), StoreError> {

@@ -29,6 +29,15 @@ pub struct Filter {
     /// Show rows behind this one: the value it is sorted by, and its id.
     pub after: Option<(Key, Id)>,
     pub limit: usize,
+    /// Whose list it is.
+    pub reach: Reach,
+}
+
+/// How far a reader reaches. The default reaches everything: that is the house itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Rows are not found by what stands in their personal fields.
+    pub hides_personal: bool,
 }
 
 /// What one attribute must be.
@@ -106,10 +115,11 @@ struct Probe {
 }
 
 impl Probe {
-    fn token(table: Table, token: String) -> Probe {
+    fn token(table: Table, token: String, reach: &Reach) -> Probe {
+        let open = if reach.hides_personal { " AND personal = 0" } else { "" };
         Probe {
             source: "token",
-            wanted: "subject_table = ? AND token = ?".to_owned(),
+            wanted: format!("subject_table = ? AND token = ?{open}"),
             values: vec![table.name().into(), token.into()],
             negated: false,
         }
@@ -167,7 +177,10 @@ impl Store {
     /// One page, in the order asked for.
     pub async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<Row>, StoreError> {
         let kind = filter.kind.as_deref().unwrap_or("");
-        let tokens = query_tokens(&filter.text).into_iter().map(|t| Probe::token(table, t));
+        self.no_hidden_field(table, kind, filter)?;
+        let tokens = query_tokens(&filter.text)
+            .into_iter()
+            .map(|token| Probe::token(table, token, &filter.reach));
         let conditions = filter.conditions.iter().take(CONDITIONS_MAX);
         let probes: Vec<Probe> =
             tokens.chain(conditions.map(|c| Probe::condition(table, kind, c))).collect();
@@ -185,6 +198,21 @@ impl Store {
             rows.extend(self.without_value(table, filter, by, &probes, driver, rest).await?);
         }
         Ok(rows)
+    }
+
+    /// Refuses to compare by what the reader may not see: an order or a condition would tell it.
+    fn no_hidden_field(&self, table: Table, kind: &str, filter: &Filter) -> Result<(), StoreError> {
+        if !filter.reach.hides_personal {
+            return Ok(());
+        }
+        let personal = self.personal_of(table, kind);
+        let asked = filter.conditions.iter().map(|c| &c.name);
+        for name in asked.chain(filter.order.by.iter().map(|by| &by.name)) {
+            if personal.iter().any(|p| p.strip_prefix("/attributes/") == Some(name)) {
+                return Err(StoreError::Hidden(name.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// The probe that matches fewest rows, if they are few.

@@ -327,15 +327,25 @@ impl Store {
             .collect()
     }
 
-    /// Searches all tables for the words; at most `limit` hits.
-    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<Row>, StoreError> {
+    /// Searches all tables for the words, as far as the reader reaches in each; at most `limit` hits.
+    pub async fn search(
+        &self,
+        text: &str,
+        limit: usize,
+        reach: impl Fn(Table) -> crate::Reach,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut hits = Vec::new();
         for table in [Table::Asset, Table::Party, Table::Task, Table::Risk, Table::Norm] {
             let room = limit.saturating_sub(hits.len());
             if room == 0 || crate::words::query_tokens(text).is_empty() {
                 break;
             }
-            let filter = crate::Filter { text: text.to_owned(), limit: room, ..Default::default() };
+            let filter = crate::Filter {
+                text: text.to_owned(),
+                limit: room,
+                reach: reach(table),
+                ..Default::default()
+            };
             hits.extend(self.list(table, &filter).await?);
         }
         Ok(hits)

@@ -9,8 +9,8 @@ use std::sync::{
 use model::{Assurance, Id, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{
-    AccountChange, Clock, Db, Filter, Key, OidcFlow, Record, RecordDraft, Row, Store, StoreError,
-    Val,
+    AccountChange, By, Clock, Condition, Db, Filter, Key, OidcFlow, Order, Reach, Record,
+    RecordDraft, Row, Store, StoreError, Test, Val,
 };
 use tempfile::TempDir;
 
@@ -126,6 +126,8 @@ contract! {
     attributes_are_typed_for_search_and_sort
     every_order_and_condition_lists_what_a_plain_scan_would
     a_data_folder_with_the_old_index_gets_the_new_one_at_start
+    words_of_personal_fields_are_found_only_by_those_who_see_them
+    a_field_that_becomes_personal_is_hidden_in_the_rows_there_are
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
     nul_in_a_text_is_refused_by_name
     what_the_ledger_or_an_index_cannot_hold_is_refused_at_the_door
@@ -455,10 +457,11 @@ async fn search_finds_two_characters_width_case_and_kana(f: &Fixture) {
     for text in ["京東", "web 名古屋", "xyz"] {
         assert!(found(&f.store, text).await.is_empty(), "{text}");
     }
-    let hits = f.store.search("サーバ", 10).await.unwrap();
+    let whole = |_| Reach::default();
+    let hits = f.store.search("サーバ", 10, whole).await.unwrap();
     assert_eq!(names(&hits), ["東京都庁サーバ ＷＥＢ-01"]);
-    assert!(f.store.search("", 10).await.unwrap().is_empty());
-    assert!(f.store.search("サーバ", 0).await.unwrap().is_empty());
+    assert!(f.store.search("", 10, whole).await.unwrap().is_empty());
+    assert!(f.store.search("サーバ", 0, whole).await.unwrap().is_empty());
 }
 
 async fn a_change_replaces_the_words_and_attributes_of_a_row(f: &Fixture) {
@@ -1005,7 +1008,6 @@ fn sorted(mut rows: Vec<&Row>, order: &store::Order) -> Vec<String> {
 }
 
 async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
-    use store::{By, Condition, Order, Test};
     let rows = mixed_rows(&f.store).await;
     let when = |name: &str, test| Condition { name: name.to_owned(), test };
     let conditions: Vec<Vec<Condition>> = vec![
@@ -1059,6 +1061,90 @@ async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
     }
 }
 
+fn personal() -> [(Table, String, Vec<String>); 1] {
+    let pointers = ["/attributes/phone", "/attributes/aliases", "/name"].map(str::to_owned);
+    [(Table::Asset, "phone".to_owned(), pointers.to_vec())]
+}
+
+fn phone(store: &Store) -> Row {
+    let mut row = asset(store, "inoue");
+    row.kind = "phone".to_owned();
+    row.attributes =
+        object(json!({"phone": "090-1234-5678", "aliases": ["sakura"], "note": "desk sakurai"}));
+    row
+}
+
+/// What a list finds for someone from whom personal fields are hidden, and for someone else.
+async fn both(store: &Store, text: &str) -> [usize; 2] {
+    let mut found = [0; 2];
+    for (count, hides_personal) in found.iter_mut().zip([true, false]) {
+        let reach = Reach { hides_personal };
+        let filter =
+            Filter { text: text.to_owned(), limit: 9, reach: reach.clone(), ..Filter::default() };
+        *count = store.list(Table::Asset, &filter).await.unwrap().len();
+        let hits = store.search(text, 9, |_| reach.clone()).await.unwrap();
+        assert_eq!(hits.len(), *count, "{text}");
+    }
+    found
+}
+
+async fn words_of_personal_fields_are_found_only_by_those_who_see_them(f: &Fixture) {
+    let store = f.store.clone().with_personal(personal());
+    let saved = save(&store, phone(&store)).await;
+    // The name can be shredded, but is shown to everyone. What stands in an open field as well is
+    // found by its words there.
+    for (text, found) in [
+        ("1234", [0, 1]),
+        ("090", [0, 1]),
+        ("desk", [1, 1]),
+        ("sakurai", [1, 1]),
+        ("sakura", [1, 1]),
+        ("inoue", [1, 1]),
+        ("inoue 5678", [0, 1]),
+        ("xyz", [0, 0]),
+    ] {
+        assert_eq!(both(&store, text).await, found, "{text}");
+    }
+    let mut changed = saved.clone();
+    changed.attributes.insert("note".to_owned(), "1234".into());
+    save(&store, changed).await;
+    assert_eq!(both(&store, "1234").await, [1, 1]);
+
+    let hides = Filter {
+        kind: Some("phone".to_owned()),
+        limit: 9,
+        reach: Reach { hides_personal: true },
+        ..Filter::default()
+    };
+    let by = |name: &str| Some(By { name: name.to_owned(), number: false });
+    let is = |name: &str| Condition { name: name.to_owned(), test: Test::Set };
+    let ordered =
+        |name| Filter { order: Order { by: by(name), descending: false }, ..hides.clone() };
+    let asked = |name| Filter { conditions: vec![is(name)], ..hides.clone() };
+    for filter in [ordered("phone"), asked("phone"), asked("aliases")] {
+        let refused = store.list(Table::Asset, &filter).await;
+        assert!(matches!(refused, Err(StoreError::Hidden(_))), "{refused:?}");
+    }
+    for filter in [ordered("note"), asked("note"), ordered("@changed")] {
+        assert_eq!(store.list(Table::Asset, &filter).await.unwrap().len(), 1);
+    }
+}
+
+async fn a_field_that_becomes_personal_is_hidden_in_the_rows_there_are(f: &Fixture) {
+    f.store.settle_index().await.unwrap();
+    save(&f.store, phone(&f.store)).await;
+    assert_eq!(both(&f.store, "1234").await, [1, 1]);
+    let now = f.store.clone().with_personal(personal());
+    now.settle_index().await.unwrap();
+    assert_eq!(both(&now, "1234").await, [0, 1]);
+    // Nothing to do the next time: a mark put beside the index stays.
+    let mut tx = now.db().begin().await.unwrap();
+    tx.execute("DELETE FROM token", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    now.settle_index().await.unwrap();
+    assert_eq!(both(&now, "1234").await, [0, 0]);
+}
+
 async fn a_data_folder_with_the_old_index_gets_the_new_one_at_start(f: &Fixture) {
     let mut row = asset(&f.store, "old");
     row.attributes = object(json!({"os": "x"}));
@@ -1071,7 +1157,9 @@ async fn a_data_folder_with_the_old_index_gets_the_new_one_at_start(f: &Fixture)
         tx.execute(spoil, &[]).await.unwrap();
     }
     tx.commit().await.unwrap();
-    f.reopen().await.unwrap().db().close().await;
+    let again = f.reopen().await.unwrap();
+    again.settle_index().await.unwrap();
+    again.db().close().await;
     assert_eq!(attributes(f).await, before);
     assert_eq!(found(&f.store, "old").await, ["old"]);
 }

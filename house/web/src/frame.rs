@@ -11,7 +11,7 @@ use store::{Session, StoreError};
 
 use crate::{
     Shared,
-    access::{self, Action},
+    access::{self, Action, Reader},
 };
 
 const IDLE_HOURS_MAX: i64 = 8;
@@ -57,6 +57,8 @@ pub enum Refusal {
     /// The form was not sent by one of our own pages.
     Foreign,
     Bad(String),
+    /// The named field is personal, and the role does not see it.
+    Personal(&'static str),
     /// A signed decision stays as it was signed.
     Signed,
     Store(StoreError),
@@ -200,10 +202,9 @@ impl User {
         }
     }
 
-    /// Whether the role sees personal fields. Who may change a row sees it whole, so that no save loses
-    /// what was masked.
-    pub fn sees_personal(&self) -> bool {
-        self.may(Action::Write).is_ok()
+    /// Who looks at rows.
+    pub fn reader(&self) -> Reader {
+        Reader::of(&self.session.account)
     }
 
     /// Guards a state change: own origin, right token, allowed.
@@ -382,6 +383,12 @@ impl IntoResponse for Refusal {
                 "入力に誤りがあります。",
                 "The input is not right.",
                 detail,
+            ),
+            Refusal::Personal(field) => (
+                StatusCode::FORBIDDEN,
+                "個人に関する項目です。この役割では表示・並べ替え・絞り込みに使えません。",
+                "This field is personal: your role neither sees it, nor sorts or filters by it.",
+                field.to_owned(),
             ),
             Refusal::Signed => (
                 StatusCode::CONFLICT,

@@ -213,7 +213,7 @@ async fn add(
     if note.chars().count() > NOTE_CHARS_MAX || note.contains('\0') {
         return bad("補足は1000文字以内にしてください。", "A note has at most 1,000 characters.");
     }
-    let mut hits = candidates(&house, &row, form.object.trim()).await?;
+    let mut hits = candidates(&house, &user, &row, form.object.trim()).await?;
     if hits.is_empty() {
         return bad(
             "相手の行が見つかりません。名称の一部か識別子を入力してください。",
@@ -243,10 +243,15 @@ async fn add(
 }
 
 /// Live rows that are meant; never the row itself.
-async fn candidates(house: &House, row: &Row, said: &str) -> Result<Vec<Row>, StoreError> {
+async fn candidates(
+    house: &House,
+    user: &User,
+    row: &Row,
+    said: &str,
+) -> Result<Vec<Row>, StoreError> {
     let mut hits = match said.parse::<Id>() {
         Ok(id) => Names::load(&house.store, vec![id]).await?.0.into_values().collect(),
-        Err(_) => house.store.search(said, CHOICES_MAX + 1).await?,
+        Err(_) => house.store.search(said, CHOICES_MAX + 1, |_| user.reader().reach()).await?,
     };
     hits.retain(|hit: &Row| hit.id != row.id);
     // A row whose name is just what was typed is meant, whatever else holds the words.

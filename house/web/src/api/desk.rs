@@ -9,6 +9,7 @@ use super::{
     judge,
     problem::{self, Fault, Problem},
 };
+use crate::access::Reader;
 
 /// Most rows of one page.
 pub const PAGE_ROWS_MAX: usize = 100;
@@ -23,6 +24,8 @@ pub struct Desk<'a> {
     pub actor: String,
     /// The way the change came.
     pub request: String,
+    /// Whose eyes see the rows.
+    pub reader: Reader,
 }
 
 /// Which page of a list.
@@ -100,6 +103,7 @@ impl<'a> Desk<'a> {
             status: page.status.clone(),
             after: after.map(|(name, id)| (store::Key::Text(name), id)),
             limit: limit + 1,
+            reach: self.reader.reach(),
             ..Filter::default()
         };
         let found = match page.as_of {
@@ -114,7 +118,9 @@ impl<'a> Desk<'a> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|row| format!("{}{}", row.id, row.name));
-        Ok(json!({"items": rows.iter().map(row_json).collect::<Vec<_>>(), "next": next}))
+        Ok(
+            json!({"items": rows.iter().map(|row| self.json(row)).collect::<Vec<_>>(), "next": next}),
+        )
     }
 
     /// A row, now or as it stood.
@@ -138,6 +144,17 @@ impl<'a> Desk<'a> {
         })
     }
 
+    /// A row as this desk's reader sees it, with times as RFC 3339.
+    pub fn json(&self, row: &Row) -> Json {
+        let mut json = self.reader.json(self.kind(row.table, &row.kind), row);
+        let time = |at: Option<Timestamp>| at.map_or(Json::Null, |at| at.rfc3339().into());
+        json["starts_at"] = time(row.starts_at);
+        json["ends_at"] = time(row.ends_at);
+        json["created_at"] = time(Some(row.created_at));
+        json["updated_at"] = time(Some(row.updated_at));
+        json
+    }
+
     /// Every version of a row, newest first.
     pub async fn history(&self, table: Table, id: &str) -> Result<Json, Problem> {
         let versions = match id.parse::<Id>() {
@@ -151,7 +168,7 @@ impl<'a> Desk<'a> {
                 "There is no row with this id.",
             ));
         }
-        Ok(json!({"items": versions.iter().map(row_json).collect::<Vec<_>>()}))
+        Ok(json!({"items": versions.iter().map(|row| self.json(row)).collect::<Vec<_>>()}))
     }
 
     /// Makes a row.
@@ -179,7 +196,7 @@ impl<'a> Desk<'a> {
             return self.repeated(Some(once)).await?.ok_or_else(|| self.in_progress());
         }
         self.stored(write.commit().await)?;
-        Ok(Made { json: row_json(&row), id: row.id, version: row.version, repeated: false })
+        Ok(Made { json: self.json(&row), id: row.id, version: row.version, repeated: false })
     }
 
     pub(crate) fn in_progress(&self) -> Problem {
@@ -206,7 +223,7 @@ impl<'a> Desk<'a> {
             self.stored(self.store.record(id).await)?.map(|r| super::records::record_json(&r))
         } else {
             let versions = self.stored(self.store.history(table, id).await)?;
-            versions.last().map(row_json)
+            versions.last().map(|row| self.json(row))
         };
         Ok(json.map(|json| Made { json, id, version: 1, repeated: true }))
     }
@@ -332,17 +349,6 @@ fn read_cursor(cursor: &str) -> Option<(String, Id)> {
         return None;
     }
     Some((name.to_owned(), id.parse().ok()?))
-}
-
-/// A row with times as RFC 3339.
-pub fn row_json(row: &Row) -> Json {
-    let mut json = row.to_json();
-    let time = |at: Option<Timestamp>| at.map_or(Json::Null, |at| at.rfc3339().into());
-    json["starts_at"] = time(row.starts_at);
-    json["ends_at"] = time(row.ends_at);
-    json["created_at"] = time(Some(row.created_at));
-    json["updated_at"] = time(Some(row.updated_at));
-    json
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Caller {
                 Some(id) => format!("api token {id}"),
                 None => "api".to_owned(),
             },
+            reader: access::Reader::of(&self.account),
         }
     }
 }

@@ -114,7 +114,7 @@ async fn chosen(
     view: &View,
 ) -> Result<Vec<Row>, Refusal> {
     if sent.get("rows") == "all" {
-        return all_rows(house, user, table, kind, view, ROWS_MAX).await;
+        return all_rows(house, user, table, view, ROWS_MAX).await;
     }
     let ids: Vec<Id> = sent.every("id").take(ROWS_MAX).filter_map(|id| id.parse().ok()).collect();
     let mut rows = house.store.rows_by_id(table, &ids).await?;

@@ -95,7 +95,7 @@ async fn list(
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
     let view = View::read(&user, table, kind, &pairs)?;
-    let mut rows = house.store.list(table, &view.filter(kind, PAGE_ROWS + 1)).await?;
+    let mut rows = house.store.list(table, &view.filter(PAGE_ROWS + 1)).await?;
     let more = rows.len() > PAGE_ROWS;
     rows.truncate(PAGE_ROWS);
     let next = rows.last().filter(|_| more).map_or(String::new(), |last| view.next(last));
