@@ -152,8 +152,8 @@ enum Command {
     },
     /// Write tables, ledger, keys and events into one encrypted file; the server may run
     ///
-    /// The key that opens the payloads goes into a second file, FILE.epoch: keep it elsewhere, only its
-    /// newest version, and write it anew after each shredding.
+    /// The key that opens payloads and secret settings goes into a second file, FILE.epoch: keep it
+    /// elsewhere, only its newest version, and write it anew after each shredding.
     Backup {
         #[command(flatten)]
         data: DataFolder,

@@ -25,6 +25,7 @@ mod people;
 mod personal;
 mod records;
 mod rows;
+mod secret;
 mod shred;
 mod tally;
 mod tasks;
@@ -52,6 +53,7 @@ pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
+pub use secret::SECRET_SETTINGS;
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 
@@ -105,6 +107,8 @@ pub enum StoreError {
     Io { path: std::path::PathBuf, source: std::io::Error },
     #[error("{0}: {1}: restore the file from a backup")]
     Keys(std::path::PathBuf, String),
+    #[error("setting {0} is sealed under a key that is not in keys/epoch: enter it again")]
+    SealedSetting(String),
     #[error("no folder for keys: payloads are stored sealed only, give the store one (with_keys)")]
     NoKeys,
     #[error("the payload has {0} bytes, more than the limit of {1}")]

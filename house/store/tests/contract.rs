@@ -143,6 +143,7 @@ contract! {
     a_recovery_code_counts_once
     a_sign_in_at_a_provider_is_finished_once_and_in_time
     settings_are_overwritten
+    a_secret_setting_is_sealed_also_where_an_older_version_left_it_plain
     a_newer_schema_is_refused
     opening_again_migrates_nothing
     counts_and_verifier_pages_cover_everything
@@ -820,6 +821,21 @@ async fn settings_are_overwritten(f: &Fixture) {
     f.store.set_setting("name", "one").await.unwrap();
     f.store.set_setting("name", "二").await.unwrap();
     assert_eq!(f.store.setting("name").await.unwrap().as_deref(), Some("二"));
+}
+
+async fn a_secret_setting_is_sealed_also_where_an_older_version_left_it_plain(f: &Fixture) {
+    let name = store::SECRET_SETTINGS[0];
+    f.store.set_setting(name, "open sesame").await.unwrap();
+    assert_eq!(f.store.secret_setting(name).await.unwrap().as_deref(), Some("open sesame"));
+    let again = f.reopen().await.unwrap();
+    let stands = again.setting(name).await.unwrap().unwrap();
+    assert!(stands.starts_with("sealed:v1:") && !stands.contains("sesame"), "{stands}");
+    for store in [&again, &f.store] {
+        assert_eq!(store.secret_setting(name).await.unwrap().as_deref(), Some("open sesame"));
+    }
+    again.set_secret_setting(name, "two").await.unwrap();
+    assert_eq!(again.secret_setting(name).await.unwrap().as_deref(), Some("two"));
+    again.db().close().await;
 }
 
 async fn a_newer_schema_is_refused(f: &Fixture) {
