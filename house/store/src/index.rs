@@ -13,11 +13,12 @@ use sha2::{Digest, Sha256};
 use crate::{
     Row, Store, StoreError, Val, Write,
     rows::{self, COLUMNS, table_sql},
+    within,
     words::{fold, index_tokens},
 };
 
 /// Raised whenever what is written here changes; an older index is made anew at start.
-pub(crate) const INDEX_VERSION: i64 = 3;
+pub(crate) const INDEX_VERSION: i64 = 4;
 /// Most characters of a text that filters and sorting look at; PostgreSQL limits index keys.
 const TEXT_CHARS_MAX: usize = 250;
 /// Most items of a list that filters see.
@@ -84,9 +85,12 @@ impl Key {
     }
 }
 
-/// Name, place in a list and key of everything comparable in the row.
-fn entries(row: &Row) -> Vec<(&str, i64, Key)> {
-    let mut all: Vec<(&str, i64, Key)> = [CHANGED, ENDS, STATUS]
+/// Name, place in a list and key.
+pub(crate) type Entry<'r> = (&'r str, i64, Key);
+
+/// Everything comparable in the row.
+fn entries(row: &Row) -> Vec<Entry<'_>> {
+    let mut all: Vec<Entry> = [CHANGED, ENDS, STATUS]
         .into_iter()
         .map(|name| (name, 0, Key::of_row(row, name)))
         .filter(|(.., key)| *key != Key::Nothing)
@@ -131,7 +135,7 @@ fn tokens(row: &Row, personal: &[String]) -> Vec<(String, bool)> {
 }
 
 impl Write<'_> {
-    /// Replaces what is kept beside the row; a deleted row keeps nothing.
+    /// Replaces what is kept beside the row; a deleted row keeps only to whom it belongs.
     pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
         let id: Val = row.id.to_string().into();
         let table: Val = row.table.name().into();
@@ -142,6 +146,9 @@ impl Write<'_> {
         ] {
             self.tx.execute(clear, &of_row).await?;
         }
+        let mut entries = if row.deleted { Vec::new() } else { entries(row) };
+        entries.extend(within::entries(row, self.store().ties_of(row.table, &row.kind)));
+        self.index_attributes(row, entries).await?;
         if row.deleted {
             return Ok(());
         }
@@ -152,9 +159,18 @@ impl Write<'_> {
             })
             .collect::<Vec<_>>();
         let head = "INSERT INTO token (token, subject_table, row_id, personal) VALUES ";
-        self.insert_many(head, &["", "", "", ""], &tokens).await?;
+        self.insert_many(head, &["", "", "", ""], &tokens).await
+    }
+
+    async fn index_attributes(
+        &mut self,
+        row: &Row,
+        entries: Vec<Entry<'_>>,
+    ) -> Result<(), StoreError> {
+        let id: Val = row.id.to_string().into();
+        let table: Val = row.table.name().into();
         let kind: Val = row.kind.as_str().into();
-        let attributes = entries(row)
+        let attributes = entries
             .into_iter()
             .map(|(name, item, key)| {
                 let [text, number] = key.columns();
@@ -213,6 +229,7 @@ impl Store {
                 write.commit().await?;
             }
         }
+        self.bind_accounts().await?;
         let mut tx = self.db().begin().await?;
         let sql = "UPDATE index_version SET number = $1, declared = $2";
         tx.execute(sql, &[INDEX_VERSION.into(), self.declared().into()]).await?;
@@ -235,19 +252,22 @@ impl Store {
         self.personal.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    /// Hash of everything declared personal.
+    /// Hash of everything declared personal, and of every declared tie.
     fn declared(&self) -> String {
         let mut all: Vec<String> = self
             .personal
             .iter()
             .flat_map(|((table, kind), p)| p.iter().map(move |p| format!("{table}/{kind}{p}\n")))
             .collect();
+        all.extend(self.ties.iter().flat_map(|((table, kind), ties)| {
+            ties.iter().map(move |(field, tie)| format!("{table}/{kind}/{field} {tie:?}\n"))
+        }));
         all.sort();
         hex::encode(Sha256::digest(all.concat()))
     }
 
-    /// Makes the index anew if an older Ume made it, or one that held other fields for personal. To
-    /// be called [`Store::with_personal`], before anyone searches.
+    /// Makes the index anew if an older Ume made it, or one with other declarations. To be called
+    /// behind [`Store::with_personal`] and [`Store::with_ties`], before anyone searches.
     pub async fn settle_index(&self) -> Result<(), StoreError> {
         let found = self.db().fetch("SELECT number, declared FROM index_version", &[]).await?;
         if let Some(row) = found.first()

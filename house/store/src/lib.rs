@@ -30,6 +30,7 @@ mod shred;
 mod tally;
 mod tasks;
 mod transfer;
+mod within;
 mod words;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -56,6 +57,7 @@ pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use secret::SECRET_SETTINGS;
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
+pub use within::{Bounds, Place, Within};
 
 /// Gives the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -89,6 +91,8 @@ pub enum StoreError {
     Older { found: i64, known: i64 },
     #[error("{0} is personal: this reader neither sorts by it nor asks for it")]
     Hidden(String),
+    #[error("{table} {id} lies beyond what this account may write")]
+    OutOfReach { table: &'static str, id: Id },
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -159,6 +163,9 @@ fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
+/// Something declared about kinds, by table and kind.
+type OfKind<T> = Arc<HashMap<(&'static str, String), Vec<T>>>;
+
 /// The store.
 #[derive(Clone)]
 pub struct Store {
@@ -166,7 +173,8 @@ pub struct Store {
     clock: Clock,
     notices: changes::Notices,
     keys: Option<Keys>,
-    personal: Arc<HashMap<(&'static str, String), Vec<String>>>,
+    personal: OfKind<String>,
+    ties: OfKind<(String, model::Tie)>,
 }
 
 struct Migration {
@@ -226,6 +234,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0010_personal_words.sql"),
         postgres: include_str!("../migrations/postgres/0010_personal_words.sql"),
     },
+    Migration {
+        number: 11,
+        sqlite: include_str!("../migrations/sqlite/0011_belonging.sql"),
+        postgres: include_str!("../migrations/postgres/0011_belonging.sql"),
+    },
 ];
 
 /// The system clock.
@@ -267,7 +280,7 @@ impl Store {
 
     pub(crate) fn over(db: Db, clock: Clock, keys: Option<Keys>) -> Store {
         let notices = changes::Notices::default();
-        Store { db, clock, notices, keys, personal: Arc::default() }
+        Store { db, clock, notices, keys, personal: Arc::default(), ties: Arc::default() }
     }
 
     /// Keeps salts and keys of payloads in `DIR/keys` of this data folder, whatever the database.

@@ -161,6 +161,8 @@ pub struct Write<'s> {
     pub(crate) changes: Vec<crate::Change>,
     /// Payloads wait here: their keys are synced once, right before the commit.
     pub(crate) sealing: Sealing,
+    /// How far the change may go; none for the house itself.
+    pub(crate) bounds: Option<crate::Bounds>,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -197,6 +199,7 @@ impl Store {
             request: request.to_owned(),
             changes: Vec::new(),
             sealing: Sealing::default(),
+            bounds: None,
         })
     }
 
@@ -361,6 +364,10 @@ impl Write<'_> {
             return Err(StoreError::LongName(row.name.len(), NAME_BYTES_MAX));
         }
         let current = self.current(table, row.id).await?;
+        if let Some(old) = &current {
+            self.in_bounds(table, &old.kind, old.id).await?;
+        }
+        self.claim(&mut row);
         let found = current.as_ref().map_or(0, |r| r.version);
         if found != row.version {
             return Err(if current.is_none() {
@@ -394,6 +401,8 @@ impl Write<'_> {
             return Err(conflict(&row, current));
         }
         self.index(&row).await?;
+        self.bind_person(&row).await?;
+        self.in_bounds(table, &row.kind, row.id).await?;
         let lived = current.as_ref().is_some_and(|r| !r.deleted);
         let by = i64::from(!row.deleted) - i64::from(lived);
         self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;

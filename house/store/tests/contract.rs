@@ -6,11 +6,11 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU32, Ordering},
 };
 
-use model::{Assurance, Id, Table, Timestamp};
+use model::{Assurance, Id, Table, Tie, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{
-    AccountChange, By, Clock, Condition, Db, Filter, Key, OidcFlow, Order, Reach, Record,
-    RecordDraft, Row, Store, StoreError, Test, Val,
+    AccountChange, Bounds, By, Clock, Condition, Db, Filter, Key, OidcFlow, Order, Place, Reach,
+    Record, RecordDraft, RecordFilter, Row, Store, StoreError, Test, Val, Within,
 };
 use tempfile::TempDir;
 
@@ -126,6 +126,9 @@ contract! {
     attributes_are_typed_for_search_and_sort
     every_order_and_condition_lists_what_a_plain_scan_would
     a_data_folder_with_the_old_index_gets_the_new_one_at_start
+    lists_show_what_the_rule_of_belonging_says_of_each_row
+    nothing_is_written_beyond_the_bounds
+    an_account_follows_the_person_who_names_it
     words_of_personal_fields_are_found_only_by_those_who_see_them
     a_field_that_becomes_personal_is_hidden_in_the_rows_there_are
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
@@ -1077,6 +1080,362 @@ async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
     }
 }
 
+type Ties = Vec<(String, Tie)>;
+
+fn ties() -> [(Table, String, Ties); 4] {
+    let of = |names: &[&str]| {
+        let tie = |n: &&str| {
+            ((*n).to_owned(), if *n == "department" { Tie::Department } else { Tie::Party })
+        };
+        names.iter().map(tie).collect::<Vec<_>>()
+    };
+    [
+        (Table::Party, "person".to_owned(), of(&["department"])),
+        (Table::Asset, "server".to_owned(), of(&["department", "admin"])),
+        (Table::Task, "task".to_owned(), of(&["assignee"])),
+        (Table::Decision, "approval".to_owned(), Vec::new()),
+    ]
+}
+
+/// A world of random rows, kept in memory beside the store.
+struct World {
+    rows: Vec<Row>,
+    persons: Vec<Id>,
+}
+
+/// Numbers by a fixed rule: a failure comes again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+
+    fn some<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        let at = self.below(of.len() + 2);
+        of.get(at).cloned()
+    }
+}
+
+const DEPARTMENTS: [&str; 3] = ["設計部", "ＳＡＬＥＳ", "sales"];
+
+async fn world(store: &Store, dice: &mut Dice) -> World {
+    let mut rows = Vec::new();
+    let new =
+        |table, kind: &str, name: String| Row::new(table, store.new_id().unwrap(), kind, &name);
+    let mut write = store.write("tester", "", "").await.unwrap();
+    let mut parties = Vec::new();
+    let mut persons = Vec::new();
+    for i in 0..8 {
+        let mut row = new(Table::Party, "person", format!("p{i}"));
+        if let Some(d) = dice.some(&DEPARTMENTS) {
+            row.attributes.insert("department".into(), d.into());
+        }
+        persons.push(row.id);
+        parties.push(row.id);
+        rows.push(row);
+    }
+    for d in DEPARTMENTS {
+        let row = new(Table::Party, "team", d.to_owned());
+        parties.push(row.id);
+        rows.push(row);
+    }
+    let supplier = new(Table::Party, "supplier", "設計部".to_owned());
+    parties.push(supplier.id);
+    rows.push(supplier);
+    let mut assets = Vec::new();
+    for i in 0..40 {
+        let mut row = new(Table::Asset, "server", format!("a{i:02}"));
+        row.owner = dice.some(&parties);
+        if let Some(d) = dice.some(&DEPARTMENTS) {
+            row.attributes.insert("department".into(), d.into());
+        }
+        if let Some(id) = dice.some(&parties) {
+            row.attributes.insert("admin".into(), id.to_string().into());
+        }
+        // Says nothing of belonging: no field of this name is declared to.
+        row.attributes.insert("note".into(), parties[0].to_string().into());
+        row.deleted = dice.below(8) == 0;
+        assets.push(row.id);
+        rows.push(row);
+    }
+    for i in 0..30 {
+        let mut task = new(Table::Task, "task", format!("t{i:02}"));
+        task.subject = dice.some(&assets);
+        task.object = if dice.below(3) == 0 { dice.some(&parties) } else { None };
+        if dice.below(3) == 0 {
+            let id = parties[dice.below(parties.len())];
+            task.attributes.insert("assignee".into(), id.to_string().into());
+        }
+        rows.push(task);
+        let mut decision = new(Table::Decision, "approval", format!("d{i:02}"));
+        decision.subject = dice.some(&assets);
+        decision.owner = if dice.below(3) == 0 { dice.some(&parties) } else { None };
+        rows.push(decision);
+        let mut link = new(Table::Link, "about", format!("l{i:02}"));
+        link.subject = Some(assets[dice.below(assets.len())]);
+        link.object = Some(parties[dice.below(parties.len())]);
+        rows.push(link);
+    }
+    for row in &mut rows {
+        *row = write.put(row.clone()).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    World { rows, persons }
+}
+
+impl World {
+    fn row(&self, id: Id) -> Option<&Row> {
+        self.rows.iter().find(|row| row.id == id)
+    }
+
+    fn named(row: &Row) -> Vec<Id> {
+        let field = |n: &str| row.attributes.get(n).and_then(Json::as_str)?.parse().ok();
+        let mut all: Vec<Id> = row.owner.into_iter().collect();
+        match row.table {
+            Table::Party => all.push(row.id),
+            Table::Task => all.extend(row.object.into_iter().chain(field("assignee"))),
+            Table::Asset => all.extend(field("admin")),
+            _ => {}
+        }
+        all
+    }
+
+    /// The departments of a row, folded by hand.
+    fn departments(&self, row: &Row) -> Vec<&'static str> {
+        let fold = |d: &str| if d == "設計部" { "設計部" } else { "sales" };
+        let said = |row: &Row| row.attributes.get("department").and_then(Json::as_str).map(fold);
+        let mut all: Vec<&str> = said(row).into_iter().collect();
+        for party in Self::named(row).into_iter().filter_map(|id| self.row(id)) {
+            all.extend(said(party));
+            all.extend(Some(fold(&party.name)).filter(|_| party.kind == "team"));
+        }
+        all
+    }
+
+    /// The rule, in plain words: see the module `within` of the store.
+    fn admits(&self, within: &Within, row: &Row) -> bool {
+        let (person, department, nobodys) = match within {
+            Within::All => return true,
+            Within::Nothing => return false,
+            Within::Own(person) => (person, None, None),
+            Within::Department { person, department, nobodys } => {
+                (person, department.as_deref(), Some(*nobodys))
+            }
+        };
+        let theirs = |row: &Row| {
+            person.is_some_and(|p| Self::named(row).contains(&p))
+                || department.is_some_and(|d| self.departments(row).contains(&d))
+        };
+        let end = |id: Option<Id>| id.and_then(|id| self.row(id));
+        let Some(nobodys) = nobodys else {
+            let (subject, object) = (end(row.subject), end(row.object));
+            return match row.table {
+                Table::Link => subject.is_some_and(theirs) && object.is_some_and(theirs),
+                Table::Decision => theirs(row) || subject.is_some_and(theirs),
+                _ => theirs(row),
+            };
+        };
+        let open = |row: Option<&Row>, nobodys: bool| match row {
+            Some(row) => theirs(row) || (nobodys && self.departments(row).is_empty()),
+            None => nobodys,
+        };
+        if row.table == Table::Link {
+            return open(end(row.subject), nobodys) && open(end(row.object), true);
+        }
+        theirs(row) || (self.departments(row).is_empty() && open(end(row.subject), nobodys))
+    }
+}
+
+async fn lists_show_what_the_rule_of_belonging_says_of_each_row(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let mut dice = Dice(7);
+    let world = world(&store, &mut dice).await;
+    let mut readers = vec![Within::All, Within::Nothing, Within::Own(None)];
+    for person in [None, Some(world.persons[0]), Some(world.persons[5])] {
+        readers.push(Within::Own(person));
+        for department in [None, Some("設計部"), Some("sales"), Some("none such")] {
+            for nobodys in [true, false] {
+                let department = department.map(str::to_owned);
+                readers.push(Within::Department { person, department, nobodys });
+            }
+        }
+    }
+    let mut shown = [0; 2];
+    for within in &readers {
+        for table in [Table::Party, Table::Asset, Table::Task, Table::Decision, Table::Link] {
+            let of_table: Vec<&Row> = world.rows.iter().filter(|r| r.table == table).collect();
+            let mut wanted: Vec<&Row> = of_table
+                .iter()
+                .copied()
+                .filter(|r| !r.deleted && world.admits(within, r))
+                .collect();
+            wanted.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+            let reach = Reach { hides_personal: false, within: within.clone() };
+            let mut filter = Filter { limit: 7, reach, ..Filter::default() };
+            let mut found: Vec<Row> = Vec::new();
+            loop {
+                let page = store.list(table, &filter).await.unwrap();
+                let full = page.len() == 7;
+                found.extend(page);
+                let Some(last) = found.last().filter(|_| full) else { break };
+                filter.after = Some((Key::Text(last.name.clone()), last.id));
+            }
+            assert_eq!(
+                names(&found),
+                wanted.iter().map(|r| &r.name).collect::<Vec<_>>(),
+                "{table:?} {within:?}"
+            );
+            shown[usize::from(wanted.len() < of_table.len())] += wanted.len();
+            filter.after = None;
+            filter.limit = 200;
+            for kind in ["person", "server", "task", "approval", "about"] {
+                let asked = Filter { kind: Some(kind.to_owned()), ..filter.clone() };
+                let rows = store.list(table, &asked).await.unwrap();
+                let of_kind: Vec<&str> =
+                    wanted.iter().filter(|r| r.kind == kind).map(|r| r.name.as_str()).collect();
+                assert_eq!(names(&rows), of_kind, "{kind}: {within:?}");
+            }
+            let past = store.list_as_of(table, &filter, store.now()).await.unwrap();
+            assert_eq!(names(&past), names(&found), "as of: {table:?} {within:?}");
+            // Rows one by one, deleted ones included.
+            let ids: Vec<Id> = of_table.iter().map(|row| row.id).collect();
+            let reached = store.reached(table, &ids, within).await.unwrap();
+            for row in of_table {
+                let wanted = world.admits(within, row);
+                assert_eq!(reached.contains(&row.id), wanted, "{} {within:?}", row.name);
+            }
+        }
+    }
+    assert!(shown[0] > 50 && shown[1] > 1000, "{shown:?}");
+}
+
+async fn nothing_is_written_beyond_the_bounds(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let person = {
+        let mut row = Row::new(Table::Party, store.new_id().unwrap(), "person", "Ito");
+        row.attributes.insert("department".into(), "設計部".into());
+        save(&store, row).await.id
+    };
+    let within = Within::Department {
+        person: Some(person),
+        department: Some("設計部".to_owned()),
+        nobodys: false,
+    };
+    let bounds = Bounds {
+        within: Arc::new(move |table, _: &str| match table {
+            Table::Asset | Table::Record => within.clone(),
+            _ => Within::Nothing,
+        }),
+        person: Some(person),
+    };
+    let of = |department: &str| {
+        let mut row = asset(&store, department);
+        row.attributes.insert("department".into(), department.into());
+        row
+    };
+    let (mine, theirs) = (save(&store, of("設計部")).await, save(&store, of("営業部")).await);
+    let nobodys = save(&store, asset(&store, "free")).await;
+    let begin = || async { store.write("ito", "", "").await.unwrap().bounded(bounds.clone()) };
+    let change = |row: &Row, department: &str| {
+        let mut row = row.clone();
+        row.attributes.insert("department".into(), department.into());
+        row
+    };
+    for (row, good) in [
+        (of("設計部"), true),
+        (of("営業部"), true),
+        (asset(&store, "unsaid"), true),
+        (change(&mine, "設計部"), true),
+        (change(&mine, "営業部"), false),
+        (change(&theirs, "設計部"), false),
+        (change(&nobodys, "設計部"), false),
+        (Row::new(Table::Party, store.new_id().unwrap(), "person", "x"), false),
+        (Row::new(Table::Rule, store.new_id().unwrap(), "x", "x"), false),
+    ] {
+        let name = format!("{} v{}", row.name, row.version);
+        let put = begin().await.put(row).await;
+        // What someone adds is their own, wherever they say it belongs.
+        let added = put.iter().find(|row| row.version == 1);
+        assert!(added.is_none_or(|row| row.owner == Some(person)), "{name}");
+        match good {
+            true => assert!(put.is_ok(), "{name}: {put:?}"),
+            false => assert!(matches!(put, Err(StoreError::OutOfReach { .. })), "{name}: {put:?}"),
+        }
+    }
+    let record = |subject| RecordDraft {
+        ty: "a.b".to_owned(),
+        subject,
+        observed_from: Timestamp(START),
+        observed_to: Timestamp(START),
+        source: "test".to_owned(),
+        assurance: Assurance::Attested,
+        facts: Map::new(),
+        payload: None,
+    };
+    for (subject, good) in
+        [(Some(mine.id), true), (Some(theirs.id), false), (Some(nobodys.id), false), (None, false)]
+    {
+        let written = begin().await.record(record(subject)).await;
+        assert_eq!(written.is_ok(), good, "{written:?}");
+    }
+    // What one reads of records follows their subjects.
+    let mut write = store.write("tester", "", "").await.unwrap();
+    for subject in [Some(mine.id), Some(theirs.id), Some(nobodys.id), None] {
+        write.record(record(subject)).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    for (nobodys, expected) in [(true, 3), (false, 1)] {
+        let within =
+            Within::Department { person: None, department: Some("設計部".to_owned()), nobodys };
+        let filter = RecordFilter { limit: 9, within, ..RecordFilter::default() };
+        assert_eq!(store.list_records(&filter).await.unwrap().len(), expected);
+    }
+}
+
+async fn an_account_follows_the_person_who_names_it(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let ito = store.create_account("x", "ito", "department", "-", false).await.unwrap();
+    let person = |account: &str, department: &str| {
+        let mut row = Row::new(Table::Party, store.new_id().unwrap(), "person", "P");
+        row.attributes = object(json!({"account": account, "department": department}));
+        row
+    };
+    assert_eq!(store.place(ito).await.unwrap(), Place::default());
+    let first = save(&store, person("ito", "設計部")).await;
+    let place = store.place(ito).await.unwrap();
+    assert_eq!((place.person, place.department.as_deref()), (Some(first.id), Some("設計部")));
+    // The department follows the row, and an account made later finds its person; folding joins none.
+    let first = save(
+        &store,
+        changed(first, |r| drop(r.attributes.insert("department".into(), "ＳＡＬＥＳ".into()))),
+    )
+    .await;
+    assert_eq!(store.place(ito).await.unwrap().department.as_deref(), Some("sales"));
+    let second = save(&store, person("Mori", "設計部")).await;
+    let lower = store.create_account("x", "mori", "employee", "-", false).await.unwrap();
+    let upper = store.create_account("x", "Mori", "employee", "-", false).await.unwrap();
+    assert_eq!(store.place(lower).await.unwrap().person, None);
+    assert_eq!(store.place(upper).await.unwrap().person, Some(second.id));
+    // A person who names nobody any more, or is gone, frees the account.
+    save(&store, changed(first, |r| drop(r.attributes.shift_remove("account")))).await;
+    assert_eq!(store.place(ito).await.unwrap(), Place::default());
+    let mut write = store.write("x", "", "").await.unwrap();
+    write.delete(second).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(store.place(upper).await.unwrap(), Place::default());
+    // An older folder, where the column was never kept.
+    save(&store, person("ito", "設計部")).await;
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute("UPDATE account SET party = NULL", &[]).await.unwrap();
+    tx.execute("UPDATE index_version SET number = 0", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    store.settle_index().await.unwrap();
+    assert!(store.place(ito).await.unwrap().person.is_some());
+}
+
 fn personal() -> [(Table, String, Vec<String>); 1] {
     let pointers = ["/attributes/phone", "/attributes/aliases", "/name"].map(str::to_owned);
     [(Table::Asset, "phone".to_owned(), pointers.to_vec())]
@@ -1094,7 +1453,7 @@ fn phone(store: &Store) -> Row {
 async fn both(store: &Store, text: &str) -> [usize; 2] {
     let mut found = [0; 2];
     for (count, hides_personal) in found.iter_mut().zip([true, false]) {
-        let reach = Reach { hides_personal };
+        let reach = Reach { hides_personal, ..Reach::default() };
         let filter =
             Filter { text: text.to_owned(), limit: 9, reach: reach.clone(), ..Filter::default() };
         *count = store.list(Table::Asset, &filter).await.unwrap().len();
@@ -1129,7 +1488,7 @@ async fn words_of_personal_fields_are_found_only_by_those_who_see_them(f: &Fixtu
     let hides = Filter {
         kind: Some("phone".to_owned()),
         limit: 9,
-        reach: Reach { hides_personal: true },
+        reach: Reach { hides_personal: true, ..Reach::default() },
         ..Filter::default()
     };
     let by = |name: &str| Some(By { name: name.to_owned(), number: false });

@@ -7,10 +7,10 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use model::{Lang, Timestamp};
-use store::{Session, StoreError};
+use store::{Session, StoreError, Write};
 
 use crate::{
-    Shared,
+    House, Shared,
     access::{self, Action, Reader},
 };
 
@@ -30,6 +30,8 @@ pub struct Cx {
     pub now: Timestamp,
     /// Notices the reader has not read.
     pub unread: i64,
+    /// What the reader reaches.
+    pub reader: Reader,
     /// How the organisation reads time.
     pub local: std::sync::Arc<crate::people::local::Local>,
     origin_ok: bool,
@@ -175,10 +177,24 @@ impl Cx {
         }
     }
 
-    /// Whether the reader may see registers and records.
-    pub fn may_read(&self) -> bool {
+    fn may(&self, action: Action) -> bool {
         let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
-        access::allowed(role, Action::Read)
+        access::allowed(role, action)
+    }
+
+    /// Whether the reader may see registers and records, some of them at least.
+    pub fn may_read(&self) -> bool {
+        self.may(Action::Read)
+    }
+
+    /// Whether the reader may see the levels.
+    pub fn may_see_levels(&self) -> bool {
+        self.may(Action::Levels)
+    }
+
+    /// Whether the reader may see events, jobs and the ledger.
+    pub fn may_inspect(&self) -> bool {
+        self.may(Action::Inspect)
     }
 
     /// The token that each form carries.
@@ -202,9 +218,15 @@ impl User {
         }
     }
 
-    /// Who looks at rows.
-    pub fn reader(&self) -> Reader {
-        Reader::of(&self.session.account)
+    /// What this user reaches.
+    pub fn reader(&self) -> &Reader {
+        &self.cx.reader
+    }
+
+    /// Begins a change that goes no further than this user may write.
+    pub async fn write<'h>(&self, house: &'h House, reason: &str) -> Result<Write<'h>, StoreError> {
+        let write = house.store.write(&self.actor(), reason, "web").await?;
+        Ok(write.bounded(self.reader().bounds(house.specs())))
     }
 
     /// Guards a state change: own origin, right token, allowed.
@@ -279,8 +301,13 @@ impl FromRequestParts<Shared> for Cx {
             }
             _ => 0,
         };
+        let reader = match &session {
+            Some(session) => Reader::of(&house.store, &session.account).await?,
+            None => Reader::nobody(),
+        };
         Ok(Cx {
             unread,
+            reader,
             lang: language(&parts.headers),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or("").to_owned(),
@@ -406,6 +433,12 @@ impl IntoResponse for Refusal {
                 StatusCode::NOT_FOUND,
                 "データが見つかりません。",
                 "There is no such row.",
+                String::new(),
+            ),
+            Refusal::Store(StoreError::OutOfReach { .. }) => (
+                StatusCode::FORBIDDEN,
+                "この役割で書き込める範囲の外です。自部署や本人に属する行だけを追加・変更できます。所有者か部署を確かめてください。",
+                "This lies beyond what your role may write: only rows of your own department, or your own. Check owner and department.",
                 String::new(),
             ),
             Refusal::Store(error) if error.is_away() => return away(&error),

@@ -9,7 +9,7 @@ use store::{Row, Store};
 
 use crate::{
     Shared,
-    access::Action,
+    access::{Action, Reader},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -141,10 +141,11 @@ fn open(table: Table, lang: model::Lang) -> Result<(), Refusal> {
     closed(table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(lang).to_owned())))
 }
 
-/// Reads the sheet into rows. Rows whose name exists already are changed, so that importing the same
-/// file twice changes nothing.
+/// Reads the sheet into rows. Rows whose name exists already, as far as the reader sees them, are
+/// changed, so that importing the same file twice changes nothing.
 pub async fn plan(
     store: &Store,
+    reader: &Reader,
     kind: &'static KindSpec,
     table: Table,
     sheet: &Sheet,
@@ -161,7 +162,10 @@ pub async fn plan(
         return Ok((outcome, Vec::new()));
     };
     outcome.ignored = mapping.ignored.clone();
-    let existing = store.all(table, &[kind.id]).await?;
+    let mut existing = store.all(table, &[kind.id]).await?;
+    let ids: Vec<model::Id> = existing.iter().map(|row| row.id).collect();
+    let seen = store.reached(table, &ids, &reader.within(Action::Read, kind)).await?;
+    existing.retain(|row| seen.contains(&row.id));
     let by_name: std::collections::HashMap<&str, &Row> =
         existing.iter().map(|row| (row.name.as_str(), row)).collect();
     let mut seen = std::collections::HashSet::new();
@@ -283,6 +287,9 @@ async fn import(
     user.form(&csrf, Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
+    if !user.reader().may(Action::Write, kind) {
+        return Err(Refusal::Forbidden);
+    }
     open(table, user.cx.lang)?;
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
@@ -290,11 +297,12 @@ async fn import(
         Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
         Err(error) => return Err(Refusal::Bad(error.to_string())),
     };
-    let (outcome, rows) = plan(&house.store, kind, table, &sheet, user.cx.lang).await?;
+    let (outcome, rows) =
+        plan(&house.store, user.reader(), kind, table, &sheet, user.cx.lang).await?;
     if check_only || !outcome.problems.is_empty() {
         return show(&user, table, kind, Some(outcome), false);
     }
-    let mut write = house.store.write(&user.actor(), "import", "web").await?;
+    let mut write = user.write(&house, "import").await?;
     for row in rows {
         write.put(row).await?;
     }

@@ -3,7 +3,7 @@
 
 use model::{Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json, json};
-use store::{Filter, Once, Row, Store, StoreError, Write};
+use store::{Filter, Once, Reach, Row, Store, StoreError, Write};
 
 use super::{
     judge,
@@ -103,7 +103,7 @@ impl<'a> Desk<'a> {
             status: page.status.clone(),
             after: after.map(|(name, id)| (store::Key::Text(name), id)),
             limit: limit + 1,
-            reach: self.reader.reach(),
+            reach: self.reach(table, page.kind.as_deref()),
             ..Filter::default()
         };
         let found = match page.as_of {
@@ -123,6 +123,18 @@ impl<'a> Desk<'a> {
         )
     }
 
+    fn reach(&self, table: Table, kind: Option<&str>) -> Reach {
+        match kind.and_then(|kind| self.kind(table, kind)) {
+            Some(kind) => self.reader.reach(kind),
+            None => self.reader.reach_in(table),
+        }
+    }
+
+    /// Whether the reader sees the row; to whom it belongs now decides, also for the past.
+    pub(crate) async fn sees(&self, table: Table, id: Id) -> Result<bool, Problem> {
+        self.stored(self.store.reaches(table, id, &self.reader.sees_of(table)).await)
+    }
+
     /// A row, now or as it stood.
     pub async fn row(
         &self,
@@ -132,6 +144,7 @@ impl<'a> Desk<'a> {
     ) -> Result<Row, Problem> {
         let found = match (id.parse::<Id>().ok(), as_of) {
             (None, _) => None,
+            (Some(id), _) if !self.sees(table, id).await? => None,
             (Some(id), None) => self.stored(self.store.row(table, id).await)?,
             (Some(id), Some(at)) => self.stored(self.store.row_as_of(table, id, at).await)?,
         };
@@ -158,8 +171,10 @@ impl<'a> Desk<'a> {
     /// Every version of a row, newest first.
     pub async fn history(&self, table: Table, id: &str) -> Result<Json, Problem> {
         let versions = match id.parse::<Id>() {
-            Ok(id) => self.stored(self.store.history(table, id).await)?,
-            Err(_) => Vec::new(),
+            Ok(id) if self.sees(table, id).await? => {
+                self.stored(self.store.history(table, id).await)?
+            }
+            _ => Vec::new(),
         };
         if versions.is_empty() {
             return Err(self.refuse(
@@ -284,7 +299,8 @@ impl<'a> Desk<'a> {
             }
             Err(error) => return Err(Problem::broken(self.lang, &error)),
         };
-        let planned = crate::import::plan(self.store, kind, table, &sheet, self.lang).await;
+        let planned =
+            crate::import::plan(self.store, &self.reader, kind, table, &sheet, self.lang).await;
         let (outcome, mut rows) = self.stored(planned)?;
         if !outcome.problems.is_empty() {
             let fault = |p: crate::import::Problem| Fault { pointer: p.cell, detail: p.what };
@@ -308,7 +324,8 @@ impl<'a> Desk<'a> {
     }
 
     pub(crate) async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {
-        self.stored(self.store.write(&self.actor, reason, &self.request).await)
+        let write = self.stored(self.store.write(&self.actor, reason, &self.request).await)?;
+        Ok(write.bounded(self.reader.bounds(self.specs.iter().copied())))
     }
 
     /// A signature binds what was signed: neither side of it is changed behind it.

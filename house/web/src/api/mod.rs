@@ -38,6 +38,8 @@ const SECRET_BYTES_MAX: usize = 200;
 pub struct Caller {
     pub cx: Cx,
     pub account: Account,
+    /// What it reaches.
+    pub reader: access::Reader,
     /// Set when a token was shown.
     pub token: Option<Id>,
 }
@@ -54,7 +56,7 @@ impl Caller {
                 Some(id) => format!("api token {id}"),
                 None => "api".to_owned(),
             },
-            reader: access::Reader::of(&self.account),
+            reader: self.reader.clone(),
         }
     }
 }
@@ -153,11 +155,15 @@ async fn caller(house: &House, cx: Cx, headers: &HeaderMap) -> Result<Option<Cal
         let Some(secret) = bearer(headers) else { return Ok(None) };
         let found = house.store.use_api_token(secret).await;
         let found = found.map_err(|error| Problem::of_store(cx.lang, &error))?;
-        return Ok(found.map(|(id, account)| Caller { cx, account, token: Some(id) }));
+        let Some((id, account)) = found else { return Ok(None) };
+        let reader = access::Reader::of(&house.store, &account).await;
+        let reader = reader.map_err(|error| Problem::of_store(cx.lang, &error))?;
+        return Ok(Some(Caller { cx, account, reader, token: Some(id) }));
     }
     let whole = |s: &store::Session| s.state == "full" && !s.account.must_change;
     let Some(session) = cx.session.clone().filter(whole) else { return Ok(None) };
-    Ok(Some(Caller { cx, account: session.account, token: None }))
+    let reader = cx.reader.clone();
+    Ok(Some(Caller { cx, account: session.account, reader, token: None }))
 }
 
 fn admit(wanted: Access, caller: &Caller, request: &Request) -> Result<(), Problem> {

@@ -64,15 +64,15 @@ impl Export {
         };
         let mut names = Names::default();
         for some in distinct(ids).chunks(PAGE_ROWS_MAX) {
-            names.add(Names::load(&house.store, some.to_vec()).await?);
+            names.add(Names::load(&house.store, user.reader(), some.to_vec()).await?);
         }
         Ok(Export { kind, view, as_shown, rows, names })
     }
 
     /// Fields of the kind that the reader sees: a hidden one has no column, not even an empty one.
-    fn fields(&self, user: &User) -> impl Iterator<Item = &'static Field> {
-        let reader = user.reader();
-        self.kind.fields.iter().filter(move |f| reader.sees(f))
+    fn fields<'u>(&self, user: &'u User) -> impl Iterator<Item = &'static Field> + use<'u> {
+        let (kind, reader) = (self.kind, user.reader());
+        kind.fields.iter().filter(move |f| reader.sees(kind, f))
     }
 
     fn head(&self, user: &User) -> Vec<String> {
@@ -90,11 +90,14 @@ impl Export {
         let mut cells = vec![(row.name.clone(), false)];
         match self.as_shown {
             true => cells.extend(
-                self.view.columns().iter().map(|c| (cell(user, &self.names, c, row), false)),
+                self.view
+                    .columns()
+                    .iter()
+                    .map(|c| (cell(user, &self.names, self.kind, c, row), false)),
             ),
             false => cells.extend(self.fields(user).map(|f| {
                 let number = matches!(f.ty, FieldType::Number { .. } | FieldType::Money);
-                (plain(user, f, row), number)
+                (plain(user, self.kind, f, row), number)
             })),
         }
         cells

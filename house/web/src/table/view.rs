@@ -216,12 +216,12 @@ impl View {
         pairs: &[(String, String)],
     ) -> Result<View, Refusal> {
         let reader = user.reader();
-        let seen = kind.fields.iter().filter(|f| reader.sees(f));
+        let seen = kind.fields.iter().filter(|f| reader.sees(kind, f));
         let all = seen.map(Column::of).chain(EVERY_ROW).collect();
         let mut view = View {
             path: format!("/register/{}/{}", table.name(), kind.id),
             kind,
-            reach: reader.reach(),
+            reach: reader.reach(kind),
             zone: user.cx.local.zone.clone(),
             all,
             q: String::new(),
