@@ -220,7 +220,7 @@ async fn company(served: &Served) -> Rows {
         rows.0.push((name, put(served, host(name, attributes)).await));
     }
     for (name, about) in [("tasksales", "hostsales"), ("taskworks", "hostworks")] {
-        let mut task = row(served, Table::Task, "task", name, json!({}));
+        let mut task = row(served, Table::Task, "task", name, json!({"due": "2026-12-31"}));
         task.status = "open".to_owned();
         task.subject = Some(rows.of(about).id);
         rows.0.push((name, put(served, task).await));
@@ -371,7 +371,7 @@ async fn each_way_of_writing_ends_where_the_scope_ends() {
             assert_eq!(&now, row, "{word}");
         }
         // An import takes all or nothing.
-        let body = "name,hostname\nhostfree,changed\n";
+        let body = "name,hostname,os\nhostfree,changed,x\n";
         let request = served.with(&token, Method::POST, "/api/v1/assets/import?kind=host");
         let request = request.header(header::CONTENT_TYPE, "text/csv").body(body);
         assert_eq!(request.send().await.unwrap().status(), 403);

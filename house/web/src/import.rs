@@ -137,8 +137,12 @@ pub fn closed(table: Table) -> Option<model::Text> {
     }
 }
 
-fn open(table: Table, lang: model::Lang) -> Result<(), Refusal> {
-    closed(table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(lang).to_owned())))
+/// Refuses who may not write the kind, and tables that take no import.
+fn open(user: &User, kind: &KindSpec) -> Result<(), Refusal> {
+    if !user.reader().may(Action::Write, kind) {
+        return Err(Refusal::Forbidden);
+    }
+    closed(kind.table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(user.cx.lang).to_owned())))
 }
 
 /// Reads the sheet into rows. Rows whose name exists already, as far as the reader sees them, are
@@ -250,7 +254,7 @@ async fn form(
     user.may(Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
-    open(table, user.cx.lang)?;
+    open(&user, kind)?;
     show(&user, table, kind, None, false)
 }
 
@@ -287,10 +291,7 @@ async fn import(
     user.form(&csrf, Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
-    if !user.reader().may(Action::Write, kind) {
-        return Err(Refusal::Forbidden);
-    }
-    open(table, user.cx.lang)?;
+    open(&user, kind)?;
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
         Ok(Ok(sheet)) => sheet,
