@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use model::{Id, Level, Table, Timestamp};
 use store::StoreError;
-use web::{House, frame::Cx};
+use web::{House, frame::User};
 
 use crate::trend::Trend;
 
@@ -39,10 +39,11 @@ impl News {
 /// Reads what the home page tells of yesterday and today.
 pub async fn since_yesterday(
     house: &House,
-    cx: &Cx,
+    user: &User,
     trends: &[Trend],
     now: Timestamp,
 ) -> Result<News, StoreError> {
+    let cx = &user.cx;
     let since = yesterday(now, cx.local.zone.clone());
     let levels = trends
         .iter()
@@ -52,11 +53,16 @@ pub async fn since_yesterday(
     let title = |ty: &str| {
         house.record_spec(ty).map_or_else(|| ty.to_owned(), |r| r.title.get(cx.lang).to_owned())
     };
-    let counts = house.store.received_by_type(since).await?;
+    // Numbers and names of what a limited reader does not see stay untold.
+    let all = user.reader().sees_all();
+    let counts = if all { house.store.received_by_type(since).await? } else { Vec::new() };
     let records = counts.into_iter().map(|(ty, n)| (ty.clone(), title(&ty), n)).collect();
     let mut rows = Vec::new();
     for table in TABLES {
-        for row in house.store.changed_since(table, since, ROWS_SHOWN_MAX).await? {
+        let rows_ = house.store.changed_since(table, since, ROWS_SHOWN_MAX).await?;
+        let ids: Vec<_> = rows_.iter().map(|row| row.id).collect();
+        let seen = house.store.reached(table, &ids, &user.reader().sees_of(table)).await?;
+        for row in rows_.into_iter().filter(|row| seen.contains(&row.id)) {
             let kind = house.kind(table, &row.kind).map(|(_, k)| k.title.get(cx.lang).to_owned());
             rows.push(Changed {
                 table: table.name(),

@@ -43,7 +43,7 @@ const TASKS_SHOWN_MAX: usize = 10;
 
 /// Routes of the hall.
 pub fn routes() -> Vec<Route> {
-    let read = Access::Action(Action::Read);
+    let read = Access::Action(Action::Levels);
     let administer = Access::Action(Action::Administer);
     let target_path = "/rooms/{id}/target";
     let mut routes = vec![
@@ -118,7 +118,7 @@ async fn home(
     if user.session.account.must_change {
         return Err(Refusal::ChangePassword);
     }
-    if !user.cx.may_read() {
+    if !user.cx.may_see_levels() {
         return mine::home(&house, &user).await;
     }
     if crate::welcome::due(&house, &user).await? {
@@ -128,14 +128,21 @@ async fn home(
     let controls = board.as_ref().map_or(&[][..], |board| board.controls.as_slice());
     let lang = user.cx.lang;
     let soon = house.store.now().plus_hours(24 * 14);
-    let open =
-        Filter { status: Some("open".to_owned()), limit: PAGE_ROWS_MAX, ..Filter::default() };
+    let reader = user.reader();
+    let open = Filter {
+        status: Some("open".to_owned()),
+        limit: PAGE_ROWS_MAX,
+        reach: reader.reach_in(Table::Task),
+        ..Filter::default()
+    };
     // What is due first comes first; what has no date comes last.
     let mut tasks = house.store.list(Table::Task, &open).await?;
     tasks.sort_by_key(|t| t.ends_at.map_or(i64::MAX, |due| due.0));
     tasks.truncate(TASKS_SHOWN_MAX);
     let waiting = match user.may(Action::Decide) {
-        Ok(()) => web::approvals::waiting(&house.store, None, TASKS_SHOWN_MAX).await?.0,
+        Ok(()) => {
+            web::approvals::waiting(&house.store, user.reader(), None, TASKS_SHOWN_MAX).await?.0
+        }
         Err(_) => Vec::new(),
     };
     let trends = match &board {
@@ -143,7 +150,12 @@ async fn home(
         None => Vec::new(),
     };
     let names = controls.iter().map(|c| c.spec.name.get(lang));
-    let hosts = Filter { kind: Some("host".to_owned()), limit: 5, ..Filter::default() };
+    let hosts = Filter {
+        kind: Some("host".to_owned()),
+        limit: 5,
+        reach: reader.reach_in(Table::Asset),
+        ..Filter::default()
+    };
     let card = |control| card(control, lang);
     let body = HomePage {
         cx: &user.cx,
@@ -154,7 +166,7 @@ async fn home(
             .filter(|c| c.valid_until.is_some_and(|until| until < soon))
             .map(card)
             .collect(),
-        news: news::since_yesterday(&house, &user.cx, &trends, house.store.now()).await?,
+        news: news::since_yesterday(&house, &user, &trends, house.store.now()).await?,
         trends: names.zip(trends).collect(),
         tasks,
         waiting,
@@ -216,7 +228,8 @@ struct KindLine {
     table: &'static str,
     id: &'static str,
     title: &'static str,
-    rows: i64,
+    /// None for who does not see every row.
+    rows: Option<i64>,
 }
 
 #[derive(Template)]
@@ -236,6 +249,8 @@ struct RoomPage<'a> {
     scope: Option<crate::scope::Extent>,
     may_write: bool,
     may_administer: bool,
+    /// Which rows fall short is shown to those who see them all; others see how many.
+    shows_misses: bool,
 }
 
 /// What a control's page shows before the first board is there.
@@ -289,7 +304,9 @@ async fn room(
             table: kind.table.name(),
             id: kind.id,
             title: kind.title.get(cx.lang),
-            rows: counts.iter().find(|(name, _)| *name == tally(kind)).map_or(0, |(_, n)| *n),
+            rows: user.reader().sees_all().then(|| {
+                counts.iter().find(|(name, _)| *name == tally(kind)).map_or(0, |(_, n)| *n)
+            }),
         })
         .collect();
     let (answer, answer_status) = answer(control, cx.lang);
@@ -316,8 +333,9 @@ async fn room(
             (cx.t("情報の例示", "Examples"), spec.examples.get(cx.lang)),
         ],
         scope: board.scope.clone(),
-        may_write: user.may(Action::Write).is_ok(),
+        may_write: user.reader().may_hand_in(),
         may_administer: user.may(Action::Administer).is_ok(),
+        shows_misses: user.reader().sees_all(),
     };
     page(cx, spec.name.get(cx.lang), &body)
 }
@@ -391,7 +409,7 @@ async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     let (room, draft) =
         hand_in::draft(&house.specs().collect::<Vec<_>>(), &handed, house.store.now())
             .map_err(|error| error.refusal(&user.cx))?;
-    let mut write = house.store.write(&user.actor(), "handed in", "web").await?;
+    let mut write = user.write(&house, "handed in").await?;
     let record = write.record(draft).await?;
     write.commit().await?;
     house.wake();

@@ -205,8 +205,10 @@ async fn copy_tables(place: &Place, scratch: &Path) -> Result<(u64, String), Cli
     if store.db().is_sqlite() {
         store.db().copy_to(&tables).await?;
     }
-    // The copy gets the journal mode of the original, which a read-only opening cannot set.
-    let copy = store::Store::open(scratch, store::system_clock()).await?;
+    // The copy gets the journal mode of the original, which a read-only opening cannot set. Its keys
+    // lie with the original: nothing is sealed here under others.
+    let address = format!("sqlite:{}", tables.display());
+    let copy = store::Store::at(&address, true, store::system_clock()).await?;
     if !store.db().is_sqlite() {
         store::transfer(store.db(), copy.db()).await?;
     }

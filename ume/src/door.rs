@@ -14,7 +14,7 @@ use store::{RecordFilter, WriterLock};
 use tokio::sync::Mutex;
 use web::api::{
     IMPORT_TYPES, collection,
-    desk::{Desk, PAGE_ROWS_MAX, Page, row_json},
+    desk::{Desk, PAGE_ROWS_MAX, Page},
     local::{self as acts, Act, Hand},
     problem::Problem,
 };
@@ -139,7 +139,7 @@ impl Door {
                 if table == Table::Record {
                     return Ok(record(&desk.record(id).await?));
                 }
-                Ok(row_json(&desk.row(table, id, as_of.map(time).transpose()?).await?))
+                Ok(desk.json(&desk.row(table, id, as_of.map(time).transpose()?).await?))
             }
             Door::Server(server) => {
                 let query = query(&[("as_of", as_of.map(str::to_owned))]);
@@ -191,7 +191,8 @@ impl Door {
         };
         match self {
             Door::Folder(folder) => {
-                Ok(row_json(&folder.desk().change(table, id, saw, &body).await?))
+                let desk = folder.desk();
+                Ok(desk.json(&desk.change(table, id, saw, &body).await?))
             }
             Door::Server(server) => {
                 let request = server
@@ -257,6 +258,8 @@ impl Folder {
             lang: crate::lang(),
             actor: local::user().actor(),
             request: "command line".to_owned(),
+            // Whoever may open the folder reads the database as well.
+            reader: web::access::Reader::house(),
         }
     }
 

@@ -5,6 +5,7 @@ mod backup;
 mod config;
 mod data;
 mod db;
+mod declared;
 mod demo;
 mod door;
 mod error;
@@ -16,7 +17,6 @@ mod ledger_cmd;
 mod local;
 mod merkle_cmd;
 mod people;
-mod personal;
 mod place;
 mod progress;
 mod registers;
@@ -156,8 +156,8 @@ enum Command {
     },
     /// Write tables, ledger, keys and events into one encrypted file; the server may run
     ///
-    /// The key that opens the payloads goes into a second file, FILE.epoch: keep it elsewhere, only its
-    /// newest version, and write it anew after each shredding.
+    /// The key that opens payloads and secret settings goes into a second file, FILE.epoch: keep it
+    /// elsewhere, only its newest version, and write it anew after each shredding.
     Backup {
         #[command(flatten)]
         data: DataFolder,

@@ -8,7 +8,7 @@ use std::{
 use store::Store;
 
 use crate::{
-    CliError, data, personal,
+    CliError, data, declared,
     settings::{DataFolder, Settings},
 };
 
@@ -52,7 +52,7 @@ impl Place {
                 Store::connect(url, store::system_clock()).await?.with_keys(&self.folder).await?
             }
         };
-        Ok(store.with_personal(personal::kinds()))
+        Ok(declared::settled(store).await?)
     }
 
     /// Opens for writing beside a server that may run: nothing is created or migrated under it.

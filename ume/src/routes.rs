@@ -16,11 +16,12 @@ pub fn table() -> Vec<Route> {
     routes.extend(tasks::routes());
     routes.extend(notices::routes());
     routes.extend(AT_WORK.iter().flat_map(|room| room.routes()));
-    let (read, administer) = (Access::Action(Action::Read), Access::Action(Action::Administer));
+    let inspect = Access::Action(Action::Inspect);
+    let administer = Access::Action(Action::Administer);
     let run = t("ジョブを今すぐ実行", "Run a job now");
     let take = t("イベントの受信（NDJSON）", "Take events (NDJSON)");
     routes.extend([
-        Route::get("/work", read, t("ジョブの状態", "State of the jobs"), jobs_page::show),
+        Route::get("/work", inspect, t("ジョブの状態", "State of the jobs"), jobs_page::show),
         Route::post("/work", administer, run, jobs_page::ask),
         Route::post("/intake/{source}", Access::Sender, take, intake_http::take)
             .body_max(intake_http::BODY_BYTES_MAX),

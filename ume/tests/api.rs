@@ -41,7 +41,7 @@ fn pointers(problem: &Json) -> Vec<&str> {
 #[tokio::test]
 async fn a_change_names_the_version_it_saw_and_history_keeps_the_old_one() {
     let served = Served::start(MANY).await;
-    let token = served.token("department").await;
+    let token = served.token("administrator").await;
     let made = add(&served, &token, ASSETS, &host("梅の木")).await;
     let path = format!("{ASSETS}/{}", made["id"].as_str().unwrap());
     let get = || served.with(&token, Method::GET, &path);
@@ -88,7 +88,7 @@ async fn a_change_names_the_version_it_saw_and_history_keeps_the_old_one() {
     assert_eq!(read(get()).await.0, 404);
     let row = served.house.store.row(model::Table::Asset, path[15..].parse().unwrap()).await;
     let row = row.unwrap().unwrap();
-    assert!(row.deleted && row.updated_by == "account:department", "{row:?}");
+    assert!(row.deleted && row.updated_by == "account:administrator", "{row:?}");
     assert!(row.request.starts_with("api token "), "{}", row.request);
 }
 
@@ -173,7 +173,7 @@ async fn every_refusal_is_a_problem_document() {
 #[tokio::test]
 async fn a_request_with_a_key_counts_once() {
     let served = Served::start(MANY).await;
-    let (token, other) = (served.token("officer").await, served.token("department").await);
+    let (token, other) = (served.token("officer").await, served.token("administrator").await);
     let post = |token: &str, name: &str| {
         served.with(token, Method::POST, ASSETS).header("idempotency-key", "k1").json(&host(name))
     };

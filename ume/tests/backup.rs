@@ -252,6 +252,7 @@ const KEPT: &str = "MARKER-77aa";
 async fn two_payloads(data: &Path) -> [model::Id; 3] {
     let store = store::Store::open(data, store::system_clock()).await.unwrap();
     store.set_setting("ledger_origin", "example.org/ume").await.unwrap();
+    store.set_secret_setting(store::SECRET_SETTINGS[0], "open sesame").await.unwrap();
     let mut ledger = ledger::Ledger::open(&data.join("ledger"), "example.org/ume").unwrap();
     let mut write = store.write("tester", "why", "").await.unwrap();
     let mut ids = Vec::new();
@@ -290,6 +291,17 @@ fn payload(folder: &Path, id: model::Id) -> Option<String> {
         let bytes = store.payload(id).await.ok().flatten();
         store.db().close().await;
         bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+    })
+}
+
+/// The secret setting of a folder, if it can be opened.
+fn secret_setting(folder: &Path) -> Option<String> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = store::Store::open_read_only(folder, store::system_clock()).await.unwrap();
+        let found = store.secret_setting(store::SECRET_SETTINGS[0]).await.ok().flatten();
+        store.db().close().await;
+        found
     })
 }
 
@@ -337,6 +349,15 @@ fn a_restore_has_the_same_head_and_an_older_backup_cannot_open_what_was_shredded
     assert_eq!(new.status.code(), Some(0), "{}", text(&new));
     assert_eq!(payload(&at("new"), kept).as_deref(), Some(KEPT));
     assert_eq!(payload(&at("new"), shredded), None);
+    // The key of the secret settings travels with the epoch key, and with nothing else.
+    for name in ["whole", "old", "new"] {
+        assert_eq!(secret_setting(&at(name)).as_deref(), Some("open sesame"), "{name}");
+    }
+    let arguments = ["restore", "--from", path(&after), "--passphrase-file", path(&secret)];
+    let bare = at("bare");
+    ume(&[&arguments[..], &["--data", path(&bare)]].concat());
+    assert!(bare.join("ume.db").exists());
+    assert_eq!(secret_setting(&bare), None);
 }
 
 /// `ume verify` with a temporary folder of its own, which must be empty afterwards.

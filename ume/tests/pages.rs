@@ -165,12 +165,12 @@ async fn a_link_is_added_once_and_shown_at_both_ends() {
 }
 
 #[tokio::test]
-async fn an_employee_sees_at_home_the_open_tasks_that_are_theirs_and_no_register() {
+async fn an_employee_sees_at_home_the_open_tasks_that_are_theirs_and_in_registers_their_own() {
     let served = Served::start(1_000_000).await;
     let employee = served.browser("employee").await;
     let (status, text) = served.show(&employee, "/").await;
     assert_eq!(status, 200);
-    assert!(text.contains("No open task is yours") && !text.contains("/register/"), "{text}");
+    assert!(text.contains("No open task is yours") && !text.contains("/events"), "{text}");
 
     let person = |account: &'static str| {
         move |row: &mut Row| {
@@ -203,7 +203,9 @@ async fn an_employee_sees_at_home_the_open_tasks_that_are_theirs_and_no_register
     for name in ["done already", "of someone else", "of someone of like name"] {
         assert!(!text.contains(name), "{name}: {text}");
     }
-    assert_eq!(served.show(&employee, "/register/task/task").await.0, 403);
+    let (status, text) = served.show(&employee, "/register/task/task").await;
+    assert!(status == 200 && text.contains("by owner") && !text.contains("of someone else"));
+    assert_eq!(served.show(&employee, "/events").await.0, 403);
 
     let store = &served.house.store;
     store.create_account("test", "fresh", "employee", "no password fits this", true).await.unwrap();

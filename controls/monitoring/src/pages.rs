@@ -18,8 +18,8 @@ const SAME_TIME_MAX: usize = 10_000;
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let read = Access::Action(Action::Read);
-    vec![Route::get("/events", read, t("イベントの検索", "Search events"), events)]
+    let inspect = Access::Action(Action::Inspect);
+    vec![Route::get("/events", inspect, t("イベントの検索", "Search events"), events)]
 }
 
 #[derive(Deserialize)]

@@ -33,7 +33,7 @@ pub struct Open {
 
 /// The page's routes.
 pub fn routes() -> Vec<Route> {
-    let (read, run) = (Access::Action(Action::Read), Access::Action(Action::Administer));
+    let (read, run) = (Access::Action(Action::Inspect), Access::Action(Action::Administer));
     vec![
         Route::get("/agents", read, t("エージェントの一覧", "Agents"), show),
         Route::post(

@@ -23,7 +23,7 @@ pub use check::{
 };
 pub use id::Id;
 pub use level::{Assurance, Level, Origin, Status};
-pub use schema::{Choice, Field, FieldError, FieldType, KindSpec, RecordSpec, Table};
+pub use schema::{Choice, Field, FieldError, FieldType, KindSpec, RecordSpec, Table, Tie};
 pub use spec::{LevelText, Mend, Question, RoomSpec};
 pub use text::{Lang, Text, t};
 pub use time::Timestamp;

@@ -172,7 +172,30 @@ impl FieldError {
 const TEXT_CHARS_MAX: usize = 4_000;
 const MULTILINE_CHARS_MAX: usize = 100_000;
 
+/// How a field ties its row to someone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// Holds the id of a party: a person, a team.
+    Party,
+    /// Names a department in words.
+    Department,
+}
+
+/// Fields by which a person asks for something.
+const ASKING: [&str; 2] = ["requester", "applicant"];
+
 impl KindSpec {
+    /// Fields that say to whom a row belongs.
+    pub fn ties(&self) -> impl Iterator<Item = (&'static str, Tie)> {
+        self.fields.iter().filter_map(|field| Some((field.name, field.tie()?)))
+    }
+
+    /// Whether its rows are requests that anyone may make.
+    pub fn is_request(&self) -> bool {
+        let asks = |f: &Field| matches!(f.ty, FieldType::Party) && ASKING.contains(&f.name);
+        self.fields.iter().any(asks)
+    }
+
     /// Holds attributes against the schema; returns every error, not only the first.
     pub fn validate(&self, attributes: &Map<String, Json>) -> Vec<FieldError> {
         validate_fields(self.fields, attributes)
@@ -238,6 +261,15 @@ impl Field {
     /// The same field with import headers.
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Field {
         Field { aliases, ..self }
+    }
+
+    /// How the field ties its row to someone, if it does.
+    pub fn tie(&self) -> Option<Tie> {
+        match self.ty {
+            FieldType::Party => Some(Tie::Party),
+            FieldType::Text if self.name == "department" => Some(Tie::Department),
+            _ => None,
+        }
     }
 
     fn texts(&self) -> Vec<Text> {

@@ -1,11 +1,12 @@
-//! Where notices go: mail server and webhook. Secrets are kept apart and are never shown again.
+//! Where notices go: mail server and webhook. Secrets are kept apart, sealed, and are never shown
+//! again.
 
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
 
 const SETTING: &str = "notices";
-const SECRETS: &str = "notices_secret";
+const SECRETS: &str = store::SECRET_SETTINGS[0];
 
 /// How the connection to the mail server is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -147,7 +148,15 @@ pub async fn load(store: &Store) -> Result<(Settings, Secrets), StoreError> {
         Some(text) => serde_json::from_str(&text).map_err(bad)?,
         None => Settings::default(),
     };
-    let secrets = match store.setting(SECRETS).await? {
+    let sealed = match store.secret_setting(SECRETS).await {
+        // Restored without its key: the page asks for the secrets again, as if none were set.
+        Err(error @ StoreError::SealedSetting(_)) => {
+            tracing::warn!(%error, "the secrets of mail server and webhook are lost");
+            None
+        }
+        found => found?,
+    };
+    let secrets = match sealed {
         // The error would quote the text, so it is not passed on.
         Some(text) => serde_json::from_str(&text)
             .map_err(|_| StoreError::Column("secrets of notices".to_owned()))?,
@@ -161,7 +170,7 @@ pub async fn save(store: &Store, settings: &Settings, secrets: &Secrets) -> Resu
     let text = serde_json::to_string(settings).unwrap_or_default();
     store.set_setting(SETTING, &text).await?;
     let text = serde_json::to_string(secrets).unwrap_or_default();
-    store.set_setting(SECRETS, &text).await
+    store.set_secret_setting(SECRETS, &text).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use model::{Id, Table, Timestamp};
 
-use crate::{Record, Row, Store, StoreError, Val, records, rows};
+use crate::{Record, Row, Store, StoreError, Val, list::Sql, records, rows};
 
 /// Which end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,17 +59,25 @@ impl Store {
         self.rows_where(table, ids, columns).await
     }
 
-    /// Live links that begin or end at a row; at most `limit` each way.
-    pub async fn links_of(&self, id: Id, limit: usize) -> Result<Vec<Row>, StoreError> {
+    /// Live links that begin or end at a row, as far as they are reached; at most `limit` each way.
+    pub async fn links_of(
+        &self,
+        id: Id,
+        within: &crate::Within,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut found: Vec<Row> = Vec::new();
         for column in ["subject", "object"] {
-            let sql = format!(
-                "SELECT {} FROM link WHERE deleted = 0 AND {column} = $1 \
-                 ORDER BY kind, name, id LIMIT {}",
+            let mut sql = Sql::default();
+            sql.add(&format!("t.deleted = 0 AND t.{column} = ?"), vec![id.to_string().into()]);
+            within.narrow(Table::Link, &mut sql);
+            let text = format!(
+                "SELECT {} FROM link AS t WHERE {} ORDER BY kind, name, id LIMIT {}",
                 rows::COLUMNS,
+                sql.clauses.join(" AND "),
                 limit.min(rows::PAGE_ROWS_MAX),
             );
-            for row in self.db().fetch(&sql, &[id.to_string().into()]).await? {
+            for row in self.db().fetch(&text, &sql.args).await? {
                 let row = rows::decode(Table::Link, &row)?;
                 // A link from a row to itself is found both ways.
                 if !found.iter().any(|known| known.id == row.id) {

@@ -229,6 +229,7 @@ impl Store {
             i64::from(must_change).into(),
         ];
         write.run(sql, &args).await?;
+        write.bind_login(login).await?;
         write.account_record(id, "added", role).await?;
         write.commit().await?;
         Ok(id)

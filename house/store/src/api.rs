@@ -4,8 +4,8 @@
 use model::{Id, Table, Timestamp};
 
 use crate::{
-    Account, Filter, Record, Row, Store, StoreError, Val, Write, parse_id, people, random_hex,
-    records, rows,
+    Account, Filter, Record, Row, Store, StoreError, Val, Write, list::Sql, parse_id, people,
+    random_hex, records, rows,
 };
 
 /// How a token begins, so that a scanner for leaked secrets knows one when it sees it.
@@ -43,6 +43,8 @@ pub struct RecordFilter {
     /// Show records before this id.
     pub before: Option<Id>,
     pub limit: usize,
+    /// Only records about what is reached.
+    pub within: crate::Within,
 }
 
 impl Store {
@@ -134,12 +136,9 @@ impl Store {
         at: Timestamp,
     ) -> Result<Vec<Row>, StoreError> {
         let limit = filter.limit.clamp(1, rows::PAGE_ROWS_MAX);
-        let mut args: Vec<Val> = vec![at.0.into()];
-        let mut only = String::new();
-        let mut add = |column: &str, value: Val| {
-            args.push(value);
-            only.push_str(&format!(" AND {column} = ${}", args.len()));
-        };
+        let mut sql = Sql { clauses: Vec::new(), args: vec![at.0.into()] };
+        sql.add("t.deleted = 0", Vec::new());
+        let mut add = |column: &str, value: Val| sql.add(&format!("t.{column} = ?"), vec![value]);
         if let Some(kind) = &filter.kind {
             add("kind", kind.as_str().into());
         }
@@ -150,28 +149,28 @@ impl Store {
             add("status", status.as_str().into());
         }
         if let Some((crate::Key::Text(name), id)) = &filter.after {
-            args.extend([name.as_str().into(), id.to_string().into()]);
-            only.push_str(&format!(" AND (name, id) > (${}, ${})", args.len() - 1, args.len()));
+            sql.add("(t.name, t.id) > (?, ?)", vec![name.as_str().into(), id.to_string().into()]);
         }
+        // To whom a row belongs now decides who sees what it was.
+        filter.reach.within.narrow(table, &mut sql);
+        let only = sql.clauses.join(" AND ");
         let (columns, current, history) = (rows::COLUMNS, rows::table_sql(table), table.name());
-        let sql = format!(
+        let text = format!(
             "SELECT {columns} FROM (\
-             SELECT {columns} FROM {current} WHERE updated_at <= $1 AND deleted = 0{only} \
-             UNION ALL SELECT {columns} FROM {history}_history \
-             WHERE updated_at <= $1 AND replaced_at > $1 AND deleted = 0{only}) AS v \
+             SELECT {columns} FROM {current} AS t WHERE updated_at <= $1 AND {only} \
+             UNION ALL SELECT {columns} FROM {history}_history AS t \
+             WHERE updated_at <= $1 AND replaced_at > $1 AND {only}) AS v \
              ORDER BY name, id LIMIT {limit}"
         );
-        self.db().fetch(&sql, &args).await?.iter().map(|r| rows::decode(table, r)).collect()
+        self.db().fetch(&text, &sql.args).await?.iter().map(|r| rows::decode(table, r)).collect()
     }
 
     /// One page of records, the one written last first.
     pub async fn list_records(&self, filter: &RecordFilter) -> Result<Vec<Record>, StoreError> {
         let limit = filter.limit.clamp(1, rows::PAGE_ROWS_MAX);
-        let (mut only, mut args) = (vec!["1 = 1".to_owned()], Vec::<Val>::new());
-        let mut add = |test: &str, value: Val| {
-            args.push(value);
-            only.push(format!("{test} ${}", args.len()));
-        };
+        let mut sql = Sql::default();
+        sql.add("1 = 1", Vec::new());
+        let mut add = |test: &str, value: Val| sql.add(&format!("{test} ?"), vec![value]);
         if let Some(ty) = &filter.ty {
             add("type =", ty.as_str().into());
         }
@@ -184,12 +183,13 @@ impl Store {
         if let Some(before) = filter.before {
             add("id <", before.to_string().into());
         }
-        let sql = format!(
-            "SELECT {} FROM record WHERE {} ORDER BY id DESC LIMIT {limit}",
+        filter.within.narrow(Table::Record, &mut sql);
+        let text = format!(
+            "SELECT {} FROM record AS t WHERE {} ORDER BY id DESC LIMIT {limit}",
             records::COLUMNS,
-            only.join(" AND ")
+            sql.clauses.join(" AND ")
         );
-        self.db().fetch(&sql, &args).await?.iter().map(|r| records::decode(r)).collect()
+        self.db().fetch(&text, &sql.args).await?.iter().map(|r| records::decode(r)).collect()
     }
 }
 

@@ -1,17 +1,24 @@
 //! What is kept beside each row so that it can be searched, filtered and sorted: tokens of its
 //! words and its attributes by type.
+//!
+//! A token that stands in personal fields only is marked so. The name of a row is never taken for
+//! personal here, though that of a person can be shredded: pages show names to everyone who reads.
+
+use std::collections::HashSet;
 
 use model::{Id, Table};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Row, Store, StoreError, Val, Write,
     rows::{self, COLUMNS, table_sql},
+    within,
     words::{fold, index_tokens},
 };
 
 /// Raised whenever what is written here changes; an older index is made anew at start.
-pub(crate) const INDEX_VERSION: i64 = 2;
+pub(crate) const INDEX_VERSION: i64 = 4;
 /// Most characters of a text that filters and sorting look at; PostgreSQL limits index keys.
 const TEXT_CHARS_MAX: usize = 250;
 /// Most items of a list that filters see.
@@ -19,6 +26,7 @@ const ITEMS_MAX: usize = 100;
 /// Bound parameters of one statement stay far below both databases' limits.
 const ROWS_PER_INSERT: usize = 100;
 const ROWS_PER_REINDEX: usize = 500;
+const ATTRIBUTES: &str = "/attributes/";
 
 /// Name under which a column of every row is sorted and filtered like an attribute.
 pub const CHANGED: &str = "@changed";
@@ -77,9 +85,12 @@ impl Key {
     }
 }
 
-/// Name, place in a list and key of everything comparable in the row.
-fn entries(row: &Row) -> Vec<(&str, i64, Key)> {
-    let mut all: Vec<(&str, i64, Key)> = [CHANGED, ENDS, STATUS]
+/// Name, place in a list and key.
+pub(crate) type Entry<'r> = (&'r str, i64, Key);
+
+/// Everything comparable in the row.
+fn entries(row: &Row) -> Vec<Entry<'_>> {
+    let mut all: Vec<Entry> = [CHANGED, ENDS, STATUS]
         .into_iter()
         .map(|name| (name, 0, Key::of_row(row, name)))
         .filter(|(.., key)| *key != Key::Nothing)
@@ -96,24 +107,35 @@ fn entries(row: &Row) -> Vec<(&str, i64, Key)> {
     all
 }
 
-fn all_words(row: &Row) -> String {
-    let mut text = row.name.clone();
-    let mut add = |more: &str| {
-        text.push('\n');
-        text.push_str(more);
-    };
-    for value in row.attributes.values() {
+/// The words of the row that everyone finds, and those of its personal fields.
+fn all_words(row: &Row, personal: &[String]) -> [String; 2] {
+    let mut texts = [row.name.clone(), String::new()];
+    for (name, value) in &row.attributes {
+        let hidden = personal.iter().any(|p| p.strip_prefix(ATTRIBUTES) == Some(name));
+        let text = &mut texts[usize::from(hidden)];
+        let mut add = |more: &str| {
+            text.push('\n');
+            text.push_str(more);
+        };
         match value {
             Json::String(s) => add(s),
             Json::Array(items) => items.iter().filter_map(Json::as_str).for_each(&mut add),
             _ => {}
         }
     }
-    text
+    texts
+}
+
+/// Tokens of the row; true for those that stand in personal fields only.
+fn tokens(row: &Row, personal: &[String]) -> Vec<(String, bool)> {
+    let [open, hidden] = all_words(row, personal).map(|text| index_tokens(&text));
+    let known: HashSet<String> = open.iter().cloned().collect();
+    let hidden = hidden.into_iter().filter(|token| !known.contains(token));
+    hidden.map(|token| (token, true)).chain(open.into_iter().map(|token| (token, false))).collect()
 }
 
 impl Write<'_> {
-    /// Replaces what is kept beside the row; a deleted row keeps nothing.
+    /// Replaces what is kept beside the row; a deleted row keeps only to whom it belongs.
     pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
         let id: Val = row.id.to_string().into();
         let table: Val = row.table.name().into();
@@ -124,17 +146,31 @@ impl Write<'_> {
         ] {
             self.tx.execute(clear, &of_row).await?;
         }
+        let mut entries = if row.deleted { Vec::new() } else { entries(row) };
+        entries.extend(within::entries(row, self.store().ties_of(row.table, &row.kind)));
+        self.index_attributes(row, entries).await?;
         if row.deleted {
             return Ok(());
         }
-        let tokens = index_tokens(&all_words(row))
+        let tokens = tokens(row, self.store().personal_of(row.table, &row.kind))
             .into_iter()
-            .map(|token| vec![token.into(), table.clone(), id.clone()])
+            .map(|(token, personal)| {
+                vec![token.into(), table.clone(), id.clone(), i64::from(personal).into()]
+            })
             .collect::<Vec<_>>();
-        let head = "INSERT INTO token (token, subject_table, row_id) VALUES ";
-        self.insert_many(head, &["", "", ""], &tokens).await?;
+        let head = "INSERT INTO token (token, subject_table, row_id, personal) VALUES ";
+        self.insert_many(head, &["", "", "", ""], &tokens).await
+    }
+
+    async fn index_attributes(
+        &mut self,
+        row: &Row,
+        entries: Vec<Entry<'_>>,
+    ) -> Result<(), StoreError> {
+        let id: Val = row.id.to_string().into();
+        let table: Val = row.table.name().into();
         let kind: Val = row.kind.as_str().into();
-        let attributes = entries(row)
+        let attributes = entries
             .into_iter()
             .map(|(name, item, key)| {
                 let [text, number] = key.columns();
@@ -193,8 +229,10 @@ impl Store {
                 write.commit().await?;
             }
         }
+        self.bind_accounts().await?;
         let mut tx = self.db().begin().await?;
-        tx.execute("UPDATE index_version SET number = $1", &[INDEX_VERSION.into()]).await?;
+        let sql = "UPDATE index_version SET number = $1, declared = $2";
+        tx.execute(sql, &[INDEX_VERSION.into(), self.declared().into()]).await?;
         tx.commit().await?;
         Ok(done)
     }
@@ -209,10 +247,33 @@ impl Store {
         rows.iter().map(|r| rows::decode(table, r)).collect()
     }
 
-    /// Makes the index anew if an older Ume made it.
-    pub(crate) async fn refresh_index(&self) -> Result<(), StoreError> {
-        let found = self.db().fetch("SELECT number FROM index_version", &[]).await?;
-        if found.first().map_or(Ok(0), |row| row[0].int())? >= INDEX_VERSION {
+    /// JSON pointers of the personal fields of a kind.
+    pub(crate) fn personal_of(&self, table: Table, kind: &str) -> &[String] {
+        self.personal.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Hash of everything declared personal, and of every declared tie.
+    fn declared(&self) -> String {
+        let mut all: Vec<String> = self
+            .personal
+            .iter()
+            .flat_map(|((table, kind), p)| p.iter().map(move |p| format!("{table}/{kind}{p}\n")))
+            .collect();
+        all.extend(self.ties.iter().flat_map(|((table, kind), ties)| {
+            ties.iter().map(move |(field, tie)| format!("{table}/{kind}/{field} {tie:?}\n"))
+        }));
+        all.sort();
+        hex::encode(Sha256::digest(all.concat()))
+    }
+
+    /// Makes the index anew if an older Ume made it, or one with other declarations. To be called
+    /// behind [`Store::with_personal`] and [`Store::with_ties`], before anyone searches.
+    pub async fn settle_index(&self) -> Result<(), StoreError> {
+        let found = self.db().fetch("SELECT number, declared FROM index_version", &[]).await?;
+        if let Some(row) = found.first()
+            && row[0].int()? >= INDEX_VERSION
+            && row[1].text()? == self.declared()
+        {
             return Ok(());
         }
         let rows = self.reindex().await?;

@@ -6,6 +6,9 @@
 //! of the file holds can then be opened by nobody. So a backup may hold the `.keys` files, but
 //! `epoch` belongs to where only its newest version is kept.
 //!
+//! A key that has a name of its own, such as that of the secret settings, stands in `epoch` as well,
+//! as epoch 1 of that name.
+//!
 //! Every file that is replaced is overwritten before it is unlinked. On file systems that copy on
 //! write, and on flash, that promises nothing about the medium: `epoch` is small, put it where it
 //! does.
@@ -27,7 +30,7 @@ use crate::StoreError;
 
 const HEAD_BYTES: usize = 64;
 const ID_BYTES: usize = 16;
-const NONCE_BYTES: usize = 12;
+pub(crate) const NONCE_BYTES: usize = 12;
 /// Id, nonce, salt and key sealed with their tag.
 const SLOT_BYTES: usize = ID_BYTES + NONCE_BYTES + 64 + 16;
 
@@ -65,7 +68,7 @@ pub struct Keys {
 /// Epoch number and key of each cohort; two only while a file is being wrapped anew.
 type Epochs = BTreeMap<(String, u64), [u8; 32]>;
 
-fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::Random)?;
     Ok(bytes)
@@ -262,11 +265,7 @@ impl Keys {
     /// Appends entries to a cohort, synced on return; gives the slot of the first.
     pub(crate) fn append(&self, cohort: &str, entries: &[(Id, Secret)]) -> Result<u64, StoreError> {
         let _lock = self.lock()?;
-        if self.locked()? {
-            // A new epoch file would stand in the way of the one that opens what is here.
-            let what = "is not here: restore the backup with its epoch key, or put the file back";
-            return Err(StoreError::Keys(self.folder.join("epoch"), what.to_owned()));
-        }
+        self.not_locked()?;
         let path = self.path(cohort);
         let mut epochs = self.epochs()?;
         let found = self.open_cohort(cohort)?;
@@ -294,6 +293,34 @@ impl Keys {
         file.write_all_at(&bytes, offset(slots)).map_err(io(&path))?;
         file.sync_data().map_err(io(&path))?;
         Ok(slots)
+    }
+
+    /// A new epoch file would stand in the way of the one that opens what is here.
+    fn not_locked(&self) -> Result<(), StoreError> {
+        if self.locked()? {
+            let what = "is not here: restore the backup with its epoch key, or put the file back";
+            return Err(StoreError::Keys(self.folder.join("epoch"), what.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The key of this name, if there is one.
+    pub(crate) fn named_key(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.epochs()?.get(&(name.to_owned(), 1)).copied())
+    }
+
+    /// The key of this name, drawn at its first use and synced on return.
+    pub(crate) fn make_named_key(&self, name: &str) -> Result<[u8; 32], StoreError> {
+        let _lock = self.lock()?;
+        self.not_locked()?;
+        let mut epochs = self.epochs()?;
+        if let Some(key) = epochs.get(&(name.to_owned(), 1)) {
+            return Ok(*key);
+        }
+        let key = random()?;
+        epochs.insert((name.to_owned(), 1), key);
+        self.write_epochs(&epochs)?;
+        Ok(key)
     }
 
     /// Epoch under which a cohort is wrapped now.
@@ -407,9 +434,9 @@ impl Keys {
     }
 
     /// Copies the key files into a new folder while nobody writes them, and gives the epoch file that
-    /// opens them, which belongs elsewhere; `None` before the first payload.
+    /// opens them, which belongs elsewhere; `None` before the first payload or secret setting.
     pub fn copy_to(&self, folder: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-        if self.cohorts()?.is_empty() {
+        if self.cohorts()?.is_empty() && !self.folder.join("epoch").exists() {
             return Ok(None);
         }
         let _lock = self.lock()?;

@@ -25,10 +25,12 @@ mod people;
 mod personal;
 mod records;
 mod rows;
+mod secret;
 mod shred;
 mod tally;
 mod tasks;
 mod transfer;
+mod within;
 mod words;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -44,7 +46,7 @@ pub use db::{Db, Tx, Val};
 pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
-pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Test};
+pub use list::{By, CONDITIONS_MAX, Condition, Filter, Order, Reach, Test};
 pub use lock::WriterLock;
 pub use meter::Meter;
 pub use notices::{Notice, NoticeState, Preference, QueueState, Reader};
@@ -52,8 +54,10 @@ pub use payload::PAYLOAD_BYTES_MAX;
 pub use people::{Account, Session};
 pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
+pub use secret::SECRET_SETTINGS;
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
+pub use within::{Bounds, Place, Within};
 
 /// Gives the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -85,6 +89,10 @@ pub enum StoreError {
         "the database was written by an older Ume, migrations {missing:?} are not done: start `ume serve` once, or run a command that writes; either brings it up to date"
     )]
     Older { missing: Vec<i64> },
+    #[error("{0} is personal: this reader neither sorts by it nor asks for it")]
+    Hidden(String),
+    #[error("{table} {id} lies beyond what this account may write")]
+    OutOfReach { table: &'static str, id: Id },
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -103,6 +111,8 @@ pub enum StoreError {
     Io { path: std::path::PathBuf, source: std::io::Error },
     #[error("{0}: {1}: restore the file from a backup")]
     Keys(std::path::PathBuf, String),
+    #[error("setting {0} is sealed under a key that is not in keys/epoch: enter it again")]
+    SealedSetting(String),
     #[error("no folder for keys: payloads are stored sealed only, give the store one (with_keys)")]
     NoKeys,
     #[error("the payload has {0} bytes, more than the limit of {1}")]
@@ -159,6 +169,9 @@ fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
+/// Something declared about kinds, by table and kind.
+type OfKind<T> = Arc<HashMap<(&'static str, String), Vec<T>>>;
+
 /// The store.
 #[derive(Clone)]
 pub struct Store {
@@ -166,7 +179,8 @@ pub struct Store {
     clock: Clock,
     notices: changes::Notices,
     keys: Option<Keys>,
-    personal: Arc<HashMap<(&'static str, String), Vec<String>>>,
+    personal: OfKind<String>,
+    ties: OfKind<(String, model::Tie)>,
 }
 
 struct Migration {
@@ -221,6 +235,16 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0009_attribute.sql"),
         postgres: include_str!("../migrations/postgres/0009_attribute.sql"),
     },
+    Migration {
+        number: 10,
+        sqlite: include_str!("../migrations/sqlite/0010_personal_words.sql"),
+        postgres: include_str!("../migrations/postgres/0010_personal_words.sql"),
+    },
+    Migration {
+        number: 11,
+        sqlite: include_str!("../migrations/sqlite/0011_belonging.sql"),
+        postgres: include_str!("../migrations/postgres/0011_belonging.sql"),
+    },
 ];
 
 /// The system clock.
@@ -270,7 +294,7 @@ impl Store {
 
     pub(crate) fn over(db: Db, clock: Clock, keys: Option<Keys>) -> Store {
         let notices = changes::Notices::default();
-        Store { db, clock, notices, keys, personal: Arc::default() }
+        Store { db, clock, notices, keys, personal: Arc::default(), ties: Arc::default() }
     }
 
     /// Keeps salts and keys of payloads in `DIR/keys` of this data folder, whatever the database.
@@ -287,7 +311,8 @@ impl Store {
     }
 
     /// Names the personal fields of kinds as JSON pointers into the row (`/name`,
-    /// `/attributes/mail`). Versions saved from now on commit to each of them separately.
+    /// `/attributes/mail`). Versions saved from now on commit to each of them separately, and their
+    /// words are found by nobody who may not see them; [`Store::settle_index`] sees to older rows.
     pub fn with_personal(
         mut self,
         kinds: impl IntoIterator<Item = (model::Table, String, Vec<String>)>,
@@ -299,8 +324,7 @@ impl Store {
 
     /// Runs what is missing in one transaction: all of it or nothing.
     async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrate_with(MIGRATIONS).await?;
-        self.refresh_index().await
+        self.migrate_with(MIGRATIONS).await
     }
 
     async fn migrate_with(&self, migrations: &[Migration]) -> Result<(), StoreError> {

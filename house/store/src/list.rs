@@ -29,6 +29,17 @@ pub struct Filter {
     /// Show rows behind this one: the value it is sorted by, and its id.
     pub after: Option<(Key, Id)>,
     pub limit: usize,
+    /// Whose list it is.
+    pub reach: Reach,
+}
+
+/// How far a reader reaches. The default reaches everything: that is the house itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Rows are not found by what stands in their personal fields.
+    pub hides_personal: bool,
+    /// Only these rows are there.
+    pub within: crate::Within,
 }
 
 /// What one attribute must be.
@@ -69,14 +80,14 @@ pub struct By {
 
 /// A statement under construction.
 #[derive(Default)]
-struct Sql {
-    clauses: Vec<String>,
-    args: Vec<Val>,
+pub(crate) struct Sql {
+    pub(crate) clauses: Vec<String>,
+    pub(crate) args: Vec<Val>,
 }
 
 impl Sql {
     /// Adds a clause in which `?` stands for each value in turn.
-    fn add(&mut self, clause: &str, values: Vec<Val>) {
+    pub(crate) fn add(&mut self, clause: &str, values: Vec<Val>) {
         let placed = self.place(clause, values);
         self.clauses.push(placed);
     }
@@ -106,10 +117,11 @@ struct Probe {
 }
 
 impl Probe {
-    fn token(table: Table, token: String) -> Probe {
+    fn token(table: Table, token: String, reach: &Reach) -> Probe {
+        let open = if reach.hides_personal { " AND personal = 0" } else { "" };
         Probe {
             source: "token",
-            wanted: "subject_table = ? AND token = ?".to_owned(),
+            wanted: format!("subject_table = ? AND token = ?{open}"),
             values: vec![table.name().into(), token.into()],
             negated: false,
         }
@@ -167,10 +179,16 @@ impl Store {
     /// One page, in the order asked for.
     pub async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<Row>, StoreError> {
         let kind = filter.kind.as_deref().unwrap_or("");
-        let tokens = query_tokens(&filter.text).into_iter().map(|t| Probe::token(table, t));
+        self.no_hidden_field(table, kind, filter)?;
+        let tokens = query_tokens(&filter.text)
+            .into_iter()
+            .map(|token| Probe::token(table, token, &filter.reach));
         let conditions = filter.conditions.iter().take(CONDITIONS_MAX);
-        let probes: Vec<Probe> =
-            tokens.chain(conditions.map(|c| Probe::condition(table, kind, c))).collect();
+        // What is somebody's own is little: it leads to the rows faster than asking each of them.
+        let own = filter.reach.within.leads(table).filter(|_| filter.kind.is_some());
+        let probes: Vec<Probe> = tokens
+            .chain(conditions.chain(own.iter()).map(|c| Probe::condition(table, kind, c)))
+            .collect();
         let driver = self.fewest(&probes).await?;
         let limit = filter.limit.clamp(1, PAGE_ROWS_MAX);
         let Some(by) = &filter.order.by else {
@@ -185,6 +203,21 @@ impl Store {
             rows.extend(self.without_value(table, filter, by, &probes, driver, rest).await?);
         }
         Ok(rows)
+    }
+
+    /// Refuses to compare by what the reader may not see: an order or a condition would tell it.
+    fn no_hidden_field(&self, table: Table, kind: &str, filter: &Filter) -> Result<(), StoreError> {
+        if !filter.reach.hides_personal {
+            return Ok(());
+        }
+        let personal = self.personal_of(table, kind);
+        let asked = filter.conditions.iter().map(|c| &c.name);
+        for name in asked.chain(filter.order.by.iter().map(|by| &by.name)) {
+            if personal.iter().any(|p| p.strip_prefix("/attributes/") == Some(name)) {
+                return Err(StoreError::Hidden(name.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// The probe that matches fewest rows, if they are few.
@@ -214,7 +247,7 @@ impl Store {
         Ok(best.map(|(_, i)| i))
     }
 
-    fn narrowed(filter: &Filter, probes: &[Probe], driver: Option<usize>) -> Sql {
+    fn narrowed(table: Table, filter: &Filter, probes: &[Probe], driver: Option<usize>) -> Sql {
         let mut sql = Sql::default();
         sql.add("t.deleted = 0", Vec::new());
         if let Some(kind) = &filter.kind {
@@ -231,6 +264,7 @@ impl Store {
         for (i, probe) in probes.iter().enumerate() {
             if driver == Some(i) { probe.drive(&mut sql) } else { probe.ask(&mut sql) }
         }
+        filter.reach.within.narrow(table, &mut sql);
         sql
     }
 
@@ -242,7 +276,7 @@ impl Store {
         driver: Option<usize>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut sql = Self::narrowed(filter, probes, driver);
+        let mut sql = Self::narrowed(table, filter, probes, driver);
         let (than, way) = directions(filter.order.descending);
         if let Some((Key::Text(name), id)) = &filter.after {
             let behind = format!("(t.name, t.id) {than} (?, ?)");
@@ -261,7 +295,7 @@ impl Store {
         driver: Option<usize>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut sql = Self::narrowed(filter, probes, driver);
+        let mut sql = Self::narrowed(table, filter, probes, driver);
         let column = if by.number { "number" } else { "text" };
         sql.add(
             &format!("s.subject_table = ? AND s.kind = ? AND s.name = ? AND s.item = 0 AND s.{column} IS NOT NULL"),
@@ -290,7 +324,7 @@ impl Store {
         driver: Option<usize>,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut sql = Self::narrowed(filter, probes, driver);
+        let mut sql = Self::narrowed(table, filter, probes, driver);
         let column = if by.number { "number" } else { "text" };
         let with = format!(
             "NOT EXISTS (SELECT 1 FROM attribute AS s WHERE s.row_id = t.id \

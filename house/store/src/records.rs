@@ -88,6 +88,13 @@ impl Write<'_> {
         draft: RecordDraft,
         expires: Option<Timestamp>,
     ) -> Result<Record, StoreError> {
+        if let Some(bounds) = &self.bounds {
+            let within = (bounds.within)(model::Table::Record, &draft.ty);
+            if !crate::within::record_in_bounds(&mut self.tx, &within, draft.subject).await? {
+                let id = draft.subject.unwrap_or_else(Id::nil);
+                return Err(StoreError::OutOfReach { table: "record", id });
+            }
+        }
         let id = self.store().new_id()?;
         let commit = match draft.payload {
             Some(payload) => Some(self.add_payload(id, &payload, expires)?),

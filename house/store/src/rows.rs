@@ -161,6 +161,8 @@ pub struct Write<'s> {
     pub(crate) changes: Vec<crate::Change>,
     /// Payloads wait here: their keys are synced once, right before the commit.
     pub(crate) sealing: Sealing,
+    /// How far the change may go; none for the house itself.
+    pub(crate) bounds: Option<crate::Bounds>,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -197,6 +199,7 @@ impl Store {
             request: request.to_owned(),
             changes: Vec::new(),
             sealing: Sealing::default(),
+            bounds: None,
         })
     }
 
@@ -327,15 +330,25 @@ impl Store {
             .collect()
     }
 
-    /// Searches all tables for the words; at most `limit` hits.
-    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<Row>, StoreError> {
+    /// Searches all tables for the words, as far as the reader reaches in each; at most `limit` hits.
+    pub async fn search(
+        &self,
+        text: &str,
+        limit: usize,
+        reach: impl Fn(Table) -> crate::Reach,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut hits = Vec::new();
         for table in [Table::Asset, Table::Party, Table::Task, Table::Risk, Table::Norm] {
             let room = limit.saturating_sub(hits.len());
             if room == 0 || crate::words::query_tokens(text).is_empty() {
                 break;
             }
-            let filter = crate::Filter { text: text.to_owned(), limit: room, ..Default::default() };
+            let filter = crate::Filter {
+                text: text.to_owned(),
+                limit: room,
+                reach: reach(table),
+                ..Default::default()
+            };
             hits.extend(self.list(table, &filter).await?);
         }
         Ok(hits)
@@ -351,6 +364,10 @@ impl Write<'_> {
             return Err(StoreError::LongName(row.name.len(), NAME_BYTES_MAX));
         }
         let current = self.current(table, row.id).await?;
+        if let Some(old) = &current {
+            self.in_bounds(table, &old.kind, old.id).await?;
+        }
+        self.claim(&mut row);
         let found = current.as_ref().map_or(0, |r| r.version);
         if found != row.version {
             return Err(if current.is_none() {
@@ -384,6 +401,8 @@ impl Write<'_> {
             return Err(conflict(&row, current));
         }
         self.index(&row).await?;
+        self.bind_person(&row).await?;
+        self.in_bounds(table, &row.kind, row.id).await?;
         let lived = current.as_ref().is_some_and(|r| !r.deleted);
         let by = i64::from(!row.deleted) - i64::from(lived);
         self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;

@@ -116,7 +116,8 @@ impl Store {
     }
 
     /// Brings the key files in order after a crash: what was being replaced, what was never
-    /// acknowledged, what was to be destroyed. Seals what an older Ume left in the clear.
+    /// acknowledged, what was to be destroyed. Seals what an older Ume left in the clear, payloads and
+    /// secret settings.
     pub(crate) async fn settle_keys(&self) -> Result<(), StoreError> {
         let keys = self.keys()?.clone();
         let settled = blocking(move || keys.clean().and_then(|()| keys.cut_torn_tails())).await;
@@ -129,7 +130,8 @@ impl Store {
             other => other?,
         }
         self.destroy_keys(true).await?;
-        self.seal_clear_payloads().await
+        self.seal_clear_payloads().await?;
+        self.seal_settings().await
     }
 
     /// Rewrites the database so that no page, free or in the write-ahead log, holds what is no longer

@@ -74,6 +74,7 @@ const RECORD: &[&str] = &[
     "leaf_index",
 ];
 const ATTRIBUTE: &[&str] = &["subject_table", "kind", "row_id", "name", "item", "text", "number"];
+const TOKEN: &[&str] = &["subject_table", "row_id", "token", "personal"];
 const ACCOUNT: &[&str] = &[
     "id",
     "login",
@@ -198,7 +199,7 @@ const TABLES: &[TableSpec] = &[
     spec("record", RECORD, &["id"]),
     spec("payload", &["record", "cohort", "slot", "salt", "body"], &["record"]),
     spec("attribute", ATTRIBUTE, &["row_id", "subject_table", "name", "item"]),
-    spec("token", &["subject_table", "row_id", "token"], &["token", "subject_table", "row_id"]),
+    spec("token", TOKEN, &["token", "subject_table", "row_id"]),
     spec("outbox", &["seq", "row_key", "leaf"], &["seq"]),
     spec("leaf", &["row_key", "leaf_index"], &["row_key"]),
     spec("account", ACCOUNT, &["id"]),

@@ -6,11 +6,11 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU32, Ordering},
 };
 
-use model::{Assurance, Id, Table, Timestamp};
+use model::{Assurance, Id, Table, Tie, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{
-    AccountChange, Clock, Db, Filter, Key, OidcFlow, Record, RecordDraft, Row, Store, StoreError,
-    Val,
+    AccountChange, Bounds, By, Clock, Condition, Db, Filter, Key, OidcFlow, Order, Place, Reach,
+    Record, RecordDraft, RecordFilter, Row, Store, StoreError, Test, Val, Within,
 };
 use tempfile::TempDir;
 
@@ -126,6 +126,11 @@ contract! {
     attributes_are_typed_for_search_and_sort
     every_order_and_condition_lists_what_a_plain_scan_would
     a_data_folder_with_the_old_index_gets_the_new_one_at_start
+    lists_show_what_the_rule_of_belonging_says_of_each_row
+    nothing_is_written_beyond_the_bounds
+    an_account_follows_the_person_who_names_it
+    words_of_personal_fields_are_found_only_by_those_who_see_them
+    a_field_that_becomes_personal_is_hidden_in_the_rows_there_are
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
     nul_in_a_text_is_refused_by_name
     what_the_ledger_or_an_index_cannot_hold_is_refused_at_the_door
@@ -141,6 +146,7 @@ contract! {
     a_recovery_code_counts_once
     a_sign_in_at_a_provider_is_finished_once_and_in_time
     settings_are_overwritten
+    a_secret_setting_is_sealed_also_where_an_older_version_left_it_plain
     a_newer_schema_is_refused
     opening_again_migrates_nothing
     counts_and_verifier_pages_cover_everything
@@ -455,10 +461,11 @@ async fn search_finds_two_characters_width_case_and_kana(f: &Fixture) {
     for text in ["京東", "web 名古屋", "xyz"] {
         assert!(found(&f.store, text).await.is_empty(), "{text}");
     }
-    let hits = f.store.search("サーバ", 10).await.unwrap();
+    let whole = |_| Reach::default();
+    let hits = f.store.search("サーバ", 10, whole).await.unwrap();
     assert_eq!(names(&hits), ["東京都庁サーバ ＷＥＢ-01"]);
-    assert!(f.store.search("", 10).await.unwrap().is_empty());
-    assert!(f.store.search("サーバ", 0).await.unwrap().is_empty());
+    assert!(f.store.search("", 10, whole).await.unwrap().is_empty());
+    assert!(f.store.search("サーバ", 0, whole).await.unwrap().is_empty());
 }
 
 async fn a_change_replaces_the_words_and_attributes_of_a_row(f: &Fixture) {
@@ -819,6 +826,21 @@ async fn settings_are_overwritten(f: &Fixture) {
     assert_eq!(f.store.setting("name").await.unwrap().as_deref(), Some("二"));
 }
 
+async fn a_secret_setting_is_sealed_also_where_an_older_version_left_it_plain(f: &Fixture) {
+    let name = store::SECRET_SETTINGS[0];
+    f.store.set_setting(name, "open sesame").await.unwrap();
+    assert_eq!(f.store.secret_setting(name).await.unwrap().as_deref(), Some("open sesame"));
+    let again = f.reopen().await.unwrap();
+    let stands = again.setting(name).await.unwrap().unwrap();
+    assert!(stands.starts_with("sealed:v1:") && !stands.contains("sesame"), "{stands}");
+    for store in [&again, &f.store] {
+        assert_eq!(store.secret_setting(name).await.unwrap().as_deref(), Some("open sesame"));
+    }
+    again.set_secret_setting(name, "two").await.unwrap();
+    assert_eq!(again.secret_setting(name).await.unwrap().as_deref(), Some("two"));
+    again.db().close().await;
+}
+
 async fn a_newer_schema_is_refused(f: &Fixture) {
     let mut tx = f.store.db().begin().await.unwrap();
     tx.execute("INSERT INTO migration (number) VALUES ($1)", &[Val::Int(999)]).await.unwrap();
@@ -1005,7 +1027,6 @@ fn sorted(mut rows: Vec<&Row>, order: &store::Order) -> Vec<String> {
 }
 
 async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
-    use store::{By, Condition, Order, Test};
     let rows = mixed_rows(&f.store).await;
     let when = |name: &str, test| Condition { name: name.to_owned(), test };
     let conditions: Vec<Vec<Condition>> = vec![
@@ -1059,6 +1080,446 @@ async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
     }
 }
 
+type Ties = Vec<(String, Tie)>;
+
+fn ties() -> [(Table, String, Ties); 4] {
+    let of = |names: &[&str]| {
+        let tie = |n: &&str| {
+            ((*n).to_owned(), if *n == "department" { Tie::Department } else { Tie::Party })
+        };
+        names.iter().map(tie).collect::<Vec<_>>()
+    };
+    [
+        (Table::Party, "person".to_owned(), of(&["department"])),
+        (Table::Asset, "server".to_owned(), of(&["department", "admin"])),
+        (Table::Task, "task".to_owned(), of(&["assignee"])),
+        (Table::Decision, "approval".to_owned(), Vec::new()),
+    ]
+}
+
+/// A world of random rows, kept in memory beside the store.
+struct World {
+    rows: Vec<Row>,
+    persons: Vec<Id>,
+}
+
+/// Numbers by a fixed rule: a failure comes again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+
+    fn some<T: Clone>(&mut self, of: &[T]) -> Option<T> {
+        let at = self.below(of.len() + 2);
+        of.get(at).cloned()
+    }
+}
+
+const DEPARTMENTS: [&str; 3] = ["設計部", "ＳＡＬＥＳ", "sales"];
+
+async fn world(store: &Store, dice: &mut Dice) -> World {
+    let mut rows = Vec::new();
+    let new =
+        |table, kind: &str, name: String| Row::new(table, store.new_id().unwrap(), kind, &name);
+    let mut write = store.write("tester", "", "").await.unwrap();
+    let mut parties = Vec::new();
+    let mut persons = Vec::new();
+    for i in 0..8 {
+        let mut row = new(Table::Party, "person", format!("p{i}"));
+        if let Some(d) = dice.some(&DEPARTMENTS) {
+            row.attributes.insert("department".into(), d.into());
+        }
+        persons.push(row.id);
+        parties.push(row.id);
+        rows.push(row);
+    }
+    for d in DEPARTMENTS {
+        let row = new(Table::Party, "team", d.to_owned());
+        parties.push(row.id);
+        rows.push(row);
+    }
+    let supplier = new(Table::Party, "supplier", "設計部".to_owned());
+    parties.push(supplier.id);
+    rows.push(supplier);
+    let mut assets = Vec::new();
+    for i in 0..40 {
+        let mut row = new(Table::Asset, "server", format!("a{i:02}"));
+        row.owner = dice.some(&parties);
+        if let Some(d) = dice.some(&DEPARTMENTS) {
+            row.attributes.insert("department".into(), d.into());
+        }
+        if let Some(id) = dice.some(&parties) {
+            row.attributes.insert("admin".into(), id.to_string().into());
+        }
+        // Says nothing of belonging: no field of this name is declared to.
+        row.attributes.insert("note".into(), parties[0].to_string().into());
+        row.deleted = dice.below(8) == 0;
+        assets.push(row.id);
+        rows.push(row);
+    }
+    for i in 0..30 {
+        let mut task = new(Table::Task, "task", format!("t{i:02}"));
+        task.subject = dice.some(&assets);
+        task.object = if dice.below(3) == 0 { dice.some(&parties) } else { None };
+        if dice.below(3) == 0 {
+            let id = parties[dice.below(parties.len())];
+            task.attributes.insert("assignee".into(), id.to_string().into());
+        }
+        rows.push(task);
+        let mut decision = new(Table::Decision, "approval", format!("d{i:02}"));
+        decision.subject = dice.some(&assets);
+        decision.owner = if dice.below(3) == 0 { dice.some(&parties) } else { None };
+        rows.push(decision);
+        let mut link = new(Table::Link, "about", format!("l{i:02}"));
+        link.subject = Some(assets[dice.below(assets.len())]);
+        link.object = Some(parties[dice.below(parties.len())]);
+        rows.push(link);
+    }
+    for row in &mut rows {
+        *row = write.put(row.clone()).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    World { rows, persons }
+}
+
+impl World {
+    fn row(&self, id: Id) -> Option<&Row> {
+        self.rows.iter().find(|row| row.id == id)
+    }
+
+    fn named(row: &Row) -> Vec<Id> {
+        let field = |n: &str| row.attributes.get(n).and_then(Json::as_str)?.parse().ok();
+        let mut all: Vec<Id> = row.owner.into_iter().collect();
+        match row.table {
+            Table::Party => all.push(row.id),
+            Table::Task => all.extend(row.object.into_iter().chain(field("assignee"))),
+            Table::Asset => all.extend(field("admin")),
+            _ => {}
+        }
+        all
+    }
+
+    /// The departments of a row, folded by hand.
+    fn departments(&self, row: &Row) -> Vec<&'static str> {
+        let fold = |d: &str| if d == "設計部" { "設計部" } else { "sales" };
+        let said = |row: &Row| row.attributes.get("department").and_then(Json::as_str).map(fold);
+        let mut all: Vec<&str> = said(row).into_iter().collect();
+        for party in Self::named(row).into_iter().filter_map(|id| self.row(id)) {
+            all.extend(said(party));
+            all.extend(Some(fold(&party.name)).filter(|_| party.kind == "team"));
+        }
+        all
+    }
+
+    /// The rule, in plain words: see the module `within` of the store.
+    fn admits(&self, within: &Within, row: &Row) -> bool {
+        let (person, department, nobodys) = match within {
+            Within::All => return true,
+            Within::Nothing => return false,
+            Within::Own(person) => (person, None, None),
+            Within::Department { person, department, nobodys } => {
+                (person, department.as_deref(), Some(*nobodys))
+            }
+        };
+        let theirs = |row: &Row| {
+            person.is_some_and(|p| Self::named(row).contains(&p))
+                || department.is_some_and(|d| self.departments(row).contains(&d))
+        };
+        let end = |id: Option<Id>| id.and_then(|id| self.row(id));
+        let Some(nobodys) = nobodys else {
+            let (subject, object) = (end(row.subject), end(row.object));
+            return match row.table {
+                Table::Link => subject.is_some_and(theirs) && object.is_some_and(theirs),
+                Table::Decision => theirs(row) || subject.is_some_and(theirs),
+                _ => theirs(row),
+            };
+        };
+        let open = |row: Option<&Row>, nobodys: bool| match row {
+            Some(row) => theirs(row) || (nobodys && self.departments(row).is_empty()),
+            None => nobodys,
+        };
+        if row.table == Table::Link {
+            return open(end(row.subject), nobodys) && open(end(row.object), true);
+        }
+        theirs(row) || (self.departments(row).is_empty() && open(end(row.subject), nobodys))
+    }
+}
+
+async fn lists_show_what_the_rule_of_belonging_says_of_each_row(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let mut dice = Dice(7);
+    let world = world(&store, &mut dice).await;
+    let mut readers = vec![Within::All, Within::Nothing, Within::Own(None)];
+    for person in [None, Some(world.persons[0]), Some(world.persons[5])] {
+        readers.push(Within::Own(person));
+        for department in [None, Some("設計部"), Some("sales"), Some("none such")] {
+            for nobodys in [true, false] {
+                let department = department.map(str::to_owned);
+                readers.push(Within::Department { person, department, nobodys });
+            }
+        }
+    }
+    let mut shown = [0; 2];
+    for within in &readers {
+        for table in [Table::Party, Table::Asset, Table::Task, Table::Decision, Table::Link] {
+            let of_table: Vec<&Row> = world.rows.iter().filter(|r| r.table == table).collect();
+            let mut wanted: Vec<&Row> = of_table
+                .iter()
+                .copied()
+                .filter(|r| !r.deleted && world.admits(within, r))
+                .collect();
+            wanted.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+            let reach = Reach { hides_personal: false, within: within.clone() };
+            let mut filter = Filter { limit: 7, reach, ..Filter::default() };
+            let mut found: Vec<Row> = Vec::new();
+            loop {
+                let page = store.list(table, &filter).await.unwrap();
+                let full = page.len() == 7;
+                found.extend(page);
+                let Some(last) = found.last().filter(|_| full) else { break };
+                filter.after = Some((Key::Text(last.name.clone()), last.id));
+            }
+            assert_eq!(
+                names(&found),
+                wanted.iter().map(|r| &r.name).collect::<Vec<_>>(),
+                "{table:?} {within:?}"
+            );
+            shown[usize::from(wanted.len() < of_table.len())] += wanted.len();
+            filter.after = None;
+            filter.limit = 200;
+            for kind in ["person", "server", "task", "approval", "about"] {
+                let asked = Filter { kind: Some(kind.to_owned()), ..filter.clone() };
+                let rows = store.list(table, &asked).await.unwrap();
+                let of_kind: Vec<&str> =
+                    wanted.iter().filter(|r| r.kind == kind).map(|r| r.name.as_str()).collect();
+                assert_eq!(names(&rows), of_kind, "{kind}: {within:?}");
+            }
+            let past = store.list_as_of(table, &filter, store.now()).await.unwrap();
+            assert_eq!(names(&past), names(&found), "as of: {table:?} {within:?}");
+            // Rows one by one, deleted ones included.
+            let ids: Vec<Id> = of_table.iter().map(|row| row.id).collect();
+            let reached = store.reached(table, &ids, within).await.unwrap();
+            for row in of_table {
+                let wanted = world.admits(within, row);
+                assert_eq!(reached.contains(&row.id), wanted, "{} {within:?}", row.name);
+            }
+        }
+    }
+    assert!(shown[0] > 50 && shown[1] > 1000, "{shown:?}");
+}
+
+async fn nothing_is_written_beyond_the_bounds(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let person = {
+        let mut row = Row::new(Table::Party, store.new_id().unwrap(), "person", "Ito");
+        row.attributes.insert("department".into(), "設計部".into());
+        save(&store, row).await.id
+    };
+    let within = Within::Department {
+        person: Some(person),
+        department: Some("設計部".to_owned()),
+        nobodys: false,
+    };
+    let bounds = Bounds {
+        within: Arc::new(move |table, _: &str| match table {
+            Table::Asset | Table::Record => within.clone(),
+            _ => Within::Nothing,
+        }),
+        person: Some(person),
+    };
+    let of = |department: &str| {
+        let mut row = asset(&store, department);
+        row.attributes.insert("department".into(), department.into());
+        row
+    };
+    let (mine, theirs) = (save(&store, of("設計部")).await, save(&store, of("営業部")).await);
+    let nobodys = save(&store, asset(&store, "free")).await;
+    let begin = || async { store.write("ito", "", "").await.unwrap().bounded(bounds.clone()) };
+    let change = |row: &Row, department: &str| {
+        let mut row = row.clone();
+        row.attributes.insert("department".into(), department.into());
+        row
+    };
+    for (row, good) in [
+        (of("設計部"), true),
+        (of("営業部"), true),
+        (asset(&store, "unsaid"), true),
+        (change(&mine, "設計部"), true),
+        (change(&mine, "営業部"), false),
+        (change(&theirs, "設計部"), false),
+        (change(&nobodys, "設計部"), false),
+        (Row::new(Table::Party, store.new_id().unwrap(), "person", "x"), false),
+        (Row::new(Table::Rule, store.new_id().unwrap(), "x", "x"), false),
+    ] {
+        let name = format!("{} v{}", row.name, row.version);
+        let put = begin().await.put(row).await;
+        // What someone adds is their own, wherever they say it belongs.
+        let added = put.iter().find(|row| row.version == 1);
+        assert!(added.is_none_or(|row| row.owner == Some(person)), "{name}");
+        match good {
+            true => assert!(put.is_ok(), "{name}: {put:?}"),
+            false => assert!(matches!(put, Err(StoreError::OutOfReach { .. })), "{name}: {put:?}"),
+        }
+    }
+    let record = |subject| RecordDraft {
+        ty: "a.b".to_owned(),
+        subject,
+        observed_from: Timestamp(START),
+        observed_to: Timestamp(START),
+        source: "test".to_owned(),
+        assurance: Assurance::Attested,
+        facts: Map::new(),
+        payload: None,
+    };
+    for (subject, good) in
+        [(Some(mine.id), true), (Some(theirs.id), false), (Some(nobodys.id), false), (None, false)]
+    {
+        let written = begin().await.record(record(subject)).await;
+        assert_eq!(written.is_ok(), good, "{written:?}");
+    }
+    // What one reads of records follows their subjects.
+    let mut write = store.write("tester", "", "").await.unwrap();
+    for subject in [Some(mine.id), Some(theirs.id), Some(nobodys.id), None] {
+        write.record(record(subject)).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    for (nobodys, expected) in [(true, 3), (false, 1)] {
+        let within =
+            Within::Department { person: None, department: Some("設計部".to_owned()), nobodys };
+        let filter = RecordFilter { limit: 9, within, ..RecordFilter::default() };
+        assert_eq!(store.list_records(&filter).await.unwrap().len(), expected);
+    }
+}
+
+async fn an_account_follows_the_person_who_names_it(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let ito = store.create_account("x", "ito", "department", "-", false).await.unwrap();
+    let person = |account: &str, department: &str| {
+        let mut row = Row::new(Table::Party, store.new_id().unwrap(), "person", "P");
+        row.attributes = object(json!({"account": account, "department": department}));
+        row
+    };
+    assert_eq!(store.place(ito).await.unwrap(), Place::default());
+    let first = save(&store, person("ito", "設計部")).await;
+    let place = store.place(ito).await.unwrap();
+    assert_eq!((place.person, place.department.as_deref()), (Some(first.id), Some("設計部")));
+    // The department follows the row, and an account made later finds its person; folding joins none.
+    let first = save(
+        &store,
+        changed(first, |r| drop(r.attributes.insert("department".into(), "ＳＡＬＥＳ".into()))),
+    )
+    .await;
+    assert_eq!(store.place(ito).await.unwrap().department.as_deref(), Some("sales"));
+    let second = save(&store, person("Mori", "設計部")).await;
+    let lower = store.create_account("x", "mori", "employee", "-", false).await.unwrap();
+    let upper = store.create_account("x", "Mori", "employee", "-", false).await.unwrap();
+    assert_eq!(store.place(lower).await.unwrap().person, None);
+    assert_eq!(store.place(upper).await.unwrap().person, Some(second.id));
+    // A person who names nobody any more, or is gone, frees the account.
+    save(&store, changed(first, |r| drop(r.attributes.shift_remove("account")))).await;
+    assert_eq!(store.place(ito).await.unwrap(), Place::default());
+    let mut write = store.write("x", "", "").await.unwrap();
+    write.delete(second).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(store.place(upper).await.unwrap(), Place::default());
+    // An older folder, where the column was never kept.
+    save(&store, person("ito", "設計部")).await;
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute("UPDATE account SET party = NULL", &[]).await.unwrap();
+    tx.execute("UPDATE index_version SET number = 0", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    store.settle_index().await.unwrap();
+    assert!(store.place(ito).await.unwrap().person.is_some());
+}
+
+fn personal() -> [(Table, String, Vec<String>); 1] {
+    let pointers = ["/attributes/phone", "/attributes/aliases", "/name"].map(str::to_owned);
+    [(Table::Asset, "phone".to_owned(), pointers.to_vec())]
+}
+
+fn phone(store: &Store) -> Row {
+    let mut row = asset(store, "inoue");
+    row.kind = "phone".to_owned();
+    row.attributes =
+        object(json!({"phone": "090-1234-5678", "aliases": ["sakura"], "note": "desk sakurai"}));
+    row
+}
+
+/// What a list finds for someone from whom personal fields are hidden, and for someone else.
+async fn both(store: &Store, text: &str) -> [usize; 2] {
+    let mut found = [0; 2];
+    for (count, hides_personal) in found.iter_mut().zip([true, false]) {
+        let reach = Reach { hides_personal, ..Reach::default() };
+        let filter =
+            Filter { text: text.to_owned(), limit: 9, reach: reach.clone(), ..Filter::default() };
+        *count = store.list(Table::Asset, &filter).await.unwrap().len();
+        let hits = store.search(text, 9, |_| reach.clone()).await.unwrap();
+        assert_eq!(hits.len(), *count, "{text}");
+    }
+    found
+}
+
+async fn words_of_personal_fields_are_found_only_by_those_who_see_them(f: &Fixture) {
+    let store = f.store.clone().with_personal(personal());
+    let saved = save(&store, phone(&store)).await;
+    // The name can be shredded, but is shown to everyone. What stands in an open field as well is
+    // found by its words there.
+    for (text, found) in [
+        ("1234", [0, 1]),
+        ("090", [0, 1]),
+        ("desk", [1, 1]),
+        ("sakurai", [1, 1]),
+        ("sakura", [1, 1]),
+        ("inoue", [1, 1]),
+        ("inoue 5678", [0, 1]),
+        ("xyz", [0, 0]),
+    ] {
+        assert_eq!(both(&store, text).await, found, "{text}");
+    }
+    let mut changed = saved.clone();
+    changed.attributes.insert("note".to_owned(), "1234".into());
+    save(&store, changed).await;
+    assert_eq!(both(&store, "1234").await, [1, 1]);
+
+    let hides = Filter {
+        kind: Some("phone".to_owned()),
+        limit: 9,
+        reach: Reach { hides_personal: true, ..Reach::default() },
+        ..Filter::default()
+    };
+    let by = |name: &str| Some(By { name: name.to_owned(), number: false });
+    let is = |name: &str| Condition { name: name.to_owned(), test: Test::Set };
+    let ordered =
+        |name| Filter { order: Order { by: by(name), descending: false }, ..hides.clone() };
+    let asked = |name| Filter { conditions: vec![is(name)], ..hides.clone() };
+    for filter in [ordered("phone"), asked("phone"), asked("aliases")] {
+        let refused = store.list(Table::Asset, &filter).await;
+        assert!(matches!(refused, Err(StoreError::Hidden(_))), "{refused:?}");
+    }
+    for filter in [ordered("note"), asked("note"), ordered("@changed")] {
+        assert_eq!(store.list(Table::Asset, &filter).await.unwrap().len(), 1);
+    }
+}
+
+async fn a_field_that_becomes_personal_is_hidden_in_the_rows_there_are(f: &Fixture) {
+    f.store.settle_index().await.unwrap();
+    save(&f.store, phone(&f.store)).await;
+    assert_eq!(both(&f.store, "1234").await, [1, 1]);
+    let now = f.store.clone().with_personal(personal());
+    now.settle_index().await.unwrap();
+    assert_eq!(both(&now, "1234").await, [0, 1]);
+    // Nothing to do the next time: a mark put beside the index stays.
+    let mut tx = now.db().begin().await.unwrap();
+    tx.execute("DELETE FROM token", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    now.settle_index().await.unwrap();
+    assert_eq!(both(&now, "1234").await, [0, 0]);
+}
+
 async fn a_data_folder_with_the_old_index_gets_the_new_one_at_start(f: &Fixture) {
     let mut row = asset(&f.store, "old");
     row.attributes = object(json!({"os": "x"}));
@@ -1071,7 +1532,9 @@ async fn a_data_folder_with_the_old_index_gets_the_new_one_at_start(f: &Fixture)
         tx.execute(spoil, &[]).await.unwrap();
     }
     tx.commit().await.unwrap();
-    f.reopen().await.unwrap().db().close().await;
+    let again = f.reopen().await.unwrap();
+    again.settle_index().await.unwrap();
+    again.db().close().await;
     assert_eq!(attributes(f).await, before);
     assert_eq!(found(&f.store, "old").await, ["old"]);
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use model::{Field, FieldType, Id, RecordSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json};
-use store::{Record, Row};
+use store::{Record, Row, Within};
 use web::{
     House, Shared,
     access::Action,
@@ -63,7 +63,11 @@ pub async fn lines(house: &House, user: &User) -> Result<(Vec<Line>, Vec<Line>),
     let reader = house.store.reader(user.session.account.id).await?;
     let mut parties: HashMap<Id, String> = HashMap::new();
     let (mut mine, mut others) = (Vec::new(), Vec::new());
-    for task in house.store.open_tasks(OPEN_SHOWN_MAX).await? {
+    let open = house.store.open_tasks(OPEN_SHOWN_MAX).await?;
+    let ids: Vec<Id> = open.iter().map(|task| task.id).collect();
+    let within = user.reader().sees_of(Table::Task);
+    let seen = house.store.reached(Table::Task, &ids, &within).await?;
+    for task in open {
         let whose = match whose::assignee(&task) {
             Some(id) => match parties.entry(id) {
                 hash_map::Entry::Occupied(known) => known.get().clone(),
@@ -76,7 +80,11 @@ pub async fn lines(house: &House, user: &User) -> Result<(Vec<Line>, Vec<Line>),
         };
         let own = reader.as_ref().is_some_and(|r| whose::is_for(&task, r));
         let line = Line { overdue: whose::is_overdue(&task, now), task, whose };
-        if own { mine.push(line) } else { others.push(line) }
+        if own {
+            mine.push(line);
+        } else if seen.contains(&line.task.id) {
+            others.push(line);
+        }
     }
     Ok((mine, others))
 }
@@ -94,14 +102,22 @@ fn role<'a>(cx: &Cx, role: &'a str) -> &'a str {
     }
 }
 
+/// How far the user writes tasks.
+fn writes(house: &House, user: &User) -> Within {
+    let task = house.kind(Table::Task, "task");
+    task.map_or(Within::Nothing, |(_, kind)| user.reader().within(Action::Write, kind))
+}
+
+/// Whether the rows of tasks are open to the user; a task given to a role is nobody's own row.
+fn follows(user: &User) -> bool {
+    !matches!(user.reader().sees_of(Table::Task), Within::Own(_) | Within::Nothing)
+}
+
 async fn list(State(house): State<Shared>, Me(user): Me) -> Answer {
-    let may_read = user.may(Action::Read).is_ok();
-    let (mine, mut others) = lines(&house, &user).await?;
-    if !may_read {
-        others.clear();
-    }
+    let (mine, others) = lines(&house, &user).await?;
+    let may_read = follows(&user);
     let overdue = mine.iter().filter(|l| l.overdue).count();
-    let may_write = user.may(Action::Write).is_ok();
+    let may_write = writes(&house, &user) != Within::Nothing;
     let body = TasksPage { cx: &user.cx, mine, others, overdue, may_read, may_write };
     page(&user.cx, user.cx.t("タスク", "Tasks"), &body)
 }
@@ -193,7 +209,7 @@ async fn show(
         task,
         title: spec.title.get(user.cx.lang),
         records: close::offered(&house.store, task).await?,
-        may_read: user.may(Action::Read).is_ok(),
+        may_read: follows(user),
         may_enter: close::may_enter(&house.store, task).await?,
         inputs: inputs(&user.cx, spec, facts, errors),
         error,
@@ -208,15 +224,16 @@ async fn closable(house: &House, user: &User, id: &str) -> Result<Row, Refusal> 
         return Err(Refusal::ChangePassword);
     }
     let task = task(house, id).await?;
-    if user.may(Action::Write).is_ok() {
+    if house.store.reaches(Table::Task, task.id, &writes(house, user)).await? {
         return Ok(task);
     }
     let reader = house.store.reader(user.session.account.id).await?;
     let mine = reader.is_some_and(|r| r.role != "auditor" && whose::is_for(&task, &r));
-    // Who may not read the registers does not learn which tasks there are.
+    // Who does not see the task does not learn that there is one.
+    let within = user.reader().sees_of(Table::Task);
     if mine {
         Ok(task)
-    } else if user.may(Action::Read).is_ok() {
+    } else if house.store.reaches(Table::Task, task.id, &within).await? {
         Err(Refusal::Forbidden)
     } else {
         Err(Refusal::NotFound)

@@ -1,9 +1,19 @@
-//! Who may do what: one table of role × action.
+//! Who may do what: one table of role × action × rows × scope, and what follows from it for a reader.
+//!
+//! Invariants: nothing is allowed that the table does not grant. Whoever may change a row of a kind
+//! sees its personal fields, and nobody else does. People and their departments are written only by
+//! those who write everywhere, since scopes follow from them; so are rules and norms, which bind all.
+
+use std::sync::Arc;
+
+use model::{Field, KindSpec, RoomSpec, Table, Text, t};
+use serde_json::Value as Json;
+use store::{Account, Bounds, Place, Reach, Row, Store, StoreError, Within};
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// See registers, records, levels and the ledger.
+    /// See rows of registers, and records about them.
     Read,
     /// Add and change rows, hand in evidence.
     Write,
@@ -11,39 +21,377 @@ pub enum Action {
     Decide,
     /// Accounts, targets, settings.
     Administer,
+    /// See the levels of the controls and what keeps them from more.
+    Levels,
+    /// See what concerns no single row: events, agents, jobs, the ledger.
+    Inspect,
+}
+
+impl Action {
+    /// All, in the order of the page.
+    pub const ALL: [Action; 6] = [
+        Action::Read,
+        Action::Write,
+        Action::Decide,
+        Action::Levels,
+        Action::Inspect,
+        Action::Administer,
+    ];
 }
 
 /// The seven base roles, in the order of the settings page.
 pub const ROLES: [&str; 7] =
     ["officer", "administrator", "risk_owner", "executive", "department", "employee", "auditor"];
 
-/// Whether the role may do it. An unknown role may do nothing.
+/// How far a grant goes; the widest comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// What belongs to the person of the account.
+    Own,
+    /// What belongs to the person or their department; for reading, also what belongs to none.
+    Department,
+    All,
+}
+
+/// On which rows a grant holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Everything,
+    Tables(&'static [Table]),
+    /// Kinds by which someone asks for something ([`KindSpec::is_request`]).
+    Requests,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    pub role: &'static str,
+    pub action: Action,
+    pub on: On,
+    pub scope: Scope,
+}
+
+const fn g(role: &'static str, action: Action, on: On, scope: Scope) -> Grant {
+    Grant { role, action, on, scope }
+}
+
+/// What risk owners answer for.
+const RISKS: On = On::Tables(&[Table::Risk, Table::Task, Table::Decision]);
+/// What a department keeps itself.
+const DEPARTMENTAL: On = On::Tables(&[
+    Table::Asset,
+    Table::Link,
+    Table::Risk,
+    Table::Decision,
+    Table::Plan,
+    Table::Task,
+    Table::Record,
+]);
+
+/// The table. Whatever stands in no line is refused.
+pub const GRANTS: &[Grant] = {
+    use Action::{Administer, Decide, Inspect, Levels, Read, Write};
+    use On::{Everything, Requests};
+    use Scope::{All, Department, Own};
+    &[
+        g("officer", Read, Everything, All),
+        g("officer", Write, Everything, All),
+        g("officer", Decide, Everything, All),
+        g("officer", Levels, Everything, All),
+        g("officer", Inspect, Everything, All),
+        g("officer", Administer, Everything, All),
+        g("administrator", Read, Everything, All),
+        g("administrator", Write, Everything, All),
+        g("administrator", Levels, Everything, All),
+        g("administrator", Inspect, Everything, All),
+        g("administrator", Administer, Everything, All),
+        g("risk_owner", Read, Everything, All),
+        g("risk_owner", Write, RISKS, All),
+        g("risk_owner", Decide, RISKS, All),
+        g("risk_owner", Levels, Everything, All),
+        g("risk_owner", Inspect, Everything, All),
+        g("executive", Read, Everything, All),
+        g("executive", Decide, Everything, All),
+        g("executive", Levels, Everything, All),
+        g("executive", Inspect, Everything, All),
+        g("department", Read, Everything, Department),
+        g("department", Write, DEPARTMENTAL, Department),
+        g("department", Levels, Everything, All),
+        g("employee", Read, Everything, Own),
+        g("employee", Write, Requests, Own),
+        g("auditor", Read, Everything, All),
+        g("auditor", Levels, Everything, All),
+        g("auditor", Inspect, Everything, All),
+    ]
+};
+
+fn grants(role: &str, action: Action) -> impl Iterator<Item = &'static Grant> {
+    GRANTS.iter().filter(move |g| g.role == role && g.action == action)
+}
+
+/// Whether the role may do it anywhere at all. An unknown role may do nothing.
 pub fn allowed(role: &str, action: Action) -> bool {
-    use Action::{Administer, Decide, Read, Write};
-    let may: &[Action] = match role {
-        "officer" => &[Read, Write, Decide, Administer],
-        "administrator" => &[Read, Write, Administer],
-        "risk_owner" => &[Read, Write, Decide],
-        "executive" => &[Read, Decide],
-        "department" => &[Read, Write],
-        "auditor" => &[Read],
-        // An employee's home shows their own tasks; the registers stay closed.
-        _ => &[],
+    grants(role, action).next().is_some()
+}
+
+/// How far the role may do it with rows of a table, `request` saying whether the kind is a request;
+/// `None` for not at all.
+pub fn scope(role: &str, action: Action, table: Table, request: bool) -> Option<Scope> {
+    let holds = |on: On| match on {
+        On::Everything => true,
+        On::Tables(tables) => tables.contains(&table),
+        On::Requests => request,
     };
-    may.contains(&action)
+    grants(role, action).filter(|g| holds(g.on)).map(|g| g.scope).max()
+}
+
+/// Whether the role sees personal fields of a kind. Who may change a row sees it whole, so that no
+/// save loses what was masked.
+pub fn sees_personal(role: &str, kind: &KindSpec) -> bool {
+    scope(role, Action::Write, kind.table, kind.is_request()).is_some()
+}
+
+/// Who looks at rows: the holder of an account, or the house itself, as the command line on its own
+/// folder.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    role: Option<String>,
+    place: Place,
+}
+
+impl Reader {
+    /// The house itself: sees everything.
+    pub fn house() -> Reader {
+        Reader { role: None, place: Place::default() }
+    }
+
+    /// The holder of an account. Who is limited nowhere needs no place, and none is read.
+    pub async fn of(store: &Store, account: &Account) -> Result<Reader, StoreError> {
+        let limited = GRANTS.iter().any(|g| g.role == account.role && g.scope != Scope::All);
+        let place = if limited { store.place(account.id).await? } else { Place::default() };
+        Ok(Reader { role: Some(account.role.clone()), place })
+    }
+
+    /// Someone not signed in: sees nothing.
+    pub fn nobody() -> Reader {
+        Reader { role: Some(String::new()), place: Place::default() }
+    }
+
+    fn reaches(&self, action: Action, table: Table, request: bool) -> Within {
+        let Some(role) = &self.role else { return Within::All };
+        match scope(role, action, table, request) {
+            None => Within::Nothing,
+            Some(Scope::All) => Within::All,
+            Some(Scope::Own) => Within::Own(self.place.person),
+            Some(Scope::Department) => Within::Department {
+                person: self.place.person,
+                department: self.place.department.clone(),
+                nobodys: action == Action::Read,
+            },
+        }
+    }
+
+    /// Which rows of a kind the reader may do it with.
+    pub fn within(&self, action: Action, kind: &KindSpec) -> Within {
+        self.reaches(action, kind.table, kind.is_request())
+    }
+
+    /// Which rows of a table the reader sees.
+    pub fn sees_of(&self, table: Table) -> Within {
+        self.reaches(Action::Read, table, false)
+    }
+
+    /// Whether the reader may do it with any row of the kind.
+    pub fn may(&self, action: Action, kind: &KindSpec) -> bool {
+        self.within(action, kind) != Within::Nothing
+    }
+
+    /// Whether the reader may hand in records.
+    pub fn may_hand_in(&self) -> bool {
+        self.reaches(Action::Write, Table::Record, false) != Within::Nothing
+    }
+
+    /// Whether the reader sees every row of every table.
+    pub fn sees_all(&self) -> bool {
+        Table::ALL.into_iter().all(|table| self.sees_of(table) == Within::All)
+    }
+
+    /// Whether the values of a field are shown.
+    pub fn sees(&self, kind: &KindSpec, field: &Field) -> bool {
+        !field.personal || self.role.as_deref().is_none_or(|role| sees_personal(role, kind))
+    }
+
+    /// How far the reader reaches in lists of a kind.
+    pub fn reach(&self, kind: &KindSpec) -> Reach {
+        let hides_personal = self.role.as_deref().is_some_and(|role| !sees_personal(role, kind));
+        Reach { hides_personal, within: self.within(Action::Read, kind) }
+    }
+
+    /// The same over all kinds of a table: words of personal fields find rows only for those who see
+    /// them in every kind.
+    pub fn reach_in(&self, table: Table) -> Reach {
+        let writes = self.reaches(Action::Write, table, false) != Within::Nothing;
+        Reach { hides_personal: !writes, within: self.sees_of(table) }
+    }
+
+    /// How far the reader may write.
+    pub fn bounds(&self, specs: impl Iterator<Item = &'static RoomSpec>) -> Bounds {
+        let asks = specs.flat_map(crate::kinds_of).filter(|kind| kind.is_request());
+        let requests: Vec<(Table, &str)> = asks.map(|kind| (kind.table, kind.id)).collect();
+        let (reader, person) = (self.clone(), self.place.person);
+        let within = move |table, kind: &str| {
+            reader.reaches(Action::Write, table, requests.contains(&(table, kind)))
+        };
+        Bounds { within: Arc::new(within), person }
+    }
+
+    /// The row as JSON without what this reader may not see. A kind that is not declared any more may
+    /// have had personal fields: of it only those who write its table see attributes.
+    pub fn json(&self, kind: Option<&KindSpec>, row: &Row) -> Json {
+        let mut json = row.to_json();
+        let Some(attributes) = json["attributes"].as_object_mut() else { return json };
+        let whole = !self.reach_in(row.table).hides_personal;
+        attributes.retain(|name, _| match kind.and_then(|k| Some((k, k.field(name)?))) {
+            Some((kind, field)) => self.sees(kind, field),
+            None => whole,
+        });
+        json
+    }
+}
+
+/// What an action means, as a heading.
+pub fn action_text(action: Action) -> Text {
+    match action {
+        Action::Read => t("台帳と記録の閲覧", "See registers and records"),
+        Action::Write => t("追加・変更・記録の提出", "Add, change, hand in"),
+        Action::Decide => t("承認・却下", "Approve and reject"),
+        Action::Levels => t("レベルの閲覧", "See the levels"),
+        Action::Inspect => t("イベント・ジョブ・証跡の閲覧", "See events, jobs and the ledger"),
+        Action::Administer => t("アカウントと設定の管理", "Keep accounts and settings"),
+    }
+}
+
+/// What a line of the table grants, in plain words.
+pub fn grant_text(grant: &Grant) -> Text {
+    match (grant.on, grant.scope) {
+        (On::Everything, Scope::All) => t("すべて", "everything"),
+        (On::Everything, Scope::Department) => t(
+            "自部署に属するものと、どの部署にも属さないもの",
+            "what belongs to the own department, and what belongs to none",
+        ),
+        (On::Everything, Scope::Own) => t(
+            "本人に属するもの（所有・担当・申請・本人の情報）",
+            "what is their own: owned, assigned, asked for, or about them",
+        ),
+        (On::Tables(_), Scope::All) => t("リスク、タスク、決定", "risks, tasks and decisions"),
+        (On::Tables(_), _) => t(
+            "自部署に属する資産、関連、リスク、決定、計画、タスク、記録",
+            "assets, links, risks, decisions, plans, tasks and records of the own department",
+        ),
+        (On::Requests, _) => t("本人の申請", "their own requests"),
+    }
+}
+
+/// What a role may do of an action, in plain words; empty for nothing.
+pub fn granted(role: &str, action: Action) -> Vec<Text> {
+    grants(role, action).map(grant_text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_auditor_changes_nothing_and_an_administrator_approves_nothing() {
-        assert!(allowed("auditor", Action::Read));
-        for action in [Action::Write, Action::Decide, Action::Administer] {
-            assert!(!allowed("auditor", action));
+    /// What each role may do with each table and with requests, written out by hand: `*` everything,
+    /// `d` of the department, `o` its own, `.` nothing.
+    const READ: [(&str, &str); 7] = [
+        ("officer", "************"),
+        ("administrator", "************"),
+        ("risk_owner", "************"),
+        ("executive", "************"),
+        ("department", "dddddddddddd"),
+        ("employee", "oooooooooooo"),
+        ("auditor", "************"),
+    ];
+    const WRITE: [(&str, &str); 7] = [
+        ("officer", "************"),
+        ("administrator", "************"),
+        ("risk_owner", ".......**.*."),
+        ("executive", "............"),
+        ("department", ".dd...dddddd"),
+        ("employee", "...........o"),
+        ("auditor", "............"),
+    ];
+    const DECIDE: [(&str, &str); 7] = [
+        ("officer", "************"),
+        ("administrator", "............"),
+        ("risk_owner", ".......**.*."),
+        ("executive", "************"),
+        ("department", "............"),
+        ("employee", "............"),
+        ("auditor", "............"),
+    ];
+    /// Levels, inspect, administer.
+    const WHOLE: [(&str, &str); 7] = [
+        ("officer", "***"),
+        ("administrator", "***"),
+        ("risk_owner", "**."),
+        ("executive", "**."),
+        ("department", "*.."),
+        ("employee", "..."),
+        ("auditor", "**."),
+    ];
+
+    fn sign(scope: Option<Scope>) -> char {
+        match scope {
+            None => '.',
+            Some(Scope::Own) => 'o',
+            Some(Scope::Department) => 'd',
+            Some(Scope::All) => '*',
         }
-        assert!(!allowed("administrator", Action::Decide));
-        assert!(!allowed("root", Action::Read));
+    }
+
+    #[test]
+    fn every_cell_of_the_table_is_as_written_out() {
+        for (action, expected) in
+            [(Action::Read, READ), (Action::Write, WRITE), (Action::Decide, DECIDE)]
+        {
+            for (role, line) in expected {
+                // The eleven tables in their order, and a request, which is a plan.
+                let mut cells: String =
+                    Table::ALL.iter().map(|t| sign(scope(role, action, *t, false))).collect();
+                cells.push(sign(scope(role, action, Table::Plan, true)));
+                assert_eq!(cells, line, "{role} {action:?}");
+                assert_eq!(allowed(role, action), line.contains(['*', 'd', 'o']), "{role}");
+            }
+        }
+        for (role, line) in WHOLE {
+            let actions = [Action::Levels, Action::Inspect, Action::Administer];
+            let cells: String =
+                actions.iter().map(|a| if allowed(role, *a) { '*' } else { '.' }).collect();
+            assert_eq!(cells, line, "{role}");
+        }
+        for action in Action::ALL {
+            assert!(!allowed("root", action) && !allowed("", action));
+        }
+    }
+
+    #[test]
+    fn each_line_names_a_role_once_per_action_and_rows_and_has_words() {
+        for (i, grant) in GRANTS.iter().enumerate() {
+            assert!(ROLES.contains(&grant.role));
+            let same =
+                |g: &&Grant| (g.role, g.action, g.on) == (grant.role, grant.action, grant.on);
+            assert_eq!(GRANTS.iter().position(|g| same(&g)), Some(i), "{grant:?}");
+            let text = grant_text(grant);
+            assert!(!text.ja.is_empty() && !text.en.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_house_sees_everything_and_nobody_nothing() {
+        for table in Table::ALL {
+            assert_eq!(Reader::house().reach_in(table), Reach::default());
+            assert_eq!(Reader::nobody().sees_of(table), Within::Nothing);
+        }
     }
 }

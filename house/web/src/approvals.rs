@@ -14,11 +14,11 @@ use axum::{
 };
 use model::{Id, Table, t};
 use serde::Deserialize;
-use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError};
+use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Within};
 
 use crate::{
     Shared, Titles,
-    access::Action,
+    access::{Action, Reader},
     decide::{PROPOSED, is_signed},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
@@ -48,6 +48,7 @@ pub struct Waiting {
 /// What waits, the newest first, after `after`; and whether there is more.
 pub async fn waiting(
     store: &Store,
+    reader: &Reader,
     after: Option<(Key, Id)>,
     limit: usize,
 ) -> Result<(Vec<Waiting>, bool), StoreError> {
@@ -56,7 +57,7 @@ pub async fn waiting(
     let mut requests = store.list(Table::Decision, &filter).await?;
     let more = requests.len() > limit;
     requests.truncate(limit);
-    let mut subjects = subjects(store, &requests).await?;
+    let mut subjects = subjects(store, reader, &requests).await?;
     let pair = |request: Row| {
         let subject = request.subject.and_then(|id| subjects.remove(&id));
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
@@ -65,12 +66,18 @@ pub async fn waiting(
     Ok((requests.into_iter().map(pair).collect(), more))
 }
 
-/// The rows that decisions are about: one statement for each table that they name.
-async fn subjects(store: &Store, requests: &[Row]) -> Result<HashMap<Id, Row>, StoreError> {
+/// The rows that decisions are about: one statement for each table that they name. Who is limited to
+/// some rows of a table sees the request alone.
+async fn subjects(
+    store: &Store,
+    reader: &Reader,
+    requests: &[Row],
+) -> Result<HashMap<Id, Row>, StoreError> {
     let mut by_table: HashMap<Table, Vec<Id>> = HashMap::new();
     for request in requests {
         let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-        let table = table.and_then(Table::parse).filter(|t| *t != Table::Record);
+        let seen = |t: &Table| *t != Table::Record && reader.sees_of(*t) == Within::All;
+        let table = table.and_then(Table::parse).filter(seen);
         if let Some((table, id)) = table.zip(request.subject) {
             by_table.entry(table).or_default().push(id);
         }
@@ -100,7 +107,7 @@ struct ApprovalsPage<'a> {
 
 async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
     let after = query.after.map(Key::Text).zip(query.after_id);
-    let (waiting, more) = waiting(&house.store, after, PAGE_ROWS_MAX - 1).await?;
+    let (waiting, more) = waiting(&house.store, user.reader(), after, PAGE_ROWS_MAX - 1).await?;
     let last = waiting.last().filter(|_| more).map(|last| &last.request);
     let next = last.map(|row| {
         format!("/approvals?after={}&after_id={}", urlencoding::encode(&row.name), row.id)
@@ -131,7 +138,7 @@ async fn ask(
     Form(form): Form<Ask>,
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
-    let (row, _) = registers::find(&house, &name, &row_id).await?;
+    let (row, _) = registers::find(&house, &user, &name, &row_id).await?;
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
     let reason = form.reason.trim();
@@ -158,7 +165,7 @@ async fn ask(
     request.subject = Some(row.id);
     request.subject_hash = Some(form.hash);
     request.attributes.insert("subject_table".into(), row.table.name().into());
-    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    let mut write = user.write(&house, reason).await?;
     write.put(request).await?;
     write.commit().await?;
     house.wake();

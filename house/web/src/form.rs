@@ -173,9 +173,12 @@ pub(crate) fn typed(
     out
 }
 
-/// Refuses the form where a row needs more than it asks for.
-fn by_form(user: &User, table: Table) -> Result<(), Refusal> {
-    if table != Table::Link {
+/// Refuses the form to who may not write the kind, and where a row needs more than it asks for.
+fn by_form(user: &User, kind: &KindSpec) -> Result<(), Refusal> {
+    if !user.reader().may(Action::Write, kind) {
+        return Err(Refusal::Forbidden);
+    }
+    if kind.table != Table::Link {
         return Ok(());
     }
     let text = user.cx.t(
@@ -298,7 +301,7 @@ async fn new_form(
     user.may(Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
-    by_form(&user, table)?;
+    by_form(&user, kind)?;
     let back = format!("/register/{}/{}", table.name(), kind.id);
     let body = FormPage {
         id: house.store.new_id()?.to_string(),
@@ -317,7 +320,7 @@ async fn create(
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
-    by_form(&user, table)?;
+    by_form(&user, kind)?;
     let sent = submitted(&house, &user, kind, &form);
     let asked: Option<Id> = form.get("id").and_then(|id| id.parse().ok());
     if !sent.errors.is_empty() {
@@ -341,7 +344,7 @@ async fn create(
         row.status = "open".to_owned();
     }
     settle(&mut row);
-    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
+    let mut write = user.write(&house, &sent.reason).await?;
     match write.put(row).await {
         // The same form came a second time.
         Err(StoreError::Conflict { .. }) => return Ok(there()),
@@ -358,7 +361,7 @@ async fn edit_form(
     Path((name, row_id)): Path<(String, String)>,
 ) -> Answer {
     user.may(Action::Write)?;
-    let (row, kind) = unsigned(&house, &name, &row_id).await?;
+    let (row, kind) = unsigned(&house, &user, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
     let mut history = house.store.history(row.table, row.id).await?;
     history.truncate(HISTORY_SHOWN);
@@ -379,7 +382,7 @@ async fn update(
     Form(form): Form<Sent>,
 ) -> Answer {
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let (row, kind) = unsigned(&house, &name, &row_id).await?;
+    let (row, kind) = unsigned(&house, &user, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
     if row.table == Table::Task && row.status == "closed" {
         let text =
@@ -418,11 +421,11 @@ async fn update(
     new.attributes.clone_from(&sent.attributes);
     new.schema_version = i64::from(kind.version);
     settle(&mut new);
-    let mut write = house.store.write(&user.actor(), &sent.reason, "web").await?;
+    let mut write = user.write(&house, &sent.reason).await?;
     match write.put(new).await {
         Err(StoreError::Conflict { .. }) => {
             drop(write);
-            let (row, kind) = unsigned(&house, &name, &row_id).await?;
+            let (row, kind) = unsigned(&house, &user, &name, &row_id).await?;
             return merge(&house, &user, &row, kind, &sent).await;
         }
         saved => saved?,
@@ -474,7 +477,7 @@ async fn merge(
         let mine = sent.attributes.get(input.field.name);
         input.clash = clashes.contains(&input.field.name);
         if now.attributes.get(input.field.name) != mine {
-            input.theirs = Some(shown(user, input.field, now));
+            input.theirs = Some(shown(user, kind, input.field, now));
         }
     }
     history.truncate(HISTORY_SHOWN);

@@ -7,11 +7,11 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use model::{Lang, Timestamp};
-use store::{Session, StoreError};
+use store::{Session, StoreError, Write};
 
 use crate::{
-    Shared,
-    access::{self, Action},
+    House, Shared,
+    access::{self, Action, Reader},
 };
 
 const IDLE_HOURS_MAX: i64 = 8;
@@ -30,6 +30,8 @@ pub struct Cx {
     pub now: Timestamp,
     /// Notices the reader has not read.
     pub unread: i64,
+    /// What the reader reaches.
+    pub reader: Reader,
     /// How the organisation reads time.
     pub local: std::sync::Arc<crate::people::local::Local>,
     origin_ok: bool,
@@ -57,6 +59,8 @@ pub enum Refusal {
     /// The form was not sent by one of our own pages.
     Foreign,
     Bad(String),
+    /// The named field is personal, and the role does not see it.
+    Personal(&'static str),
     /// A signed decision stays as it was signed.
     Signed,
     Store(StoreError),
@@ -174,10 +178,24 @@ impl Cx {
         }
     }
 
-    /// Whether the reader may see registers and records.
-    pub fn may_read(&self) -> bool {
+    fn may(&self, action: Action) -> bool {
         let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
-        access::allowed(role, Action::Read)
+        access::allowed(role, action)
+    }
+
+    /// Whether the reader may see registers and records, some of them at least.
+    pub fn may_read(&self) -> bool {
+        self.may(Action::Read)
+    }
+
+    /// Whether the reader may see the levels.
+    pub fn may_see_levels(&self) -> bool {
+        self.may(Action::Levels)
+    }
+
+    /// Whether the reader may see events, jobs and the ledger.
+    pub fn may_inspect(&self) -> bool {
+        self.may(Action::Inspect)
     }
 
     /// The token that each form carries.
@@ -201,10 +219,15 @@ impl User {
         }
     }
 
-    /// Whether the role sees personal fields. Who may change a row sees it whole, so that no save loses
-    /// what was masked.
-    pub fn sees_personal(&self) -> bool {
-        self.may(Action::Write).is_ok()
+    /// What this user reaches.
+    pub fn reader(&self) -> &Reader {
+        &self.cx.reader
+    }
+
+    /// Begins a change that goes no further than this user may write.
+    pub async fn write<'h>(&self, house: &'h House, reason: &str) -> Result<Write<'h>, StoreError> {
+        let write = house.store.write(&self.actor(), reason, "web").await?;
+        Ok(write.bounded(self.reader().bounds(house.specs())))
     }
 
     /// Guards a state change: own origin, right token, allowed.
@@ -279,8 +302,13 @@ impl FromRequestParts<Shared> for Cx {
             }
             _ => 0,
         };
+        let reader = match &session {
+            Some(session) => Reader::of(&house.store, &session.account).await?,
+            None => Reader::nobody(),
+        };
         Ok(Cx {
             unread,
+            reader,
             lang: language(&parts.headers),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or("").to_owned(),
@@ -384,6 +412,12 @@ impl IntoResponse for Refusal {
                 "The input is not right.",
                 detail,
             ),
+            Refusal::Personal(field) => (
+                StatusCode::FORBIDDEN,
+                "個人に関する項目です。この役割では表示・並べ替え・絞り込みに使えません。",
+                "This field is personal: your role neither sees it, nor sorts or filters by it.",
+                field.to_owned(),
+            ),
             Refusal::Signed => (
                 StatusCode::CONFLICT,
                 "署名済みの決定は変更も削除もできません。新しい決定をしてください。",
@@ -400,6 +434,12 @@ impl IntoResponse for Refusal {
                 StatusCode::NOT_FOUND,
                 "データが見つかりません。",
                 "There is no such row.",
+                String::new(),
+            ),
+            Refusal::Store(StoreError::OutOfReach { .. }) => (
+                StatusCode::FORBIDDEN,
+                "この役割で書き込める範囲の外です。自部署や本人に属する行だけを追加・変更できます。所有者か部署を確かめてください。",
+                "This lies beyond what your role may write: only rows of your own department, or your own. Check owner and department.",
                 String::new(),
             ),
             Refusal::Store(error) if error.is_away() => return away(&error),

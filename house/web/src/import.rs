@@ -9,7 +9,7 @@ use store::{Row, Store};
 
 use crate::{
     Shared,
-    access::Action,
+    access::{Action, Reader},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -137,14 +137,19 @@ pub fn closed(table: Table) -> Option<model::Text> {
     }
 }
 
-fn open(table: Table, lang: model::Lang) -> Result<(), Refusal> {
-    closed(table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(lang).to_owned())))
+/// Refuses who may not write the kind, and tables that take no import.
+fn open(user: &User, kind: &KindSpec) -> Result<(), Refusal> {
+    if !user.reader().may(Action::Write, kind) {
+        return Err(Refusal::Forbidden);
+    }
+    closed(kind.table).map_or(Ok(()), |why| Err(Refusal::Bad(why.get(user.cx.lang).to_owned())))
 }
 
-/// Reads the sheet into rows. Rows whose name exists already are changed, so that importing the same
-/// file twice changes nothing.
+/// Reads the sheet into rows. Rows whose name exists already, as far as the reader sees them, are
+/// changed, so that importing the same file twice changes nothing.
 pub async fn plan(
     store: &Store,
+    reader: &Reader,
     kind: &'static KindSpec,
     table: Table,
     sheet: &Sheet,
@@ -161,7 +166,10 @@ pub async fn plan(
         return Ok((outcome, Vec::new()));
     };
     outcome.ignored = mapping.ignored.clone();
-    let existing = store.all(table, &[kind.id]).await?;
+    let mut existing = store.all(table, &[kind.id]).await?;
+    let ids: Vec<model::Id> = existing.iter().map(|row| row.id).collect();
+    let seen = store.reached(table, &ids, &reader.within(Action::Read, kind)).await?;
+    existing.retain(|row| seen.contains(&row.id));
     let by_name: std::collections::HashMap<&str, &Row> =
         existing.iter().map(|row| (row.name.as_str(), row)).collect();
     let mut seen = std::collections::HashSet::new();
@@ -246,7 +254,7 @@ async fn form(
     user.may(Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
-    open(table, user.cx.lang)?;
+    open(&user, kind)?;
     show(&user, table, kind, None, false)
 }
 
@@ -283,18 +291,19 @@ async fn import(
     user.form(&csrf, Action::Write)?;
     let table = registers::table(&name)?;
     let kind = registers::kind(&house, table, &kind_id)?;
-    open(table, user.cx.lang)?;
+    open(&user, kind)?;
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
         Ok(Ok(sheet)) => sheet,
         Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
         Err(error) => return Err(Refusal::Bad(error.to_string())),
     };
-    let (outcome, rows) = plan(&house.store, kind, table, &sheet, user.cx.lang).await?;
+    let (outcome, rows) =
+        plan(&house.store, user.reader(), kind, table, &sheet, user.cx.lang).await?;
     if check_only || !outcome.problems.is_empty() {
         return show(&user, table, kind, Some(outcome), false);
     }
-    let mut write = house.store.write(&user.actor(), "import", "web").await?;
+    let mut write = user.write(&house, "import").await?;
     for row in rows {
         write.put(row).await?;
     }

@@ -7,9 +7,9 @@ use axum::{
     http::header,
     response::IntoResponse,
 };
-use model::{Id, t};
+use model::{Id, Table, t};
 use serde::Deserialize;
-use store::Record;
+use store::{Record, RecordFilter, Within};
 
 use crate::{
     Shared,
@@ -23,16 +23,16 @@ const TYPES_SHOWN_MAX: usize = 100;
 const FAULTS_SHOWN_MAX: usize = 50;
 
 pub(crate) fn routes() -> Vec<Route> {
-    let read = Access::Action(Action::Read);
+    let (read, inspect) = (Access::Action(Action::Read), Access::Action(Action::Inspect));
     let proof_path = "/records/{id}/proof";
     vec![
         Route::get("/records", read, t("記録の一覧", "Records"), records),
         Route::get("/records/{id}", read, t("記録", "A record"), record),
         Route::get(proof_path, read, t("証跡に含まれる証明", "Proof of a record"), proof),
-        Route::get("/ledger", read, t("証跡", "The ledger"), ledger),
-        Route::post("/ledger", read, t("証跡の検証", "Verify the ledger"), verify),
-        Route::get("/ledger/checkpoint", read, t("チェックポイント", "Checkpoint"), checkpoint),
-        Route::get("/ledger/vkey", read, t("検証鍵", "Verifier key"), vkey),
+        Route::get("/ledger", inspect, t("証跡", "The ledger"), ledger),
+        Route::post("/ledger", inspect, t("証跡の検証", "Verify the ledger"), verify),
+        Route::get("/ledger/checkpoint", inspect, t("チェックポイント", "Checkpoint"), checkpoint),
+        Route::get("/ledger/vkey", inspect, t("検証鍵", "Verifier key"), vkey),
     ]
 }
 
@@ -69,16 +69,30 @@ async fn records(
             .record_spec(ty)
             .map_or_else(|| ty.to_owned(), |s| s.title.get(user.cx.lang).to_owned())
     };
-    let types = house
-        .store
-        .count_by_type()
-        .await?
+    let within = user.reader().sees_of(Table::Record);
+    // The numbers would tell of records that the reader does not see.
+    let counts = match within {
+        Within::All => house.store.count_by_type().await?,
+        _ => Vec::new(),
+    };
+    let types = counts
         .into_iter()
         .take(TYPES_SHOWN_MAX)
         .map(|(ty, rows)| TypeLine { title: title(&ty), current: ty == query.ty, ty, rows })
         .collect();
-    let only: Vec<&str> = Some(query.ty.as_str()).filter(|t| !t.is_empty()).into_iter().collect();
-    let records = house.store.newest_records(&only, None, RECORDS_SHOWN_MAX).await?;
+    let ty = Some(query.ty.as_str()).filter(|t| !t.is_empty());
+    let records = match within {
+        Within::All => {
+            let only: Vec<&str> = ty.into_iter().collect();
+            house.store.newest_records(&only, None, RECORDS_SHOWN_MAX).await?
+        }
+        within => {
+            let ty = ty.map(str::to_owned);
+            let filter =
+                RecordFilter { ty, within, limit: RECORDS_SHOWN_MAX, ..RecordFilter::default() };
+            house.store.list_records(&filter).await?
+        }
+    };
     let titles = crate::Titles { house: &house, lang: user.cx.lang };
     let body = RecordsPage { cx: &user.cx, types, records, ty: &query.ty, titles };
     page(&user.cx, user.cx.t("記録", "Records"), &body)
@@ -97,13 +111,17 @@ struct RecordPage<'a> {
     proved: bool,
 }
 
-async fn find(house: &crate::House, id: &str) -> Result<Record, Refusal> {
+async fn find(house: &crate::House, user: &User, id: &str) -> Result<Record, Refusal> {
     let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
+    let within = user.reader().sees_of(Table::Record);
+    if !house.store.reaches(Table::Record, id, &within).await? {
+        return Err(Refusal::NotFound);
+    }
     house.store.record(id).await?.ok_or(Refusal::NotFound)
 }
 
 async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {
-    let record = find(&house, &id).await?;
+    let record = find(&house, &user, &id).await?;
     let leaf = store::record_leaf(&record)?;
     let mut proof = String::new();
     let mut proved = false;
@@ -134,8 +152,8 @@ async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>)
     page(&user.cx, &heading, &body)
 }
 
-async fn proof(State(house): State<Shared>, _: User, Path(id): Path<String>) -> Answer {
-    let record = find(&house, &id).await?;
+async fn proof(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {
+    let record = find(&house, &user, &id).await?;
     let Some(index) = record.leaf_index else { return Err(Refusal::NotFound) };
     let proof = house.ledger.lock().await.proof(index)?.to_string();
     let headers = [
@@ -166,7 +184,7 @@ struct CsrfForm {
 }
 
 async fn verify(State(house): State<Shared>, user: User, Form(form): Form<CsrfForm>) -> Answer {
-    user.form(&form.csrf, Action::Read)?;
+    user.form(&form.csrf, Action::Inspect)?;
     // Held while reading, so that the log does not grow under the verifier.
     let mut guard = house.ledger.lock().await;
     if guard.fork().is_none() {

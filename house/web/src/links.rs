@@ -19,7 +19,7 @@ use store::{Row, Store, StoreError};
 
 use crate::{
     House, Shared, Titles,
-    access::Action,
+    access::{Action, Reader},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -48,13 +48,17 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![Route::post("/row/{table}/{id}/link", write, t("関連の追加", "Add a link"), add)]
 }
 
-/// Live rows behind ids, to show names in place of ids.
+/// Live rows behind ids, to show names in place of ids, and whether the reader sees them.
 #[derive(Default)]
-pub(crate) struct Names(HashMap<Id, Row>);
+pub(crate) struct Names(HashMap<Id, (bool, Row)>);
 
 impl Names {
     /// Looks the ids up: one statement a table, and none once all are found.
-    pub(crate) async fn load(store: &Store, mut ids: Vec<Id>) -> Result<Names, StoreError> {
+    pub(crate) async fn load(
+        store: &Store,
+        reader: &Reader,
+        mut ids: Vec<Id>,
+    ) -> Result<Names, StoreError> {
         let mut found = HashMap::new();
         ids.sort_unstable();
         ids.dedup();
@@ -63,9 +67,17 @@ impl Names {
             if ids.is_empty() {
                 break;
             }
-            found.extend(store.rows_by_id(table, &ids).await?.into_iter().map(|r| (r.id, r)));
+            let rows = store.rows_by_id(table, &ids).await?;
+            let there: Vec<Id> = rows.iter().map(|row| row.id).collect();
+            let seen = store.reached(table, &there, &reader.sees_of(table)).await?;
+            found.extend(rows.into_iter().map(|row| (row.id, (seen.contains(&row.id), row))));
         }
         Ok(Names(found))
+    }
+
+    /// The rows that the reader sees.
+    fn seen(self) -> impl Iterator<Item = Row> {
+        self.0.into_values().filter(|(seen, _)| *seen).map(|(_, row)| row)
     }
 
     /// Takes in what another look found.
@@ -73,12 +85,14 @@ impl Names {
         self.0.extend(other.0);
     }
 
-    /// Name and address of a row; the bare id of one that is gone.
+    /// Name and address of a row; the bare id of one that is gone. One that the reader does not see
+    /// has its name, which belongs to the row that names it, and no address.
     pub(crate) fn of(&self, id: Id) -> (String, String) {
-        self.0.get(&id).map_or_else(
-            || (id.to_string(), String::new()),
-            |row| (row.name.clone(), format!("/row/{}/{id}", row.table.name())),
-        )
+        match self.0.get(&id) {
+            None => (id.to_string(), String::new()),
+            Some((false, row)) => (row.name.clone(), String::new()),
+            Some((true, row)) => (row.name.clone(), format!("/row/{}/{id}", row.table.name())),
+        }
     }
 }
 
@@ -116,11 +130,13 @@ impl Links {
     /// Reads the links of a row and the names that its page needs.
     pub(crate) async fn load(
         house: &House,
-        cx: &Cx,
+        user: &User,
         row: &Row,
         kind: &KindSpec,
     ) -> Result<Links, StoreError> {
-        let mut links = house.store.links_of(row.id, SHOWN_MAX + 1).await?;
+        let (cx, reader) = (&user.cx, user.reader());
+        let within = reader.sees_of(Table::Link);
+        let mut links = house.store.links_of(row.id, &within, SHOWN_MAX + 1).await?;
         let both = [true, false].map(|out| links.iter().filter(|l| begins(l, row) == out).count());
         let more = both.into_iter().any(|count| count > SHOWN_MAX);
         let mut left = [SHOWN_MAX, SHOWN_MAX];
@@ -135,7 +151,7 @@ impl Links {
         if row.table == Table::Link {
             ids.extend([row.subject, row.object].into_iter().flatten());
         }
-        let names = Names::load(&house.store, ids).await?;
+        let names = Names::load(&house.store, reader, ids).await?;
         let titles = Titles { house, lang: cx.lang };
         let line = |link: &Row| {
             let (name, href) = far(link, row).map(|id| names.of(id)).unwrap_or_default();
@@ -167,10 +183,11 @@ fn far(link: &Row, row: &Row) -> Option<Id> {
     if begins(link, row) { link.object } else { link.subject }
 }
 
-/// Every kind of link that is declared, with its title.
-pub(crate) fn kinds(house: &House, cx: &Cx) -> Vec<(&'static str, &'static str)> {
+/// Every kind of link that the user may add, with its title.
+pub(crate) fn kinds(house: &House, user: &User) -> Vec<(&'static str, &'static str)> {
     let kinds = house.specs().flat_map(crate::kinds_of).filter(|k| k.table == Table::Link);
-    kinds.map(|kind| (kind.id, kind.title.get(cx.lang))).collect()
+    let may = kinds.filter(|kind| user.reader().may(Action::Write, kind));
+    may.map(|kind| (kind.id, kind.title.get(user.cx.lang))).collect()
 }
 
 #[derive(Deserialize)]
@@ -202,7 +219,7 @@ async fn add(
     Form(form): Form<LinkForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
-    let (row, _) = registers::find(&house, &name, &row_id).await?;
+    let (row, _) = registers::find(&house, &user, &name, &row_id).await?;
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
     if row.deleted || row.table == Table::Link {
@@ -213,7 +230,7 @@ async fn add(
     if note.chars().count() > NOTE_CHARS_MAX || note.contains('\0') {
         return bad("補足は1000文字以内にしてください。", "A note has at most 1,000 characters.");
     }
-    let mut hits = candidates(&house, &row, form.object.trim()).await?;
+    let mut hits = candidates(&house, &user, &row, form.object.trim()).await?;
     if hits.is_empty() {
         return bad(
             "相手の行が見つかりません。名称の一部か識別子を入力してください。",
@@ -235,7 +252,7 @@ async fn add(
     if !note.is_empty() {
         link.attributes.insert("note".to_owned(), note.into());
     }
-    let mut write = house.store.write(&user.actor(), "link", "web").await?;
+    let mut write = user.write(&house, "link").await?;
     write.put(link).await?;
     write.commit().await?;
     house.wake();
@@ -243,10 +260,17 @@ async fn add(
 }
 
 /// Live rows that are meant; never the row itself.
-async fn candidates(house: &House, row: &Row, said: &str) -> Result<Vec<Row>, StoreError> {
+async fn candidates(
+    house: &House,
+    user: &User,
+    row: &Row,
+    said: &str,
+) -> Result<Vec<Row>, StoreError> {
     let mut hits = match said.parse::<Id>() {
-        Ok(id) => Names::load(&house.store, vec![id]).await?.0.into_values().collect(),
-        Err(_) => house.store.search(said, CHOICES_MAX + 1).await?,
+        Ok(id) => Names::load(&house.store, user.reader(), vec![id]).await?.seen().collect(),
+        Err(_) => {
+            house.store.search(said, CHOICES_MAX + 1, |table| user.reader().reach_in(table)).await?
+        }
     };
     hits.retain(|hit: &Row| hit.id != row.id);
     // A row whose name is just what was typed is meant, whatever else holds the words.

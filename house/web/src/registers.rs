@@ -9,7 +9,7 @@ use axum::{
 use model::{Field, FieldType, Id, KindSpec, Table, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use store::{Filter, Record, Row};
+use store::{Filter, Record, Row, Within};
 
 use crate::{
     House, Shared,
@@ -57,7 +57,8 @@ pub(crate) fn kind(house: &House, table: Table, name: &str) -> Result<&'static K
 struct KindLine {
     kind: &'static KindSpec,
     room: &'static str,
-    rows: i64,
+    /// None for who does not see every row: the number would tell of the others.
+    rows: Option<i64>,
 }
 
 #[derive(Template)]
@@ -70,12 +71,15 @@ struct KindsPage<'a> {
 
 async fn kinds(State(house): State<Shared>, user: User, Path(name): Path<String>) -> Answer {
     let table = table(&name)?;
-    let counts: std::collections::HashMap<String, i64> =
-        house.store.count_by_kind(table).await?.into_iter().collect();
+    let counts: Option<std::collections::HashMap<String, i64>> = match user.reader().sees_of(table)
+    {
+        Within::All => Some(house.store.count_by_kind(table).await?.into_iter().collect()),
+        _ => None,
+    };
     let mut lines = Vec::new();
     for room in house.specs() {
         for kind in kinds_of(room).filter(|k| k.table == table) {
-            let rows = counts.get(kind.id).copied().unwrap_or(0);
+            let rows = counts.as_ref().map(|c| c.get(kind.id).copied().unwrap_or(0));
             lines.push(KindLine { kind, room: room.name.get(user.cx.lang), rows });
         }
     }
@@ -89,9 +93,9 @@ struct SearchQuery {
     q: String,
 }
 
-pub(crate) fn shown(user: &User, field: &Field, row: &Row) -> String {
+pub(crate) fn shown(user: &User, kind: &KindSpec, field: &Field, row: &Row) -> String {
     let Some(value) = row.attributes.get(field.name) else { return String::new() };
-    if field.personal && !user.sees_personal() {
+    if !user.reader().sees(kind, field) {
         return MASKED.to_owned();
     }
     match (field.ty, value) {
@@ -114,8 +118,14 @@ pub(crate) fn shown(user: &User, field: &Field, row: &Row) -> String {
 }
 
 /// As [`shown`], but with the name of a row in place of its id, and its address.
-pub(crate) fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (String, String) {
-    let text = shown(user, field, row);
+pub(crate) fn named(
+    user: &User,
+    names: &Names,
+    kind: &KindSpec,
+    field: &Field,
+    row: &Row,
+) -> (String, String) {
+    let text = shown(user, kind, field, row);
     match (field.ty, text.parse()) {
         (FieldType::Reference(_) | FieldType::Party, Ok(id)) => names.of(id),
         _ => (text, String::new()),
@@ -123,41 +133,68 @@ pub(crate) fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (St
 }
 
 /// As [`shown`], but a number without its unit, so that the file can be imported again.
-pub(crate) fn plain(user: &User, field: &Field, row: &Row) -> String {
+pub(crate) fn plain(user: &User, kind: &KindSpec, field: &Field, row: &Row) -> String {
     match (field.ty, row.attributes.get(field.name)) {
         (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
-        _ => shown(user, field, row),
+        _ => shown(user, kind, field, row),
     }
 }
 
+/// A row the user sees; any other is as absent as one that is not there.
 pub(crate) async fn find(
     house: &House,
+    user: &User,
     name: &str,
     row_id: &str,
 ) -> Result<(Row, &'static KindSpec), Refusal> {
     let table = table(name)?;
     let row = house.store.row(table, id(row_id)?).await?.ok_or(Refusal::NotFound)?;
     let kind = kind(house, table, &row.kind)?;
+    if !reaches(house, user, Action::Read, &row, kind).await? {
+        return Err(Refusal::NotFound);
+    }
     Ok((row, kind))
 }
 
-/// The same, unless it is a signed decision.
+/// Whether the user may do it with this row.
+pub(crate) async fn reaches(
+    house: &House,
+    user: &User,
+    action: Action,
+    row: &Row,
+    kind: &KindSpec,
+) -> Result<bool, Refusal> {
+    Ok(house.store.reaches(row.table, row.id, &user.reader().within(action, kind)).await?)
+}
+
+/// A row that the user may change, unless it is a signed decision.
 pub(crate) async fn unsigned(
     house: &House,
+    user: &User,
     name: &str,
     row_id: &str,
 ) -> Result<(Row, &'static KindSpec), Refusal> {
-    let found = find(house, name, row_id).await?;
-    if is_signed(&found.0) { Err(Refusal::Signed) } else { Ok(found) }
+    let (row, kind) = find(house, user, name, row_id).await?;
+    if is_signed(&row) {
+        return Err(Refusal::Signed);
+    }
+    if !reaches(house, user, Action::Write, &row, kind).await? {
+        return Err(Refusal::Forbidden);
+    }
+    Ok((row, kind))
 }
 
 /// A subject is named by its id alone, so links to one may name the wrong table; it may also be a
 /// record.
-async fn elsewhere(house: &House, name: &str, row_id: &str) -> Answer {
+async fn elsewhere(house: &House, user: &User, name: &str, row_id: &str) -> Answer {
     let row_id = id(row_id)?;
     for table in Table::ALL {
         let other = table.name() != name && table != Table::Record;
-        if other && house.store.row(table, row_id).await?.is_some() {
+        let within = user.reader().sees_of(table);
+        if other
+            && house.store.reaches(table, row_id, &within).await?
+            && house.store.row(table, row_id).await?.is_some()
+        {
             return Ok(Redirect::to(&format!("/row/{}/{row_id}", table.name())).into_response());
         }
     }
@@ -174,11 +211,11 @@ async fn delete(
     Form(form): Form<std::collections::HashMap<String, String>>,
 ) -> Answer {
     user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
-    let (mut row, kind) = unsigned(&house, &name, &row_id).await?;
+    let (mut row, kind) = unsigned(&house, &user, &name, &row_id).await?;
     row.version = form.get("version").and_then(|v| v.parse().ok()).unwrap_or(-1);
     let to = format!("/register/{}/{}", row.table.name(), kind.id);
     let reason = form.get("reason").map_or("", String::as_str);
-    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    let mut write = user.write(&house, reason).await?;
     write.delete(row).await?;
     write.commit().await?;
     house.wake();
@@ -208,6 +245,8 @@ struct DetailPage<'a> {
     titles: crate::Titles<'a>,
     content_hash: String,
     picture: String,
+    /// The hash covers personal fields without a salt: who does not see them could try values out.
+    shows_hash: bool,
     links: Links,
     link_kinds: Vec<(&'static str, &'static str)>,
     may_write: bool,
@@ -220,23 +259,26 @@ async fn detail(
     user: User,
     Path((name, row_id)): Path<(String, String)>,
 ) -> Answer {
-    let (row, kind) = match find(&house, &name, &row_id).await {
-        Err(Refusal::NotFound) => return elsewhere(&house, &name, &row_id).await,
+    let (row, kind) = match find(&house, &user, &name, &row_id).await {
+        Err(Refusal::NotFound) => return elsewhere(&house, &user, &name, &row_id).await,
         found => found?,
     };
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
-    let links = Links::load(&house, &user.cx, &row, kind).await?;
-    let may_write = user.may(Action::Write).is_ok() && !row.deleted;
+    let links = Links::load(&house, &user, &row, kind).await?;
+    let may_write = !row.deleted && reaches(&house, &user, Action::Write, &row, kind).await?;
+    let may_decide = !row.deleted && reaches(&house, &user, Action::Decide, &row, kind).await?;
+    let decision = user.reader().reach_in(Table::Decision);
+    let link_kinds = links::kinds(&house, &user);
     let pairs = kind
         .fields
         .iter()
         .map(|f| {
-            let (value, href) = named(&user, &links.names, f, &row);
+            let (value, href) = named(&user, &links.names, kind, f, &row);
             Pair { label: f.label.get(user.cx.lang), value, href }
         })
         .filter(|p| !p.value.is_empty())
         .collect();
-    let about = Filter { subject: Some(row.id), limit: 20, ..Filter::default() };
+    let about = Filter { subject: Some(row.id), limit: 20, reach: decision, ..Filter::default() };
     let mut decisions = house.store.list(Table::Decision, &about).await?;
     let open = decisions.iter().position(|d| d.status == PROPOSED);
     let asked = open.map(|i| decisions.remove(i));
@@ -252,11 +294,12 @@ async fn detail(
         asked,
         content_hash: row.content_hash()?,
         picture: crate::graph::draw(&user.cx, &row.name, &links.lines)?,
+        shows_hash: kind.fields.iter().all(|f| user.reader().sees(kind, f)),
         links,
-        link_kinds: links::kinds(&house, &user.cx),
+        may_link: may_write && row.table != Table::Link && !link_kinds.is_empty(),
+        link_kinds,
         may_write: may_write && !is_signed(&row),
-        may_link: may_write && row.table != Table::Link,
-        may_decide: user.may(Action::Decide).is_ok() && !row.deleted && !is_signed(&row),
+        may_decide: may_decide && !is_signed(&row),
         row: &row,
     };
     page(&user.cx, &row.name, &body)
@@ -288,7 +331,10 @@ async fn decide_row(
     Form(form): Form<DecideForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Decide)?;
-    let (row, _) = find(&house, &name, &row_id).await?;
+    let (row, kind) = find(&house, &user, &name, &row_id).await?;
+    if !reaches(&house, &user, Action::Decide, &row, kind).await? {
+        return Err(Refusal::Forbidden);
+    }
     let cx = &user.cx;
     let ruling = Ruling {
         hash: &form.hash,
@@ -346,7 +392,10 @@ async fn search(
     user: User,
     Query(query): Query<SearchQuery>,
 ) -> Answer {
-    let hits = house.store.search(&query.q, SEARCH_HITS_MAX).await?;
+    let hits = house
+        .store
+        .search(&query.q, SEARCH_HITS_MAX, |table| user.reader().reach_in(table))
+        .await?;
     let titles = crate::Titles { house: &house, lang: user.cx.lang };
     let body = SearchPage { cx: &user.cx, q: &query.q, hits, titles };
     page(&user.cx, user.cx.t("検索", "Search"), &body)

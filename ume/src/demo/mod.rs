@@ -140,7 +140,7 @@ async fn links_again(folder: &Path, format: Format) -> Result<ExitCode, CliError
     }
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
-    let store = store.with_personal(crate::personal::kinds());
+    let store = crate::declared::settled(store).await?;
     let links = links(&store).await?;
     store.db().close().await;
     print(&shown_links(folder, &links, format));
@@ -149,7 +149,7 @@ async fn links_again(folder: &Path, format: Format) -> Result<ExitCode, CliError
 
 async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, CliError> {
     let store = store::Store::open(folder, clock.clock()).await?;
-    let store = store.with_personal(crate::personal::kinds());
+    let store = crate::declared::settled(store).await?;
     store.set_setting(web::demo::SETTING, "1").await?;
     let origin = crate::serve::origin(&store).await?;
     let ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;

@@ -37,6 +37,11 @@ impl Served {
     pub async fn starting(per_minute: u32) -> Served {
         let folder = tempfile::tempdir().unwrap();
         let store = store::Store::open(folder.path(), store::system_clock()).await.unwrap();
+        Served::over(store, folder, per_minute).await
+    }
+
+    /// A server over a store that stands already.
+    pub async fn over(store: store::Store, folder: tempfile::TempDir, per_minute: u32) -> Served {
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.test/api").unwrap();
         let house = Arc::new(web::House {
             buckets: web::api::limit::Buckets::new(per_minute),

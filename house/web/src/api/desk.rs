@@ -3,12 +3,13 @@
 
 use model::{Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json, json};
-use store::{Filter, Once, Row, Store, StoreError, Write};
+use store::{Filter, Once, Reach, Row, Store, StoreError, Write};
 
 use super::{
     judge,
     problem::{self, Fault, Problem},
 };
+use crate::access::Reader;
 
 /// Most rows of one page.
 pub const PAGE_ROWS_MAX: usize = 100;
@@ -23,6 +24,8 @@ pub struct Desk<'a> {
     pub actor: String,
     /// The way the change came.
     pub request: String,
+    /// Whose eyes see the rows.
+    pub reader: Reader,
 }
 
 /// Which page of a list.
@@ -100,6 +103,7 @@ impl<'a> Desk<'a> {
             status: page.status.clone(),
             after: after.map(|(name, id)| (store::Key::Text(name), id)),
             limit: limit + 1,
+            reach: self.reach(table, page.kind.as_deref()),
             ..Filter::default()
         };
         let found = match page.as_of {
@@ -114,7 +118,21 @@ impl<'a> Desk<'a> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(|row| format!("{}{}", row.id, row.name));
-        Ok(json!({"items": rows.iter().map(row_json).collect::<Vec<_>>(), "next": next}))
+        Ok(
+            json!({"items": rows.iter().map(|row| self.json(row)).collect::<Vec<_>>(), "next": next}),
+        )
+    }
+
+    fn reach(&self, table: Table, kind: Option<&str>) -> Reach {
+        match kind.and_then(|kind| self.kind(table, kind)) {
+            Some(kind) => self.reader.reach(kind),
+            None => self.reader.reach_in(table),
+        }
+    }
+
+    /// Whether the reader sees the row; to whom it belongs now decides, also for the past.
+    pub(crate) async fn sees(&self, table: Table, id: Id) -> Result<bool, Problem> {
+        self.stored(self.store.reaches(table, id, &self.reader.sees_of(table)).await)
     }
 
     /// A row, now or as it stood.
@@ -126,6 +144,7 @@ impl<'a> Desk<'a> {
     ) -> Result<Row, Problem> {
         let found = match (id.parse::<Id>().ok(), as_of) {
             (None, _) => None,
+            (Some(id), _) if !self.sees(table, id).await? => None,
             (Some(id), None) => self.stored(self.store.row(table, id).await)?,
             (Some(id), Some(at)) => self.stored(self.store.row_as_of(table, id, at).await)?,
         };
@@ -138,11 +157,24 @@ impl<'a> Desk<'a> {
         })
     }
 
+    /// A row as this desk's reader sees it, with times as RFC 3339.
+    pub fn json(&self, row: &Row) -> Json {
+        let mut json = self.reader.json(self.kind(row.table, &row.kind), row);
+        let time = |at: Option<Timestamp>| at.map_or(Json::Null, |at| at.rfc3339().into());
+        json["starts_at"] = time(row.starts_at);
+        json["ends_at"] = time(row.ends_at);
+        json["created_at"] = time(Some(row.created_at));
+        json["updated_at"] = time(Some(row.updated_at));
+        json
+    }
+
     /// Every version of a row, newest first.
     pub async fn history(&self, table: Table, id: &str) -> Result<Json, Problem> {
         let versions = match id.parse::<Id>() {
-            Ok(id) => self.stored(self.store.history(table, id).await)?,
-            Err(_) => Vec::new(),
+            Ok(id) if self.sees(table, id).await? => {
+                self.stored(self.store.history(table, id).await)?
+            }
+            _ => Vec::new(),
         };
         if versions.is_empty() {
             return Err(self.refuse(
@@ -151,7 +183,7 @@ impl<'a> Desk<'a> {
                 "There is no row with this id.",
             ));
         }
-        Ok(json!({"items": versions.iter().map(row_json).collect::<Vec<_>>()}))
+        Ok(json!({"items": versions.iter().map(|row| self.json(row)).collect::<Vec<_>>()}))
     }
 
     /// Makes a row.
@@ -179,7 +211,7 @@ impl<'a> Desk<'a> {
             return self.repeated(Some(once)).await?.ok_or_else(|| self.in_progress());
         }
         self.stored(write.commit().await)?;
-        Ok(Made { json: row_json(&row), id: row.id, version: row.version, repeated: false })
+        Ok(Made { json: self.json(&row), id: row.id, version: row.version, repeated: false })
     }
 
     pub(crate) fn in_progress(&self) -> Problem {
@@ -206,7 +238,7 @@ impl<'a> Desk<'a> {
             self.stored(self.store.record(id).await)?.map(|r| super::records::record_json(&r))
         } else {
             let versions = self.stored(self.store.history(table, id).await)?;
-            versions.last().map(row_json)
+            versions.last().map(|row| self.json(row))
         };
         Ok(json.map(|json| Made { json, id, version: 1, repeated: true }))
     }
@@ -267,7 +299,8 @@ impl<'a> Desk<'a> {
             }
             Err(error) => return Err(Problem::broken(self.lang, &error)),
         };
-        let planned = crate::import::plan(self.store, kind, table, &sheet, self.lang).await;
+        let planned =
+            crate::import::plan(self.store, &self.reader, kind, table, &sheet, self.lang).await;
         let (outcome, mut rows) = self.stored(planned)?;
         if !outcome.problems.is_empty() {
             let fault = |p: crate::import::Problem| Fault { pointer: p.cell, detail: p.what };
@@ -291,7 +324,8 @@ impl<'a> Desk<'a> {
     }
 
     pub(crate) async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {
-        self.stored(self.store.write(&self.actor, reason, &self.request).await)
+        let write = self.stored(self.store.write(&self.actor, reason, &self.request).await)?;
+        Ok(write.bounded(self.reader.bounds(self.specs.iter().copied())))
     }
 
     /// A signature binds what was signed: neither side of it is changed behind it.
@@ -332,17 +366,6 @@ fn read_cursor(cursor: &str) -> Option<(String, Id)> {
         return None;
     }
     Some((name.to_owned(), id.parse().ok()?))
-}
-
-/// A row with times as RFC 3339.
-pub fn row_json(row: &Row) -> Json {
-    let mut json = row.to_json();
-    let time = |at: Option<Timestamp>| at.map_or(Json::Null, |at| at.rfc3339().into());
-    json["starts_at"] = time(row.starts_at);
-    json["ends_at"] = time(row.ends_at);
-    json["created_at"] = time(Some(row.created_at));
-    json["updated_at"] = time(Some(row.updated_at));
-    json
 }
 
 #[cfg(test)]

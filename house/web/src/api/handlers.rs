@@ -15,7 +15,7 @@ use store::{Once, RecordFilter};
 
 use super::{
     Caller,
-    desk::{Desk, Made, PAGE_ROWS_MAX, Page, row_json},
+    desk::{Desk, Made, PAGE_ROWS_MAX, Page},
     problem::{self, Problem},
     records::record_json,
 };
@@ -497,7 +497,7 @@ async fn get_row(
     let desk = caller.desk(&house);
     let as_of = time(&desk, asked(&desk, query)?.as_of)?;
     let row = desk.row(table, &id, as_of).await?;
-    Ok(([etag(row.version)], JsonBody(row_json(&row))).into_response())
+    Ok(([etag(row.version)], JsonBody(desk.json(&row))).into_response())
 }
 
 /// The version in `If-Match`: what the caller saw.
@@ -532,7 +532,7 @@ async fn change_row(
     let object = object(&desk, &headers, &body)?;
     let row = desk.change(table, &id, saw, &object).await?;
     house.wake();
-    Ok(([etag(row.version)], JsonBody(row_json(&row))).into_response())
+    Ok(([etag(row.version)], JsonBody(desk.json(&row))).into_response())
 }
 
 async fn delete_row(

@@ -41,6 +41,8 @@ const SECRET_BYTES_MAX: usize = 200;
 pub struct Caller {
     pub cx: Cx,
     pub account: Account,
+    /// What it reaches.
+    pub reader: access::Reader,
     /// Set when a token was shown.
     pub token: Option<Id>,
     /// Set on the socket.
@@ -60,6 +62,7 @@ impl Caller {
                 (None, Some(_)) => "command line".to_owned(),
                 (None, None) => "api".to_owned(),
             },
+            reader: self.reader.clone(),
         }
     }
 
@@ -159,7 +162,8 @@ async fn local_guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let found = Caller { cx, account: user.account(), token: None, local: Some(user) };
+    let (account, reader) = (user.account(), access::Reader::house());
+    let found = Caller { cx, account, reader, token: None, local: Some(user) };
     if let Err(problem) = admit(wanted, &found, &request) {
         return problem.into_response();
     }
@@ -186,11 +190,15 @@ async fn caller(house: &House, cx: Cx, headers: &HeaderMap) -> Result<Option<Cal
         let Some(secret) = bearer(headers) else { return Ok(None) };
         let found = house.store.use_api_token(secret).await;
         let found = found.map_err(|error| Problem::of_store(cx.lang, &error))?;
-        return Ok(found.map(|(id, account)| Caller { cx, account, token: Some(id), local: None }));
+        let Some((id, account)) = found else { return Ok(None) };
+        let reader = access::Reader::of(&house.store, &account).await;
+        let reader = reader.map_err(|error| Problem::of_store(cx.lang, &error))?;
+        return Ok(Some(Caller { cx, account, reader, token: Some(id), local: None }));
     }
     let whole = |s: &store::Session| s.state == "full" && !s.account.must_change;
     let Some(session) = cx.session.clone().filter(whole) else { return Ok(None) };
-    Ok(Some(Caller { cx, account: session.account, token: None, local: None }))
+    let reader = cx.reader.clone();
+    Ok(Some(Caller { cx, account: session.account, reader, token: None, local: None }))
 }
 
 fn admit(wanted: Access, caller: &Caller, request: &Request) -> Result<(), Problem> {

@@ -137,6 +137,13 @@ impl Problem {
             | StoreError::LongName(..)
             | StoreError::LargeLeaf(..)
             | StoreError::TooMany(..) => (INVALID, error.to_string()),
+            StoreError::OutOfReach { .. } => {
+                let text = t(
+                    "この役割で書き込める範囲の外です。自部署や本人に属する行だけを書き込めます。",
+                    "This lies beyond what your role may write: rows of your own department, or your own.",
+                );
+                return Problem::new(lang, FORBIDDEN, text);
+            }
             error if error.is_away() => (AWAY, String::new()),
             error => return Problem::broken(lang, error),
         };

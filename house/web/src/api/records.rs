@@ -2,7 +2,7 @@
 //! only what Ume saw itself.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use model::{Assurance, Id, RecordSpec, Timestamp};
+use model::{Assurance, Id, RecordSpec, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{Once, Record, RecordDraft, RecordFilter};
 
@@ -68,7 +68,8 @@ impl Desk<'_> {
                 self.bad_parameter("after", ja, "Give the next of the page before as it is.")
             })?),
         };
-        let filter = RecordFilter { before, limit: limit + 1, ..filter };
+        let within = self.reader.sees_of(Table::Record);
+        let filter = RecordFilter { before, limit: limit + 1, within, ..filter };
         let mut records = self.stored(self.store.list_records(&filter).await)?;
         let more = records.len() > limit;
         records.truncate(limit);
@@ -79,8 +80,10 @@ impl Desk<'_> {
     /// One record.
     pub async fn record(&self, id: &str) -> Result<Record, Problem> {
         let found = match id.parse::<Id>() {
-            Ok(id) => self.stored(self.store.record(id).await)?,
-            Err(_) => None,
+            Ok(id) if self.sees(Table::Record, id).await? => {
+                self.stored(self.store.record(id).await)?
+            }
+            _ => None,
         };
         found.ok_or_else(|| {
             self.refuse(

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     House, Shared,
-    access::{Action, ROLES},
+    access::{self, Action, ROLES},
     auth::new_account_error,
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
@@ -58,6 +58,9 @@ struct ListPage<'a> {
     roles: Vec<&'static str>,
     login: &'a str,
     error: &'a str,
+    /// What each role may do, in words, action by action.
+    actions: Vec<&'static str>,
+    may: Vec<(&'static str, Vec<String>)>,
 }
 
 async fn list(State(house): State<Shared>, user: User) -> Answer {
@@ -70,7 +73,17 @@ async fn show_list(house: &House, user: &User, login: &str, error: &str) -> Answ
     let may = |role: &&str| rules::judge(mine, false, "", Act::Add(role)).is_ok();
     let accounts = house.store.accounts().await?;
     let roles = ROLES.into_iter().filter(may).collect();
-    let body = ListPage { cx: &user.cx, accounts, roles, login, error };
+    let lang = user.cx.lang;
+    let words = |role, action| {
+        let texts: Vec<&str> = access::granted(role, action).iter().map(|t| t.get(lang)).collect();
+        texts.join(user.cx.t("、", "; "))
+    };
+    let may = ROLES
+        .into_iter()
+        .map(|role| (role, Action::ALL.map(|action| words(role, action)).to_vec()))
+        .collect();
+    let actions = Action::ALL.map(|action| access::action_text(action).get(lang)).to_vec();
+    let body = ListPage { cx: &user.cx, accounts, roles, actions, may, login, error };
     page(&user.cx, user.cx.t("アカウント", "Accounts"), &body)
 }
 

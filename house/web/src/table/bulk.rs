@@ -76,7 +76,7 @@ async fn bulk(
     user.form(sent.get("csrf"), Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
-    if !may_bulk(&user, table) {
+    if !may_bulk(&user, kind) {
         return Err(Refusal::Forbidden);
     }
     let view = View::read(&user, table, kind, &sent.0)?;
@@ -114,11 +114,12 @@ async fn chosen(
     view: &View,
 ) -> Result<Vec<Row>, Refusal> {
     if sent.get("rows") == "all" {
-        return all_rows(house, user, table, kind, view, ROWS_MAX).await;
+        return all_rows(house, user, table, view, ROWS_MAX).await;
     }
     let ids: Vec<Id> = sent.every("id").take(ROWS_MAX).filter_map(|id| id.parse().ok()).collect();
     let mut rows = house.store.rows_by_id(table, &ids).await?;
-    rows.retain(|row| row.kind == kind.id && !row.deleted);
+    let seen = house.store.reached(table, &ids, &user.reader().within(Action::Read, kind)).await?;
+    rows.retain(|row| row.kind == kind.id && !row.deleted && seen.contains(&row.id));
     if rows.is_empty() {
         let text = user.cx.t("変更する行を選んでください。", "Choose the rows to change.");
         return Err(Refusal::Bad(text.to_owned()));
@@ -163,15 +164,15 @@ async fn lines(
         ids.extend(rows.iter().filter_map(of));
         ids.extend(value.parse::<Id>().ok());
     }
-    let names = Names::load(&house.store, ids).await?;
+    let names = Names::load(&house.store, user.reader(), ids).await?;
     let line = |row: &Row| {
         let new = changed(kind, field, value, row);
         Line {
             id: row.id,
             version: row.version,
             name: row.name.clone(),
-            before: named(user, &names, field, row).0,
-            after: named(user, &names, field, &new).0,
+            before: named(user, &names, kind, field, row).0,
+            after: named(user, &names, kind, field, &new).0,
             error: fault(user, kind, &new),
             same: new.attributes == row.attributes,
         }
@@ -205,7 +206,7 @@ async fn save(
         .collect();
     let ids: Vec<Id> = shown.iter().map(|(id, _)| *id).collect();
     let rows = house.store.rows_by_id(table, &ids).await?;
-    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    let mut write = user.write(house, reason).await?;
     for (id, version) in shown {
         let row = rows.iter().find(|r| r.id == id && r.kind == kind.id).ok_or(Refusal::NotFound)?;
         let mut new = changed(kind, field, sent.get("to"), row);

@@ -6,7 +6,7 @@ use axum::{
     http::header,
     response::IntoResponse,
 };
-use model::{FieldType, KindSpec, Table, t};
+use model::{Field, FieldType, KindSpec, Table, t};
 use serde_json::{Map, Value as Json};
 use store::{PAGE_ROWS_MAX, Row};
 
@@ -56,7 +56,7 @@ impl Export {
         let kind = kind(house, table, kind_id)?;
         let view = View::read(user, table, kind, pairs)?;
         let as_shown = pairs.iter().any(|(name, value)| name == "shown" && value == "1");
-        let rows = all_rows(house, user, table, kind, &view, EXPORT_ROWS_MAX).await?;
+        let rows = all_rows(house, user, table, &view, EXPORT_ROWS_MAX).await?;
         let ids = if as_shown {
             rows.iter().flat_map(|r| links::references(kind, r)).collect()
         } else {
@@ -64,9 +64,15 @@ impl Export {
         };
         let mut names = Names::default();
         for some in distinct(ids).chunks(PAGE_ROWS_MAX) {
-            names.add(Names::load(&house.store, some.to_vec()).await?);
+            names.add(Names::load(&house.store, user.reader(), some.to_vec()).await?);
         }
         Ok(Export { kind, view, as_shown, rows, names })
+    }
+
+    /// Fields of the kind that the reader sees: a hidden one has no column, not even an empty one.
+    fn fields<'u>(&self, user: &'u User) -> impl Iterator<Item = &'static Field> + use<'u> {
+        let (kind, reader) = (self.kind, user.reader());
+        kind.fields.iter().filter(move |f| reader.sees(kind, f))
     }
 
     fn head(&self, user: &User) -> Vec<String> {
@@ -74,7 +80,7 @@ impl Export {
         let name = user.cx.t("名称", "name").to_owned();
         let labels: Vec<&str> = match self.as_shown {
             true => self.view.columns().iter().map(|c| c.label.get(lang)).collect(),
-            false => self.kind.fields.iter().map(|f| f.label.get(lang)).collect(),
+            false => self.fields(user).map(|f| f.label.get(lang)).collect(),
         };
         std::iter::once(name).chain(labels.into_iter().map(str::to_owned)).collect()
     }
@@ -84,11 +90,14 @@ impl Export {
         let mut cells = vec![(row.name.clone(), false)];
         match self.as_shown {
             true => cells.extend(
-                self.view.columns().iter().map(|c| (cell(user, &self.names, c, row), false)),
+                self.view
+                    .columns()
+                    .iter()
+                    .map(|c| (cell(user, &self.names, self.kind, c, row), false)),
             ),
-            false => cells.extend(self.kind.fields.iter().map(|f| {
+            false => cells.extend(self.fields(user).map(|f| {
                 let number = matches!(f.ty, FieldType::Number { .. } | FieldType::Money);
-                (plain(user, f, row), number)
+                (plain(user, self.kind, f, row), number)
             })),
         }
         cells
@@ -106,12 +115,11 @@ pub(super) async fn all_rows(
     house: &House,
     user: &User,
     table: Table,
-    kind: &'static KindSpec,
     view: &View,
     max: usize,
 ) -> Result<Vec<Row>, Refusal> {
     let mut rows: Vec<Row> = Vec::new();
-    let mut filter = view.filter(kind, PAGE_ROWS_MAX);
+    let mut filter = view.filter(PAGE_ROWS_MAX);
     filter.after = None;
     loop {
         let page = house.store.list(table, &filter).await?;
@@ -215,15 +223,10 @@ async fn json(
                     .iter()
                     .filter_map(|c| Some((c.name.to_owned(), row.attributes.get(c.name)?.clone())))
                     .collect(),
-                false => {
-                    let seen = |f: &&model::Field| !f.personal || user.sees_personal();
-                    let fields = export.kind.fields.iter().filter(seen);
-                    fields
-                        .filter_map(|f| {
-                            Some((f.name.to_owned(), row.attributes.get(f.name)?.clone()))
-                        })
-                        .collect()
-                }
+                false => export
+                    .fields(&user)
+                    .filter_map(|f| Some((f.name.to_owned(), row.attributes.get(f.name)?.clone())))
+                    .collect(),
             };
             serde_json::json!({
                 "id": row.id, "version": row.version, "name": row.name, "status": row.status,

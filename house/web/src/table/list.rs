@@ -72,18 +72,24 @@ impl ListPage<'_> {
 }
 
 /// What a cell shows.
-pub(super) fn cell(user: &User, names: &Names, column: &Column, row: &Row) -> String {
+pub(super) fn cell(
+    user: &User,
+    names: &Names,
+    kind: &KindSpec,
+    column: &Column,
+    row: &Row,
+) -> String {
     match (column.field, column.name) {
-        (Some(field), _) => named(user, names, field, row).0,
+        (Some(field), _) => named(user, names, kind, field, row).0,
         (None, STATUS) => user.cx.status(&row.status).to_owned(),
         (None, ENDS) => instant(&user.cx, row.ends_at),
         (None, _) => instant(&user.cx, Some(row.updated_at)),
     }
 }
 
-/// Whether many rows of the table may be changed at once.
-pub(super) fn may_bulk(user: &User, table: Table) -> bool {
-    user.may(Action::Write).is_ok() && !matches!(table, Table::Link | Table::Decision)
+/// Whether many rows of the kind may be changed at once.
+pub(super) fn may_bulk(user: &User, kind: &KindSpec) -> bool {
+    user.reader().may(Action::Write, kind) && !matches!(kind.table, Table::Link | Table::Decision)
 }
 
 async fn list(
@@ -95,22 +101,22 @@ async fn list(
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
     let view = View::read(&user, table, kind, &pairs)?;
-    let mut rows = house.store.list(table, &view.filter(kind, PAGE_ROWS + 1)).await?;
+    let mut rows = house.store.list(table, &view.filter(PAGE_ROWS + 1)).await?;
     let more = rows.len() > PAGE_ROWS;
     rows.truncate(PAGE_ROWS);
     let next = rows.last().filter(|_| more).map_or(String::new(), |last| view.next(last));
     let columns = view.columns();
     let ids = rows.iter().flat_map(|row| links::references(kind, row)).collect();
-    let names = Names::load(&house.store, ids).await?;
+    let names = Names::load(&house.store, user.reader(), ids).await?;
     let lines = rows
         .iter()
         .map(|row| Line {
             id: row.id,
             name: row.name.clone(),
-            cells: columns.iter().map(|c| cell(&user, &names, c, row)).collect(),
+            cells: columns.iter().map(|c| cell(&user, &names, kind, c, row)).collect(),
         })
         .collect();
-    let may_write = user.may(Action::Write).is_ok() && table != Table::Link;
+    let may_write = user.reader().may(Action::Write, kind) && table != Table::Link;
     let cx = &user.cx;
     let head = |label, by: Option<&'static str>, sortable: bool| Head {
         label,
@@ -137,7 +143,7 @@ async fn list(
         first: !pairs.iter().any(|(name, _)| name == "after_id"),
         may_write,
         may_import: may_write && crate::import::closed(table).is_none(),
-        may_bulk: may_bulk(&user, table),
+        may_bulk: may_bulk(&user, kind),
         view: &view,
     };
     page(cx, kind.title.get(cx.lang), &body)

@@ -3,7 +3,9 @@
 
 use jiff::tz::TimeZone;
 use model::{Field, FieldType, Id, KindSpec, Lang, Table, Text, Timestamp, t};
-use store::{By, CHANGED, CONDITIONS_MAX, Condition, ENDS, Filter, Key, Order, Row, STATUS, Test};
+use store::{
+    By, CHANGED, CONDITIONS_MAX, Condition, ENDS, Filter, Key, Order, Reach, Row, STATUS, Test,
+};
 
 use crate::frame::{Cx, Refusal, User};
 
@@ -189,6 +191,8 @@ pub(crate) struct Chip {
 #[derive(Clone)]
 pub(crate) struct View {
     path: String,
+    kind: &'static KindSpec,
+    reach: Reach,
     zone: TimeZone,
     /// Whatever the reader may see, in the order of the kind.
     pub all: Vec<Column>,
@@ -211,10 +215,13 @@ impl View {
         kind: &'static KindSpec,
         pairs: &[(String, String)],
     ) -> Result<View, Refusal> {
-        let seen = |f: &&Field| !f.personal || user.sees_personal();
-        let all = kind.fields.iter().filter(seen).map(Column::of).chain(EVERY_ROW).collect();
+        let reader = user.reader();
+        let seen = kind.fields.iter().filter(|f| reader.sees(kind, f));
+        let all = seen.map(Column::of).chain(EVERY_ROW).collect();
         let mut view = View {
             path: format!("/register/{}/{}", table.name(), kind.id),
+            kind,
+            reach: reader.reach(kind),
             zone: user.cx.local.zone.clone(),
             all,
             q: String::new(),
@@ -252,6 +259,9 @@ impl View {
 
     fn column(&self, user: &User, name: &str) -> Result<Column, Refusal> {
         self.all.iter().find(|c| c.name == name).copied().ok_or_else(|| {
+            if let Some(hidden) = self.kind.field(name) {
+                return Refusal::Personal(hidden.label.get(user.cx.lang));
+            }
             let names: Vec<&str> = self.all.iter().map(|c| c.name).collect();
             Refusal::Bad(format!(
                 "{}: {name} ({})",
@@ -359,14 +369,15 @@ impl View {
     }
 
     /// What the store is asked for.
-    pub(crate) fn filter(&self, kind: &KindSpec, limit: usize) -> Filter {
+    pub(crate) fn filter(&self, limit: usize) -> Filter {
         Filter {
-            kind: Some(kind.id.to_owned()),
+            kind: Some(self.kind.id.to_owned()),
             text: self.q.clone(),
             conditions: self.wheres.iter().filter_map(|w| self.condition(w)).collect(),
             order: Order { by: self.by(), descending: self.descending },
             after: self.after.clone(),
             limit,
+            reach: self.reach.clone(),
             ..Filter::default()
         }
     }

@@ -1,0 +1,380 @@
+//! To whom a row belongs, and how far someone reaches.
+//!
+//! Three names of the table `attribute` say it, kept by every write and made anew with the index:
+//! `@party`, the parties a row names (owner, assignee, every declared field that holds one; a party
+//! names itself); `@department`, the departments it names in words; and, on rows of parties,
+//! `@member`, the department that a person works in or that a team is. A row belongs to a person it
+//! names, and to the departments it names or its parties are members of. What names nobody belongs
+//! to whatever it is about: a task or decision to its subject, a record likewise, a link to both its
+//! ends. Deleted rows keep these three, and nothing else: their history is no more open than they were.
+
+use std::{collections::HashSet, sync::Arc};
+
+use model::{Id, Table, Tie};
+
+use crate::{
+    Condition, Key, Row, Store, StoreError, Tx, Val, Write, index::Entry, list::Sql,
+    rows::table_sql,
+};
+
+const PARTY: &str = "@party";
+const DEPARTMENT: &str = "@department";
+const MEMBER: &str = "@member";
+/// The kind of party that is a department by its own name.
+const TEAM: &str = "team";
+/// The field by which a person names their account.
+const ACCOUNT: &str = "account";
+const IDS_PER_STATEMENT: usize = 400;
+
+/// Which rows someone reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Within {
+    #[default]
+    All,
+    Nothing,
+    /// What belongs to this person.
+    Own(Option<Id>),
+    /// What belongs to the person or their department and, if so said, what belongs to none.
+    Department {
+        person: Option<Id>,
+        department: Option<String>,
+        nobodys: bool,
+    },
+}
+
+/// The person behind an account and, folded, their department.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub person: Option<Id>,
+    pub department: Option<String>,
+}
+
+/// Which rows of a table, of a kind or record type, someone may write.
+pub type WriteWithin = Arc<dyn Fn(Table, &str) -> Within + Send + Sync>;
+
+/// How far someone may write.
+#[derive(Clone)]
+pub struct Bounds {
+    pub within: WriteWithin,
+    /// Owner of what they add, unless they name another.
+    pub person: Option<Id>,
+}
+
+/// Names and values that say to whom a row belongs.
+pub(crate) fn entries(row: &Row, ties: &[(String, Tie)]) -> Vec<Entry<'static>> {
+    let text = |field: &str| row.attributes.get(field).and_then(serde_json::Value::as_str);
+    let mut parties: Vec<Id> = row.owner.into_iter().collect();
+    parties.extend(row.object.filter(|_| row.table == Table::Task));
+    parties.extend(Some(row.id).filter(|_| row.table == Table::Party));
+    let mut departments: Vec<&str> = Vec::new();
+    for (field, tie) in ties {
+        match tie {
+            Tie::Party => parties.extend(text(field).and_then(|id| id.parse::<Id>().ok())),
+            Tie::Department => departments.extend(text(field).filter(|d| !d.trim().is_empty())),
+        }
+    }
+    let member = match row.table {
+        Table::Party if row.kind == TEAM => Some(row.name.as_str()),
+        Table::Party => departments.first().copied(),
+        _ => None,
+    };
+    parties.sort_unstable();
+    parties.dedup();
+    let parties = parties.iter().map(|id| Key::text(&id.to_string())).collect::<Vec<_>>();
+    let departments = departments.iter().map(|d| Key::text(d.trim())).collect();
+    let member = member.iter().map(|d| Key::text(d.trim())).collect();
+    [(PARTY, parties), (DEPARTMENT, departments), (MEMBER, member)]
+        .into_iter()
+        .flat_map(|(name, keys)| keys.into_iter().zip(0..).map(move |(key, i)| (name, i, key)))
+        .collect()
+}
+
+/// A condition in which `?` stands for each value in turn.
+struct Test(String, Vec<Val>);
+
+impl Test {
+    fn of(sql: impl Into<String>) -> Test {
+        Test(sql.into(), Vec::new())
+    }
+
+    fn join(tests: Vec<Test>, word: &str) -> Test {
+        let texts: Vec<String> = tests.iter().map(|t| t.0.clone()).collect();
+        let sql = format!("({})", texts.join(&format!(" {word} ")));
+        Test(sql, tests.into_iter().flat_map(|t| t.1).collect())
+    }
+}
+
+fn any(tests: Vec<Test>) -> Test {
+    Test::join(tests, "OR")
+}
+
+fn all(tests: Vec<Test>) -> Test {
+    Test::join(tests, "AND")
+}
+
+/// The row with this id names the person.
+fn own(id: &str, person: Option<Id>) -> Test {
+    let Some(person) = person else { return Test::of("1 = 0") };
+    let sql = format!(
+        "EXISTS (SELECT 1 FROM attribute AS o \
+         WHERE o.row_id = {id} AND o.name = '{PARTY}' AND o.text = ?)"
+    );
+    Test(sql, vec![person.to_string().into()])
+}
+
+/// It belongs to this department, or to any.
+fn department(id: &str, of: Option<&str>) -> Test {
+    let (named, member) = match of {
+        Some(_) => (" AND d.text = ?", " AND m.text = ?"),
+        None => ("", ""),
+    };
+    let sql = format!(
+        "(EXISTS (SELECT 1 FROM attribute AS d \
+         WHERE d.row_id = {id} AND d.name = '{DEPARTMENT}'{named}) \
+         OR EXISTS (SELECT 1 FROM attribute AS d JOIN attribute AS m \
+         ON m.row_id = d.text AND m.name = '{MEMBER}' \
+         WHERE d.row_id = {id} AND d.name = '{PARTY}'{member}))"
+    );
+    Test(sql, of.into_iter().flat_map(|d| [Val::from(d), Val::from(d)]).collect())
+}
+
+impl Within {
+    /// The condition on a row `t`; none where everything is reached.
+    fn test(&self, table: Table) -> Option<Test> {
+        match self {
+            Within::All => None,
+            Within::Nothing => Some(Test::of("1 = 0")),
+            Within::Own(person) => {
+                let own = |id| own(id, *person);
+                Some(match table {
+                    Table::Link => all(vec![own("t.subject"), own("t.object")]),
+                    Table::Decision => any(vec![own("t.id"), own("t.subject")]),
+                    Table::Record => own("t.subject"),
+                    _ => own("t.id"),
+                })
+            }
+            Within::Department { person, department: of, nobodys } => {
+                let theirs = |id: &str| {
+                    let mut tests = vec![own(id, *person)];
+                    tests.extend(of.as_deref().map(|d| department(id, Some(d))));
+                    any(tests)
+                };
+                let nobodys_too = |id: &str, nobodys: bool| {
+                    let mut tests = vec![theirs(id)];
+                    if nobodys {
+                        let Test(any, values) = department(id, None);
+                        tests.push(Test(format!("NOT {any}"), values));
+                    }
+                    any(tests)
+                };
+                Some(match table {
+                    // Who writes a link writes at its beginning and refers to its end.
+                    Table::Link => {
+                        all(vec![nobodys_too("t.subject", *nobodys), nobodys_too("t.object", true)])
+                    }
+                    Table::Record => nobodys_too("t.subject", *nobodys),
+                    _ => {
+                        let Test(any_, values) = department("t.id", None);
+                        let none = Test(format!("NOT {any_}"), values);
+                        let about = all(vec![none, nobodys_too("t.subject", *nobodys)]);
+                        any(vec![theirs("t.id"), about])
+                    }
+                })
+            }
+        }
+    }
+
+    /// A condition that every row reached fulfils, where there is a simple one.
+    pub(crate) fn leads(&self, table: Table) -> Option<Condition> {
+        match (self, table) {
+            (_, Table::Link | Table::Decision | Table::Record) => None,
+            (Within::Own(Some(person)), _) => {
+                let test = crate::Test::Is(Key::text(&person.to_string()));
+                Some(Condition { name: PARTY.to_owned(), test })
+            }
+            _ => None,
+        }
+    }
+
+    /// Narrows a statement over rows `t` of the table.
+    pub(crate) fn narrow(&self, table: Table, sql: &mut Sql) {
+        if let Some(Test(clause, values)) = self.test(table) {
+            sql.add(&clause, values);
+        }
+    }
+
+    /// Asks about one row of the tables.
+    fn statement(&self, table: Table, ids: &[Id]) -> Sql {
+        let mut sql = Sql::default();
+        let places = vec!["?"; ids.len()].join(", ");
+        let ids = ids.iter().map(|id| id.to_string().into()).collect();
+        sql.add(&format!("t.id IN ({places})"), ids);
+        self.narrow(table, &mut sql);
+        sql
+    }
+}
+
+fn select(table: Table, sql: &Sql) -> String {
+    format!("SELECT t.id FROM {} AS t WHERE {}", table_sql(table), sql.clauses.join(" AND "))
+}
+
+impl Store {
+    /// Names the fields of kinds that tie a row to a party or department. To be called before
+    /// [`Store::settle_index`].
+    pub fn with_ties(
+        mut self,
+        kinds: impl IntoIterator<Item = (Table, String, Vec<(String, Tie)>)>,
+    ) -> Store {
+        self.ties =
+            Arc::new(kinds.into_iter().map(|(table, kind, t)| ((table.name(), kind), t)).collect());
+        self
+    }
+
+    pub(crate) fn ties_of(&self, table: Table, kind: &str) -> &[(String, Tie)] {
+        self.ties.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Which of these rows, deleted ones included, are reached.
+    pub async fn reached(
+        &self,
+        table: Table,
+        ids: &[Id],
+        within: &Within,
+    ) -> Result<HashSet<Id>, StoreError> {
+        if *within == Within::All {
+            return Ok(ids.iter().copied().collect());
+        }
+        let mut found = HashSet::new();
+        for some in ids.chunks(IDS_PER_STATEMENT) {
+            let sql = within.statement(table, some);
+            for row in self.db().fetch(&select(table, &sql), &sql.args).await? {
+                found.insert(crate::parse_id(row[0].text()?)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether a row, deleted or not, is reached.
+    pub async fn reaches(&self, table: Table, id: Id, within: &Within) -> Result<bool, StoreError> {
+        Ok(self.reached(table, &[id], within).await?.contains(&id))
+    }
+
+    /// The person of an account, and where they work.
+    pub async fn place(&self, account: Id) -> Result<Place, StoreError> {
+        let sql = format!(
+            "SELECT a.party, m.text FROM account AS a LEFT JOIN attribute AS m \
+             ON m.row_id = a.party AND m.subject_table = 'party' AND m.name = '{MEMBER}' \
+             AND m.item = 0 WHERE a.id = $1"
+        );
+        let rows = self.db().fetch(&sql, &[account.to_string().into()]).await?;
+        let Some(row) = rows.first() else { return Ok(Place::default()) };
+        Ok(Place {
+            person: row[0].opt_text()?.map(crate::parse_id).transpose()?,
+            department: row[1].opt_text()?.map(str::to_owned),
+        })
+    }
+
+    /// Binds accounts that have no person yet to the one who names them.
+    pub(crate) async fn bind_accounts(&self) -> Result<(), StoreError> {
+        let mut write = self.write("system", "accounts", "").await?;
+        let sql = "SELECT login FROM account WHERE party IS NULL ORDER BY login";
+        for row in write.tx.fetch(sql, &[]).await? {
+            write.bind_login(row[0].text()?).await?;
+        }
+        write.commit().await
+    }
+}
+
+impl<'s> Write<'s> {
+    /// The same change, refused wherever it goes beyond the bounds.
+    pub fn bounded(mut self, bounds: Bounds) -> Write<'s> {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    /// Refuses a row, as it stands in this transaction, that lies beyond the bounds.
+    pub(crate) async fn in_bounds(
+        &mut self,
+        table: Table,
+        kind: &str,
+        id: Id,
+    ) -> Result<(), StoreError> {
+        let Some(bounds) = &self.bounds else { return Ok(()) };
+        let within = (bounds.within)(table, kind);
+        if within == Within::All {
+            return Ok(());
+        }
+        let sql = within.statement(table, &[id]);
+        if self.tx.fetch(&select(table, &sql), &sql.args).await?.is_empty() {
+            return Err(StoreError::OutOfReach { table: table.name(), id });
+        }
+        Ok(())
+    }
+
+    /// What someone with bounds adds is theirs unless it says otherwise.
+    pub(crate) fn claim(&self, row: &mut Row) {
+        let Some(bounds) = &self.bounds else { return };
+        let everywhere = (bounds.within)(row.table, &row.kind) == Within::All;
+        if row.version == 0 && row.owner.is_none() && !everywhere {
+            row.owner = bounds.person;
+        }
+    }
+
+    /// Keeps `account.party` as the row of the person says.
+    pub(crate) async fn bind_person(&mut self, row: &Row) -> Result<(), StoreError> {
+        if row.table != Table::Party || row.kind == TEAM {
+            return Ok(());
+        }
+        let named = row.attributes.get(ACCOUNT).and_then(serde_json::Value::as_str);
+        let login = named.map_or("", str::trim).to_owned();
+        let login = if row.deleted { String::new() } else { login };
+        let id: Val = row.id.to_string().into();
+        let sql = "UPDATE account SET party = NULL WHERE party = $1 AND login <> $2";
+        self.tx.execute(sql, &[id.clone(), login.as_str().into()]).await?;
+        if !login.is_empty() {
+            let sql = "UPDATE account SET party = $1 WHERE login = $2";
+            self.tx.execute(sql, &[id, login.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the person who names this account.
+    pub(crate) async fn bind_login(&mut self, login: &str) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT p.id, p.attributes FROM attribute AS a JOIN party AS p ON p.id = a.row_id \
+             WHERE a.subject_table = 'party' AND a.name = '{ACCOUNT}' AND a.text = $1 \
+             AND p.deleted = 0 ORDER BY p.id"
+        );
+        let Key::Text(folded) = Key::text(login) else { return Ok(()) };
+        for row in self.tx.fetch(&sql, &[folded.into()]).await? {
+            // Folding joins names that are two accounts.
+            let attributes: serde_json::Value =
+                serde_json::from_str(row[1].text()?).unwrap_or_default();
+            if attributes[ACCOUNT].as_str().map(str::trim) == Some(login) {
+                let sql = "UPDATE account SET party = $1 WHERE login = $2";
+                self.tx.execute(sql, &[row[0].clone(), login.into()]).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks, inside a change, whether a record about this subject lies within.
+pub(crate) async fn record_in_bounds(
+    tx: &mut Tx,
+    within: &Within,
+    subject: Option<Id>,
+) -> Result<bool, StoreError> {
+    let mut sql = Sql::default();
+    within.narrow(Table::Record, &mut sql);
+    if sql.clauses.is_empty() {
+        return Ok(true);
+    }
+    sql.args.push(subject.map(|id| id.to_string()).into());
+    let text = format!(
+        "SELECT 1 FROM (SELECT CAST(${} AS TEXT) AS subject) AS t WHERE {}",
+        sql.args.len(),
+        sql.clauses.join(" AND ")
+    );
+    Ok(!tx.fetch(&text, &sql.args).await?.is_empty())
+}
