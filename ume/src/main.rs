@@ -463,6 +463,9 @@ fn print_report(report: &ledger::Report) {
     let (leaves, rows, pending) = (report.leaves, report.rows, report.pending);
     let faults = report.faults.len();
     print(&format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches\n"));
+    if report.blobs > 0 {
+        print(&format!("{} files read back\n", report.blobs));
+    }
     if report.shredded > 0 {
         print(&format!("{} shredded by decision\n", report.shredded));
     }

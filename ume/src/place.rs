@@ -33,15 +33,17 @@ impl Place {
 
     /// Opens for reading only; what is not there is named.
     pub async fn open_read_only(&self) -> Result<Store, CliError> {
-        match &self.database {
+        let store = match &self.database {
             None => {
                 let folder = data::existing(&self.folder)?;
-                Ok(Store::open_read_only(folder, store::system_clock()).await?)
+                Store::open_read_only(folder, store::system_clock()).await?
             }
-            Some(url) => Ok(Store::at(url, false, store::system_clock())
-                .await?
-                .with_keys_read_only(&self.folder)),
-        }
+            Some(url) => {
+                let store = Store::at(url, false, store::system_clock()).await?;
+                store.with_keys_read_only(&self.folder)
+            }
+        };
+        Ok(store.with_files(personal::files()))
     }
 
     /// Opens for writing, creating and migrating.
@@ -52,7 +54,7 @@ impl Place {
                 Store::connect(url, store::system_clock()).await?.with_keys(&self.folder).await?
             }
         };
-        Ok(store.with_personal(personal::kinds()))
+        Ok(store.with_personal(personal::kinds()).with_files(personal::files()))
     }
 
     /// Opens for writing beside a server that may run: nothing is created or migrated under it.

@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     CliError, MISMATCH,
     backup::{
-        BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Sum,
-        TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent, passphrase, record,
-        sum_of, sync_folder,
+        BLOBS, BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX,
+        Manifest, Sum, TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent,
+        passphrase, record, sum_of, sync_folder,
     },
     data,
     place::Place,
@@ -95,7 +95,7 @@ fn unpack_all(
         let mut out = create_new(&path)?;
         out.write_all(&epoch).and_then(|()| out.sync_all()).map_err(at(&path))?;
     }
-    for name in ["ledger", KEYS, "stream", TABLES] {
+    for name in ["ledger", KEYS, BLOBS, "stream", TABLES] {
         let source = staging.0.join(name);
         if source.exists() {
             let target = folder.join(name);

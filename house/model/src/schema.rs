@@ -152,6 +152,8 @@ pub enum FieldError {
     Range { field: String, min: i64, max: i64 },
     #[error("{field}: must be one of {allowed}")]
     Choice { field: String, allowed: String },
+    #[error("{0}: no such file, upload it first")]
+    NoFile(String),
     #[error("{field}: longer than {max} characters")]
     Long { field: String, max: usize },
 }
@@ -160,13 +162,19 @@ impl FieldError {
     /// Name of the field at fault.
     pub fn field(&self) -> &str {
         match self {
-            FieldError::Missing(field) | FieldError::Unknown(field) => field,
+            FieldError::Missing(field) | FieldError::Unknown(field) | FieldError::NoFile(field) => {
+                field
+            }
             FieldError::Type { field, .. }
             | FieldError::Range { field, .. }
             | FieldError::Choice { field, .. }
             | FieldError::Long { field, .. } => field,
         }
     }
+}
+
+fn is_lower_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
 const TEXT_CHARS_MAX: usize = 4_000;
@@ -292,9 +300,14 @@ impl Field {
                 text.is_some_and(|s| s.parse::<crate::Id>().is_ok()),
                 "the id of an existing row",
             ),
-            FieldType::File | FieldType::Hash => expect(
+            FieldType::Hash => expect(
                 text.is_some_and(|s| s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit())),
                 "a SHA-256 in 64 hexadecimal digits",
+            ),
+            // A blob is found by exactly this name.
+            FieldType::File => expect(
+                text.is_some_and(|s| s.len() == 64 && s.bytes().all(is_lower_hex)),
+                "a SHA-256 in 64 hexadecimal digits, lower case",
             ),
             FieldType::List => expect(
                 value.as_array().is_some_and(|l| l.iter().all(Json::is_string)),

@@ -161,6 +161,8 @@ pub struct Write<'s> {
     pub(crate) changes: Vec<crate::Change>,
     /// Payloads wait here: their keys are synced once, right before the commit.
     pub(crate) sealing: Sealing,
+    /// Blobs that something ceased to name.
+    pub(crate) loosened: Vec<String>,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -197,6 +199,7 @@ impl Store {
             request: request.to_owned(),
             changes: Vec::new(),
             sealing: Sealing::default(),
+            loosened: Vec::new(),
         })
     }
 
@@ -384,6 +387,7 @@ impl Write<'_> {
             return Err(conflict(&row, current));
         }
         self.index(&row).await?;
+        self.refer(table, row.id, &row.attributes).await?;
         let lived = current.as_ref().is_some_and(|r| !r.deleted);
         let by = i64::from(!row.deleted) - i64::from(lived);
         self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;
@@ -410,6 +414,13 @@ impl Write<'_> {
         self.seal().await?;
         self.tx.commit().await?;
         self.store.notices.add(self.changes);
+        let now = self.store.now();
+        for name in &self.loosened {
+            // The change stands; what is not removed now goes with the next sweep.
+            if let Err(error) = self.store.drop_blob(name, now).await {
+                tracing::warn!(name, %error, "file not removed yet");
+            }
+        }
         Ok(())
     }
 

@@ -2,8 +2,7 @@
 
 use askama::Template;
 use axum::{
-    Form,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
@@ -14,6 +13,7 @@ use store::{Row, StoreError};
 use crate::{
     House, Shared,
     access::Action,
+    files::{self, Shown},
     frame::{Answer, Cx, Refusal, User, page},
     registers::{kind, shown, table, unsigned},
     route::{Access, Route},
@@ -43,22 +43,28 @@ pub(crate) struct Input {
     value: String,
     error: String,
     label: &'static str,
-    /// `text`, `number`, `date`, `area`, `choice` or `flag`.
+    /// `text`, `number`, `date`, `area`, `choice`, `flag` or `file`.
     shape: &'static str,
     choices: Vec<(&'static str, &'static str)>,
     unit: &'static str,
+    /// The file that the field names now.
+    file: Shown,
     /// What others made of the field meanwhile, where that is not what stands in the input.
     theirs: Option<String>,
     clash: bool,
 }
 
-fn inputs(
+async fn inputs(
+    house: &House,
     user: &User,
     kind: &'static KindSpec,
     form: &Map<String, Json>,
     errors: &[model::FieldError],
-) -> Vec<Input> {
-    kind.fields
+) -> Result<Vec<Input>, StoreError> {
+    let hashes: Vec<&str> = files::named(kind.fields, form).into_iter().map(|f| f.1).collect();
+    let known = house.store.blobs(&hashes).await?;
+    let inputs = kind
+        .fields
         .iter()
         .filter(|field| !hidden(kind, field))
         .map(|field| {
@@ -80,6 +86,7 @@ fn inputs(
                 | FieldType::TextPair => ("area", ""),
                 FieldType::Enum(_) => ("choice", ""),
                 FieldType::Boolean => ("flag", ""),
+                FieldType::File => ("file", ""),
                 _ => ("text", ""),
             };
             let choices = match field.ty {
@@ -98,6 +105,7 @@ fn inputs(
                 .unwrap_or_default();
             Input {
                 field,
+                file: Shown::of(&value, &known),
                 value,
                 error,
                 label: field.label.get(user.cx.lang),
@@ -108,7 +116,14 @@ fn inputs(
                 clash: false,
             }
         })
-        .collect()
+        .collect();
+    Ok(inputs)
+}
+
+/// Whether this part of a form may bring a file.
+fn brings_file(kind: &KindSpec, part: &str) -> bool {
+    let field = part.strip_prefix("f_").and_then(|name| kind.field(name));
+    field.is_some_and(|f| matches!(f.ty, FieldType::File))
 }
 
 /// What the machine sets and no form shows.
@@ -117,12 +132,18 @@ fn hidden(kind: &KindSpec, field: &Field) -> bool {
 }
 
 pub fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
-    use model::FieldError::{Choice, Long, Missing, Range, Type, Unknown};
+    use model::FieldError::{Choice, Long, Missing, NoFile, Range, Type, Unknown};
     match error {
         Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
         Unknown(_) => {
             t("この種類にはない項目です。", "This kind has no such field.").get(lang).to_owned()
         }
+        NoFile(_) => t(
+            "このファイルは保存されていません。先にファイルを送ってください。",
+            "No such file was sent. Send it first.",
+        )
+        .get(lang)
+        .to_owned(),
         Type { expected, .. } => match lang {
             model::Lang::Ja => "形式が違います。".to_owned(),
             model::Lang::En => format!("Expected {expected}."),
@@ -150,7 +171,7 @@ pub(crate) fn typed(
     for field in kind.fields.iter().filter(|f| !hidden(kind, f)) {
         let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
         let text = text.trim();
-        if text.is_empty() {
+        if text.is_empty() || form.contains_key(&format!("drop_{}", field.name)) {
             continue;
         }
         let value = match field.ty {
@@ -196,12 +217,13 @@ struct Submitted {
     errors: Vec<String>,
 }
 
-fn submitted(
+async fn submitted(
     house: &House,
     user: &User,
     kind: &KindSpec,
     form: &std::collections::HashMap<String, String>,
-) -> Submitted {
+    before: Option<&Row>,
+) -> Result<Submitted, StoreError> {
     let get = |key: &str| form.get(key).map_or("", String::as_str).trim().to_owned();
     let name = get("name");
     let mut attributes = typed(kind, form);
@@ -209,6 +231,8 @@ fn submitted(
         crate::task_rules::in_zone(&mut attributes, &house.people.local().zone);
     }
     let mut field_errors = kind.validate(&attributes);
+    let before = before.map(|row| &row.attributes);
+    field_errors.extend(files::missing(&house.store, kind.fields, &attributes, before).await?);
     if kind.table == Table::Task {
         let known = |ty: &str| house.record_spec(ty).is_some();
         field_errors.extend(crate::task_rules::faults(&attributes, &known));
@@ -235,7 +259,7 @@ fn submitted(
         );
     }
     let version = get("version").parse().unwrap_or(-1);
-    Submitted { name, reason: get("reason"), version, attributes, field_errors, errors }
+    Ok(Submitted { name, reason: get("reason"), version, attributes, field_errors, errors })
 }
 
 /// Columns that follow from attributes.
@@ -264,10 +288,18 @@ struct FormPage<'a> {
     /// Who saved between opening and saving; empty in a plain form.
     merged_with: String,
     history: Vec<Row>,
+    /// The limit of one file as people read it.
+    file_max: String,
 }
 
 impl<'a> FormPage<'a> {
-    fn of(cx: &'a Cx, kind: &'static KindSpec, action: String, back: String) -> FormPage<'a> {
+    fn of(
+        house: &House,
+        cx: &'a Cx,
+        kind: &'static KindSpec,
+        action: String,
+        back: String,
+    ) -> FormPage<'a> {
         FormPage {
             cx,
             kind,
@@ -282,7 +314,12 @@ impl<'a> FormPage<'a> {
             errors: Vec::new(),
             merged_with: String::new(),
             history: Vec::new(),
+            file_max: files::size(house.store.file_bytes_max()),
         }
+    }
+
+    fn has_files(&self) -> bool {
+        self.inputs.iter().any(|i| i.shape == "file")
     }
 
     fn clashes(&self) -> usize {
@@ -302,8 +339,8 @@ async fn new_form(
     let back = format!("/register/{}/{}", table.name(), kind.id);
     let body = FormPage {
         id: house.store.new_id()?.to_string(),
-        inputs: inputs(&user, kind, &Map::new(), &[]),
-        ..FormPage::of(&user.cx, kind, format!("{back}/new"), back)
+        inputs: inputs(&house, &user, kind, &Map::new(), &[]).await?,
+        ..FormPage::of(&house, &user.cx, kind, format!("{back}/new"), back)
     };
     page(&user.cx, kind.title.get(user.cx.lang), &body)
 }
@@ -312,13 +349,14 @@ async fn create(
     State(house): State<Shared>,
     user: User,
     Path((name, kind_id)): Path<(String, String)>,
-    Form(form): Form<Sent>,
+    request: Request,
 ) -> Answer {
-    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
     let table = table(&name)?;
     let kind = kind(&house, table, &kind_id)?;
+    let brings = |part: &str| brings_file(kind, part);
+    let form: Sent = files::read_form(&house, &user, Action::Write, request, brings).await?;
     by_form(&user, table)?;
-    let sent = submitted(&house, &user, kind, &form);
+    let sent = submitted(&house, &user, kind, &form, None).await?;
     let asked: Option<Id> = form.get("id").and_then(|id| id.parse().ok());
     if !sent.errors.is_empty() {
         let back = format!("/register/{}/{}", table.name(), kind.id);
@@ -326,9 +364,9 @@ async fn create(
             id: asked.map(|id| id.to_string()).unwrap_or_default(),
             name: &sent.name,
             reason: &sent.reason,
-            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
+            inputs: inputs(&house, &user, kind, &sent.attributes, &sent.field_errors).await?,
             errors: sent.errors,
-            ..FormPage::of(&user.cx, kind, format!("{back}/new"), back)
+            ..FormPage::of(&house, &user.cx, kind, format!("{back}/new"), back)
         };
         return page(&user.cx, kind.title.get(user.cx.lang), &body);
     }
@@ -365,9 +403,9 @@ async fn edit_form(
     let body = FormPage {
         name: &row.name,
         version: row.version,
-        inputs: inputs(&user, kind, &row.attributes, &[]),
+        inputs: inputs(&house, &user, kind, &row.attributes, &[]).await?,
         history,
-        ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+        ..FormPage::of(&house, &user.cx, kind, format!("{here}/edit"), here)
     };
     page(&user.cx, &row.name, &body)
 }
@@ -376,25 +414,27 @@ async fn update(
     State(house): State<Shared>,
     user: User,
     Path((name, row_id)): Path<(String, String)>,
-    Form(form): Form<Sent>,
+    request: Request,
 ) -> Answer {
-    user.form(form.get("csrf").map_or("", String::as_str), Action::Write)?;
+    user.may(Action::Write)?;
     let (row, kind) = unsigned(&house, &name, &row_id).await?;
+    let brings = |part: &str| brings_file(kind, part);
+    let form: Sent = files::read_form(&house, &user, Action::Write, request, brings).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
     if row.table == Table::Task && row.status == "closed" {
         let text =
             user.cx.t("完了したタスクは変更できません。", "A closed task is not changed any more.");
         return Err(Refusal::Bad(text.to_owned()));
     }
-    let mut sent = submitted(&house, &user, kind, &form);
+    let mut sent = submitted(&house, &user, kind, &form, Some(&row)).await?;
     if !sent.errors.is_empty() {
         let body = FormPage {
             name: &sent.name,
             reason: &sent.reason,
             version: sent.version,
-            inputs: inputs(&user, kind, &sent.attributes, &sent.field_errors),
+            inputs: inputs(&house, &user, kind, &sent.attributes, &sent.field_errors).await?,
             errors: sent.errors,
-            ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+            ..FormPage::of(&house, &user.cx, kind, format!("{here}/edit"), here)
         };
         return page(&user.cx, &sent.name, &body);
     }
@@ -469,12 +509,17 @@ async fn merge(
             clashes.push(field.name);
         }
     }
-    let mut inputs = inputs(user, kind, &attributes, &[]);
+    let mut inputs = inputs(house, user, kind, &attributes, &[]).await?;
+    let theirs: Vec<&str> =
+        files::named(kind.fields, &now.attributes).into_iter().map(|f| f.1).collect();
+    let known = house.store.blobs(&theirs).await?;
     for input in &mut inputs {
         let mine = sent.attributes.get(input.field.name);
         input.clash = clashes.contains(&input.field.name);
         if now.attributes.get(input.field.name) != mine {
-            input.theirs = Some(shown(user, input.field, now));
+            let text = shown(user, input.field, now);
+            let file = matches!(input.field.ty, FieldType::File) && !text.is_empty();
+            input.theirs = Some(if file { Shown::of(&text, &known).name } else { text });
         }
     }
     history.truncate(HISTORY_SHOWN);
@@ -487,7 +532,7 @@ async fn merge(
         inputs,
         merged_with: now.updated_by.clone(),
         history,
-        ..FormPage::of(&user.cx, kind, format!("{here}/edit"), here)
+        ..FormPage::of(house, &user.cx, kind, format!("{here}/edit"), here)
     };
     let mut response = page(&user.cx, name, &body)?;
     *response.status_mut() = StatusCode::CONFLICT;

@@ -196,7 +196,10 @@ pub async fn plan(
                 text => drop(attributes.insert(field.name.to_owned(), typed(field, text))),
             }
         }
-        for error in kind.validate(&attributes) {
+        let mut errors = kind.validate(&attributes);
+        let before = old.map(|row| &row.attributes);
+        errors.extend(crate::files::missing(store, kind.fields, &attributes, before).await?);
+        for error in errors {
             let column = mapping.fields.iter().find(|(_, f)| f.name == error.field());
             let label = kind.field(error.field()).map_or(error.field(), |f| f.label.get(lang));
             let what = format!("{label}: {}", crate::form::error_text(lang, &error));
@@ -287,7 +290,7 @@ async fn import(
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
         Ok(Ok(sheet)) => sheet,
-        Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
+        Ok(Err(error)) => return Err(Refusal::Bad(error.text(user.cx.lang))),
         Err(error) => return Err(Refusal::Bad(error.to_string())),
     };
     let (outcome, rows) = plan(&house.store, kind, table, &sheet, user.cx.lang).await?;

@@ -9,6 +9,7 @@ pub mod api;
 mod auth;
 pub mod decide;
 pub mod demo;
+pub mod files;
 pub mod form;
 pub mod frame;
 pub mod import;
@@ -40,7 +41,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use route::{Access, Route};
 
-const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const REQUEST_SECONDS_MAX: u64 = 30;
 
 /// What every handler works on.
@@ -115,7 +116,7 @@ impl Titles<'_> {
     }
 }
 
-pub use table::csv_cell;
+pub use reports::csv_cell;
 
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
@@ -148,6 +149,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(demo::routes());
     routes.extend(people::routes());
     routes.extend(registers::routes());
+    routes.extend(files::routes());
     routes.extend(form::routes());
     routes.extend(links::routes());
     routes.extend(table::routes());

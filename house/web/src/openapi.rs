@@ -274,9 +274,25 @@ fn shared() -> BTreeMap<String, Json> {
             ("Imported", imported),
             ("Status", status()),
             ("Document", json!({"type": "object"})),
+            ("Sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
+            ("Binary", json!({"type": "string", "format": "binary"})),
+            ("Blob", blob()),
         ]
         .map(|(name, schema)| (name.to_owned(), schema)),
     )
+}
+
+fn blob() -> Json {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["sha256", "bytes", "media_type", "name", "uploaded_by", "uploaded_at"],
+        "properties": {
+            "sha256": schema_ref("Sha256"), "bytes": {"type": "integer", "minimum": 0},
+            "media_type": text, "name": text, "uploaded_by": text,
+            "uploaded_at": {"type": "string", "format": "date-time"},
+        },
+    })
 }
 
 fn status() -> Json {
@@ -404,9 +420,8 @@ fn field(field: &Field) -> Json {
             json!({"type": "string", "format": "uuid", "x-reference": kind})
         }
         FieldType::Party => json!({"type": "string", "format": "uuid", "x-reference": "party"}),
-        FieldType::File | FieldType::Hash => {
-            json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"})
-        }
+        FieldType::File => schema_ref("Sha256"),
+        FieldType::Hash => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"}),
         FieldType::List => json!({"type": "array", "items": {"type": "string"}}),
         FieldType::Object => json!({"type": ["object", "array"]}),
     };

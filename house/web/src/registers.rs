@@ -1,5 +1,7 @@
 //! Registers: list, form, detail, history, decision and export of every kind, made from its schema.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     Form,
@@ -15,6 +17,7 @@ use crate::{
     House, Shared,
     access::Action,
     decide::{Ruling, Signer, is_signed},
+    files::{self, Shown},
     frame::{Answer, Refusal, User, page},
     kinds_of,
     links::{self, Links, Names},
@@ -188,8 +191,34 @@ async fn delete(
 struct Pair {
     label: &'static str,
     value: String,
-    /// Address of the row that the value names; empty for any other value.
+    /// Address of the row or file that the value names; empty for any other value.
     href: String,
+    /// What stands behind it: size and type of a file.
+    note: String,
+}
+
+/// The label of a file field, and the file.
+type Attached = (&'static str, Shown);
+
+/// The files a version names, as far as the reader may see them.
+fn attached(
+    user: &User,
+    kind: &'static KindSpec,
+    row: &Row,
+    known: &BTreeMap<String, store::Blob>,
+) -> Vec<Attached> {
+    let named = files::named(kind.fields, &row.attributes).into_iter();
+    named
+        .filter_map(|(name, sha)| Some((kind.field(name)?, sha)))
+        .filter(|(field, _)| !field.personal || user.sees_personal())
+        .map(|(field, sha)| (field.label.get(user.cx.lang), Shown::of(sha, known)))
+        .collect()
+}
+
+/// A version and the files it names.
+struct Version {
+    row: Row,
+    files: Vec<Attached>,
 }
 
 #[derive(Template)]
@@ -200,7 +229,8 @@ struct DetailPage<'a> {
     kind: &'static KindSpec,
     room: &'static str,
     pairs: Vec<Pair>,
-    history: Vec<Row>,
+    history: Vec<Version>,
+    has_files: bool,
     records: Vec<Record>,
     decisions: Vec<Row>,
     titles: crate::Titles<'a>,
@@ -210,6 +240,22 @@ struct DetailPage<'a> {
     may_write: bool,
     may_link: bool,
     may_decide: bool,
+}
+
+fn pair(
+    user: &User,
+    names: &Names,
+    known: &BTreeMap<String, store::Blob>,
+    field: &Field,
+    row: &Row,
+) -> Pair {
+    let label = field.label.get(user.cx.lang);
+    let (value, href) = named(user, names, field, row);
+    if matches!(field.ty, FieldType::File) && store::is_sha256(&value) {
+        let Shown { name, note, href } = Shown::of(&value, known);
+        return Pair { label, value: name, href, note };
+    }
+    Pair { label, value, href, note: String::new() }
 }
 
 async fn detail(
@@ -224,13 +270,19 @@ async fn detail(
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
     let links = Links::load(&house, &user.cx, &row, kind).await?;
     let may_write = user.may(Action::Write).is_ok() && !row.deleted;
+    let history = house.store.history(row.table, row.id).await?;
+    let mut hashes: Vec<&str> = history
+        .iter()
+        .flat_map(|h| files::named(kind.fields, &h.attributes))
+        .map(|f| f.1)
+        .collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let known = house.store.blobs(&hashes).await?;
     let pairs = kind
         .fields
         .iter()
-        .map(|f| {
-            let (value, href) = named(&user, &links.names, f, &row);
-            Pair { label: f.label.get(user.cx.lang), value, href }
-        })
+        .map(|f| pair(&user, &links.names, &known, f, &row))
         .filter(|p| !p.value.is_empty())
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, ..Filter::default() };
@@ -240,7 +292,11 @@ async fn detail(
         kind,
         room,
         pairs,
-        history: house.store.history(row.table, row.id).await?,
+        has_files: kind.fields.iter().any(|f| matches!(f.ty, FieldType::File)),
+        history: history
+            .into_iter()
+            .map(|row| Version { files: attached(&user, kind, &row, &known), row })
+            .collect(),
         records: house.store.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
         decisions: house.store.list(Table::Decision, &about).await?,
         content_hash: row.content_hash()?,

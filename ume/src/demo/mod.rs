@@ -107,7 +107,7 @@ async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
     }
     let _lock = data::lock(folder)?;
     let store = store::Store::open(folder, store::system_clock()).await?;
-    let store = store.with_personal(crate::personal::kinds());
+    let store = store.with_personal(crate::personal::kinds()).with_files(crate::personal::files());
     print_links(folder, &store).await?;
     store.db().close().await;
     Ok(ExitCode::SUCCESS)
@@ -115,7 +115,7 @@ async fn links_again(folder: &Path) -> Result<ExitCode, CliError> {
 
 async fn house(folder: &Path, clock: &time::SimClock) -> Result<web::Shared, CliError> {
     let store = store::Store::open(folder, clock.clock()).await?;
-    let store = store.with_personal(crate::personal::kinds());
+    let store = store.with_personal(crate::personal::kinds()).with_files(crate::personal::files());
     store.set_setting(web::demo::SETTING, "1").await?;
     let origin = crate::serve::origin(&store).await?;
     let ledger = ledger::Ledger::open(&folder.join("ledger"), &origin)?;

@@ -39,6 +39,14 @@ pub const JOBS: &[Job] = &[
         run: |ctx| Box::pin(levels(ctx)),
     },
     Job {
+        name: "files.sweep",
+        title: t("参照されないファイルの削除", "Remove files that nothing names"),
+        every: HOUR,
+        limit: MINUTE.saturating_mul(10),
+        local: false,
+        run: |ctx| Box::pin(sweep(ctx)),
+    },
+    Job {
         name: "ledger.verify",
         title: t("証跡の検証", "Verify the ledger"),
         every: HOUR.saturating_mul(24),
@@ -247,6 +255,11 @@ pub(crate) async fn record_levels(store: &Store, board: &isms::Board) -> Result<
     Ok(changed.len())
 }
 
+/// Removes files that nothing has named for a day.
+async fn sweep(ctx: Arc<Ctx>) -> Result<Json, CliError> {
+    Ok(json!({ "removed": ctx.store.sweep_blobs().await? }))
+}
+
 /// Verifies log, tiles, checkpoint and every row. A mismatch is a failed run.
 async fn verify(ctx: Arc<Ctx>) -> Result<Json, CliError> {
     // Held while reading, so that the log does not grow under the verifier.
@@ -267,5 +280,5 @@ async fn verify(ctx: Arc<Ctx>) -> Result<Json, CliError> {
             format!("{} payloads cannot be opened: keys/epoch is not here", report.unreadable);
         return Err(CliError::Job("ledger.verify".to_owned(), why));
     }
-    Ok(json!({ "leaves": report.leaves, "rows": report.rows, "pending": report.pending }))
+    Ok(json!({ "leaves": report.leaves, "rows": report.rows, "files": report.blobs }))
 }

@@ -71,6 +71,11 @@ impl Column {
         Column { name: field.name, label: field.label, shape, field: Some(field) }
     }
 
+    /// A file is chosen row by row.
+    pub(crate) fn may_bulk(&self) -> bool {
+        self.field.is_some_and(|f| !matches!(f.ty, FieldType::File))
+    }
+
     /// The order by an id would look like no order at all.
     pub(crate) fn sortable(&self) -> bool {
         let by_id =
