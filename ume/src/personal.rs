@@ -21,6 +21,12 @@ pub fn files() -> store::FileFields {
     kinds.chain(records).filter(|(_, names)| !names.is_empty()).collect()
 }
 
+/// Steps between the schemas of every kind that has some.
+pub fn upcasts() -> store::Upcasts {
+    let raised = declared().filter(|kind| !kind.upcasts.is_empty());
+    raised.map(|kind| (kind.id, kind.upcasts)).collect()
+}
+
 /// Personal fields of every kind that has some, as the store wants them. The name of a person is one.
 pub fn kinds() -> Vec<(Table, String, Vec<String>)> {
     declared()

@@ -43,7 +43,7 @@ impl Place {
                 store.with_keys_read_only(&self.folder)
             }
         };
-        Ok(store.with_files(personal::files()))
+        Ok(store.with_files(personal::files()).with_upcasts(personal::upcasts()))
     }
 
     /// Opens for writing, creating and migrating.
@@ -54,7 +54,12 @@ impl Place {
                 Store::connect(url, store::system_clock()).await?.with_keys(&self.folder).await?
             }
         };
-        Ok(store.with_personal(personal::kinds()).with_files(personal::files()))
+        let store = store
+            .with_personal(personal::kinds())
+            .with_files(personal::files())
+            .with_upcasts(personal::upcasts());
+        store.settle_upcasts().await?;
+        Ok(store)
     }
 
     /// Opens for writing beside a server that may run: nothing is created or migrated under it.

@@ -1,6 +1,6 @@
 //! Asset, rule, plan and decision kinds and record types of ICT readiness.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -140,7 +140,20 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "副担当",
             ]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("業務", "Process"), &["department", "priority", "rank", "peaks"]),
+            Group::new(t("影響", "Impact"), &["ict_treatment", "impact_curve", "impact_kinds"]),
+            Group::new(
+                t("目標", "Objectives"),
+                &["objective", "rto_min", "rlo", "capacity_permille", "rpo_min", "tolerable_min"],
+            ),
+            Group::new(t("担当", "In charge"), &["ict_manager", "substitute"]),
+        ],
+        rules: &[
+            Rule::RequiredIf { field: "rto_min", when: "priority", is: &["true"] },
+            Rule::AtMost { lower: "rto_min", upper: "tolerable_min" },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "backup",
@@ -205,7 +218,25 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("key", t("鍵", "Key"), FieldType::Reference("key"))
                 .aliases(&["鍵", "暗号鍵"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("対象", "What is kept"), &["dataset", "host", "priority"]),
+            Group::new(
+                t("方法", "How"),
+                &[
+                    "repository",
+                    "tool",
+                    "schedule",
+                    "retention",
+                    "off_site",
+                    "unchangeable",
+                    "encrypted",
+                    "key",
+                ],
+            ),
+            Group::new(t("目標", "Objectives"), &["rpo_min", "rto_min"]),
+        ],
+        rules: &[Rule::RequiredIf { field: "key", when: "encrypted", is: &["true"] }],
+        ..KindSpec::BASE
     },
 ];
 
@@ -224,7 +255,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             minutes("rto_min", t("提案するRTO", "RTO proposed")).required(),
             Field::new("rlo", t("提案するRLO", "RLO proposed"), LEVEL).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "restore_job",
@@ -251,7 +282,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("schedule", t("実行の間隔", "Schedule")).required(),
             Field::new("faults", t("わざと入れる故障", "Faults to inject"), FieldType::List),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "rollcall_trigger",
@@ -278,7 +309,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             minutes("hold_off_min", t("再送までの間隔", "Hold-off")),
             text("audience", t("送る相手", "Audience")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "drill_schedule",
@@ -291,7 +322,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("phases", t("通す段階", "Phases"), FieldType::List),
             flag("surprises", t("突発事項を入れる", "With surprises")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -322,7 +353,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             text("activation_criteria", t("発動の基準", "When it is activated"))
                 .aliases(&["発動基準"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "continuity_drill",
@@ -338,7 +369,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("phases", t("通す段階", "Phases"), FieldType::List),
             count("seed", t("突発事項の種", "Seed of surprises")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "continuity_activation",
@@ -361,7 +392,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("scenario", t("事象", "Scenario"), SCENARIO).required(),
             Field::new("instruction", t("指示", "Instruction"), FieldType::Multiline),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "restore_release",
@@ -378,7 +409,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             flag("credentials_rotated", t("認証情報を更新済み", "Credentials rotated")).required(),
             flag("deletions_replayed", t("消去を再適用済み", "Deletions replayed")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

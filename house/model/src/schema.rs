@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::Text;
+use crate::{Group, Lang, Rule, Text, rule, t};
 
 /// One of the eleven subject tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,9 +68,19 @@ pub struct KindSpec {
     pub title: Text,
     pub help: Text,
     pub fields: &'static [Field],
-    /// Version of the field list; a room ships upcasts when it raises it.
+    /// Headings of the form; what no group names comes first.
+    pub groups: &'static [Group],
+    /// What must hold between fields.
+    pub rules: &'static [Rule],
+    /// Version of the field list.
     pub version: u32,
+    /// One step for each version after the first: makes attributes of the version before what this
+    /// one wants. They stay as written in the table; whoever reads them sees the newest.
+    pub upcasts: &'static [Upcast],
 }
+
+/// One step from a version of a kind to the next.
+pub type Upcast = fn(&mut Map<String, Json>);
 
 /// One attribute of a kind, or one fact of a record.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +164,14 @@ pub enum FieldError {
     Choice { field: String, allowed: String },
     #[error("{0}: no such file, upload it first")]
     NoFile(String),
+    #[error("{field}: before {}", other.en)]
+    Before { field: String, other: Text },
+    #[error("{field}: above {}", other.en)]
+    Above { field: String, other: Text },
+    #[error("{field}: required when {} is {}", when.en, value.map_or("given", |v| v.en))]
+    Needed { field: String, when: Text, value: Option<Text> },
+    #[error("{field}: one of {} is required", listed(labels, Lang::En))]
+    NoneOf { field: String, labels: Vec<Text> },
     #[error("{field}: longer than {max} characters")]
     Long { field: String, max: usize },
 }
@@ -168,10 +186,17 @@ impl FieldError {
             FieldError::Type { field, .. }
             | FieldError::Range { field, .. }
             | FieldError::Choice { field, .. }
+            | FieldError::Before { field, .. }
+            | FieldError::Above { field, .. }
+            | FieldError::Needed { field, .. }
+            | FieldError::NoneOf { field, .. }
             | FieldError::Long { field, .. } => field,
         }
     }
 }
+
+/// A form with more fields than these has headings.
+const FIELDS_UNGROUPED_MAX: usize = 8;
 
 fn is_lower_hex(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
@@ -180,10 +205,48 @@ fn is_lower_hex(byte: u8) -> bool {
 const TEXT_CHARS_MAX: usize = 4_000;
 const MULTILINE_CHARS_MAX: usize = 100_000;
 
+/// Labels in a row, as the language lists them.
+pub fn listed(labels: &[Text], lang: Lang) -> String {
+    let separator = if lang == Lang::Ja { "、" } else { ", " };
+    labels.iter().map(|l| l.get(lang)).collect::<Vec<_>>().join(separator)
+}
+
 impl KindSpec {
-    /// Holds attributes against the schema; returns every error, not only the first.
+    /// What a literal leaves out: no groups, no rules, the first version.
+    pub const BASE: KindSpec = KindSpec {
+        id: "",
+        table: Table::Asset,
+        title: t("–", "–"),
+        help: t("–", "–"),
+        fields: &[],
+        groups: &[],
+        rules: &[],
+        version: 1,
+        upcasts: &[],
+    };
+
+    /// Holds attributes against fields and rules; returns every error, not only the first.
     pub fn validate(&self, attributes: &Map<String, Json>) -> Vec<FieldError> {
-        validate_fields(self.fields, attributes)
+        let mut errors = validate_fields(self.fields, attributes);
+        errors.extend(rule::faults(self, attributes, &errors));
+        errors
+    }
+
+    /// Every rule as a sentence.
+    pub fn rule_texts(&self, lang: Lang) -> Vec<String> {
+        self.rules.iter().map(|rule| rule.text(self, lang)).collect()
+    }
+
+    /// The fields as a form shows them: heading of a group, where one begins, and the field.
+    pub fn laid_out(&self) -> Vec<(Option<Text>, &'static Field)> {
+        let grouped = |f: &Field| self.groups.iter().any(|g| g.fields.contains(&f.name));
+        let mut out: Vec<_> =
+            self.fields.iter().filter(|f| !grouped(f)).map(|f| (None, f)).collect();
+        for group in self.groups {
+            let fields = group.fields.iter().filter_map(|name| self.field(name));
+            out.extend(fields.enumerate().map(|(i, f)| ((i == 0).then_some(group.title), f)));
+        }
+        out
     }
 
     /// The field with this name.
@@ -195,6 +258,7 @@ impl KindSpec {
     pub fn texts(&self) -> Vec<Text> {
         let mut all = vec![self.title, self.help];
         all.extend(self.fields.iter().flat_map(Field::texts));
+        all.extend(self.groups.iter().map(|g| g.title));
         all
     }
 
@@ -206,8 +270,23 @@ impl KindSpec {
                 wrong.push(format!("kind {}: field {} stands twice", self.id, field.name));
             }
         }
-        if self.version == 0 {
-            wrong.push(format!("kind {}: versions start at 1", self.id));
+        if self.fields.len() > FIELDS_UNGROUPED_MAX && self.groups.is_empty() {
+            let n = self.fields.len();
+            wrong.push(format!("kind {}: a form of {n} fields needs groups", self.id));
+        }
+        let mut grouped: Vec<&str> = Vec::new();
+        for name in self.groups.iter().flat_map(|g| g.fields.iter().copied()) {
+            if self.field(name).is_none() {
+                wrong.push(format!("kind {}: a group names {name}, which is no field", self.id));
+            } else if grouped.contains(&name) {
+                wrong.push(format!("kind {}: {name} stands in two groups", self.id));
+            }
+            grouped.push(name);
+        }
+        wrong.extend(self.rules.iter().filter_map(|rule| rule.contradiction(self)));
+        if self.version as usize != self.upcasts.len() + 1 {
+            let (id, version, steps) = (self.id, self.version, self.upcasts.len());
+            wrong.push(format!("kind {id}: version {version} with {steps} upcasts"));
         }
         wrong
     }
@@ -351,7 +430,6 @@ fn validate_fields(fields: &[Field], object: &Map<String, Json>) -> Vec<FieldErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::t;
     use serde_json::json;
 
     const KIND: KindSpec = KindSpec {
@@ -364,7 +442,7 @@ mod tests {
             Field::new("cpu", t("CPU", "CPUs"), FieldType::Number { unit: "", min: 1, max: 64 }),
             Field::new("end", t("期限", "End"), FieldType::Date),
         ],
-        version: 1,
+        ..KindSpec::BASE
     };
 
     fn errors(value: Json) -> Vec<FieldError> {

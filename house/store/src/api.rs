@@ -161,7 +161,7 @@ impl Store {
              WHERE updated_at <= $1 AND replaced_at > $1 AND deleted = 0{only}) AS v \
              ORDER BY name, id LIMIT {limit}"
         );
-        self.db().fetch(&sql, &args).await?.iter().map(|r| rows::decode(table, r)).collect()
+        self.db().fetch(&sql, &args).await?.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// One page of records, the one written last first.

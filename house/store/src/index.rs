@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     Row, Store, StoreError, Val, Write,
-    rows::{self, COLUMNS, table_sql},
+    rows::{COLUMNS, table_sql},
     words::{fold, index_tokens},
 };
 
@@ -115,6 +115,7 @@ fn all_words(row: &Row) -> String {
 impl Write<'_> {
     /// Replaces what is kept beside the row; a deleted row keeps nothing.
     pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
+        let row = &self.store().lift(row.clone());
         let id: Val = row.id.to_string().into();
         let table: Val = row.table.name().into();
         let of_row = [id.clone(), table.clone()];
@@ -206,7 +207,7 @@ impl Store {
         );
         let after = after.map_or(String::new(), |id| id.to_string());
         let rows = self.db().fetch(&sql, &[after.into()]).await?;
-        rows.iter().map(|r| rows::decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// Makes the index anew if an older Ume made it.

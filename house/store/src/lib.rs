@@ -31,6 +31,7 @@ mod shred;
 mod tally;
 mod tasks;
 mod transfer;
+mod upcast;
 mod words;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -58,6 +59,7 @@ pub use records::{Record, RecordDraft, StoredRecord, record_leaf};
 pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
+pub use upcast::{Upcast, Upcasts};
 
 /// Gives the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -175,6 +177,7 @@ pub struct Store {
     blobs: Option<blobs::Blobs>,
     personal: Arc<HashMap<(&'static str, String), Vec<String>>>,
     files: Arc<FileFields>,
+    upcasts: Arc<Upcasts>,
 }
 
 struct Migration {
@@ -275,8 +278,8 @@ impl Store {
 
     pub(crate) fn over(db: Db, clock: Clock, keys: Option<Keys>) -> Store {
         let notices = changes::Notices::default();
-        let (personal, files) = (Arc::default(), Arc::default());
-        Store { db, clock, notices, keys, blobs: None, personal, files }
+        let (personal, files, upcasts) = (Arc::default(), Arc::default(), Arc::default());
+        Store { db, clock, notices, keys, blobs: None, personal, files, upcasts }
     }
 
     /// Keys and files lie in this data folder.

@@ -48,6 +48,8 @@ pub struct Row {
     /// Salt, or after shredding commitment, of each personal field; `None` in a version whose leaf
     /// commits to the row as a whole.
     pub(crate) personal: Option<Map<String, Json>>,
+    /// The attributes as they stand in the table, where an upcast made others of them.
+    pub(crate) written: Option<Map<String, Json>>,
 }
 
 impl Row {
@@ -76,6 +78,7 @@ impl Row {
             deleted: false,
             salt: String::new(),
             personal: None,
+            written: None,
         }
     }
 
@@ -105,8 +108,8 @@ impl Row {
         })
     }
 
-    /// SHA-256 over the canonical content that a decision binds: what the row says, not who saved
-    /// it when.
+    /// SHA-256 over the canonical content that a decision binds: what the row says as it was
+    /// written, not who saved it when.
     pub fn content_hash(&self) -> Result<String, StoreError> {
         let content = json!({
             "table": self.table.name(),
@@ -119,7 +122,7 @@ impl Row {
             "object": self.object,
             "starts_at": self.starts_at,
             "ends_at": self.ends_at,
-            "attributes": self.attributes,
+            "attributes": self.written.as_ref().unwrap_or(&self.attributes),
         });
         Ok(hex::encode(Sha256::digest(canonical::to_string(&content)?)))
     }
@@ -207,7 +210,7 @@ impl Store {
     pub async fn row(&self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM {} WHERE id = $1", table_sql(table));
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
-        rows.first().map(|r| decode(table, r)).transpose()
+        rows.first().map(|r| self.read(table, r)).transpose()
     }
 
     /// The row as it stood at `at`.
@@ -224,7 +227,7 @@ impl Store {
             table.name(),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into(), at.0.into()]).await?;
-        rows.first().map(|r| decode(table, r)).transpose()
+        rows.first().map(|r| self.read(table, r)).transpose()
     }
 
     /// Every version of a row, newest first.
@@ -236,7 +239,7 @@ impl Store {
             table.name(),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// All live rows of these kinds (every kind if empty): for the evaluation, not for pages.
@@ -253,7 +256,7 @@ impl Store {
         );
         let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
         let rows = self.db.fetch(&sql, &args).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// Rows changed since `since`, newest first; at most `limit`.
@@ -270,7 +273,7 @@ impl Store {
             limit.min(PAGE_ROWS_MAX),
         );
         let rows = self.db.fetch(&sql, &[since.0.into()]).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
@@ -371,6 +374,7 @@ impl Write<'_> {
         row.reason = self.reason.clone();
         row.request = self.request.clone();
         row.salt = random_hex::<32>()?;
+        row.written = None;
         row.personal = personal::salts(self.store, &row)?;
         // Before anything is written: it names the place of what has no canonical form.
         let leaf = row_leaf(&row)?;
@@ -556,6 +560,7 @@ pub(crate) fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
         deleted: v[18].int()? != 0,
         salt: v[19].text()?.to_owned(),
         personal: personal::decode(&v[20])?,
+        written: None,
     })
 }
 

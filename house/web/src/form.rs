@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
-use model::{Field, FieldType, Id, KindSpec, Table, t};
+use model::{Field, FieldType, Id, KindSpec, Rule, Table, schema::listed, t};
 use serde_json::{Map, Value as Json};
 use store::{Row, StoreError};
 
@@ -47,6 +47,12 @@ pub(crate) struct Input {
     shape: &'static str,
     choices: Vec<(&'static str, &'static str)>,
     unit: &'static str,
+    /// Heading that begins before this field; empty where none does.
+    heading: &'static str,
+    /// Sentences of the conditions under which the field is needed.
+    hints: Vec<String>,
+    /// Field on which that depends, and its values, for the script: `f_state`, `ended archived`.
+    when: Option<(String, String)>,
     /// The file that the field names now.
     file: Shown,
     /// What others made of the field meanwhile, where that is not what stands in the input.
@@ -64,10 +70,10 @@ async fn inputs(
     let hashes: Vec<&str> = files::named(kind.fields, form).into_iter().map(|f| f.1).collect();
     let known = house.store.blobs(&hashes).await?;
     let inputs = kind
-        .fields
-        .iter()
-        .filter(|field| !hidden(kind, field))
-        .map(|field| {
+        .laid_out()
+        .into_iter()
+        .filter(|(_, field)| !hidden(kind, field))
+        .map(|(heading, field)| {
             let value = match form.get(field.name) {
                 None | Some(Json::Null) => String::new(),
                 Some(Json::String(s)) => s.clone(),
@@ -103,8 +109,12 @@ async fn inputs(
                 .find(|e| e.field() == field.name)
                 .map(|e| error_text(user.cx.lang, e))
                 .unwrap_or_default();
+            let (hints, when) = conditions(kind, field, user.cx.lang);
             Input {
                 field,
+                heading: heading.map_or("", |title| title.get(user.cx.lang)),
+                hints,
+                when,
                 file: Shown::of(&value, &known),
                 value,
                 error,
@@ -120,6 +130,26 @@ async fn inputs(
     Ok(inputs)
 }
 
+/// When a field is needed: as sentences, and, where one rule says it, for the script.
+fn conditions(
+    kind: &KindSpec,
+    field: &Field,
+    lang: model::Lang,
+) -> (Vec<String>, Option<(String, String)>) {
+    let speaks = |rule: &&Rule| match rule {
+        Rule::RequiredIf { field: needed, .. } => *needed == field.name,
+        Rule::NotBefore { end, .. } => *end == field.name,
+        Rule::AtMost { lower, .. } => *lower == field.name,
+        Rule::OneOf { fields } => fields.contains(&field.name),
+    };
+    let rules: Vec<&Rule> = kind.rules.iter().filter(speaks).collect();
+    let when = match rules.as_slice() {
+        [Rule::RequiredIf { when, is, .. }] => Some((format!("f_{when}"), is.join(" "))),
+        _ => None,
+    };
+    (rules.iter().map(|rule| rule.text(kind, lang)).collect(), when)
+}
+
 /// Whether this part of a form may bring a file.
 fn brings_file(kind: &KindSpec, part: &str) -> bool {
     let field = part.strip_prefix("f_").and_then(|name| kind.field(name));
@@ -132,8 +162,33 @@ fn hidden(kind: &KindSpec, field: &Field) -> bool {
 }
 
 pub fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
-    use model::FieldError::{Choice, Long, Missing, NoFile, Range, Type, Unknown};
+    use model::{
+        FieldError::{
+            Above, Before, Choice, Long, Missing, Needed, NoFile, NoneOf, Range, Type, Unknown,
+        },
+        Lang::{En, Ja},
+    };
     match error {
+        Before { other, .. } => match lang {
+            Ja => format!("「{}」以降にしてください。", other.ja),
+            En => format!("Must not be before “{}”.", other.en),
+        },
+        Above { other, .. } => match lang {
+            Ja => format!("「{}」以下にしてください。", other.ja),
+            En => format!("Must be at most “{}”.", other.en),
+        },
+        Needed { when, value, .. } => match (lang, value) {
+            (Ja, Some(value)) => {
+                format!("「{}」が{}のときは入力してください。", when.ja, value.ja)
+            }
+            (Ja, None) => format!("「{}」を入力したときは必要です。", when.ja),
+            (En, Some(value)) => format!("Required when “{}” is {}.", when.en, value.en),
+            (En, None) => format!("Required with “{}”.", when.en),
+        },
+        NoneOf { labels, .. } => match lang {
+            Ja => format!("{}のどれかを入力してください。", listed(labels, lang)),
+            En => format!("Fill in at least one of {}.", listed(labels, lang)),
+        },
         Missing(_) => t("入力してください。", "Please fill this in.").get(lang).to_owned(),
         Unknown(_) => {
             t("この種類にはない項目です。", "This kind has no such field.").get(lang).to_owned()

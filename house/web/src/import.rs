@@ -324,7 +324,7 @@ mod tests {
                 FieldType::Number { unit: "GiB", min: 1, max: 9_999 },
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     };
 
     #[test]

@@ -7,7 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use model::{Field, FieldType, KindSpec, RoomSpec, Table};
+use model::{Field, FieldType, KindSpec, Lang, RoomSpec, Rule, Table};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -158,6 +158,7 @@ fn schemas(specs: &[&'static RoomSpec]) -> Json {
             specs.iter().flat_map(|room| kinds_of(room)).filter(|k| k.table == table).collect();
         for kind in &kinds {
             let mut schema = fields(kind.fields);
+            describe_rules(kind, &mut schema);
             schema["title"] = kind.title.en.into();
             schema["description"] = format!("{}: {}", kind.title.ja, kind.help.en).into();
             all.insert(kind_schema(kind), schema);
@@ -176,6 +177,33 @@ fn schemas(specs: &[&'static RoomSpec]) -> Json {
     }
     all.insert("record_new".to_owned(), json!({"anyOf": types}));
     json!(all)
+}
+
+/// Headings and rules of a kind: for programs, and as sentences for people.
+fn describe_rules(kind: &KindSpec, schema: &mut Json) {
+    if !kind.groups.is_empty() {
+        let group = |g: &model::Group| json!({"title": g.title.en, "fields": g.fields});
+        schema["x-groups"] = kind.groups.iter().map(group).collect();
+    }
+    if !kind.rules.is_empty() {
+        let rule = |r: &Rule| {
+            let mut json = match r {
+                Rule::NotBefore { start, end } => {
+                    json!({"rule": "not_before", "start": start, "end": end})
+                }
+                Rule::AtMost { lower, upper } => {
+                    json!({"rule": "at_most", "lower": lower, "upper": upper})
+                }
+                Rule::RequiredIf { field, when, is } => {
+                    json!({"rule": "required_if", "field": field, "when": when, "is": is})
+                }
+                Rule::OneOf { fields } => json!({"rule": "one_of", "fields": fields}),
+            };
+            json["text"] = r.text(kind, Lang::En).into();
+            json
+        };
+        schema["x-rules"] = kind.rules.iter().map(rule).collect();
+    }
 }
 
 fn kind_schema(kind: &KindSpec) -> String {
