@@ -85,12 +85,12 @@ async fn a_rule_is_judged_by_form_api_import_and_bulk_edit_alike() {
     let request = served.request(Method::GET, path).header(header::COOKIE, &officer.cookie);
     let html = request.send().await.unwrap().text().await.unwrap();
     assert!(html.contains("<h2>Contract and management</h2>"), "{html}");
-    assert!(
-        html.contains("data-when=\"f_usage_state\" data-is=\"ended archived\"") || {
-            // Two rules speak of the end, so the script leaves it where it is.
-            html.contains("“Ended” is required when “State of use” is Ended or Archived.")
-        }
-    );
+    // Two rules speak of the end, so the script leaves it where it is.
+    assert!(html.contains("“Ended” is required when “State of use” is Ended or Archived."));
+    let request = served.request(Method::GET, "/register/asset/backup/new");
+    let request = request.header(header::COOKIE, &officer.cookie);
+    let page = request.send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("data-when=\"f_encrypted\" data-is=\"true\""), "{page}");
     let sent = [("name", "x"), ("f_usage_state", "archived")];
     let (status, html) = send(&served, &officer, path, &sent).await;
     assert_eq!(status, 200);
@@ -125,4 +125,56 @@ async fn a_rule_is_judged_by_form_api_import_and_bulk_edit_alike() {
     let rules = &document["components"]["schemas"]["asset.cloud_service"]["x-rules"];
     assert_eq!(rules[0]["rule"], "not_before");
     assert_eq!(rules[2]["is"], json!(["ended", "archived"]));
+}
+
+#[tokio::test]
+async fn a_table_and_a_length_of_time_go_through_form_api_export_and_import() {
+    let served = Served::start(1_000_000).await;
+    let officer = served.browser("officer").await;
+    let token = served.token("officer").await;
+    let path = "/register/plan/continuity_plan/new";
+    let form = [
+        ("name", "復旧計画"),
+        ("f_scenario", "cyber"),
+        ("f_steps.0.what", "切り離す | 止める"),
+        ("f_steps.0.takes", "90分"),
+        ("f_steps.1.what", ""),
+        ("f_steps.2.what", "戻す"),
+        ("f_steps.2.who", "情シス"),
+    ];
+    let (status, html) = send(&served, &officer, path, &form).await;
+    assert_eq!(status, 303, "{html}");
+    let wanted = json!([
+        {"what": "切り離す | 止める", "takes": "PT1H30M"},
+        {"what": "戻す", "who": "情シス"},
+    ]);
+    let rows = served.house.store.all(model::Table::Plan, &["continuity_plan"]).await.unwrap();
+    assert_eq!(rows[0].attributes["steps"], wanted);
+
+    let here = format!("/row/plan/{}", rows[0].id);
+    for (path, text) in [(here.clone(), "1 h 30 min"), (format!("{here}/edit"), "f_steps.4.what")] {
+        let request = served.request(Method::GET, &path).header(header::COOKIE, &officer.cookie);
+        let html = request.send().await.unwrap().text().await.unwrap();
+        assert!(html.contains(text), "{path}: {html}");
+    }
+    let wrong = [("name", "x"), ("f_scenario", "cyber"), ("f_steps.0.takes", "soon")];
+    let (_, html) = send(&served, &officer, path, &wrong).await;
+    assert!(html.contains("Row 1, “What”: Please fill this in."), "{html}");
+
+    // What is exported is taken in again as it was.
+    let path = "/register/plan/continuity_plan/export";
+    let request = served.request(Method::GET, path).header(header::COOKIE, &officer.cookie);
+    let csv = request.send().await.unwrap().text().await.unwrap();
+    let path = "/api/v1/plans/import?kind=continuity_plan";
+    let request = served.with(&token, Method::POST, path).header("content-type", "text/csv");
+    let (status, _, done) = read(request.body(csv)).await;
+    assert_eq!((status, &done["same"], &done["changed"]), (200, &json!(1), &json!(0)), "{done}");
+
+    let body = json!({"kind": "continuity_plan", "name": "x", "attributes": {
+        "scenario": "cyber", "steps": [{"what": "a"}, {"what": "b", "takes": "PT1X"}]}});
+    let (status, _, problem) =
+        read(served.with(&token, Method::POST, "/api/v1/plans").json(&body)).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/attributes/steps")));
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("Row 2, “Takes”"), "{problem}");
 }

@@ -1,6 +1,9 @@
 //! Asset, rule, plan and decision kinds and record types of cloud services.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
+use model::{
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
+    t, table::rows_from,
+};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -65,6 +68,22 @@ const EXIT_STEP: FieldType = FieldType::Enum(&[
     choice("backup_lapse", "事業者側バックアップの消滅", "Provider's backups lapsed"),
     choice("silence", "通信のない期間の確認", "Silence window"),
 ]);
+
+/// What an exit plan says of each step.
+const EXIT_COLUMNS: &[Field] = &[
+    Field::new("step", t("段階", "Step"), EXIT_STEP),
+    text("what", t("内容", "What")),
+    text("who", t("担当", "Who")),
+    Field::new("due", t("期限", "Due"), FieldType::Date),
+    Field::new("done_on", t("完了日", "Done on"), FieldType::Date),
+];
+
+/// The first version held steps without columns.
+fn exit_steps_have_columns(attributes: &mut Attributes) {
+    if let Some(steps) = attributes.get_mut("steps") {
+        *steps = rows_from(steps, EXIT_COLUMNS, "what");
+    }
+}
 
 pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -409,7 +428,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 ]),
             )
             .required(),
-            Field::new("steps", t("手順", "Steps"), FieldType::Object),
+            Field::new("steps", t("手順", "Steps"), FieldType::Table(EXIT_COLUMNS))
+                .aliases(&["手順", "終了手順"]),
             Field::new(
                 "successor",
                 t("移行先", "Successor"),
@@ -426,6 +446,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Rule::RequiredIf { field: "steps", when: "stage", is: &["running", "completed"] },
             Rule::RequiredIf { field: "silence_days", when: "stage", is: &["completed"] },
         ],
+        version: 2,
+        upcasts: &[exit_steps_have_columns],
         ..KindSpec::BASE
     },
 ];

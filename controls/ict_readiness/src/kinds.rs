@@ -1,6 +1,9 @@
 //! Asset, rule, plan and decision kinds and record types of ICT readiness.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
+use model::{
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
+    t, table::rows_from,
+};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -326,6 +329,37 @@ pub(crate) const RULES: &[KindSpec] = &[
     },
 ];
 
+/// What a continuity plan says of each step.
+const PLAN_STEPS: &[Field] = &[
+    text("what", t("手順", "What")).required(),
+    text("who", t("担当", "Who")),
+    Field::new("takes", t("所要時間", "Takes"), FieldType::Duration),
+    text("check", t("終わりの確かめ方", "How to see that it is done")),
+];
+
+const PLAN_RESOURCES: &[Field] = &[
+    Field::new(
+        "type",
+        t("区分", "Type"),
+        FieldType::Enum(&[
+            choice("people", "人員", "People"),
+            choice("equipment", "機材", "Equipment"),
+            choice("budget", "予算", "Budget"),
+        ]),
+    ),
+    text("what", t("内容", "What")).required(),
+    Field::new("amount", t("金額", "Amount"), FieldType::Money),
+];
+
+/// The first version held steps and resources without columns.
+fn plan_has_columns(attributes: &mut Attributes) {
+    for (name, columns) in [("steps", PLAN_STEPS), ("resources", PLAN_RESOURCES)] {
+        if let Some(value) = attributes.get_mut(name) {
+            *value = rows_from(value, columns, "what");
+        }
+    }
+}
+
 pub(crate) const OTHERS: &[KindSpec] = &[
     KindSpec {
         id: "continuity_plan",
@@ -339,20 +373,22 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("scenario", t("想定", "Scenario"), SCENARIO)
                 .required()
                 .aliases(&["想定", "シナリオ"]),
-            Field::new("steps", t("手順", "Steps"), FieldType::Object)
+            Field::new("steps", t("手順", "Steps"), FieldType::Table(PLAN_STEPS))
                 .aliases(&["手順", "復旧手順"]),
             Field::new("processes", t("対象の業務", "Processes"), FieldType::List)
                 .aliases(&["対象業務", "業務"]),
             Field::new(
                 "resources",
                 t("人員・機材・予算", "People, equipment, budget"),
-                FieldType::Object,
+                FieldType::Table(PLAN_RESOURCES),
             )
             .aliases(&["経営資源", "必要資源"]),
             Field::new("document", t("BCP文書", "BCP document"), FieldType::Reference("document")),
             text("activation_criteria", t("発動の基準", "When it is activated"))
                 .aliases(&["発動基準"]),
         ],
+        version: 2,
+        upcasts: &[plan_has_columns],
         ..KindSpec::BASE
     },
     KindSpec {

@@ -10,12 +10,14 @@
 
 pub mod canonical;
 pub mod check;
+pub mod duration;
 pub mod id;
 pub mod level;
 pub mod platform;
 pub mod rule;
 pub mod schema;
 pub mod spec;
+pub mod table;
 pub mod text;
 pub mod time;
 

@@ -79,8 +79,11 @@ pub struct KindSpec {
     pub upcasts: &'static [Upcast],
 }
 
+/// Attributes of a row.
+pub type Attributes = Map<String, Json>;
+
 /// One step from a version of a kind to the next.
-pub type Upcast = fn(&mut Map<String, Json>);
+pub type Upcast = fn(&mut Attributes);
 
 /// One attribute of a kind, or one fact of a record.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +132,10 @@ pub enum FieldType {
     Hash,
     /// List of texts.
     List,
+    /// Length of time, ISO 8601: `PT4H30M`.
+    Duration,
+    /// List of objects with these columns.
+    Table(&'static [Field]),
     /// Object or list without further schema (for maps such as `refused {reason: count}`).
     Object,
 }
@@ -164,6 +171,10 @@ pub enum FieldError {
     Choice { field: String, allowed: String },
     #[error("{0}: no such file, upload it first")]
     NoFile(String),
+    #[error("{field}: row {row}, {}: {fault}", column.en)]
+    Cell { field: String, row: usize, column: Text, fault: Box<FieldError> },
+    #[error("{field}: more than {max} rows")]
+    Rows { field: String, max: usize },
     #[error("{field}: before {}", other.en)]
     Before { field: String, other: Text },
     #[error("{field}: above {}", other.en)]
@@ -186,6 +197,8 @@ impl FieldError {
             FieldError::Type { field, .. }
             | FieldError::Range { field, .. }
             | FieldError::Choice { field, .. }
+            | FieldError::Cell { field, .. }
+            | FieldError::Rows { field, .. }
             | FieldError::Before { field, .. }
             | FieldError::Above { field, .. }
             | FieldError::Needed { field, .. }
@@ -329,13 +342,15 @@ impl Field {
 
     fn texts(&self) -> Vec<Text> {
         let mut all = vec![self.label];
-        if let FieldType::Enum(choices) = self.ty {
-            all.extend(choices.iter().map(|c| c.label));
+        match self.ty {
+            FieldType::Enum(choices) => all.extend(choices.iter().map(|c| c.label)),
+            FieldType::Table(columns) => all.extend(columns.iter().flat_map(Field::texts)),
+            _ => {}
         }
         all
     }
 
-    fn check(&self, value: &Json) -> Result<(), FieldError> {
+    pub(crate) fn check(&self, value: &Json) -> Result<(), FieldError> {
         let field = || self.name.to_owned();
         let expect = |ok: bool, expected: &'static str| {
             if ok { Ok(()) } else { Err(FieldError::Type { field: field(), expected }) }
@@ -392,6 +407,13 @@ impl Field {
                 value.as_array().is_some_and(|l| l.iter().all(Json::is_string)),
                 "a list of texts",
             ),
+            FieldType::Duration => expect(
+                text.is_some_and(|s| crate::duration::seconds(s).is_some()),
+                "a length of time such as PT4H30M",
+            ),
+            FieldType::Table(columns) => {
+                check_rows(self, columns, value).into_iter().next().map_or(Ok(()), Err)
+            }
             FieldType::Object => {
                 expect(value.is_object() || value.is_array(), "an object or a list")
             }
@@ -409,12 +431,38 @@ impl Field {
     }
 }
 
+/// Every fault of every row.
+fn check_rows(field: &Field, columns: &[Field], value: &Json) -> Vec<FieldError> {
+    let name = || field.name.to_owned();
+    let wrong = |expected| FieldError::Type { field: name(), expected };
+    let Some(rows) = value.as_array() else { return vec![wrong("a list of rows")] };
+    if rows.len() > crate::table::TABLE_ROWS_MAX {
+        return vec![FieldError::Rows { field: name(), max: crate::table::TABLE_ROWS_MAX }];
+    }
+    let mut errors = Vec::new();
+    for (row, value) in (1..).zip(rows) {
+        let Some(object) = value.as_object() else {
+            errors.push(wrong("a list of rows"));
+            continue;
+        };
+        for fault in validate_fields(columns, object) {
+            let column = columns.iter().find(|c| c.name == fault.field());
+            let column = column.map_or(t("–", "–"), |c| c.label);
+            errors.push(FieldError::Cell { field: name(), row, column, fault: Box::new(fault) });
+        }
+    }
+    errors
+}
+
 fn validate_fields(fields: &[Field], object: &Map<String, Json>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for field in fields {
         let empty = |v: &Json| v.is_null() || v.as_str().is_some_and(|s| s.trim().is_empty());
         match object.get(field.name) {
-            Some(value) if !empty(value) => errors.extend(field.check(value).err()),
+            Some(value) if !empty(value) => match field.ty {
+                FieldType::Table(columns) => errors.extend(check_rows(field, columns, value)),
+                _ => errors.extend(field.check(value).err()),
+            },
             _ if field.required => errors.push(FieldError::Missing(field.name.to_owned())),
             _ => {}
         }

@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect},
 };
-use model::{Field, FieldType, Id, KindSpec, Rule, Table, schema::listed, t};
+use model::{Field, FieldType, Id, KindSpec, Rule, Table, duration, schema::listed, t};
 use serde_json::{Map, Value as Json};
 use store::{Row, StoreError};
 
@@ -38,6 +38,52 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
+/// One column of a table within a form.
+pub(crate) struct Column {
+    name: &'static str,
+    label: &'static str,
+    /// `text`, `number`, `date` or `choice`.
+    shape: &'static str,
+    choices: Vec<(&'static str, &'static str)>,
+}
+
+/// Empty rows offered behind those that are there.
+const BLANK_ROWS: usize = 3;
+
+fn table_columns(fields: &'static [Field], lang: model::Lang) -> Vec<Column> {
+    let column = |f: &'static Field| {
+        let (shape, choices) = match f.ty {
+            FieldType::Number { .. } | FieldType::Money => ("number", Vec::new()),
+            FieldType::Date => ("date", Vec::new()),
+            FieldType::Enum(all) => {
+                ("choice", all.iter().map(|c| (c.value, c.label.get(lang))).collect())
+            }
+            FieldType::Boolean => {
+                ("choice", vec![("true", YES.get(lang)), ("false", NO.get(lang))])
+            }
+            _ => ("text", Vec::new()),
+        };
+        Column { name: f.name, label: f.label.get(lang), shape, choices }
+    };
+    fields.iter().map(column).collect()
+}
+
+fn table_rows(fields: &[Field], value: Option<&Json>, lang: model::Lang) -> Vec<Vec<String>> {
+    let cell = |row: &Json, f: &Field| match row.get(f.name) {
+        None | Some(Json::Null) => String::new(),
+        Some(Json::String(s)) if matches!(f.ty, FieldType::Duration) => duration::show(s, lang),
+        Some(Json::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+    };
+    let there = value.and_then(Json::as_array).into_iter().flatten();
+    let mut rows: Vec<Vec<String>> =
+        there.map(|row| fields.iter().map(|f| cell(row, f)).collect()).collect();
+    for _ in 0..BLANK_ROWS {
+        rows.push(vec![String::new(); fields.len()]);
+    }
+    rows
+}
+
 pub(crate) struct Input {
     field: &'static Field,
     value: String,
@@ -46,6 +92,9 @@ pub(crate) struct Input {
     /// `text`, `number`, `date`, `area`, `choice`, `flag` or `file`.
     shape: &'static str,
     choices: Vec<(&'static str, &'static str)>,
+    /// Of a table: its columns, and the cells of each row, blank rows behind them.
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
     unit: &'static str,
     /// Heading that begins before this field; empty where none does.
     heading: &'static str,
@@ -93,7 +142,19 @@ async fn inputs(
                 FieldType::Enum(_) => ("choice", ""),
                 FieldType::Boolean => ("flag", ""),
                 FieldType::File => ("file", ""),
+                FieldType::Table(_) => ("table", ""),
                 _ => ("text", ""),
+            };
+            let lang = user.cx.lang;
+            let value = match field.ty {
+                FieldType::Duration => duration::show(&value, lang),
+                _ => value,
+            };
+            let (columns, rows) = match field.ty {
+                FieldType::Table(columns) => {
+                    (table_columns(columns, lang), table_rows(columns, form.get(field.name), lang))
+                }
+                _ => (Vec::new(), Vec::new()),
             };
             let choices = match field.ty {
                 FieldType::Enum(choices) => {
@@ -121,6 +182,8 @@ async fn inputs(
                 label: field.label.get(user.cx.lang),
                 shape,
                 choices,
+                columns,
+                rows,
                 unit,
                 theirs: None,
                 clash: false,
@@ -164,11 +227,20 @@ fn hidden(kind: &KindSpec, field: &Field) -> bool {
 pub fn error_text(lang: model::Lang, error: &model::FieldError) -> String {
     use model::{
         FieldError::{
-            Above, Before, Choice, Long, Missing, Needed, NoFile, NoneOf, Range, Type, Unknown,
+            Above, Before, Cell, Choice, Long, Missing, Needed, NoFile, NoneOf, Range, Rows, Type,
+            Unknown,
         },
         Lang::{En, Ja},
     };
     match error {
+        Cell { row, column, fault, .. } => match lang {
+            Ja => format!("{row}行目「{}」: {}", column.ja, error_text(lang, fault)),
+            En => format!("Row {row}, “{}”: {}", column.en, error_text(lang, fault)),
+        },
+        Rows { max, .. } => match lang {
+            Ja => format!("{max}行以内にしてください。"),
+            En => format!("At most {max} rows."),
+        },
         Before { other, .. } => match lang {
             Ja => format!("「{}」以降にしてください。", other.ja),
             En => format!("Must not be before “{}”.", other.en),
@@ -224,29 +296,60 @@ pub(crate) fn typed(
 ) -> Map<String, Json> {
     let mut out = Map::new();
     for field in kind.fields.iter().filter(|f| !hidden(kind, f)) {
+        if let FieldType::Table(columns) = field.ty {
+            let rows = typed_rows(field.name, columns, form);
+            if !rows.is_empty() {
+                out.insert(field.name.to_owned(), rows.into());
+            }
+            continue;
+        }
         let Some(text) = form.get(&format!("f_{}", field.name)) else { continue };
         let text = text.trim();
         if text.is_empty() || form.contains_key(&format!("drop_{}", field.name)) {
             continue;
         }
-        let value = match field.ty {
-            FieldType::Number { .. } | FieldType::Money => {
-                text.parse::<i64>().map_or_else(|_| Json::from(text), Json::from)
-            }
-            FieldType::Boolean => match text {
-                "true" => Json::Bool(true),
-                "false" => Json::Bool(false),
-                other => Json::from(other),
-            },
-            FieldType::List => text.lines().map(str::trim).filter(|l| !l.is_empty()).collect(),
-            FieldType::Object | FieldType::TextPair => {
-                serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))
-            }
-            _ => Json::from(text),
-        };
-        out.insert(field.name.to_owned(), value);
+        out.insert(field.name.to_owned(), typed_text(field, text));
     }
     out
+}
+
+/// One text of a form as the field's JSON.
+fn typed_text(field: &Field, text: &str) -> Json {
+    match field.ty {
+        FieldType::Number { .. } | FieldType::Money => {
+            text.parse::<i64>().map_or_else(|_| Json::from(text), Json::from)
+        }
+        FieldType::Boolean => match text {
+            "true" => Json::Bool(true),
+            "false" => Json::Bool(false),
+            other => Json::from(other),
+        },
+        FieldType::Duration => Json::from(duration::read(text).unwrap_or_else(|| text.to_owned())),
+        FieldType::List => text.lines().map(str::trim).filter(|l| !l.is_empty()).collect(),
+        FieldType::Object | FieldType::TextPair => {
+            serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))
+        }
+        _ => Json::from(text),
+    }
+}
+
+/// Rows of a table: `f_steps.0.what`. Rows without any text are left out.
+fn typed_rows(name: &str, columns: &[Field], form: &Sent) -> Vec<Json> {
+    let text = |row: usize, column: &Field| {
+        let text = form.get(&format!("f_{name}.{row}.{}", column.name))?.trim();
+        Some(text)
+    };
+    // One more than the limit, so that validation sees what is too much.
+    let most = 0..=model::table::TABLE_ROWS_MAX + BLANK_ROWS;
+    let sent = most.take_while(|row| columns.iter().any(|c| text(*row, c).is_some()));
+    sent.map(|row| {
+        let cells = columns.iter().filter_map(|c| Some((c, text(row, c)?)));
+        let cells = cells.filter(|(_, text)| !text.is_empty());
+        cells.map(|(c, text)| (c.name.to_owned(), typed_text(c, text))).collect::<Map<_, _>>()
+    })
+    .filter(|row| !row.is_empty())
+    .map(Json::Object)
+    .collect()
 }
 
 /// Refuses the form where a row needs more than it asks for.

@@ -115,6 +115,10 @@ fn typed(field: &model::Field, text: &str) -> Json {
             };
             Json::from(choices.iter().find(same).map_or(text, |c| c.value))
         }
+        FieldType::Duration => {
+            Json::from(model::duration::read(text).unwrap_or_else(|| text.to_owned()))
+        }
+        FieldType::Table(columns) => crate::cells::rows(columns, text, typed),
         FieldType::List => {
             text.split(['\n', ';', '、']).map(str::trim).filter(|t| !t.is_empty()).collect()
         }

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api;
 mod auth;
+mod cells;
 pub mod decide;
 pub mod demo;
 pub mod files;

@@ -451,6 +451,12 @@ fn field(field: &Field) -> Json {
         FieldType::File => schema_ref("Sha256"),
         FieldType::Hash => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"}),
         FieldType::List => json!({"type": "array", "items": {"type": "string"}}),
+        FieldType::Duration => json!({"type": "string", "pattern": "^PT[0-9HMS]+$"}),
+        FieldType::Table(columns) => json!({
+            "type": "array",
+            "maxItems": model::table::TABLE_ROWS_MAX,
+            "items": fields(columns),
+        }),
         FieldType::Object => json!({"type": ["object", "array"]}),
     };
     schema["title"] = field.label.en.into();

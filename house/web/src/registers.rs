@@ -111,6 +111,10 @@ pub(crate) fn shown(user: &User, field: &Field, row: &Row) -> String {
         (FieldType::List, Json::Array(list)) => {
             list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", ")
         }
+        (FieldType::Duration, Json::String(s)) => model::duration::show(s, user.cx.lang),
+        (FieldType::Table(columns), value) => {
+            crate::cells::lines(columns, value, Some(user.cx.lang)).join("; ")
+        }
         (_, Json::String(s)) => s.clone(),
         (_, other) => other.to_string(),
     }
@@ -129,6 +133,9 @@ pub(crate) fn named(user: &User, names: &Names, field: &Field, row: &Row) -> (St
 pub(crate) fn plain(user: &User, field: &Field, row: &Row) -> String {
     match (field.ty, row.attributes.get(field.name)) {
         (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
+        (FieldType::Table(columns), Some(value)) if !field.personal => {
+            crate::cells::lines(columns, value, None).join("\n")
+        }
         _ => shown(user, field, row),
     }
 }

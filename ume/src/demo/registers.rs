@@ -171,6 +171,15 @@ fn invent<'a>(
             format!("{:064x}", chance.next()).into()
         }
         FieldType::List => json!([text_of(field.name, field.label.ja, chance)]),
+        FieldType::Duration => format!("PT{}M", 15 * (1 + chance.below(8))).into(),
+        FieldType::Table(columns) => {
+            let text = |c: &&Field| matches!(c.ty, FieldType::Text) || c.required;
+            let cells = columns
+                .iter()
+                .filter(text)
+                .filter_map(|c| Some((c.name.to_owned(), invent(c, std::iter::empty(), chance)?)));
+            json!([cells.collect::<Map<_, _>>()])
+        }
         FieldType::Object => json!({"基準": "手順書のとおり"}),
     })
 }
