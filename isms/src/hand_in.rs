@@ -17,6 +17,8 @@ pub struct HandedIn<'a> {
     pub document: Option<&'a str>,
     /// Date the evidence is from, which is not the date of typing it in.
     pub held_on: &'a str,
+    /// SHA-256 of a file that shows it, sent and kept already.
+    pub file: Option<&'a str>,
     /// Id of what it is about; `None` for the whole organisation.
     pub subject: Option<&'a str>,
     /// Where the date is a day.
@@ -95,6 +97,10 @@ pub fn draft(
     facts.insert("held_on".into(), json!(handed.held_on));
     if let Some(document) = document {
         facts.insert("document".into(), json!(document));
+    }
+    // The leaf holds the facts, so the ledger commits to the file.
+    if let Some(file) = handed.file.filter(|file| store::is_sha256(file)) {
+        facts.insert("file".into(), json!(file));
     }
     let draft = RecordDraft {
         ty: if document.is_some() { "isms.imported" } else { "isms.attested" }.to_owned(),

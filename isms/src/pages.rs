@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Extension, Form, Json,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
@@ -18,6 +18,7 @@ use web::{
         problem::{self, Problem},
     },
     approvals::Waiting,
+    files::read_form,
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
     route::{Access, Api, Route},
@@ -251,6 +252,8 @@ struct RoomPage<'a> {
     may_administer: bool,
     /// Which rows fall short is shown to those who see them all; others see how many.
     shows_misses: bool,
+    /// The limit of one file as people read it.
+    file_max: String,
 }
 
 /// What a control's page shows before the first board is there.
@@ -336,6 +339,7 @@ async fn room(
         may_write: user.reader().may_hand_in(),
         may_administer: user.may(Action::Administer).is_ok(),
         shows_misses: user.reader().sees_all(),
+        file_max: web::files::size(house.store.file_bytes_max()),
     };
     page(cx, spec.name.get(cx.lang), &body)
 }
@@ -379,30 +383,25 @@ async fn target(
     Ok(Redirect::to(&format!("/rooms/{}", spec.id)).into_response())
 }
 
-#[derive(Deserialize)]
-struct HandIn {
-    csrf: String,
-    criterion: String,
-    statement: String,
-    /// `attested` or `imported`.
-    kind: String,
-    #[serde(default)]
-    document: String,
-    /// Date the evidence is from, which is not the date of typing it in.
-    held_on: String,
-    #[serde(default)]
-    subject: String,
-}
-
-async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandIn>) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
-    let held_on = form.held_on.trim().to_owned();
+async fn take_in(State(house): State<Shared>, user: User, request: Request) -> Answer {
+    let brings = |part: &str| part == "file";
+    let form = read_form(&house, &user, Action::Write, request, brings).await?;
+    let get = |name: &str| form.get(name).map_or("", String::as_str).trim();
+    let file = Some(get("file")).filter(|sha| !sha.is_empty());
+    if let Some(sha) = file
+        && house.store.blob(sha).await?.is_none()
+    {
+        let text = user.cx.t("添付ファイルがありません。", "The attached file is not here.");
+        return Err(Refusal::Bad(text.to_owned()));
+    }
     let handed = hand_in::HandedIn {
-        criterion: &form.criterion,
-        statement: &form.statement,
-        document: (form.kind == "imported").then_some(form.document.as_str()),
-        held_on: &held_on,
-        subject: Some(form.subject.trim()).filter(|s| !s.is_empty()),
+        criterion: get("criterion"),
+        statement: get("statement"),
+        document: (get("kind") == "imported").then_some(get("document")),
+        // Date the evidence is from, which is not the date of typing it in.
+        held_on: get("held_on"),
+        file,
+        subject: Some(get("subject")).filter(|s| !s.is_empty()),
         zone: &user.cx.local.zone,
         source: "web",
     };
@@ -413,7 +412,7 @@ async fn take_in(State(house): State<Shared>, user: User, Form(form): Form<HandI
     let record = write.record(draft).await?;
     write.commit().await?;
     house.wake();
-    tracing::info!(record = %record.id, criterion = form.criterion, "evidence handed in");
+    tracing::info!(record = %record.id, criterion = get("criterion"), "evidence handed in");
     Ok(Redirect::to(&format!("/rooms/{}", room.id)).into_response())
 }
 

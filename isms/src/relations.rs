@@ -2,7 +2,7 @@
 //!
 //! Any room and any page may refer to them, so the hall declares them.
 
-use model::{Choice, Field, FieldType, KindSpec, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, Rule, Table, Text, t};
 
 /// Five steps of likelihood or consequence; what each step means is the organisation's own scale.
 const STEPS: FieldType = FieldType::Number { unit: "", min: 1, max: 5 };
@@ -117,7 +117,23 @@ const RISK: KindSpec = KindSpec {
         Field::new("reviewed_on", t("見直し日", "Reviewed on"), FieldType::Date)
             .aliases(&["見直し日", "評価日"]),
     ],
-    version: 1,
+    groups: &[
+        Group::new(t("リスク", "Risk"), &["scenario", "owner", "reviewed_on"]),
+        Group::new(
+            t("評価", "Assessment"),
+            &["inherent_likelihood", "inherent_consequence", "likelihood", "consequence"],
+        ),
+        Group::new(
+            t("対応", "Treatment"),
+            &["treatment", "measures", "target_likelihood", "target_consequence"],
+        ),
+    ],
+    rules: &[
+        Rule::AtMost { lower: "target_likelihood", upper: "likelihood" },
+        Rule::AtMost { lower: "target_consequence", upper: "consequence" },
+        Rule::RequiredIf { field: "measures", when: "treatment", is: &["modify"] },
+    ],
+    ..KindSpec::BASE
 };
 
 /// A check by which the organisation sees whether a rule is kept (9.1).
@@ -148,7 +164,7 @@ const CHECK: KindSpec = KindSpec {
         Field::new("criterion", t("基準・箇条", "Criterion or clause"), FieldType::Text),
         Field::new("procedure", t("手順", "Procedure"), FieldType::Multiline),
     ],
-    version: 1,
+    ..KindSpec::BASE
 };
 
 const LINK_FIELDS: &[Field] = &[
@@ -157,7 +173,7 @@ const LINK_FIELDS: &[Field] = &[
 ];
 
 const fn link(id: &'static str, title: Text, help: Text) -> KindSpec {
-    KindSpec { id, table: Table::Link, title, help, fields: LINK_FIELDS, version: 1 }
+    KindSpec { id, table: Table::Link, title, help, fields: LINK_FIELDS, ..KindSpec::BASE }
 }
 
 const fn choice(value: &'static str, ja: &'static str, en: &'static str) -> Choice {

@@ -97,7 +97,7 @@ pub(crate) const ORGANISATION: KindSpec = KindSpec {
         Field::new("language", t("言語", "Language"), FieldType::Enum(LANGUAGES)).required(),
         Field::new("era", t("和暦で表示する", "Years by Japanese era"), FieldType::Boolean),
     ],
-    version: 1,
+    ..KindSpec::BASE
 };
 
 /// Routes of the first hour.

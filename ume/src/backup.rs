@@ -1,10 +1,12 @@
-//! `ume backup` and `ume restore`: one encrypted file with tables, ledger, keys and archived events.
+//! `ume backup` and `ume restore`: one encrypted file with tables, ledger, keys, files and archived
+//! events.
 //!
 //! The file is a tar stream inside the age format (passphrase). Its last entry is a manifest with
 //! length and SHA-256 of every other one. The checkpoint is read first, the tables next, the files
 //! of the ledger after them, so the ledger of a backup is never behind its tables; positions, counters,
 //! spool and archive of the stream come last. Keys are written before the payloads they open, so the
-//! key files are copied behind the tables too.
+//! key files are copied behind the tables too. Of the files of registers and records those go in that
+//! the copied tables speak of: a file is on disk before its row.
 //!
 //! `keys/epoch`, without which no key file opens, is not in it: after a shredding no older backup
 //! may open what was shredded. It goes into `FILE.epoch` beside, encrypted alike, of which only the
@@ -30,6 +32,7 @@ use crate::{CliError, Format, data, place::Place, print, progress::Bar, shown};
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const TABLES: &str = "ume.db";
 pub(crate) const KEYS: &str = "keys";
+pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const FORMAT: u32 = 1;
 const PASSPHRASE_CHARS_MIN: usize = 12;
 /// scrypt with 2^18 rounds takes 256 MiB; more than 2^20 in a file is refused.
@@ -152,7 +155,7 @@ pub async fn backup(
         _ => data::create(&scratch.0)?,
     }
     let frozen = ledger::Frozen::read(&folder.join("ledger"))?;
-    let (settled, made_at) = copy_tables(place, &scratch.0).await?;
+    let Copied { settled, made_at, blobs } = copy_tables(place, &scratch.0).await?;
     let key_files = store::Keys::new(&folder.join("keys"));
     // Opening the copy of the tables made a folder of its own.
     let keys = scratch.0.join(KEYS);
@@ -164,7 +167,8 @@ pub async fn backup(
         let mut begun = leftovers::Begun::note(&folder_, &to_)?;
         let beside =
             epoch.map(|bytes| seal_epoch(&mut begun, secret.clone(), &bytes)).transpose()?;
-        let made = seal(&folder_, &scratch_, &to_, secret, &frozen, settled, made_at)?;
+        let from = Source { folder: &folder_, scratch: &scratch_, frozen: &frozen, settled, blobs };
+        let made = seal(&from, &to_, secret, made_at)?;
         if let Some(beside) = beside {
             beside.keep();
         }
@@ -197,8 +201,17 @@ fn only_one(folder: &Path) -> Result<File, CliError> {
     Ok(lock)
 }
 
-/// Copies the tables into `scratch/ume.db`; gives the number of leaves they name, and the time.
-async fn copy_tables(place: &Place, scratch: &Path) -> Result<(u64, String), CliError> {
+/// What the copied tables say.
+struct Copied {
+    /// Number of leaves they name.
+    settled: u64,
+    made_at: String,
+    /// Files they speak of.
+    blobs: Vec<String>,
+}
+
+/// Copies the tables into `scratch/ume.db`.
+async fn copy_tables(place: &Place, scratch: &Path) -> Result<Copied, CliError> {
     let tables = scratch.join(TABLES);
     drop(create_new(&tables)?);
     let store = place.open_read_only().await?;
@@ -214,9 +227,30 @@ async fn copy_tables(place: &Place, scratch: &Path) -> Result<(u64, String), Cli
     }
     store.db().close().await;
     let settled = ledger::settled_size(&copy).await;
+    let blobs = blob_names(&copy).await;
     let made_at = copy.now().rfc3339();
     copy.db().close().await;
-    Ok((settled?, made_at))
+    Ok(Copied { settled: settled?, made_at, blobs: blobs? })
+}
+
+async fn blob_names(store: &store::Store) -> Result<Vec<String>, store::StoreError> {
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let page = store.all_blobs(names.last().map_or("", String::as_str)).await?;
+        if page.is_empty() {
+            return Ok(names);
+        }
+        names.extend(page.into_iter().map(|blob| blob.sha256));
+    }
+}
+
+/// What goes into a backup.
+struct Source<'a> {
+    folder: &'a Path,
+    scratch: &'a Path,
+    frozen: &'a ledger::Frozen,
+    settled: u64,
+    blobs: Vec<String>,
 }
 
 /// What a finished backup is.
@@ -300,15 +334,7 @@ fn seal_epoch(
 }
 
 /// Writes everything under a temporary name beside the final one, syncs, renames.
-fn seal(
-    folder: &Path,
-    scratch: &Path,
-    to: &Path,
-    secret: SecretString,
-    frozen: &ledger::Frozen,
-    settled: u64,
-    made_at: String,
-) -> Result<Made, CliError> {
+fn seal(from: &Source, to: &Path, secret: SecretString, made_at: String) -> Result<Made, CliError> {
     let temporary = temporary_for(to);
     let file = create_new(&temporary.0)?;
     let wrong = |e: io::Error| at(&temporary.0)(e);
@@ -316,7 +342,8 @@ fn seal(
         .and_then(|encryptor| encryptor.wrap_output(BufWriter::new(file)))
         .map_err(wrong)?;
     let mut out = Archive { tar: tar::Builder::new(sealed), files: BTreeMap::new() };
-    add_all(&mut out, folder, scratch, frozen, settled)?;
+    add_all(&mut out, from)?;
+    add_blobs(&mut out, from)?;
     let count = out.files.len();
     if count > FILES_MAX {
         return Err(BackupError::Many.into());
@@ -336,13 +363,20 @@ fn seal(
     Ok(Made { made_at, sha256: sum.sha256, files: count, bytes, size: sum.bytes })
 }
 
-fn add_all<W: Write>(
-    out: &mut Archive<W>,
-    folder: &Path,
-    scratch: &Path,
-    frozen: &ledger::Frozen,
-    settled: u64,
-) -> Result<(), CliError> {
+fn add_blobs<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError> {
+    for sha256 in &from.blobs {
+        let name = format!("{BLOBS}/{}/{sha256}", &sha256[..2]);
+        match out.file(&name, &from.folder.join(&name), None) {
+            // Shredded meanwhile, or lost before: the verification of the restore names it.
+            Err(CliError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn add_all<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError> {
+    let Source { folder, scratch, frozen, settled, .. } = from;
     let ledger = folder.join("ledger");
     out.file(TABLES, &scratch.join(TABLES), None)?;
     for name in frozen.files() {
@@ -365,7 +399,7 @@ fn add_all<W: Write>(
             out.file(&format!("{KEYS}/{name}"), &path, None)?;
         }
     }
-    let log_bytes = frozen.log_bytes(&ledger, settled)?;
+    let log_bytes = frozen.log_bytes(&ledger, *settled)?;
     out.file("ledger/log", &ledger.join("log"), Some(log_bytes))?;
     let (live, copied) = (folder.join("stream"), scratch.join("stream"));
     if !live.exists() {
@@ -503,11 +537,18 @@ pub(crate) fn allowed(name: &str) -> bool {
         || name == TABLES
         || name.starts_with("ledger/")
         || (name.starts_with("keys/") && name.ends_with(".keys") && name.split('/').count() == 2)
+        || is_blob(name)
         || (name.starts_with("stream/archive/") && name.ends_with(".parquet"))
         || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
         || name.starts_with("stream/state/")
         || (name.starts_with("stream/spool/") && name.ends_with(".spool"));
     plain && known
+}
+
+/// Whether this is the place of a file: `blobs/ab/abcdef…`.
+fn is_blob(name: &str) -> bool {
+    let rest = name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/'));
+    rest.is_some_and(|(folder, sha)| store::is_sha256(sha) && sha[..2] == *folder)
 }
 
 #[cfg(test)]
@@ -521,6 +562,10 @@ mod tests {
         }
         assert!(allowed("stream/archive/2026-01-01/0/1-2.parquet"));
         assert!(allowed("keys/none.keys"));
+        let sha = "0a".repeat(32);
+        assert!(allowed(&format!("blobs/0a/{sha}")));
+        assert!(!allowed(&format!("blobs/0b/{sha}")) && !allowed(&format!("blobs/{sha}")));
+        assert!(!allowed(&format!("blobs/0a/{}", sha.to_uppercase())) && !allowed("blobs/lock"));
         assert!(allowed("stream/spool/00000000000000000000.spool"));
         let long = format!("ledger/{}", "x".repeat(600));
         for bad in [

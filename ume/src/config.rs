@@ -16,6 +16,7 @@ pub const LISTEN: &str = "127.0.0.1:8620";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const SPOOL_MIB_MIN: u32 = 16;
 const SPOOL_MIB_MAX: u32 = 1 << 20;
+const FILE_MIB_MAX: u32 = 1024;
 const SOURCE_CHARS_MAX: usize = 64;
 /// A key further away than this is no likely slip of the finger.
 const SLIPS_MAX: usize = 3;
@@ -29,6 +30,40 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     pub log: Option<LogFilter>,
     pub intake: Intake,
+    pub files: Files,
+}
+
+/// Files of registers and records.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    pub max_mib: FileMib,
+}
+
+/// Size of one file.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct FileMib(u32);
+
+impl FileMib {
+    /// The same in bytes.
+    pub fn bytes(self) -> u64 {
+        u64::from(self.0) << 20
+    }
+}
+
+impl Default for FileMib {
+    fn default() -> FileMib {
+        FileMib((store::FILE_BYTES_MAX >> 20) as u32)
+    }
+}
+
+impl TryFrom<u32> for FileMib {
+    type Error = String;
+    fn try_from(mib: u32) -> Result<FileMib, String> {
+        let fits = (1..=FILE_MIB_MAX).contains(&mib);
+        if fits { Ok(FileMib(mib)) } else { Err(format!("a file has 1 to {FILE_MIB_MAX} MiB")) }
+    }
 }
 
 /// What comes in.

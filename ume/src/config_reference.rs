@@ -47,6 +47,13 @@ const KEYS: &[Key] = &[
         "What is logged; the variable UME_LOG wins",
     ),
     key(
+        "files.max_mib",
+        "25",
+        "25",
+        "添付ファイル1件の上限（MiB、1から1024）",
+        "Limit of one file in MiB, 1 to 1024",
+    ),
+    key(
         "intake.journal",
         "true",
         "true",
@@ -130,6 +137,7 @@ const KEYS: &[Key] = &[
 /// Tables of the file, and whether they may stand several times.
 const TABLES: &[(&str, bool)] = &[
     ("", false),
+    ("files", false),
     ("intake", false),
     ("intake.syslog_udp", true),
     ("intake.syslog_tcp", true),
@@ -238,6 +246,7 @@ fn a_wrong_type_and_a_bad_value_are_named_with_their_place() {
         ),
         ("[[intake.http]]\nsource = \"a\"\ntoken_sha256 = \"ab\"\n", "f:3:16", "sha256sum"),
         ("[intake]\nspool_mib = 1\n", "f:2:13", "the spool has"),
+        ("[files]\nmax_mib = 0\n", "f:2:11", "a file has"),
         ("listen = \n", "f:1:10", ""),
     ] {
         let wrong = parse("f", text).unwrap_err();

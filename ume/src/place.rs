@@ -33,15 +33,17 @@ impl Place {
 
     /// Opens for reading only; what is not there is named.
     pub async fn open_read_only(&self) -> Result<Store, CliError> {
-        match &self.database {
+        let store = match &self.database {
             None => {
                 let folder = data::existing(&self.folder)?;
-                Ok(Store::open_read_only(folder, store::system_clock()).await?)
+                Store::open_read_only(folder, store::system_clock()).await?
             }
-            Some(url) => Ok(Store::at(url, false, store::system_clock())
-                .await?
-                .with_keys_read_only(&self.folder)),
-        }
+            Some(url) => {
+                let store = Store::at(url, false, store::system_clock()).await?;
+                store.with_keys_read_only(&self.folder)
+            }
+        };
+        Ok(declared::known(store))
     }
 
     /// Opens for writing, creating and migrating.

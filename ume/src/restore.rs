@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     CliError, Format, MISMATCH,
     backup::{
-        BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX, Manifest, Sum,
-        TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent, passphrase, record,
-        sum_of, sync_folder,
+        BLOBS, BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX,
+        Manifest, Sum, TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent,
+        passphrase, record, sum_of, sync_folder,
     },
     data,
     place::Place,
@@ -171,7 +171,7 @@ pub(crate) fn shown(said: &str, unpacked: &Unpacked, format: Format) -> String {
 
 /// The tables come last: only with them is the folder one of Ume.
 fn put_in_place(staging: &Path, folder: &Path) -> Result<(), CliError> {
-    for name in ["ledger", KEYS, "stream", TABLES] {
+    for name in ["ledger", KEYS, BLOBS, "stream", TABLES] {
         let source = staging.join(name);
         if source.exists() {
             let target = folder.join(name);

@@ -36,7 +36,7 @@ pub struct Opened {
 /// Opens database, ledger and stream of a folder that is locked by this process.
 pub async fn open(settings: &Settings) -> Result<Opened, CliError> {
     let place = &settings.place;
-    let store = place.open().await?;
+    let store = place.open().await?.with_file_max(settings.config.files.max_mib.bytes());
     let mut lock = store::WriterLock::new(store.db());
     if !lock.hold().await? {
         return Err(CliError::LedgerHeld);

@@ -95,6 +95,10 @@ fn sentences(report: &ledger::Report) -> String {
         format!("証跡{leaves}件、{rows}行、未記載{pending}件: 不一致{faults}件"),
         format!("{leaves} leaves, {rows} rows, {pending} pending: {faults} mismatches"),
     );
+    if report.blobs > 0 {
+        let n = report.blobs;
+        line(format!("ファイル{n}件を読み直し"), format!("{n} files read back"));
+    }
     if report.shredded > 0 {
         let n = report.shredded;
         line(format!("決定によるシュレッド{n}件"), format!("{n} shredded by decision"));

@@ -475,3 +475,51 @@ fn a_killed_backup_blocks_no_name_and_takes_no_epoch_key_that_is_not_its_own() {
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert_eq!(fs::read(epoch_of(&file)).unwrap(), b"another's");
 }
+
+/// Puts a document with a file into a folder that no server holds.
+async fn document_with(folder: &Path, content: &[u8]) -> (model::Id, PathBuf) {
+    let store = store::Store::open(folder, store::system_clock()).await.unwrap();
+    let mut upload = store.upload().await.unwrap();
+    upload.write(content).await.unwrap();
+    let blob = store.keep(upload, "規程.txt", "account:tester").await.unwrap();
+    let id = store.new_id().unwrap();
+    let mut row = store::Row::new(model::Table::Asset, id, "document", "規程");
+    row.attributes.insert("content".to_owned(), blob.sha256.as_str().into());
+    let mut write = store.write("tester", "", "test").await.unwrap();
+    write.put(row).await.unwrap();
+    write.commit().await.unwrap();
+    let path = store.blob_path(&blob.sha256).unwrap();
+    store.db().close().await;
+    (id, path)
+}
+
+#[test]
+fn a_backup_carries_files_and_a_verification_names_the_row_of_a_changed_one() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let (data, file, secret, target) = (at("data"), at("b"), at("secret"), at("restored"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    drop(Server::start(&data));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (id, blob) = runtime.block_on(document_with(&data, "第3版".as_bytes()));
+    let made = backup(&data, &file, &secret);
+    assert!(made.status.success(), "{}", text(&made));
+    let restored = restore(&file, &target, &secret);
+    assert!(restored.status.success(), "{}", text(&restored));
+    let copy = target.join(blob.strip_prefix(&data).unwrap());
+    assert_eq!(fs::read(&copy).unwrap(), "第3版".as_bytes());
+
+    let verify = || ume(&["ledger", "verify", "--data", path(&target)]);
+    let good = verify();
+    assert!(good.status.success() && text(&good).contains("1 files read back"), "{}", text(&good));
+    for (content, what) in [(Some("第4版"), "was changed"), (None, "is missing")] {
+        match content {
+            Some(content) => fs::write(&copy, content).unwrap(),
+            None => fs::remove_file(&copy).unwrap(),
+        }
+        let bad = verify();
+        let text = text(&bad);
+        assert!(!bad.status.success() && text.contains(what), "{text}");
+        assert!(text.contains(&format!("asset/{id}/1")), "{text}");
+    }
+}

@@ -334,6 +334,8 @@ fn values(path: &str, field: Option<&Field>, conds: &[Cond]) -> Vec<Json> {
         Some(FieldType::Reference(_) | FieldType::Party) => out.extend([id(1), id(2)]),
         Some(FieldType::File | FieldType::Hash) => out.extend([hex("a"), hex("b")]),
         Some(FieldType::List) => out.extend([json!(["a"]), json!(["b"]), json!([])]),
+        Some(FieldType::Duration) => out.extend([json!("PT1H"), json!("PT2H")]),
+        Some(FieldType::Table(_)) => out.extend([json!([{"a": 1}]), json!([])]),
         Some(FieldType::Object) => out.extend([json!({"a": 1}), json!({"b": 1}), json!({})]),
         Some(FieldType::TextPair) => out.push(json!({"ja": "甲", "en": "a"})),
         Some(FieldType::Text | FieldType::Multiline) => {

@@ -1,6 +1,9 @@
 //! Asset, rule, plan and decision kinds and record types of cloud services.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, Text, t};
+use model::{
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
+    t, table::rows_from,
+};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -65,6 +68,22 @@ const EXIT_STEP: FieldType = FieldType::Enum(&[
     choice("backup_lapse", "事業者側バックアップの消滅", "Provider's backups lapsed"),
     choice("silence", "通信のない期間の確認", "Silence window"),
 ]);
+
+/// What an exit plan says of each step.
+const EXIT_COLUMNS: &[Field] = &[
+    Field::new("step", t("段階", "Step"), EXIT_STEP),
+    text("what", t("内容", "What")),
+    text("who", t("担当", "Who")),
+    Field::new("due", t("期限", "Due"), FieldType::Date),
+    Field::new("done_on", t("完了日", "Done on"), FieldType::Date),
+];
+
+/// The first version held steps without columns.
+fn exit_steps_have_columns(attributes: &mut Attributes) {
+    if let Some(steps) = attributes.get_mut("steps") {
+        *steps = rows_from(steps, EXIT_COLUMNS, "what");
+    }
+}
 
 pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -185,7 +204,36 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "解約日",
             ]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("利用", "Use"),
+                &["usage_state", "purpose", "department", "users", "started", "ended"],
+            ),
+            Group::new(
+                t("契約と管理", "Contract and management"),
+                &[
+                    "model",
+                    "provider",
+                    "contract",
+                    "payer",
+                    "manager",
+                    "cost_year",
+                    "contract_end",
+                    "terms_url",
+                ],
+            ),
+            Group::new(
+                t("データと場所", "Data and place"),
+                &["data_classes", "regions", "regions_permitted", "control"],
+            ),
+            Group::new(t("照合", "Matching"), &["ismap", "catalogue_id", "domains"]),
+        ],
+        rules: &[
+            Rule::NotBefore { start: "started", end: "contract_end" },
+            Rule::NotBefore { start: "started", end: "ended" },
+            Rule::RequiredIf { field: "ended", when: "usage_state", is: &["ended", "archived"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "tenant",
@@ -237,7 +285,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             )
             .aliases(&["取得方法"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -269,7 +317,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("template", t("ひな形", "Template")).aliases(&["ひな形", "テンプレート"]),
             count("score_min", t("合格点", "Pass mark")).aliases(&["合格点"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "cloud_settings",
@@ -286,7 +334,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("remedy", t("直し方", "Remedy"), FieldType::TextPair).required(),
             text("service", t("対象のサービス", "Service")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "cloud_discovery",
@@ -309,7 +357,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 ]),
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -335,7 +383,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("applicant", t("申請者", "Applicant"), FieldType::Party)
                 .aliases(&["申請者", "申請部門"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "exit_completion",
@@ -353,7 +401,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 FieldType::Date,
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "exit",
@@ -380,7 +428,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 ]),
             )
             .required(),
-            Field::new("steps", t("手順", "Steps"), FieldType::Object),
+            Field::new("steps", t("手順", "Steps"), FieldType::Table(EXIT_COLUMNS))
+                .aliases(&["手順", "終了手順"]),
             Field::new(
                 "successor",
                 t("移行先", "Successor"),
@@ -393,7 +442,13 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 FieldType::Number { unit: "d", min: 1, max: 365 },
             ),
         ],
-        version: 1,
+        rules: &[
+            Rule::RequiredIf { field: "steps", when: "stage", is: &["running", "completed"] },
+            Rule::RequiredIf { field: "silence_days", when: "stage", is: &["completed"] },
+        ],
+        version: 2,
+        upcasts: &[exit_steps_have_columns],
+        ..KindSpec::BASE
     },
 ];
 

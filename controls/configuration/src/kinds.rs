@@ -1,7 +1,7 @@
 //! What the room keeps in the register: machines, software, licences, addresses, the rules that say
 //! how they should be, and the facts of its records.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
 
 use FieldType::{
     Boolean, Date, Enum, File, Hash, List, Money, Multiline, Object, Party, Reference, Time,
@@ -182,7 +182,21 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("design_document", "設計書", "Design document", File)
                 .aliases(&["設計書", "パラメータシート"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("用途", "Use"),
+                &["purpose", "stage", "environment", "exposure", "importance"],
+            ),
+            Group::new(
+                t("管理", "Management"),
+                &["administrator", "introduced_on", "extended_on", "design_document"],
+            ),
+        ],
+        rules: &[
+            Rule::NotBefore { start: "introduced_on", end: "extended_on" },
+            Rule::RequiredIf { field: "extended_on", when: "stage", is: &["extended"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "host",
@@ -220,7 +234,19 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("support_end", "サポート終了日", "End of support", Date)
                 .aliases(&["サポート終了日", "EOL"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("基本", "Basics"),
+                &["hostname", "type", "environment", "system", "administrator", "location"],
+            ),
+            Group::new(
+                t("構成", "Configuration"),
+                &["os", "os_version", "addresses", "hardware", "cpu", "memory_mib", "collect"],
+            ),
+            Group::new(t("期間", "Life"), &["introduced_on", "support_end"]),
+        ],
+        rules: &[Rule::NotBefore { start: "introduced_on", end: "support_end" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "network_device",
@@ -246,7 +272,24 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("support_end", "サポート終了日", "End of support", Date)
                 .aliases(&["サポート終了日", "保守期限"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("製品", "Product"),
+                &["type", "vendor", "model", "firmware", "serial", "driver"],
+            ),
+            Group::new(
+                t("管理", "Management"),
+                &[
+                    "management_address",
+                    "administrator",
+                    "location",
+                    "introduced_on",
+                    "support_end",
+                ],
+            ),
+        ],
+        rules: &[Rule::NotBefore { start: "introduced_on", end: "support_end" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "hardware",
@@ -274,7 +317,15 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("maintenance_end", "保守期限", "Maintenance ends", Date)
                 .aliases(&["保守期限", "保証期限"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("製品", "Product"), &["type", "vendor", "model", "serial", "firmware"]),
+            Group::new(
+                t("管理", "Management"),
+                &["asset_number", "spare", "user", "location", "introduced_on", "maintenance_end"],
+            ),
+        ],
+        rules: &[Rule::NotBefore { start: "introduced_on", end: "maintenance_end" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "software",
@@ -297,7 +348,15 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("approved", "利用承認済み", "Approved for use", Boolean)
                 .aliases(&["利用許可", "承認"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("製品", "Product"), &["type", "vendor", "version", "cpe", "purl"]),
+            Group::new(
+                t("管理", "Management"),
+                &["licence", "approved", "introduced_on", "support_end"],
+            ),
+        ],
+        rules: &[Rule::NotBefore { start: "introduced_on", end: "support_end" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "licence",
@@ -322,7 +381,11 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("annual_cost", "年額", "Cost per year", Money).aliases(&["年額", "費用"]),
             f("certificate", "証書", "Certificate", File).aliases(&["ライセンス証書"]),
         ],
-        version: 1,
+        rules: &[
+            Rule::RequiredIf { field: "expires_on", when: "metric", is: &["subscription"] },
+            Rule::RequiredIf { field: "spdx", when: "metric", is: &["open_source"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "subnet",
@@ -342,7 +405,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("purpose", "用途", "Purpose", TEXT).aliases(&["用途"]),
             f("location", "設置場所", "Location", TEXT).aliases(&["拠点", "設置場所"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "address",
@@ -365,7 +428,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("mac", "MACアドレス", "MAC address", TEXT).aliases(&["MACアドレス"]),
             f("dns_name", "DNS名", "DNS name", TEXT).aliases(&["DNS名", "FQDN"]),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "host", when: "state", is: &["allocated"] }],
+        ..KindSpec::BASE
     },
 ];
 
@@ -387,7 +451,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("unit", "単位", "Unit", TEXT).aliases(&["単位"]),
             f("reason", "根拠", "Reason", Multiline).aliases(&["根拠", "備考"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "template",
@@ -405,7 +469,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("listening", "開けるポート", "Listening ports", List).aliases(&["ポート"]),
             f("base_image", "元のイメージ", "Base image", TEXT).aliases(&["ベースイメージ"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "volatile",
@@ -421,7 +485,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("expires_on", "期限", "Expires on", Date).required().aliases(&["期限"]),
             f("limit_per_day", "一日の上限", "Changes per day at most", n("")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "recovery_policy",
@@ -443,7 +507,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             ),
             f("guard_s", "取り消しまでの秒数", "Undo after", n("s")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "sheet_map",
@@ -456,7 +520,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("columns", "列の対応", "Columns", Object).required(),
             f("per_host", "ホストごとに一枚", "One sheet per host", Boolean),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "device_driver",
@@ -471,7 +535,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("redact", "伏せる行", "Lines redacted", List),
             f("syntax", "構文", "Syntax", TEXT),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "licence_policy",
@@ -487,7 +551,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("warn_days", "期限の予告", "Warn before expiry", n("d")),
             f("scope", "対象", "Scope", TEXT),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "identity_alias",
@@ -500,7 +564,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("source", "出典", "Source", TEXT),
             f("confirmed", "確認済み", "Confirmed", Boolean),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -520,7 +584,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("system", "情報システム", "System", Reference("system")).aliases(&["システム名"]),
             f("priority", "優先度", "Priority", n("")).aliases(&["優先度"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "specification",
@@ -532,7 +596,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("keys", "設定項目", "Settings", List).aliases(&["設定項目"]),
             f("system", "情報システム", "System", Reference("system")).aliases(&["システム名"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "test_spec",
@@ -546,7 +610,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .aliases(&["合格基準", "期待結果"]),
             f("check", "機械検査", "Machine check", TEXT),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "change",
@@ -566,7 +630,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("undo", "戻し方", "Undo", Multiline).required().aliases(&["切戻し手順", "戻し方"]),
             f("tests", "確認方法", "Tests", Multiline).aliases(&["試験", "確認方法"]),
         ],
-        version: 1,
+        rules: &[Rule::NotBefore { start: "from", end: "to" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "extension",
@@ -584,7 +649,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("planned_on", "実施予定日", "Planned on", Date).aliases(&["実施予定日"]),
             f("supplier", "施工業者", "Supplier", Party).aliases(&["施工業者"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "recovery",
@@ -597,7 +662,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("guard_s", "取り消しまでの秒数", "Undo after", n("s")),
             f("canary", "先行するホスト", "Canary", Reference("host")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "adopted_delta",
@@ -612,7 +677,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("after", "採用する値", "Adopted value", TEXT).required(),
             f("change", "関係する変更", "Change", TEXT),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "vex_statement",
@@ -628,7 +693,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("status", "判定", "Status", Enum(IMPACTS)).required().aliases(&["判定"]),
             f("fact", "根拠となる事実", "Fact it rests on", TEXT).required().aliases(&["根拠"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -140,7 +140,14 @@ pub(crate) const KINDS: &[KindSpec] = &[
             field("domain", "仮名の領域", "Mask domain", FieldType::Reference("mask_domain"))
                 .aliases(&["仮名の領域", "マスク領域"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("場所", "Place"),
+                &["dataset", "path", "value_type", "unique", "application"],
+            ),
+            Group::new(t("区分", "Class"), &["field_class", "role", "identifier_code", "domain"]),
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "mask_domain",
@@ -174,7 +181,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "廃棄期限",
             ]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -203,7 +210,12 @@ pub(crate) const RULES: &[KindSpec] = &[
             )
             .required(),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf {
+            field: "domain",
+            when: "method",
+            is: &["pseudonymise", "encrypt"],
+        }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "field_view",
@@ -230,7 +242,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("editable", "入力を許す", "May be entered", FieldType::Boolean).required(),
             field("application", "業務システム", "Application", FieldType::Reference("system")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "mask_subset",
@@ -252,7 +264,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             )
             .required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "privacy_model",
@@ -270,7 +282,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("attack_limit_permille", "攻撃成功率の上限", "Attack success at most", "‰")
                 .required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "mask_hierarchy",
@@ -283,7 +295,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             count("leaves", "葉の数", "Leaves"),
             field("file", "階層ファイル", "Hierarchy file", FieldType::File).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -313,7 +325,18 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("fields_needed", "必要な項目", "Fields needed", FieldType::List),
             field("until", "使用期限", "Until", FieldType::Date).required(),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("用途", "Use"),
+                &["use_kind", "purpose", "receiver", "leaves_company", "until"],
+            ),
+            Group::new(
+                t("隠し方", "Masking"),
+                &["linkable_with", "law_class", "methods", "fields_needed"],
+            ),
+        ],
+        rules: &[Rule::RequiredIf { field: "receiver", when: "leaves_company", is: &["true"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "masking_policy",
@@ -336,7 +359,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             .required(),
             field("law_class", "法令上の区分", "Law class", FieldType::Enum(LAW_CLASSES)),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "unmask_approval",
@@ -351,7 +374,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("why", "理由", "Reason", FieldType::Multiline).required(),
             number("minutes", "見てよい時間", "Minutes allowed", "min").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -1,6 +1,9 @@
 //! Asset, rule, plan and decision kinds and record types of ICT readiness.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, Text, t};
+use model::{
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
+    t, table::rows_from,
+};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -140,7 +143,20 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "副担当",
             ]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("業務", "Process"), &["department", "priority", "rank", "peaks"]),
+            Group::new(t("影響", "Impact"), &["ict_treatment", "impact_curve", "impact_kinds"]),
+            Group::new(
+                t("目標", "Objectives"),
+                &["objective", "rto_min", "rlo", "capacity_permille", "rpo_min", "tolerable_min"],
+            ),
+            Group::new(t("担当", "In charge"), &["ict_manager", "substitute"]),
+        ],
+        rules: &[
+            Rule::RequiredIf { field: "rto_min", when: "priority", is: &["true"] },
+            Rule::AtMost { lower: "rto_min", upper: "tolerable_min" },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "backup",
@@ -205,7 +221,25 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("key", t("鍵", "Key"), FieldType::Reference("key"))
                 .aliases(&["鍵", "暗号鍵"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("対象", "What is kept"), &["dataset", "host", "priority"]),
+            Group::new(
+                t("方法", "How"),
+                &[
+                    "repository",
+                    "tool",
+                    "schedule",
+                    "retention",
+                    "off_site",
+                    "unchangeable",
+                    "encrypted",
+                    "key",
+                ],
+            ),
+            Group::new(t("目標", "Objectives"), &["rpo_min", "rto_min"]),
+        ],
+        rules: &[Rule::RequiredIf { field: "key", when: "encrypted", is: &["true"] }],
+        ..KindSpec::BASE
     },
 ];
 
@@ -224,7 +258,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             minutes("rto_min", t("提案するRTO", "RTO proposed")).required(),
             Field::new("rlo", t("提案するRLO", "RLO proposed"), LEVEL).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "restore_job",
@@ -251,7 +285,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("schedule", t("実行の間隔", "Schedule")).required(),
             Field::new("faults", t("わざと入れる故障", "Faults to inject"), FieldType::List),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "rollcall_trigger",
@@ -278,7 +312,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             minutes("hold_off_min", t("再送までの間隔", "Hold-off")),
             text("audience", t("送る相手", "Audience")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "drill_schedule",
@@ -291,9 +325,40 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("phases", t("通す段階", "Phases"), FieldType::List),
             flag("surprises", t("突発事項を入れる", "With surprises")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
+
+/// What a continuity plan says of each step.
+const PLAN_STEPS: &[Field] = &[
+    text("what", t("手順", "What")).required(),
+    text("who", t("担当", "Who")),
+    Field::new("takes", t("所要時間", "Takes"), FieldType::Duration),
+    text("check", t("終わりの確かめ方", "How to see that it is done")),
+];
+
+const PLAN_RESOURCES: &[Field] = &[
+    Field::new(
+        "type",
+        t("区分", "Type"),
+        FieldType::Enum(&[
+            choice("people", "人員", "People"),
+            choice("equipment", "機材", "Equipment"),
+            choice("budget", "予算", "Budget"),
+        ]),
+    ),
+    text("what", t("内容", "What")).required(),
+    Field::new("amount", t("金額", "Amount"), FieldType::Money),
+];
+
+/// The first version held steps and resources without columns.
+fn plan_has_columns(attributes: &mut Attributes) {
+    for (name, columns) in [("steps", PLAN_STEPS), ("resources", PLAN_RESOURCES)] {
+        if let Some(value) = attributes.get_mut(name) {
+            *value = rows_from(value, columns, "what");
+        }
+    }
+}
 
 pub(crate) const OTHERS: &[KindSpec] = &[
     KindSpec {
@@ -308,21 +373,23 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("scenario", t("想定", "Scenario"), SCENARIO)
                 .required()
                 .aliases(&["想定", "シナリオ"]),
-            Field::new("steps", t("手順", "Steps"), FieldType::Object)
+            Field::new("steps", t("手順", "Steps"), FieldType::Table(PLAN_STEPS))
                 .aliases(&["手順", "復旧手順"]),
             Field::new("processes", t("対象の業務", "Processes"), FieldType::List)
                 .aliases(&["対象業務", "業務"]),
             Field::new(
                 "resources",
                 t("人員・機材・予算", "People, equipment, budget"),
-                FieldType::Object,
+                FieldType::Table(PLAN_RESOURCES),
             )
             .aliases(&["経営資源", "必要資源"]),
             Field::new("document", t("BCP文書", "BCP document"), FieldType::Reference("document")),
             text("activation_criteria", t("発動の基準", "When it is activated"))
                 .aliases(&["発動基準"]),
         ],
-        version: 1,
+        version: 2,
+        upcasts: &[plan_has_columns],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "continuity_drill",
@@ -338,7 +405,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("phases", t("通す段階", "Phases"), FieldType::List),
             count("seed", t("突発事項の種", "Seed of surprises")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "continuity_activation",
@@ -361,7 +428,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("scenario", t("事象", "Scenario"), SCENARIO).required(),
             Field::new("instruction", t("指示", "Instruction"), FieldType::Multiline),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "restore_release",
@@ -378,7 +445,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             flag("credentials_rotated", t("認証情報を更新済み", "Credentials rotated")).required(),
             flag("deletions_replayed", t("消去を再適用済み", "Deletions replayed")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -1,7 +1,7 @@
 //! What the room keeps in the register: data, the places and media that hold it, the keys it hangs
 //! on, the rules of keeping and deleting, and the facts of its records.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
 
 use FieldType::{
     Boolean, Date, Enum, File, Hash, List, Multiline, Object, Party, Period, Reference, Time,
@@ -168,7 +168,24 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .personal()
                 .aliases(&["廃棄責任者"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("区分", "Class"),
+                &["class", "confidentiality", "personal_data", "subjects", "env", "purpose"],
+            ),
+            Group::new(
+                t("保存と廃棄", "Keeping and disposal"),
+                &[
+                    "start_event",
+                    "retention_text",
+                    "medium_types",
+                    "deletion_methods",
+                    "disposer",
+                    "volume",
+                ],
+            ),
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "store",
@@ -193,7 +210,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("personal_data", "個人情報を含む", "Holds personal data", Boolean)
                 .aliases(&["個人情報"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "copy",
@@ -216,7 +233,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("contract_term", "契約上の削除条項", "Contract term on deletion", TEXT)
                 .aliases(&["契約条項"]),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "supplier", when: "place", is: &["outsourcer"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "key",
@@ -238,7 +256,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("expiry_year", "対象の期限年", "Expiry year covered", n("")).aliases(&["期限年"]),
             f("kept_at", "保管場所", "Kept at", TEXT).aliases(&["保管場所"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "medium",
@@ -258,7 +276,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("kept_at", "保管場所", "Kept at", TEXT).aliases(&["保管場所"]),
             f("disposed_on", "廃棄日", "Disposed on", Date).aliases(&["廃棄日", "廃棄した日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "paper_box",
@@ -277,7 +295,11 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("to", "文書の終わり", "Papers to", Date).aliases(&["対象期間（至）"]),
             f("dispose_on", "廃棄予定日", "Dispose on", Date).aliases(&["廃棄予定日"]),
         ],
-        version: 1,
+        rules: &[
+            Rule::NotBefore { start: "from", end: "to" },
+            Rule::NotBefore { start: "to", end: "dispose_on" },
+        ],
+        ..KindSpec::BASE
     },
 ];
 
@@ -305,7 +327,19 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("valid_from", "適用開始", "Valid from", Date),
             f("valid_to", "適用終了", "Valid to", Date),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("期間", "Period"),
+                &["period", "permanent", "side", "event", "start", "months"],
+            ),
+            Group::new(t("根拠と適用", "Source and validity"), &["cite", "valid_from", "valid_to"]),
+        ],
+        rules: &[
+            Rule::OneOf { fields: &["period", "permanent"] },
+            Rule::NotBefore { start: "valid_from", end: "valid_to" },
+            Rule::RequiredIf { field: "months", when: "start", is: &["fiscal_year_end_plus"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "hold",
@@ -318,7 +352,8 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("set_on", "開始日", "Set on", Date).required().aliases(&["開始日"]),
             f("review_on", "見直し日", "Review on", Date).aliases(&["見直し日"]),
         ],
-        version: 1,
+        rules: &[Rule::NotBefore { start: "set_on", end: "review_on" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "deletion_method",
@@ -334,7 +369,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["証拠", "証明書"]),
             f("tool", "道具", "Tool", TEXT).aliases(&["消去ソフト", "道具"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "deletion_connector",
@@ -351,7 +386,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("share_percent_max", "一度に消してよい割合", "Share deleted at once at most", n("%")),
             f("verify", "読み返しの方法", "How it is read back", TEXT),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "trigger_feed",
@@ -367,7 +402,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("columns", "列の対応", "Columns", Object),
             f("every_days", "間隔", "Every", n("d")).required().aliases(&["間隔"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -395,7 +430,16 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("valid_to", "適用終了", "Valid to", Date),
             f("reviewed_on", "確認日", "Reviewed on", Date),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("条文", "Article"), &["article", "document_class", "reviewed_on"]),
+            Group::new(
+                t("期間", "Period"),
+                &["period", "side", "start", "first_day_counts", "transitional"],
+            ),
+            Group::new(t("適用", "In force"), &["valid_from", "valid_to"]),
+        ],
+        rules: &[Rule::NotBefore { start: "valid_from", end: "valid_to" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "deletion_run",
@@ -411,7 +455,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("selector", "対象", "Selector", TEXT).required(),
             f("steps", "手順", "Steps", Object),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "deletion_permit",
@@ -427,7 +471,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("items_max", "上限件数", "Items at most", n("")),
             f("valid_to", "期限", "Valid to", Date),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

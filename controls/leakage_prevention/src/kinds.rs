@@ -3,7 +3,7 @@
 //! Facts of records are whole numbers, flags, hashes and opaque ids: nothing personal, no floats,
 //! and never the text that was found.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -113,7 +113,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             field("host", "検査する機器", "Inspecting host", FieldType::Reference("host"))
                 .aliases(&["検査する機器", "ホスト名", "サーバー名"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "information_class",
@@ -141,7 +141,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "取扱方法",
             ]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "mailing_list",
@@ -170,7 +170,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "最終確認日",
             ]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "content_index",
@@ -205,7 +205,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             count("entries", "登録数", "Entries").aliases(&["登録数", "件数"]),
             field("built_on", "作成日", "Built on", FieldType::Date).aliases(&["作成日", "更新日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -224,7 +224,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             count("depth_max", "入れ子の上限", "Depth at most"),
             number("bytes_max", "展開の上限", "Expansion at most", "B"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "channel_rule",
@@ -243,7 +243,8 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("score_min_milli", "点数のしきい値", "From this score", "1/1000"),
             number("hold_min", "保留時間", "Hold", "min"),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "hold_min", when: "action", is: &["hold"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "approval_route",
@@ -270,7 +271,8 @@ pub(crate) const RULES: &[KindSpec] = &[
             )
             .required(),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "deputy", when: "after", is: &["deputy"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "recipient_rule",
@@ -286,7 +288,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("tls_only", "暗号化通信のみ", "TLS only", FieldType::Boolean),
             count("visible_max", "見える宛先数の上限", "Visible recipients at most"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "access_watch",
@@ -316,7 +318,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("due_min", "対応期限", "Due within", "min").required(),
             field("receiver", "通知先", "Receiver", FieldType::Party),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "word_rule",
@@ -329,7 +331,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("channels", "経路", "Channels", FieldType::List),
             field("positive_examples", "当たる例", "Examples that match", FieldType::List),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -349,7 +351,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("wipe_required", "遠隔消去を必須とする", "Wipe required", FieldType::Boolean)
                 .required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "leak_education",
@@ -365,7 +367,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("due", "期限", "Due", FieldType::Date).required(),
             number("pass_percent", "合格点", "Pass mark", "%").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "take_out_approval",
@@ -381,7 +383,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             text("destination", "持出し先", "Destination").required(),
             field("return_by", "返却期限", "Return by", FieldType::Date).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -139,7 +139,14 @@ const LOG_SOURCE: KindSpec = KindSpec {
             .aliases(&["重要度", "優先度"]),
         text("product", "製品", "Product").aliases(&["製品", "製品名", "ソフトウェア"]),
     ],
-    version: 1,
+    groups: &[
+        Group::new(t("対象", "Subject"), &["source_class", "asset", "product", "criticality"]),
+        Group::new(
+            t("取得", "How it arrives"),
+            &["protocol", "address", "parser", "cadence_s", "zone", "encoding"],
+        ),
+    ],
+    ..KindSpec::BASE
 };
 
 const METRIC_SOURCE: KindSpec = KindSpec {
@@ -200,7 +207,14 @@ const METRIC_SOURCE: KindSpec = KindSpec {
         field("criticality", "重要度", "Criticality", FieldType::Enum(CRITICALITY))
             .aliases(&["重要度", "優先度"]),
     ],
-    version: 1,
+    groups: &[
+        Group::new(t("対象", "Subject"), &["source_class", "asset", "target", "criticality"]),
+        Group::new(
+            t("測定", "Measurement"),
+            &["protocol", "interval_s", "unit", "shape", "limit_value"],
+        ),
+    ],
+    ..KindSpec::BASE
 };
 
 const DATABASE: KindSpec = KindSpec {
@@ -266,7 +280,12 @@ const DATABASE: KindSpec = KindSpec {
         field("criticality", "重要度", "Criticality", FieldType::Enum(CRITICALITY))
             .aliases(&["重要度", "優先度"]),
     ],
-    version: 1,
+    groups: &[
+        Group::new(t("製品", "Product"), &["product", "product_version", "host", "port"]),
+        Group::new(t("用途", "Use"), &["env", "sensitive", "criticality", "admin"]),
+        Group::new(t("容量", "Capacity"), &["connections_max", "capacity_gib"]),
+    ],
+    ..KindSpec::BASE
 };
 
 pub(crate) const RULES: &[KindSpec] = &[
@@ -294,7 +313,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 ]),
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "correlation",
@@ -311,7 +330,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("group_by", "まとめる項目", "Group by", FieldType::List),
             field("rules", "もとの検知", "Rules combined", FieldType::List),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "detection_filter",
@@ -327,7 +346,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("reason", "理由", "Reason", FieldType::Multiline).required(),
             field("expires", "期限", "Expires", FieldType::Date).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "steady",
@@ -349,7 +368,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             ),
             number("hold_s", "継続時間", "Holds for", "s"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "silence",
@@ -365,7 +384,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("level", "重大度", "Level", FieldType::Enum(LEVELS)).required(),
             field("calendar", "業務時間のみ", "Working hours only", FieldType::Boolean),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "trend",
@@ -387,7 +406,8 @@ pub(crate) const RULES: &[KindSpec] = &[
             count("limit_value", "限界値", "Limit"),
             number("warn_days", "枯渇前の通知日数", "Warn before exhaustion", "d"),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "warn_days", when: "limit_value", is: &[] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "notification",
@@ -414,7 +434,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("due_min", "確認期限", "Due within", "min").required(),
             field("escalate_to", "上申先", "Escalates to", FieldType::Party),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "detection_exercise",
@@ -430,7 +450,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("period_d", "実施間隔", "Every", "d").required(),
             number("target_min", "検知目標", "Detection target", "min").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -449,7 +469,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             number("due_min", "確認期限", "Alerts due within", "min").required(),
             number("detect_target_min", "検知目標", "Detection target", "min").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "alert_playbook",
@@ -462,7 +482,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("first_responder", "一次対応者", "First responder", FieldType::Party),
             number("target_min", "目標時間", "Target time", "min"),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "target_min", when: "first_responder", is: &[] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "new_normal",
@@ -477,7 +498,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("since", "いつから", "Since", FieldType::Date).required(),
             field("cause", "変化の理由", "Cause", FieldType::Multiline).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -1,7 +1,7 @@
 //! What the room keeps in the register: places, openings, sensors, the rules over them, and the
 //! facts of its records. Kinds of other rooms are used by their id only.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
 
 use FieldType::{Boolean, Date, Enum, File, Hash, List, Multiline, Object, Party, Reference, Time};
 
@@ -119,7 +119,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("power_backup_min", "停電時の持続時間", "Backup power", n("min"))
                 .aliases(&["無停電時間"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "zone",
@@ -151,7 +151,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             )
             .aliases(&["外部との距離"]),
         ],
-        version: 1,
+        rules: &[Rule::AtMost { lower: "persons_min", upper: "capacity" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "portal",
@@ -179,7 +180,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("controller", "制御盤", "Controller", Reference("controller")).aliases(&["制御盤"]),
             f("fire_release", "火災時に開錠", "Released on fire", Boolean).aliases(&["火災時開錠"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "sensor",
@@ -201,7 +202,14 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("retention_days", "映像の保存日数", "Footage kept", n("d"))
                 .aliases(&["保存日数", "録画保存期間"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("設置", "Place"), &["type", "portal", "zone", "installed_on"]),
+            Group::new(
+                t("機器", "Device"),
+                &["adapter", "model", "serial", "heartbeat_s", "retention_days"],
+            ),
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "controller",
@@ -221,7 +229,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["初期鍵"]),
             f("zone", "設置区画", "Zone", Reference("zone")).aliases(&["設置場所"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "badge",
@@ -242,7 +250,11 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("valid_to", "有効終了", "Valid to", Date).aliases(&["有効終了日", "返却日"]),
             f("visitor", "来訪者用", "For visitors", Boolean).aliases(&["来訪者用"]),
         ],
-        version: 1,
+        rules: &[
+            Rule::NotBefore { start: "valid_from", end: "valid_to" },
+            Rule::RequiredIf { field: "valid_to", when: "visitor", is: &["true"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "physical_key",
@@ -257,7 +269,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("master", "マスターキー", "Master key", Boolean).aliases(&["マスターキー"]),
             f("holder", "貸出先", "Holder", Party).personal().aliases(&["貸出先"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "shielded_room",
@@ -278,7 +290,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("displays", "室内の表示装置数", "Displays inside", n("")).aliases(&["表示装置数"]),
             f("filters", "電源・信号フィルター", "Filters", TEXT).aliases(&["フィルター"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -299,7 +311,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("asset_grade_max", "置ける情報資産の等級", "Highest asset grade allowed", GRADE)
                 .aliases(&["情報資産の等級"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "door_rule",
@@ -315,7 +327,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("hours", "利用時間", "Hours", TEXT).aliases(&["利用時間"]),
             f("liveness_s", "無通信とみなす秒数", "Silent after", n("s")).aliases(&["無通信秒数"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "area_rule",
@@ -334,7 +346,8 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("persons_min", "最少人数", "Minimum persons", n("")).aliases(&["最少人数"]),
             f("persons_max", "最多人数", "Maximum persons", n("")).aliases(&["最多人数"]),
         ],
-        version: 1,
+        rules: &[Rule::AtMost { lower: "persons_min", upper: "persons_max" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "weight_rule",
@@ -351,7 +364,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["誤報率"]),
             f("known_mass_g", "試験用おもり", "Test mass", n("g")).aliases(&["試験重量"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "camera_rule",
@@ -365,7 +378,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("clock_offset_ms_max", "時計のずれの上限", "Clock offset at most", n("ms"))
                 .aliases(&["時刻ずれ"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "round",
@@ -381,7 +394,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("lock_check", "施錠確認を含む", "Includes lock check", Boolean)
                 .aliases(&["施錠確認"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "presence_correlation",
@@ -397,7 +410,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("zones", "対象区画", "Zones", List).aliases(&["対象区画"]),
             f("severity", "重大度", "Severity", n("")).aliases(&["重大度"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "footage_retention",
@@ -411,7 +424,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             f("hours", "対象時間帯", "Hours owed", TEXT).aliases(&["対象時間"]),
             f("sensors", "対象カメラ", "Cameras", List).aliases(&["対象カメラ"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -431,7 +444,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("valid_from", "施行日", "Valid from", Date).required().aliases(&["施行日"]),
             f("review_due", "次回見直し", "Review due", Date).aliases(&["次回見直し日"]),
         ],
-        version: 1,
+        rules: &[Rule::NotBefore { start: "valid_from", end: "review_due" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intrusion_exercise",
@@ -448,7 +462,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("held_from", "実施期間の始め", "Held from", Date).aliases(&["実施開始"]),
             f("held_to", "実施期間の終わり", "Held to", Date).aliases(&["実施終了"]),
         ],
-        version: 1,
+        rules: &[Rule::NotBefore { start: "held_from", end: "held_to" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "carry_permit",
@@ -464,7 +479,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("portal", "出入口", "Portal", Reference("portal")).aliases(&["出入口"]),
             f("valid_to", "期限", "Valid to", Time).required().aliases(&["返却期限"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags, hashes and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, t};
+use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -88,7 +88,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["言語", "開発言語"]),
             field("ends", "終了予定日", "Ends", FieldType::Date).aliases(&["終了日", "納期"]),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "contractor", when: "sourcing", is: &["contracted"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "repository",
@@ -110,7 +111,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             field("archived", "凍結済み", "Archived", FieldType::Boolean)
                 .aliases(&["アーカイブ", "凍結"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "application",
@@ -128,7 +129,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["システム", "システム名"]),
             text("framework", "フレームワーク", "Framework").aliases(&["フレームワーク"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "release",
@@ -159,7 +160,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .required()
                 .aliases(&["診断対象"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "route",
@@ -184,7 +185,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             field("parameters", "パラメータ", "Parameters", FieldType::List)
                 .aliases(&["パラメータ", "引数"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -206,7 +207,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             field("bad_examples", "悪い例", "Bad examples", FieldType::List).required(),
             field("good_examples", "良い例", "Good examples", FieldType::List).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "taint_model",
@@ -222,7 +223,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("framework", "フレームワーク", "Framework"),
             text("licence", "ライセンス", "Licence"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "gate",
@@ -235,7 +236,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             count("reviewers_min", "必要なレビュー人数", "Reviewers needed").required(),
             number("due_days", "是正期限", "Fix within", "d").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "oss_policy",
@@ -252,7 +253,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             number("high_due_days", "高の是正期限", "High due within", "d").required(),
             number("other_due_days", "その他の是正期限", "Others due within", "d").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "assessment_scope",
@@ -271,7 +272,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("ownership_proof", "所有の証明", "Proof of ownership").required(),
             field("expires", "期限", "Expires", FieldType::Date).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -293,7 +294,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("good_example", "良い例", "Good example", FieldType::Multiline),
             text("bound_rule", "結ばれた規則", "Bound rule"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "requirement_set",
@@ -306,7 +307,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("requirements", "要件", "Requirements", FieldType::List).required(),
             text("source", "根拠", "Source"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "contract_clause",
@@ -318,7 +319,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("clause", "条項", "Clause", FieldType::Multiline).required(),
             field("signed", "締結日", "Signed", FieldType::Date),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "code_class_exclusion",
@@ -333,7 +334,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("reason", "理由", "Reason", FieldType::Multiline).required(),
             text("signer", "署名者", "Signer").required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "code_waiver",
@@ -351,7 +352,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("approver", "承認者", "Approver", FieldType::Party).required(),
             field("expires", "期限", "Expires", FieldType::Date).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "code_false_positive",
@@ -366,7 +367,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("finding_hash", "検出のハッシュ", "Finding hash", FieldType::Hash).required(),
             field("reason", "理由", "Reason", FieldType::Multiline).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "release_approval",
@@ -381,7 +382,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             field("accepted_risk", "受け入れるリスク", "Risk accepted", FieldType::Multiline),
             field("reason", "理由", "Reason", FieldType::Multiline).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

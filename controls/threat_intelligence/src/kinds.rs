@@ -1,6 +1,6 @@
 //! Asset, rule, norm and decision kinds and record types of threat intelligence.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -122,7 +122,18 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["契約期限", "会員期限"]),
             Field::new("note", t("備考", "Note"), FieldType::Multiline).aliases(&["備考", "メモ"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("取得", "How it arrives"),
+                &["active", "format", "url", "interval_min", "publisher"],
+            ),
+            Group::new(
+                t("扱い", "Handling"),
+                &["reliability", "tlp_default", "contract_end", "note"],
+            ),
+        ],
+        rules: &[Rule::RequiredIf { field: "url", when: "format", is: &["taxii", "misp", "rss"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_item",
@@ -204,7 +215,32 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["タイムライン", "対応経過"]),
             Field::new("raw", t("原本", "Original"), FieldType::File).aliases(&["原本", "添付"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("入手", "Receipt"), &["source", "received", "field", "tlp", "raw"]),
+            Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
+            Group::new(
+                t("攻撃", "Attack"),
+                &[
+                    "attack_method",
+                    "identification",
+                    "impact",
+                    "conditions",
+                    "attack_targets",
+                    "indicators",
+                    "active_from",
+                    "active_to",
+                ],
+            ),
+            Group::new(
+                t("被害組織", "Victim"),
+                &["victim_organisation", "victim_sector", "victim_damage", "timeline"],
+            ),
+        ],
+        rules: &[
+            Rule::NotBefore { start: "active_from", end: "active_to" },
+            Rule::RequiredIf { field: "advice", when: "verdict", is: &["act"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "threat_actor",
@@ -231,7 +267,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["最終確認日", "最終確認"]),
             flag("aims_at_us", t("当組織を狙う", "Aims at us")).aliases(&["自組織を標的"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "vulnerability",
@@ -267,7 +303,15 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["公表日", "公開日"]),
             text("fix", t("対策", "Fix")).aliases(&["対策", "修正版", "修正バージョン"]),
         ],
-        version: 1,
+        groups: &[
+            Group::new(t("識別", "Identity"), &["cve", "jvndb", "products", "published"]),
+            Group::new(
+                t("深刻さ", "Severity"),
+                &["cvss2", "cvss3", "cvss4", "cvss_vector", "exploited", "epss_permille"],
+            ),
+            Group::new(t("対処", "Remedy"), &["fix"]),
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "brand",
@@ -292,7 +336,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["削除依頼先", "通報先"]),
             flag("watched", t("監視中", "Watched")).aliases(&["監視", "監視中"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "sharing_channel",
@@ -334,7 +378,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             .aliases(&["方式", "共有方法"]),
             text("address", t("接続先", "Address")).aliases(&["接続先", "URL", "メールアドレス"]),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "agreement_end", when: "agreement", is: &[] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "org_profile",
@@ -363,7 +408,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             )
             .aliases(&["重要情報", "機密情報"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -386,7 +431,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             permille("hold_on_drop_permille", t("保留する減少の割合", "Drop that is held")),
             count("bytes_max", t("最大サイズ（バイト）", "Largest size in bytes")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_extraction",
@@ -402,7 +447,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("direction", t("通信の向き", "Direction")),
             permille("confidence_permille", t("確からしさ", "Confidence")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_escalation",
@@ -426,7 +471,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             .required()
             .aliases(&["期限", "タイミング"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_routing",
@@ -463,7 +508,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 FieldType::Number { unit: "h", min: 0, max: 8760 },
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "indicator_decay",
@@ -479,7 +524,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             permille("delta_permille", t("減り方（δ）", "Shape (δ)")),
             permille("threshold_permille", t("使うのをやめる値", "Threshold")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "indicator_exclusion",
@@ -499,7 +544,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["期限", "有効期限"]),
             flag("own_asset", t("自組織の資産", "Own asset")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_outlet",
@@ -529,7 +574,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             text("audience", t("見る人の範囲", "Audience")).required(),
             flag("token_required", t("トークン必須", "Token required")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "intel_sharing",
@@ -558,7 +603,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("tlp_ceiling", t("TLPの上限", "TLP ceiling"), TLP).required(),
             flag("needs_approval", t("承認が必要", "Needs approval")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -596,7 +641,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("measures", t("対策", "Measures"), FieldType::List).aliases(&["対策"]),
             Field::new("maps_to", t("対応する管理策・基準", "Maps to"), FieldType::List),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "threat_measures",
@@ -614,7 +659,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .aliases(&["理由", "判断理由"]),
             text("exposure", t("自組織への影響", "Exposure")).aliases(&["影響", "該当有無"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "executive_order",
@@ -634,7 +679,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("due", t("期限", "Due"), FieldType::Date).required().aliases(&["期限"]),
             Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "marking_downgrade",
@@ -649,7 +694,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("to", t("新しいTLP", "To"), TLP).required(),
             text("consent", t("発信元の了解", "Originator's consent")).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

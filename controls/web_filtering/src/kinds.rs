@@ -1,6 +1,6 @@
 //! Asset, rule and decision kinds and record types of web filtering.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -116,7 +116,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("log_source", t("ログ源", "Log source"), FieldType::Reference("log_source"))
                 .aliases(&["ログ源"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_source",
@@ -162,7 +162,11 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "ベンダー",
             ]),
         ],
-        version: 1,
+        rules: &[
+            Rule::RequiredIf { field: "url", when: "origin", is: &["subscription"] },
+            Rule::RequiredIf { field: "licence", when: "licence_accepted", is: &["true"] },
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_app",
@@ -198,7 +202,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             text("tenant_header", t("テナント制限ヘッダ", "Tenant header"))
                 .aliases(&["テナント制限"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_destination",
@@ -237,7 +241,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("reason", t("理由", "Reason"), FieldType::Multiline)
                 .aliases(&["理由", "備考"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -267,7 +271,17 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("fail_mode", t("検査できないとき", "When it cannot check"), FAIL_MODE),
             flag("enforce", t("実際に止める（記録だけなら否）", "Enforce, not only observe")),
         ],
-        version: 1,
+        groups: &[
+            Group::new(
+                t("誰が、いつ", "Who and when"),
+                &["order", "audience", "sources", "window"],
+            ),
+            Group::new(
+                t("何を、どうする", "What and how"),
+                &["targets", "action", "obligations", "fail_mode", "enforce"],
+            ),
+        ],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_list",
@@ -298,7 +312,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["見直し日", "レビュー日"]),
             flag("mandatory", t("解除に二人の署名が要る", "Two signers to lift")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_rating",
@@ -320,7 +334,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .required()
                 .aliases(&["未評価の扱い"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_category_map",
@@ -342,7 +356,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             .required(),
             Field::new("unrated", t("分類なしの扱い", "Uncategorised"), ACTION).required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_app_control",
@@ -363,7 +377,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("action", t("扱い", "Action"), ACTION).required().aliases(&["動作"]),
             list("tenants", t("許すテナント", "Tenants allowed")).aliases(&["許可テナント"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_tls",
@@ -381,7 +395,8 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["期限", "有効期限"]),
             flag("learned", t("接続失敗から学んだ", "Learned from failures")),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "reason", when: "decrypt", is: &["false"] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_scan",
@@ -399,7 +414,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             Field::new("not_inspected", t("検査できないもの", "What was not inspected"), ACTION)
                 .required(),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_dns",
@@ -423,7 +438,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             list("upstreams", t("上位のDNS", "Upstreams")).aliases(&["フォワーダ"]),
             flag("safe_search", t("セーフサーチを強制", "Force safe search")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_isolation",
@@ -441,7 +456,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             flag("print", t("印刷", "Print")),
             number("session_min_max", t("最長時間", "Longest session"), "min"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_calendar",
@@ -458,7 +473,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 .aliases(&["祝日"]),
             list("extra_days", t("会社の休日", "Company holidays")).aliases(&["会社休日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_pac",
@@ -475,7 +490,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             list("networks", t("対象ネットワーク", "Networks")).aliases(&["対象ネットワーク"]),
             flag("roaming", t("社外の端末にも使う", "For roaming devices")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -500,7 +515,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             flag("notice_given", t("従業員へ周知済み", "Employees were told")),
             Field::new("replay", t("過去30日での試し", "Replay of 30 days"), FieldType::Object),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_exception",
@@ -522,7 +537,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .required()
                 .aliases(&["期限", "有効期限"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "web_tls_exemption",
@@ -538,7 +553,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Field::new("expires", t("期限", "Expires"), FieldType::Date).required(),
             permille("share", t("通信に占める割合", "Share of requests")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 

@@ -9,7 +9,7 @@ use std::{
 
 use merkle::{Checkpoint, MemTree, VerifierKey};
 use model::Table;
-use store::{Record, Store, StoreError, Version, record_leaf, row_leaf};
+use store::{BlobState, Record, Store, StoreError, Version, record_leaf, row_leaf};
 
 use crate::{
     LedgerError, files,
@@ -37,6 +37,8 @@ pub struct Report {
     pub pending: u64,
     /// Payloads and row versions that a decision had shredded; their proof stands.
     pub shredded: u64,
+    /// Files read back and held against their names.
+    pub blobs: u64,
     /// Payloads that nobody can open here because `keys/epoch` is not there; their commitment stands.
     pub unreadable: u64,
     pub faults: Vec<Fault>,
@@ -254,11 +256,13 @@ pub async fn verify_rows(
     let indexes = all_indexes(store).await?;
     let excused = shred::excused(store).await?;
     let locked = store.keys_locked()?;
-    let mut judge = Judge { pending, indexes, leaves, excused, locked, seen: BTreeSet::new() };
+    let (seen, files) = (BTreeSet::new(), BTreeMap::new());
+    let mut judge = Judge { pending, indexes, leaves, excused, locked, seen, files };
     for table in Table::ALL.into_iter().filter(|t| *t != Table::Record) {
         verify_table(store, table, &mut judge, report).await?;
     }
     verify_records(store, &mut judge, report).await?;
+    verify_blobs(store, &mut judge, report).await?;
     for id in store.orphan_payloads().await? {
         report.fault(format!("payload/{id}"), None, None, "payload without its record");
     }
@@ -278,6 +282,8 @@ struct Judge<'l> {
     /// Records and rows that were shredded by decision.
     excused: HashSet<String>,
     seen: BTreeSet<String>,
+    /// What stands on disk under the names of files read so far.
+    files: BTreeMap<String, BlobState>,
     /// The file that opens the keys is not there, so payloads cannot be held against anything.
     locked: bool,
 }
@@ -331,6 +337,49 @@ impl Judge<'_> {
         report.fault(key, record.leaf_index, None, what);
     }
 
+    /// What stands on disk under the name of a file; each is read once.
+    async fn file(
+        &mut self,
+        store: &Store,
+        sha256: &str,
+        report: &mut Report,
+    ) -> Result<BlobState, LedgerError> {
+        if let Some(state) = self.files.get(sha256) {
+            return Ok(*state);
+        }
+        let state = match store::is_sha256(sha256) {
+            true => store.blob_state(sha256).await?,
+            false => BlobState::Missing,
+        };
+        report.blobs += u64::from(state == BlobState::Good);
+        self.files.insert(sha256.to_owned(), state);
+        Ok(state)
+    }
+
+    /// Holds the files that a row or record names against what stands on disk.
+    async fn files(
+        &mut self,
+        store: &Store,
+        key: &str,
+        named: Vec<(String, &str)>,
+        report: &mut Report,
+    ) -> Result<(), LedgerError> {
+        if !store.has_files() {
+            return Ok(());
+        }
+        for (field, sha256) in named {
+            let index = self.indexes.get(key).copied();
+            let what = match self.file(store, sha256, report).await? {
+                BlobState::Good => continue,
+                BlobState::Missing if self.excuse(key, report) => continue,
+                BlobState::Missing => "is missing",
+                BlobState::Changed => "was changed",
+            };
+            report.fault(key, index, None, &format!("file {sha256} in {field} {what}"));
+        }
+        Ok(())
+    }
+
     /// Judges what is left over once all rows were seen.
     fn rest(&self, report: &mut Report) {
         for (key, index) in self.indexes.iter().filter(|(key, _)| !self.seen.contains(*key)) {
@@ -365,6 +414,10 @@ async fn verify_table(
         for version in page {
             judge.row(&key(table, &version), version_leaf(&version), report);
             judge.personal(table, &version, report);
+            if let Ok(row) = &version.row {
+                let named = store.files_of(table, &row.kind, &row.attributes);
+                judge.files(store, &key(table, &version), named, report).await?;
+            }
             verify_succession(table, before.as_ref(), Some(&version), report);
             before = Some(version);
         }
@@ -427,6 +480,34 @@ async fn verify_records(
                 report.fault(&key, record.leaf_index, None, "row names another leaf");
             }
             judge.payload(&key, &record, fits.get(&record.id).copied(), report);
+            let named = store.files_of(Table::Record, &record.ty, &record.facts);
+            judge.files(store, &key, named, report).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Files that no field of a file names, but that the database speaks of.
+async fn verify_blobs(
+    store: &Store,
+    judge: &mut Judge<'_>,
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    let mut after = String::new();
+    while store.has_files() {
+        let page = store.all_blobs(&after).await?;
+        let Some(last) = page.last() else { break };
+        after = last.sha256.clone();
+        for blob in page {
+            if judge.files.contains_key(&blob.sha256) {
+                continue;
+            }
+            let what = match judge.file(store, &blob.sha256, report).await? {
+                BlobState::Good => continue,
+                BlobState::Missing => "file is missing",
+                BlobState::Changed => "file was changed",
+            };
+            report.fault(format!("blob/{}", blob.sha256), None, None, what);
         }
     }
     Ok(())

@@ -35,7 +35,11 @@ fn clock() -> Clock {
 async fn open(folder: &Path) -> Store {
     let pointers = ["/name", "/attributes/mail"].map(str::to_owned).to_vec();
     let store = Store::open(folder, clock()).await.unwrap();
-    store.with_personal([(Table::Asset, "phone".to_owned(), pointers)])
+    let files =
+        |table: Table, kind: &str| ((table.name(), kind.to_owned()), vec!["file".to_owned()]);
+    store
+        .with_personal([(Table::Asset, "phone".to_owned(), pointers)])
+        .with_files([files(Table::Record, "house.note"), files(Table::Asset, "plan")].into())
 }
 
 fn draft(payload: &str) -> RecordDraft {
@@ -391,4 +395,56 @@ async fn a_torn_tail_of_keys_is_cut_and_payloads_of_an_older_ume_are_sealed() {
     let sql = "SELECT COUNT(*) FROM payload WHERE cohort IS NULL OR salt IS NOT NULL";
     assert_eq!(house.store.db().fetch(sql, &[]).await.unwrap()[0][0], store::Val::Int(0));
     assert_eq!(house.store.payload(record.id).await.unwrap().unwrap(), b"one");
+}
+
+/// A record and a row that name a file each.
+async fn with_files(house: &mut House) -> (Record, Row, String, String) {
+    let mut names = Vec::new();
+    for bytes in ["of the record", "of the row"].map(str::as_bytes) {
+        let mut upload = house.store.upload().await.unwrap();
+        upload.write(bytes).await.unwrap();
+        names.push(house.store.keep(upload, "a.txt", "tester").await.unwrap().sha256);
+    }
+    let mut write = house.store.write("tester", "why", "").await.unwrap();
+    let mut noted = draft(PAYLOAD);
+    noted.facts.insert("file".to_owned(), json!(names[0]));
+    let record = write.record(noted).await.unwrap();
+    write.commit().await.unwrap();
+    let mut row = Row::new(Table::Asset, house.store.new_id().unwrap(), "plan", "plan");
+    row.attributes.insert("file".to_owned(), json!(names[1]));
+    let row = house.put(row).await;
+    (record, row, names.remove(0), names.remove(0))
+}
+
+#[tokio::test]
+async fn a_missing_or_changed_file_is_named_with_its_row_even_if_the_database_forgot_it() {
+    let mut house = House::build().await;
+    let (record, row, first, second) = with_files(&mut house).await;
+    let report = house.report().await;
+    assert_eq!((report.faults.len(), report.blobs), (0, 2), "{report:?}");
+    let path = house.store.blob_path(&first).unwrap();
+    fs::write(&path, b"otherwise").unwrap();
+    let path = house.store.blob_path(&second).unwrap();
+    fs::remove_file(&path).unwrap();
+    let mut tx = house.store.db().begin().await.unwrap();
+    for sql in ["DELETE FROM blob", "DELETE FROM blob_ref"] {
+        tx.execute(sql, &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let faults = house.report().await.faults;
+    let found: Vec<(&str, &str)> =
+        faults.iter().map(|f| (f.place.as_str(), f.what.rsplit(" in ").next().unwrap())).collect();
+    let (asset, record) = (format!("asset/{}/1", row.id), format!("record/{}", record.id));
+    assert_eq!(found, [(asset.as_str(), "file is missing"), (record.as_str(), "file was changed")]);
+}
+
+#[tokio::test]
+async fn the_file_of_a_shredded_record_is_gone_and_excused() {
+    let mut house = House::build().await;
+    let (record, _, first, second) = with_files(&mut house).await;
+    house.shred(&[record.id], &[]).await.unwrap();
+    assert!(!house.store.blob_path(&first).unwrap().exists());
+    assert!(house.store.blob_path(&second).unwrap().exists());
+    let report = house.report().await;
+    assert_eq!((report.faults.len(), report.blobs), (0, 1), "{report:?}");
 }

@@ -5,15 +5,19 @@
 //! [`RoomSpec`]: what a room *is*, as pure data.
 //!
 //! Invariants: no I/O, no async, no clock and no random numbers (both are arguments); every spec is
-//! `'static` data that a room writes as a struct literal without `..`.
+//! `'static` data that a room writes as a struct literal without `..` (a kind leaves groups, rules and
+//! the first version to [`KindSpec::BASE`]).
 
 pub mod canonical;
 pub mod check;
+pub mod duration;
 pub mod id;
 pub mod level;
 pub mod platform;
+pub mod rule;
 pub mod schema;
 pub mod spec;
+pub mod table;
 pub mod text;
 pub mod time;
 
@@ -23,6 +27,7 @@ pub use check::{
 };
 pub use id::Id;
 pub use level::{Assurance, Level, Origin, Status};
+pub use rule::{Group, Rule};
 pub use schema::{Choice, Field, FieldError, FieldType, KindSpec, RecordSpec, Table, Tie};
 pub use spec::{LevelText, Mend, Question, RoomSpec};
 pub use text::{Lang, Text, t};

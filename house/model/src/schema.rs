@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::Text;
+use crate::{Group, Lang, Rule, Text, rule, t};
 
 /// One of the eleven subject tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,9 +68,22 @@ pub struct KindSpec {
     pub title: Text,
     pub help: Text,
     pub fields: &'static [Field],
-    /// Version of the field list; a room ships upcasts when it raises it.
+    /// Headings of the form; what no group names comes first.
+    pub groups: &'static [Group],
+    /// What must hold between fields.
+    pub rules: &'static [Rule],
+    /// Version of the field list.
     pub version: u32,
+    /// One step for each version after the first: makes attributes of the version before what this
+    /// one wants. They stay as written in the table; whoever reads them sees the newest.
+    pub upcasts: &'static [Upcast],
 }
+
+/// Attributes of a row.
+pub type Attributes = Map<String, Json>;
+
+/// One step from a version of a kind to the next.
+pub type Upcast = fn(&mut Attributes);
 
 /// One attribute of a kind, or one fact of a record.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +132,10 @@ pub enum FieldType {
     Hash,
     /// List of texts.
     List,
+    /// Length of time, ISO 8601: `PT4H30M`.
+    Duration,
+    /// List of objects with these columns.
+    Table(&'static [Field]),
     /// Object or list without further schema (for maps such as `refused {reason: count}`).
     Object,
 }
@@ -152,6 +169,20 @@ pub enum FieldError {
     Range { field: String, min: i64, max: i64 },
     #[error("{field}: must be one of {allowed}")]
     Choice { field: String, allowed: String },
+    #[error("{0}: no such file, upload it first")]
+    NoFile(String),
+    #[error("{field}: row {row}, {}: {fault}", column.en)]
+    Cell { field: String, row: usize, column: Text, fault: Box<FieldError> },
+    #[error("{field}: more than {max} rows")]
+    Rows { field: String, max: usize },
+    #[error("{field}: before {}", other.en)]
+    Before { field: String, other: Text },
+    #[error("{field}: above {}", other.en)]
+    Above { field: String, other: Text },
+    #[error("{field}: required when {} is {}", when.en, value.map_or("given", |v| v.en))]
+    Needed { field: String, when: Text, value: Option<Text> },
+    #[error("{field}: one of {} is required", listed(labels, Lang::En))]
+    NoneOf { field: String, labels: Vec<Text> },
     #[error("{field}: longer than {max} characters")]
     Long { field: String, max: usize },
 }
@@ -160,13 +191,28 @@ impl FieldError {
     /// Name of the field at fault.
     pub fn field(&self) -> &str {
         match self {
-            FieldError::Missing(field) | FieldError::Unknown(field) => field,
+            FieldError::Missing(field) | FieldError::Unknown(field) | FieldError::NoFile(field) => {
+                field
+            }
             FieldError::Type { field, .. }
             | FieldError::Range { field, .. }
             | FieldError::Choice { field, .. }
+            | FieldError::Cell { field, .. }
+            | FieldError::Rows { field, .. }
+            | FieldError::Before { field, .. }
+            | FieldError::Above { field, .. }
+            | FieldError::Needed { field, .. }
+            | FieldError::NoneOf { field, .. }
             | FieldError::Long { field, .. } => field,
         }
     }
+}
+
+/// A form with more fields than these has headings.
+const FIELDS_UNGROUPED_MAX: usize = 8;
+
+fn is_lower_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
 const TEXT_CHARS_MAX: usize = 4_000;
@@ -184,7 +230,26 @@ pub enum Tie {
 /// Fields by which a person asks for something.
 const ASKING: [&str; 2] = ["requester", "applicant"];
 
+/// Labels in a row, as the language lists them.
+pub fn listed(labels: &[Text], lang: Lang) -> String {
+    let separator = if lang == Lang::Ja { "、" } else { ", " };
+    labels.iter().map(|l| l.get(lang)).collect::<Vec<_>>().join(separator)
+}
+
 impl KindSpec {
+    /// What a literal leaves out: no groups, no rules, the first version.
+    pub const BASE: KindSpec = KindSpec {
+        id: "",
+        table: Table::Asset,
+        title: t("–", "–"),
+        help: t("–", "–"),
+        fields: &[],
+        groups: &[],
+        rules: &[],
+        version: 1,
+        upcasts: &[],
+    };
+
     /// Fields that say to whom a row belongs.
     pub fn ties(&self) -> impl Iterator<Item = (&'static str, Tie)> {
         self.fields.iter().filter_map(|field| Some((field.name, field.tie()?)))
@@ -196,9 +261,28 @@ impl KindSpec {
         self.fields.iter().any(asks)
     }
 
-    /// Holds attributes against the schema; returns every error, not only the first.
+    /// Holds attributes against fields and rules; returns every error, not only the first.
     pub fn validate(&self, attributes: &Map<String, Json>) -> Vec<FieldError> {
-        validate_fields(self.fields, attributes)
+        let mut errors = validate_fields(self.fields, attributes);
+        errors.extend(rule::faults(self, attributes, &errors));
+        errors
+    }
+
+    /// Every rule as a sentence.
+    pub fn rule_texts(&self, lang: Lang) -> Vec<String> {
+        self.rules.iter().map(|rule| rule.text(self, lang)).collect()
+    }
+
+    /// The fields as a form shows them: heading of a group, where one begins, and the field.
+    pub fn laid_out(&self) -> Vec<(Option<Text>, &'static Field)> {
+        let grouped = |f: &Field| self.groups.iter().any(|g| g.fields.contains(&f.name));
+        let mut out: Vec<_> =
+            self.fields.iter().filter(|f| !grouped(f)).map(|f| (None, f)).collect();
+        for group in self.groups {
+            let fields = group.fields.iter().filter_map(|name| self.field(name));
+            out.extend(fields.enumerate().map(|(i, f)| ((i == 0).then_some(group.title), f)));
+        }
+        out
     }
 
     /// The field with this name.
@@ -210,6 +294,7 @@ impl KindSpec {
     pub fn texts(&self) -> Vec<Text> {
         let mut all = vec![self.title, self.help];
         all.extend(self.fields.iter().flat_map(Field::texts));
+        all.extend(self.groups.iter().map(|g| g.title));
         all
     }
 
@@ -221,8 +306,23 @@ impl KindSpec {
                 wrong.push(format!("kind {}: field {} stands twice", self.id, field.name));
             }
         }
-        if self.version == 0 {
-            wrong.push(format!("kind {}: versions start at 1", self.id));
+        if self.fields.len() > FIELDS_UNGROUPED_MAX && self.groups.is_empty() {
+            let n = self.fields.len();
+            wrong.push(format!("kind {}: a form of {n} fields needs groups", self.id));
+        }
+        let mut grouped: Vec<&str> = Vec::new();
+        for name in self.groups.iter().flat_map(|g| g.fields.iter().copied()) {
+            if self.field(name).is_none() {
+                wrong.push(format!("kind {}: a group names {name}, which is no field", self.id));
+            } else if grouped.contains(&name) {
+                wrong.push(format!("kind {}: {name} stands in two groups", self.id));
+            }
+            grouped.push(name);
+        }
+        wrong.extend(self.rules.iter().filter_map(|rule| rule.contradiction(self)));
+        if self.version as usize != self.upcasts.len() + 1 {
+            let (id, version, steps) = (self.id, self.version, self.upcasts.len());
+            wrong.push(format!("kind {id}: version {version} with {steps} upcasts"));
         }
         wrong
     }
@@ -274,13 +374,15 @@ impl Field {
 
     fn texts(&self) -> Vec<Text> {
         let mut all = vec![self.label];
-        if let FieldType::Enum(choices) = self.ty {
-            all.extend(choices.iter().map(|c| c.label));
+        match self.ty {
+            FieldType::Enum(choices) => all.extend(choices.iter().map(|c| c.label)),
+            FieldType::Table(columns) => all.extend(columns.iter().flat_map(Field::texts)),
+            _ => {}
         }
         all
     }
 
-    fn check(&self, value: &Json) -> Result<(), FieldError> {
+    pub(crate) fn check(&self, value: &Json) -> Result<(), FieldError> {
         let field = || self.name.to_owned();
         let expect = |ok: bool, expected: &'static str| {
             if ok { Ok(()) } else { Err(FieldError::Type { field: field(), expected }) }
@@ -324,14 +426,26 @@ impl Field {
                 text.is_some_and(|s| s.parse::<crate::Id>().is_ok()),
                 "the id of an existing row",
             ),
-            FieldType::File | FieldType::Hash => expect(
+            FieldType::Hash => expect(
                 text.is_some_and(|s| s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit())),
                 "a SHA-256 in 64 hexadecimal digits",
+            ),
+            // A blob is found by exactly this name.
+            FieldType::File => expect(
+                text.is_some_and(|s| s.len() == 64 && s.bytes().all(is_lower_hex)),
+                "a SHA-256 in 64 hexadecimal digits, lower case",
             ),
             FieldType::List => expect(
                 value.as_array().is_some_and(|l| l.iter().all(Json::is_string)),
                 "a list of texts",
             ),
+            FieldType::Duration => expect(
+                text.is_some_and(|s| crate::duration::seconds(s).is_some()),
+                "a length of time such as PT4H30M",
+            ),
+            FieldType::Table(columns) => {
+                check_rows(self, columns, value).into_iter().next().map_or(Ok(()), Err)
+            }
             FieldType::Object => {
                 expect(value.is_object() || value.is_array(), "an object or a list")
             }
@@ -349,12 +463,38 @@ impl Field {
     }
 }
 
+/// Every fault of every row.
+fn check_rows(field: &Field, columns: &[Field], value: &Json) -> Vec<FieldError> {
+    let name = || field.name.to_owned();
+    let wrong = |expected| FieldError::Type { field: name(), expected };
+    let Some(rows) = value.as_array() else { return vec![wrong("a list of rows")] };
+    if rows.len() > crate::table::TABLE_ROWS_MAX {
+        return vec![FieldError::Rows { field: name(), max: crate::table::TABLE_ROWS_MAX }];
+    }
+    let mut errors = Vec::new();
+    for (row, value) in (1..).zip(rows) {
+        let Some(object) = value.as_object() else {
+            errors.push(wrong("a list of rows"));
+            continue;
+        };
+        for fault in validate_fields(columns, object) {
+            let column = columns.iter().find(|c| c.name == fault.field());
+            let column = column.map_or(t("–", "–"), |c| c.label);
+            errors.push(FieldError::Cell { field: name(), row, column, fault: Box::new(fault) });
+        }
+    }
+    errors
+}
+
 fn validate_fields(fields: &[Field], object: &Map<String, Json>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for field in fields {
         let empty = |v: &Json| v.is_null() || v.as_str().is_some_and(|s| s.trim().is_empty());
         match object.get(field.name) {
-            Some(value) if !empty(value) => errors.extend(field.check(value).err()),
+            Some(value) if !empty(value) => match field.ty {
+                FieldType::Table(columns) => errors.extend(check_rows(field, columns, value)),
+                _ => errors.extend(field.check(value).err()),
+            },
             _ if field.required => errors.push(FieldError::Missing(field.name.to_owned())),
             _ => {}
         }
@@ -370,7 +510,6 @@ fn validate_fields(fields: &[Field], object: &Map<String, Json>) -> Vec<FieldErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::t;
     use serde_json::json;
 
     const KIND: KindSpec = KindSpec {
@@ -383,7 +522,7 @@ mod tests {
             Field::new("cpu", t("CPU", "CPUs"), FieldType::Number { unit: "", min: 1, max: 64 }),
             Field::new("end", t("期限", "End"), FieldType::Date),
         ],
-        version: 1,
+        ..KindSpec::BASE
     };
 
     fn errors(value: Json) -> Vec<FieldError> {

@@ -78,7 +78,7 @@ impl Store {
                 limit.min(rows::PAGE_ROWS_MAX),
             );
             for row in self.db().fetch(&text, &sql.args).await? {
-                let row = rows::decode(Table::Link, &row)?;
+                let row = self.read(Table::Link, &row)?;
                 // A link from a row to itself is found both ways.
                 if !found.iter().any(|known| known.id == row.id) {
                     found.push(row);
@@ -104,7 +104,7 @@ impl Store {
             let mut args: Vec<Val> = vec![kind.into()];
             args.extend(texts(chunk));
             for row in self.db().fetch(&sql, &args).await? {
-                found.push(rows::decode(Table::Link, &row)?);
+                found.push(self.read(Table::Link, &row)?);
             }
         }
         Ok(found)
@@ -127,7 +127,7 @@ impl Store {
         );
         let args = [owner.to_string().into(), status.into()];
         let rows = self.db().fetch(&sql, &args).await?;
-        rows.iter().map(|row| rows::decode(table, row)).collect()
+        rows.iter().map(|row| self.read(table, row)).collect()
     }
 
     /// Whether a live link of this kind leads from one row to the other.
@@ -164,7 +164,7 @@ impl Store {
                     places(1, chunk.len()),
                 );
                 for row in self.db().fetch(&sql, &texts(chunk)).await? {
-                    found.push(rows::decode(table, &row)?);
+                    found.push(self.read(table, &row)?);
                 }
             }
         }

@@ -162,7 +162,7 @@ impl Store {
              WHERE updated_at <= $1 AND replaced_at > $1 AND {only}) AS v \
              ORDER BY name, id LIMIT {limit}"
         );
-        self.db().fetch(&text, &sql.args).await?.iter().map(|r| rows::decode(table, r)).collect()
+        self.db().fetch(&text, &sql.args).await?.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// One page of records, the one written last first.

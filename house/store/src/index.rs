@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Row, Store, StoreError, Val, Write,
-    rows::{self, COLUMNS, table_sql},
+    rows::{COLUMNS, table_sql},
     within,
     words::{fold, index_tokens},
 };
@@ -137,6 +137,7 @@ fn tokens(row: &Row, personal: &[String]) -> Vec<(String, bool)> {
 impl Write<'_> {
     /// Replaces what is kept beside the row; a deleted row keeps only to whom it belongs.
     pub(crate) async fn index(&mut self, row: &Row) -> Result<(), StoreError> {
+        let row = &self.store().lift(row.clone());
         let id: Val = row.id.to_string().into();
         let table: Val = row.table.name().into();
         let of_row = [id.clone(), table.clone()];
@@ -244,7 +245,7 @@ impl Store {
         );
         let after = after.map_or(String::new(), |id| id.to_string());
         let rows = self.db().fetch(&sql, &[after.into()]).await?;
-        rows.iter().map(|r| rows::decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// JSON pointers of the personal fields of a kind.
@@ -252,7 +253,7 @@ impl Store {
         self.personal.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    /// Hash of everything declared personal, and of every declared tie.
+    /// Hash of everything declared personal, of every declared tie, and of the schema versions.
     fn declared(&self) -> String {
         let mut all: Vec<String> = self
             .personal
@@ -262,12 +263,15 @@ impl Store {
         all.extend(self.ties.iter().flat_map(|((table, kind), ties)| {
             ties.iter().map(move |(field, tie)| format!("{table}/{kind}/{field} {tie:?}\n"))
         }));
+        let raised = self.upcasts.iter();
+        all.extend(raised.map(|(kind, steps)| format!("{kind} {}\n", steps.len() + 1)));
         all.sort();
         hex::encode(Sha256::digest(all.concat()))
     }
 
     /// Makes the index anew if an older Ume made it, or one with other declarations. To be called
-    /// behind [`Store::with_personal`] and [`Store::with_ties`], before anyone searches.
+    /// behind [`Store::with_personal`], [`Store::with_ties`] and [`Store::with_upcasts`], before anyone
+    /// searches.
     pub async fn settle_index(&self) -> Result<(), StoreError> {
         let found = self.db().fetch("SELECT number, declared FROM index_version", &[]).await?;
         if let Some(row) = found.first()

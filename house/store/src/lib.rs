@@ -11,8 +11,10 @@ mod about;
 mod accounts;
 mod agents;
 mod api;
+mod blobs;
 mod changes;
 mod db;
+mod file_name;
 mod index;
 mod jobs;
 mod keys;
@@ -30,6 +32,7 @@ mod shred;
 mod tally;
 mod tasks;
 mod transfer;
+mod upcast;
 mod within;
 mod words;
 
@@ -41,8 +44,10 @@ pub use about::End;
 pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use agents::{Agent, EnrolError, Enrolment};
 pub use api::{ApiToken, Once, RecordFilter};
+pub use blobs::{Blob, BlobState, FILE_BYTES_MAX, FileFields, Upload, is_sha256};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
+pub use file_name::{FILE_NAME_BYTES_MAX, clean_name};
 pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
@@ -57,6 +62,7 @@ pub use rows::{PAGE_ROWS_MAX, Row, Version, Write, row_leaf};
 pub use secret::SECRET_SETTINGS;
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
+pub use upcast::{Upcast, Upcasts};
 pub use within::{Bounds, Place, Within};
 
 /// Gives the current time.
@@ -115,6 +121,12 @@ pub enum StoreError {
     SealedSetting(String),
     #[error("no folder for keys: payloads are stored sealed only, give the store one (with_keys)")]
     NoKeys,
+    #[error("no folder for files: give the store one (with_keys)")]
+    NoFiles,
+    #[error("a file has at most {0} bytes")]
+    LargeFile(u64),
+    #[error("{name} is not what its name says: the content is {found}")]
+    FileType { name: String, found: &'static str },
     #[error("the payload has {0} bytes, more than the limit of {1}")]
     LargePayload(usize, usize),
     #[error("{0} cannot be shredded: {1}")]
@@ -153,7 +165,9 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         match self {
             StoreError::Database(error) => code(error).is_some_and(|c| FULL.contains(&c.as_str())),
-            StoreError::Copy { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            StoreError::Copy { source, .. } | StoreError::Io { source, .. } => {
+                source.kind() == std::io::ErrorKind::StorageFull
+            }
             _ => false,
         }
     }
@@ -179,8 +193,11 @@ pub struct Store {
     clock: Clock,
     notices: changes::Notices,
     keys: Option<Keys>,
+    blobs: Option<blobs::Blobs>,
     personal: OfKind<String>,
     ties: OfKind<(String, model::Tie)>,
+    files: Arc<FileFields>,
+    upcasts: Arc<Upcasts>,
 }
 
 struct Migration {
@@ -245,6 +262,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0011_belonging.sql"),
         postgres: include_str!("../migrations/postgres/0011_belonging.sql"),
     },
+    Migration {
+        number: 12,
+        sqlite: include_str!("../migrations/sqlite/0012_blob.sql"),
+        postgres: include_str!("../migrations/postgres/0012_blob.sql"),
+    },
 ];
 
 /// The system clock.
@@ -258,8 +280,8 @@ pub fn system_clock() -> Clock {
 impl Store {
     /// Opens `ume.db` in the data folder, creating and migrating it.
     pub async fn open(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
-        let keys = Some(Keys::new(&folder.join("keys")));
-        let store = Store::over(Db::sqlite(&folder.join("ume.db"), false).await?, clock, keys);
+        let db = Db::sqlite(&folder.join("ume.db"), false).await?;
+        let store = Store::over(db, clock, None).in_folder(folder);
         store.migrate().await?;
         store.settle_keys().await?;
         Ok(store)
@@ -267,8 +289,8 @@ impl Store {
 
     /// Opens `ume.db` in the data folder for reading only.
     pub async fn open_read_only(folder: &Path, clock: Clock) -> Result<Store, StoreError> {
-        let keys = Some(Keys::new(&folder.join("keys")));
-        let store = Store::over(Db::sqlite(&folder.join("ume.db"), true).await?, clock, keys);
+        let db = Db::sqlite(&folder.join("ume.db"), true).await?;
+        let store = Store::over(db, clock, None).in_folder(folder);
         store.refuse_older().await?;
         Ok(store)
     }
@@ -294,20 +316,29 @@ impl Store {
 
     pub(crate) fn over(db: Db, clock: Clock, keys: Option<Keys>) -> Store {
         let notices = changes::Notices::default();
-        Store { db, clock, notices, keys, personal: Arc::default(), ties: Arc::default() }
+        let (personal, ties) = (Arc::default(), Arc::default());
+        let (files, upcasts) = (Arc::default(), Arc::default());
+        Store { db, clock, notices, keys, blobs: None, personal, ties, files, upcasts }
     }
 
-    /// Keeps salts and keys of payloads in `DIR/keys` of this data folder, whatever the database.
-    pub async fn with_keys(mut self, folder: &Path) -> Result<Store, StoreError> {
+    /// Keys and files lie in this data folder.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Store {
         self.keys = Some(Keys::new(&folder.join("keys")));
-        self.settle_keys().await?;
-        Ok(self)
+        self.blobs = Some(blobs::Blobs::new(folder));
+        self
+    }
+
+    /// Keeps salts and keys of payloads in `DIR/keys`, files in `DIR/blobs` of this data folder,
+    /// whatever the database.
+    pub async fn with_keys(self, folder: &Path) -> Result<Store, StoreError> {
+        let store = self.in_folder(folder);
+        store.settle_keys().await?;
+        Ok(store)
     }
 
     /// The same for a store that only reads: nothing in the folder is settled.
-    pub fn with_keys_read_only(mut self, folder: &Path) -> Store {
-        self.keys = Some(Keys::new(&folder.join("keys")));
-        self
+    pub fn with_keys_read_only(self, folder: &Path) -> Store {
+        self.in_folder(folder)
     }
 
     /// Names the personal fields of kinds as JSON pointers into the row (`/name`,

@@ -5,7 +5,7 @@ use model::{Id, Table};
 use crate::{
     Row, Store, StoreError, Val,
     index::Key,
-    rows::{self, COLUMNS, PAGE_ROWS_MAX, table_sql},
+    rows::{COLUMNS, PAGE_ROWS_MAX, table_sql},
     words::query_tokens,
 };
 
@@ -354,7 +354,7 @@ impl Store {
             sql.clauses.join(" AND ")
         );
         let rows = self.db().fetch(&text, &sql.args).await?;
-        rows.iter().map(|r| rows::decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 }
 

@@ -122,6 +122,7 @@ impl Write<'_> {
         self.tx.execute(sql, &encode(&record)?).await?;
         self.outbox(&format!("record/{}", record.id), &leaf).await?;
         self.tally(&format!("record/{}", record.ty), 1).await?;
+        self.refer(model::Table::Record, record.id, &record.facts).await?;
         self.changes.push(crate::Change::Record {
             ty: record.ty.clone(),
             subject: record.subject,

@@ -48,6 +48,8 @@ pub struct Row {
     /// Salt, or after shredding commitment, of each personal field; `None` in a version whose leaf
     /// commits to the row as a whole.
     pub(crate) personal: Option<Map<String, Json>>,
+    /// The attributes as they stand in the table, where an upcast made others of them.
+    pub(crate) written: Option<Map<String, Json>>,
 }
 
 impl Row {
@@ -76,6 +78,7 @@ impl Row {
             deleted: false,
             salt: String::new(),
             personal: None,
+            written: None,
         }
     }
 
@@ -105,8 +108,8 @@ impl Row {
         })
     }
 
-    /// SHA-256 over the canonical content that a decision binds: what the row says, not who saved
-    /// it when.
+    /// SHA-256 over the canonical content that a decision binds: what the row says as it was
+    /// written, not who saved it when.
     pub fn content_hash(&self) -> Result<String, StoreError> {
         let content = json!({
             "table": self.table.name(),
@@ -119,7 +122,7 @@ impl Row {
             "object": self.object,
             "starts_at": self.starts_at,
             "ends_at": self.ends_at,
-            "attributes": self.attributes,
+            "attributes": self.written.as_ref().unwrap_or(&self.attributes),
         });
         Ok(hex::encode(Sha256::digest(canonical::to_string(&content)?)))
     }
@@ -163,6 +166,8 @@ pub struct Write<'s> {
     pub(crate) sealing: Sealing,
     /// How far the change may go; none for the house itself.
     pub(crate) bounds: Option<crate::Bounds>,
+    /// Blobs that something ceased to name.
+    pub(crate) loosened: Vec<String>,
 }
 
 /// A row version as the database holds it, readable or not.
@@ -200,6 +205,7 @@ impl Store {
             changes: Vec::new(),
             sealing: Sealing::default(),
             bounds: None,
+            loosened: Vec::new(),
         })
     }
 
@@ -207,7 +213,7 @@ impl Store {
     pub async fn row(&self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM {} WHERE id = $1", table_sql(table));
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
-        rows.first().map(|r| decode(table, r)).transpose()
+        rows.first().map(|r| self.read(table, r)).transpose()
     }
 
     /// The row as it stood at `at`.
@@ -224,7 +230,7 @@ impl Store {
             table.name(),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into(), at.0.into()]).await?;
-        rows.first().map(|r| decode(table, r)).transpose()
+        rows.first().map(|r| self.read(table, r)).transpose()
     }
 
     /// Every version of a row, newest first.
@@ -236,7 +242,7 @@ impl Store {
             table.name(),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// All live rows of these kinds (every kind if empty): for the evaluation, not for pages.
@@ -253,7 +259,7 @@ impl Store {
         );
         let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
         let rows = self.db.fetch(&sql, &args).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// Rows changed since `since`, newest first; at most `limit`.
@@ -270,7 +276,7 @@ impl Store {
             limit.min(PAGE_ROWS_MAX),
         );
         let rows = self.db.fetch(&sql, &[since.0.into()]).await?;
-        rows.iter().map(|r| decode(table, r)).collect()
+        rows.iter().map(|r| self.read(table, r)).collect()
     }
 
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.
@@ -385,6 +391,7 @@ impl Write<'_> {
         row.reason = self.reason.clone();
         row.request = self.request.clone();
         row.salt = random_hex::<32>()?;
+        row.written = None;
         row.personal = personal::salts(self.store, &row)?;
         // Before anything is written: it names the place of what has no canonical form.
         let leaf = row_leaf(&row)?;
@@ -403,6 +410,7 @@ impl Write<'_> {
         self.index(&row).await?;
         self.bind_person(&row).await?;
         self.in_bounds(table, &row.kind, row.id).await?;
+        self.refer(table, row.id, &row.attributes).await?;
         let lived = current.as_ref().is_some_and(|r| !r.deleted);
         let by = i64::from(!row.deleted) - i64::from(lived);
         self.tally(&format!("{}/{}", table.name(), row.kind), by).await?;
@@ -429,6 +437,13 @@ impl Write<'_> {
         self.seal().await?;
         self.tx.commit().await?;
         self.store.notices.add(self.changes);
+        let now = self.store.now();
+        for name in &self.loosened {
+            // The change stands; what is not removed now goes with the next sweep.
+            if let Err(error) = self.store.drop_blob(name, now).await {
+                tracing::warn!(name, %error, "file not removed yet");
+            }
+        }
         Ok(())
     }
 
@@ -564,6 +579,7 @@ pub(crate) fn decode(table: Table, v: &[Val]) -> Result<Row, StoreError> {
         deleted: v[18].int()? != 0,
         salt: v[19].text()?.to_owned(),
         personal: personal::decode(&v[20])?,
+        written: None,
     })
 }
 

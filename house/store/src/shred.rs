@@ -192,6 +192,7 @@ impl Write<'_> {
             .opt_text()?
             .ok_or_else(|| StoreError::Unshreddable(name(), "its payload is not sealed"))?;
         self.tx.execute("DELETE FROM payload WHERE record = $1", key).await?;
+        self.refer_anew(Table::Record, id).await?;
         Ok(Some(cohort.to_owned()))
     }
 
@@ -223,6 +224,7 @@ impl Write<'_> {
             return Err(StoreError::Unshreddable(name(), "there is no such row"));
         };
         self.index(&current).await?;
+        self.refer_anew(table, id).await?;
         Ok(changed)
     }
 

@@ -2,10 +2,7 @@
 
 use model::Table;
 
-use crate::{
-    Row, Store, StoreError,
-    rows::{COLUMNS, decode},
-};
+use crate::{Row, Store, StoreError, rows::COLUMNS};
 
 /// Most tasks that one question returns.
 const TASKS_MAX: usize = 10_000;
@@ -19,7 +16,7 @@ impl Store {
             limit.min(TASKS_MAX)
         );
         let rows = self.db().fetch(&sql, &[]).await?;
-        rows.iter().map(|row| decode(Table::Task, row)).collect()
+        rows.iter().map(|row| self.read(Table::Task, row)).collect()
     }
 
     /// Live tasks, newest change first, that are closed.
@@ -30,6 +27,6 @@ impl Store {
             limit.min(TASKS_MAX)
         );
         let rows = self.db().fetch(&sql, &[]).await?;
-        rows.iter().map(|row| decode(Table::Task, row)).collect()
+        rows.iter().map(|row| self.read(Table::Task, row)).collect()
     }
 }

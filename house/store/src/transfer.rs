@@ -10,7 +10,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{Clock, Db, Store, StoreError, Tx, Val, keys::Keys};
+use crate::{Clock, Db, Store, StoreError, Tx, Val};
 
 const ROW: &[&str] = &[
     "id",
@@ -158,6 +158,9 @@ const NOTICE: &[&str] = &[
 const NOTICE_PREFERENCE: &[&str] =
     &["account", "mail", "lang", "digest", "quiet_from", "quiet_to", "zone"];
 
+const BLOB: &[&str] = &["sha256", "bytes", "media_type", "name", "uploaded_by", "uploaded_at"];
+const BLOB_REF: &[&str] = &["sha256", "subject_table", "row_id"];
+
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
     name: &'static str,
@@ -217,6 +220,8 @@ const TABLES: &[TableSpec] = &[
     spec("tally", &["name", "amount"], &["name"]),
     spec("enrolment", ENROLMENT, &["token_hash"]),
     spec("agent", AGENT, &["id"]),
+    spec("blob", BLOB, &["sha256"]),
+    spec("blob_ref", BLOB_REF, BLOB_REF),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.
@@ -256,9 +261,10 @@ impl Store {
             }
             None => return Err(StoreError::Address),
         };
-        let keys = sqlite_path(address)
-            .map(|file| Keys::new(&file.parent().unwrap_or(Path::new(".")).join("keys")));
-        let store = Store::over(db, clock, keys);
+        let mut store = Store::over(db, clock, None);
+        if let Some(file) = sqlite_path(address) {
+            store = store.in_folder(file.parent().unwrap_or(Path::new(".")));
+        }
         if write {
             store.migrate().await?;
         } else {

@@ -104,6 +104,9 @@ async fn fill(store: &Store, seed: u64) {
         "INSERT INTO agent (id, name, asset, fingerprint, previous, state, created_at, expires_at, \
          last_seen, revoked_at, record_sequence) \
          VALUES ('i', '機器', 'a', 'f', '', 'active', 1, 9007199254740993, 2, NULL, 7)",
+        "INSERT INTO blob (sha256, bytes, media_type, name, uploaded_by, uploaded_at) \
+         VALUES ('h', 9007199254740993, 'text/plain', '記録.txt', 'a', 1)",
+        "INSERT INTO blob_ref (sha256, subject_table, row_id) VALUES ('h', 'asset', 'i')",
     ] {
         tx.execute(sql, &[]).await.unwrap();
     }

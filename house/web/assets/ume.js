@@ -99,6 +99,20 @@ for (const key of drafts()) {
 }
 if (form) keep(form);
 
+// A field that is needed only when another says so is out of the way until then, unless it is filled.
+// The server judges; without this script the field stands there with its condition beside it.
+function settle(field) {
+  const own = field.querySelector("input, select, textarea");
+  const other = form?.elements[field.dataset.when];
+  if (!own || !other) return;
+  const wanted = field.dataset.is ? field.dataset.is.split(" ") : null;
+  const met = wanted ? wanted.includes(other.value) : other.value !== "";
+  field.hidden = !met && own.value === "" && !field.querySelector(".error");
+}
+const conditional = [...document.querySelectorAll("[data-when]")];
+conditional.forEach(settle);
+if (conditional.length) form?.addEventListener("input", () => conditional.forEach(settle));
+
 // Nothing of one person stays for the next one at the machine.
 document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
   drafts().forEach((key) => localStorage.removeItem(key));

@@ -442,6 +442,18 @@ impl IntoResponse for Refusal {
                 "This lies beyond what your role may write: only rows of your own department, or your own. Check owner and department.",
                 String::new(),
             ),
+            Refusal::Store(StoreError::LargeFile(max)) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "ファイルが大きすぎます。1件の上限は下のとおりです。何も保存していません。",
+                "The file is too large. The limit for one file stands below. Nothing was saved.",
+                crate::files::size(max),
+            ),
+            Refusal::Store(StoreError::FileType { name, found }) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "ファイルの中身が拡張子と一致しません。何も保存していません。",
+                "The file is not what its name says. Nothing was saved.",
+                format!("{name}: {found}"),
+            ),
             Refusal::Store(error) if error.is_away() => return away(&error),
             Refusal::Store(error) => return broken("store", &error),
             Refusal::Ledger(error) => return broken("ledger", &error),

@@ -115,6 +115,10 @@ fn typed(field: &model::Field, text: &str) -> Json {
             };
             Json::from(choices.iter().find(same).map_or(text, |c| c.value))
         }
+        FieldType::Duration => {
+            Json::from(model::duration::read(text).unwrap_or_else(|| text.to_owned()))
+        }
+        FieldType::Table(columns) => crate::cells::rows(columns, text, typed),
         FieldType::List => {
             text.split(['\n', ';', '、']).map(str::trim).filter(|t| !t.is_empty()).collect()
         }
@@ -204,7 +208,10 @@ pub async fn plan(
                 text => drop(attributes.insert(field.name.to_owned(), typed(field, text))),
             }
         }
-        for error in kind.validate(&attributes) {
+        let mut errors = kind.validate(&attributes);
+        let before = old.map(|row| &row.attributes);
+        errors.extend(crate::files::missing(store, kind.fields, &attributes, before).await?);
+        for error in errors {
             let column = mapping.fields.iter().find(|(_, f)| f.name == error.field());
             let label = kind.field(error.field()).map_or(error.field(), |f| f.label.get(lang));
             let what = format!("{label}: {}", crate::form::error_text(lang, &error));
@@ -295,7 +302,7 @@ async fn import(
     let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
     let sheet = match read {
         Ok(Ok(sheet)) => sheet,
-        Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
+        Ok(Err(error)) => return Err(Refusal::Bad(error.text(user.cx.lang))),
         Err(error) => return Err(Refusal::Bad(error.to_string())),
     };
     let (outcome, rows) =
@@ -330,7 +337,7 @@ mod tests {
                 FieldType::Number { unit: "GiB", min: 1, max: 9_999 },
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     };
 
     #[test]

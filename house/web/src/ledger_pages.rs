@@ -14,6 +14,7 @@ use store::{Record, RecordFilter, Within};
 use crate::{
     Shared,
     access::Action,
+    files::{self, Shown},
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
 };
@@ -109,6 +110,7 @@ struct RecordPage<'a> {
     proof: String,
     payload: &'a str,
     proved: bool,
+    files: Vec<(&'static str, Shown)>,
 }
 
 async fn find(house: &crate::House, user: &User, id: &str) -> Result<Record, Refusal> {
@@ -147,9 +149,27 @@ async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>)
         .record_spec(&record.ty)
         .map_or_else(|| record.ty.clone(), |s| s.title.get(user.cx.lang).to_owned());
     let heading = title.clone();
-    let body =
-        RecordPage { cx: &user.cx, title, record: &record, facts, leaf, proof, payload, proved };
+    let files = attached(&house, &user, &record).await?;
+    let (cx, record) = (&user.cx, &record);
+    let body = RecordPage { cx, title, record, facts, leaf, proof, payload, proved, files };
     page(&user.cx, &heading, &body)
+}
+
+/// The files a record names, with the labels of their fields.
+async fn attached(
+    house: &crate::House,
+    user: &User,
+    record: &Record,
+) -> Result<Vec<(&'static str, Shown)>, Refusal> {
+    let Some(spec) = house.record_spec(&record.ty) else { return Ok(Vec::new()) };
+    let named = files::named(spec.fields, &record.facts);
+    let hashes: Vec<&str> = named.iter().map(|f| f.1).collect();
+    let known = house.store.blobs(&hashes).await?;
+    let label = |name: &str| {
+        let field = spec.fields.iter().find(|f| f.name == name);
+        field.map_or("", |f| f.label.get(user.cx.lang))
+    };
+    Ok(named.into_iter().map(|(name, sha)| (label(name), Shown::of(sha, &known))).collect())
 }
 
 async fn proof(State(house): State<Shared>, user: User, Path(id): Path<String>) -> Answer {

@@ -8,8 +8,10 @@ pub mod access;
 pub mod api;
 pub mod approvals;
 mod auth;
+mod cells;
 pub mod decide;
 pub mod demo;
+pub mod files;
 pub mod form;
 pub mod frame;
 mod graph;
@@ -43,7 +45,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use route::{Access, Route};
 
-const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const REQUEST_SECONDS_MAX: u64 = 30;
 /// A shredding or a new index of a large house takes its time, and its caller waits at a terminal.
 const LOCAL_SECONDS_MAX: u64 = 1_800;
@@ -144,7 +146,7 @@ impl Titles<'_> {
     }
 }
 
-pub use table::csv_cell;
+pub use reports::csv_cell;
 
 /// All kinds a room declares.
 pub fn kinds_of(room: &'static RoomSpec) -> impl Iterator<Item = &'static KindSpec> {
@@ -177,6 +179,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(demo::routes());
     routes.extend(people::routes());
     routes.extend(registers::routes());
+    routes.extend(files::routes());
     routes.extend(form::routes());
     routes.extend(links::routes());
     routes.extend(table::routes());

@@ -7,7 +7,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use model::{Field, FieldType, KindSpec, RoomSpec, Table};
+use model::{Field, FieldType, KindSpec, Lang, RoomSpec, Rule, Table};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -158,6 +158,7 @@ fn schemas(specs: &[&'static RoomSpec]) -> Json {
             specs.iter().flat_map(|room| kinds_of(room)).filter(|k| k.table == table).collect();
         for kind in &kinds {
             let mut schema = fields(kind.fields);
+            describe_rules(kind, &mut schema);
             schema["title"] = kind.title.en.into();
             schema["description"] = format!("{}: {}", kind.title.ja, kind.help.en).into();
             all.insert(kind_schema(kind), schema);
@@ -176,6 +177,33 @@ fn schemas(specs: &[&'static RoomSpec]) -> Json {
     }
     all.insert("record_new".to_owned(), json!({"anyOf": types}));
     json!(all)
+}
+
+/// Headings and rules of a kind: for programs, and as sentences for people.
+fn describe_rules(kind: &KindSpec, schema: &mut Json) {
+    if !kind.groups.is_empty() {
+        let group = |g: &model::Group| json!({"title": g.title.en, "fields": g.fields});
+        schema["x-groups"] = kind.groups.iter().map(group).collect();
+    }
+    if !kind.rules.is_empty() {
+        let rule = |r: &Rule| {
+            let mut json = match r {
+                Rule::NotBefore { start, end } => {
+                    json!({"rule": "not_before", "start": start, "end": end})
+                }
+                Rule::AtMost { lower, upper } => {
+                    json!({"rule": "at_most", "lower": lower, "upper": upper})
+                }
+                Rule::RequiredIf { field, when, is } => {
+                    json!({"rule": "required_if", "field": field, "when": when, "is": is})
+                }
+                Rule::OneOf { fields } => json!({"rule": "one_of", "fields": fields}),
+            };
+            json["text"] = r.text(kind, Lang::En).into();
+            json
+        };
+        schema["x-rules"] = kind.rules.iter().map(rule).collect();
+    }
 }
 
 fn kind_schema(kind: &KindSpec) -> String {
@@ -276,6 +304,9 @@ fn shared() -> BTreeMap<String, Json> {
             ("Document", json!({"type": "object"})),
             ("Act", act()),
             ("Done", json!({"type": "object"})),
+            ("Sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
+            ("Binary", json!({"type": "string", "format": "binary"})),
+            ("Blob", blob()),
         ]
         .map(|(name, schema)| (name.to_owned(), schema)),
     )
@@ -287,6 +318,19 @@ fn act() -> Json {
         "type": "object",
         "required": ["act"],
         "properties": {"act": {"enum": crate::api::local::Act::NAMES}},
+    })
+}
+
+fn blob() -> Json {
+    let text = json!({"type": "string"});
+    json!({
+        "type": "object",
+        "required": ["sha256", "bytes", "media_type", "name", "uploaded_by", "uploaded_at"],
+        "properties": {
+            "sha256": schema_ref("Sha256"), "bytes": {"type": "integer", "minimum": 0},
+            "media_type": text, "name": text, "uploaded_by": text,
+            "uploaded_at": {"type": "string", "format": "date-time"},
+        },
     })
 }
 
@@ -415,10 +459,15 @@ fn field(field: &Field) -> Json {
             json!({"type": "string", "format": "uuid", "x-reference": kind})
         }
         FieldType::Party => json!({"type": "string", "format": "uuid", "x-reference": "party"}),
-        FieldType::File | FieldType::Hash => {
-            json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"})
-        }
+        FieldType::File => schema_ref("Sha256"),
+        FieldType::Hash => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"}),
         FieldType::List => json!({"type": "array", "items": {"type": "string"}}),
+        FieldType::Duration => json!({"type": "string", "pattern": "^PT[0-9HMS]+$"}),
+        FieldType::Table(columns) => json!({
+            "type": "array",
+            "maxItems": model::table::TABLE_ROWS_MAX,
+            "items": fields(columns),
+        }),
         FieldType::Object => json!({"type": ["object", "array"]}),
     };
     schema["title"] = field.label.en.into();

@@ -1,5 +1,7 @@
 //! Registers: list, form, detail, history, decision and export of every kind, made from its schema.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     Form,
@@ -15,6 +17,7 @@ use crate::{
     House, Shared,
     access::Action,
     decide::{PROPOSED, Ruling, Signer, is_signed},
+    files::{self, Shown},
     frame::{Answer, Refusal, User, page},
     kinds_of,
     links::{self, Links, Names},
@@ -112,6 +115,10 @@ pub(crate) fn shown(user: &User, kind: &KindSpec, field: &Field, row: &Row) -> S
         (FieldType::List, Json::Array(list)) => {
             list.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(", ")
         }
+        (FieldType::Duration, Json::String(s)) => model::duration::show(s, user.cx.lang),
+        (FieldType::Table(columns), value) => {
+            crate::cells::lines(columns, value, Some(user.cx.lang)).join("; ")
+        }
         (_, Json::String(s)) => s.clone(),
         (_, other) => other.to_string(),
     }
@@ -136,6 +143,9 @@ pub(crate) fn named(
 pub(crate) fn plain(user: &User, kind: &KindSpec, field: &Field, row: &Row) -> String {
     match (field.ty, row.attributes.get(field.name)) {
         (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
+        (FieldType::Table(columns), Some(value)) if user.reader().sees(kind, field) => {
+            crate::cells::lines(columns, value, None).join("\n")
+        }
         _ => shown(user, kind, field, row),
     }
 }
@@ -225,8 +235,34 @@ async fn delete(
 struct Pair {
     label: &'static str,
     value: String,
-    /// Address of the row that the value names; empty for any other value.
+    /// Address of the row or file that the value names; empty for any other value.
     href: String,
+    /// What stands behind it: size and type of a file.
+    note: String,
+}
+
+/// The label of a file field, and the file.
+type Attached = (&'static str, Shown);
+
+/// The files a version names, as far as the reader may see them.
+fn attached(
+    user: &User,
+    kind: &'static KindSpec,
+    row: &Row,
+    known: &BTreeMap<String, store::Blob>,
+) -> Vec<Attached> {
+    let named = files::named(kind.fields, &row.attributes).into_iter();
+    named
+        .filter_map(|(name, sha)| Some((kind.field(name)?, sha)))
+        .filter(|(field, _)| user.reader().sees(kind, field))
+        .map(|(field, sha)| (field.label.get(user.cx.lang), Shown::of(sha, known)))
+        .collect()
+}
+
+/// A version and the files it names.
+struct Version {
+    row: Row,
+    files: Vec<Attached>,
 }
 
 #[derive(Template)]
@@ -237,7 +273,8 @@ struct DetailPage<'a> {
     kind: &'static KindSpec,
     room: &'static str,
     pairs: Vec<Pair>,
-    history: Vec<Row>,
+    history: Vec<Version>,
+    has_files: bool,
     records: Vec<Record>,
     decisions: Vec<Row>,
     /// The request for approval that is open.
@@ -252,6 +289,23 @@ struct DetailPage<'a> {
     may_write: bool,
     may_link: bool,
     may_decide: bool,
+}
+
+fn pair(
+    user: &User,
+    names: &Names,
+    known: &BTreeMap<String, store::Blob>,
+    kind: &KindSpec,
+    field: &Field,
+    row: &Row,
+) -> Pair {
+    let label = field.label.get(user.cx.lang);
+    let (value, href) = named(user, names, kind, field, row);
+    if matches!(field.ty, FieldType::File) && store::is_sha256(&value) {
+        let Shown { name, note, href } = Shown::of(&value, known);
+        return Pair { label, value: name, href, note };
+    }
+    Pair { label, value, href, note: String::new() }
 }
 
 async fn detail(
@@ -269,13 +323,19 @@ async fn detail(
     let may_decide = !row.deleted && reaches(&house, &user, Action::Decide, &row, kind).await?;
     let decision = user.reader().reach_in(Table::Decision);
     let link_kinds = links::kinds(&house, &user);
+    let history = house.store.history(row.table, row.id).await?;
+    let mut hashes: Vec<&str> = history
+        .iter()
+        .flat_map(|h| files::named(kind.fields, &h.attributes))
+        .map(|f| f.1)
+        .collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let known = house.store.blobs(&hashes).await?;
     let pairs = kind
         .fields
         .iter()
-        .map(|f| {
-            let (value, href) = named(&user, &links.names, kind, f, &row);
-            Pair { label: f.label.get(user.cx.lang), value, href }
-        })
+        .map(|f| pair(&user, &links.names, &known, kind, f, &row))
         .filter(|p| !p.value.is_empty())
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, reach: decision, ..Filter::default() };
@@ -288,7 +348,11 @@ async fn detail(
         kind,
         room,
         pairs,
-        history: house.store.history(row.table, row.id).await?,
+        has_files: kind.fields.iter().any(|f| matches!(f.ty, FieldType::File)),
+        history: history
+            .into_iter()
+            .map(|row| Version { files: attached(&user, kind, &row, &known), row })
+            .collect(),
         records: house.store.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
         decisions,
         asked,

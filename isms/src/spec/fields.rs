@@ -32,6 +32,10 @@ pub(super) const fn list(name: &'static str, label: Text) -> Field {
     Field::new(name, label, FieldType::List)
 }
 
+pub(super) const fn file(name: &'static str, label: Text) -> Field {
+    Field::new(name, label, FieldType::File)
+}
+
 pub(super) const fn hash(name: &'static str, label: Text) -> Field {
     Field::new(name, label, FieldType::Hash)
 }

@@ -1,6 +1,6 @@
 //! Asset and rule kinds of the hall.
 
-use model::{Field, FieldType, KindSpec, Table, t};
+use model::{Field, FieldType, KindSpec, Rule, Table, t};
 
 use super::fields::{choice, count, date, flag, list, long, number, text};
 
@@ -30,7 +30,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             flag("climate", t("気候変動に関わる", "About climate change")).aliases(&["気候変動"]),
             date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日", "更新日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "party_need",
@@ -56,7 +56,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             ]),
             date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "interface",
@@ -75,7 +75,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             long("dependency", t("依存の内容", "Dependency")).aliases(&["依存内容", "依存関係"]),
             text("agreement", t("取り決め", "Agreement")).aliases(&["取決め", "契約"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "scope_statement",
@@ -97,7 +97,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["除外", "適用除外"]),
             date("valid_from", t("適用開始日", "Valid from")).aliases(&["適用開始日", "制定日"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "document",
@@ -130,7 +130,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("content", t("ファイル", "File"), FieldType::File),
             long("summary", t("要旨", "Summary")).aliases(&["要旨", "概要"]),
         ],
-        version: 1,
+        rules: &[Rule::NotBefore { start: "approved_on", end: "review_on" }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "objective",
@@ -147,7 +148,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             long("means", t("進め方と資源", "Means and resources")).aliases(&["実施事項", "資源"]),
             long("result", t("結果", "Result")).aliases(&["結果", "実績", "評価"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "audit_item",
@@ -170,7 +171,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             text("department", t("対象部署", "Department")).aliases(&["対象部署", "被監査部門"]),
             long("finding", t("所見", "Finding")).aliases(&["所見", "指摘事項", "監査結果"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];
 
@@ -199,7 +200,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             .required(),
             number("reassess_days", t("見直しの間隔", "Reassess every"), "d"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "approval_policy",
@@ -221,7 +222,7 @@ pub(crate) const RULES: &[KindSpec] = &[
                 t("自己承認を認める（小規模の例外）", "Self-approval, as a small organisation"),
             ),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "change_threshold",
@@ -239,7 +240,7 @@ pub(crate) const RULES: &[KindSpec] = &[
             flag("method", t("評価方法の変更", "Changes of method")).required(),
             number("window_days", t("数える期間", "Counted over"), "d"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "schedule",
@@ -270,6 +271,6 @@ pub(crate) const RULES: &[KindSpec] = &[
             date("first_on", t("初回", "First on")).required().aliases(&["開始日", "初回"]),
             number("notice_days", t("何日前に知らせるか", "Notice"), "d"),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
 ];

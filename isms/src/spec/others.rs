@@ -1,6 +1,6 @@
 //! Party, task, decision and norm kinds of the hall.
 
-use model::{Choice, Field, FieldType, KindSpec, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, Rule, Table, Text, t};
 
 use super::fields::{choice, count, date, flag, list, long, number, text};
 
@@ -25,7 +25,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .personal()
                 .aliases(&["サインイン名", "アカウント"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "team",
@@ -36,7 +36,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             long("purpose", t("役割", "Purpose")).aliases(&["役割", "目的"]),
             text("contact", t("連絡先", "Contact")).aliases(&["連絡先"]),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "supplier",
@@ -53,7 +53,8 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             flag("handles_personal_data", t("個人情報を扱う", "Handles personal data"))
                 .aliases(&["個人情報"]),
         ],
-        version: 1,
+        rules: &[Rule::RequiredIf { field: "ends_on", when: "contract", is: &[] }],
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "task",
@@ -61,7 +62,20 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         title: t("タスク", "Task"),
         help: t("期限と担当のある作業です。", "Work with a due date and someone who does it."),
         fields: TASK_FIELDS,
+        groups: &[
+            Group::new(t("期限", "Due"), &["due", "clock", "zone"]),
+            Group::new(t("担当", "Who"), &["assignee", "role"]),
+            Group::new(t("繰り返し", "Recurrence"), &["rrule", "anchor", "business_day"]),
+            Group::new(
+                t("通知と完了", "Notices and closing"),
+                &["remind_days", "escalation", "closes_with", "closes_where", "closed_by"],
+            ),
+            Group::new(t("内容", "Content"), &["description"]),
+        ],
+        rules: &[Rule::RequiredIf { field: "rrule", when: "anchor", is: &[] }],
         version: 2,
+        // The second version only added fields.
+        upcasts: &[|_| ()],
     },
     decision(
         "approval",
@@ -105,7 +119,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             list("records", t("記録の識別子", "Ids of records")),
             list("rows", t("台帳の行（表/識別子）", "Rows (table/id)")),
         ],
-        version: 1,
+        ..KindSpec::BASE
     },
     KindSpec {
         id: "fork",
@@ -120,7 +134,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             t("放棄するチェックポイントの葉の数", "Leaves of the checkpoint given up"),
         )
         .required()],
-        version: 1,
+        ..KindSpec::BASE
     },
     norm(
         "annex_a",
@@ -137,6 +151,15 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         t("附属書Aの管理策（2013年版）", "Annex A control of 2013"),
         t("2013年版の附属書A。移行時に使う。", "Annex A of 2013, for the move to 2022."),
     ),
+];
+
+const NORM_GROUPS: &[Group] = &[
+    Group::new(t("番号", "Number"), &["norm_id", "number", "set", "edition"]),
+    Group::new(
+        t("題名と要約", "Title and summary"),
+        &["title_ja", "title_en", "summary_ja", "summary_en", "author"],
+    ),
+    Group::new(t("属性", "Attributes"), &["theme", "control_type", "properties", "new_in_2022"]),
 ];
 
 const TASK_FIELDS: &[Field] = &[
@@ -198,7 +221,7 @@ const DECISION_FIELDS: &[Field] = &[
 ];
 
 const fn decision(id: &'static str, title: Text, help: Text) -> KindSpec {
-    KindSpec { id, table: Table::Decision, title, help, fields: DECISION_FIELDS, version: 1 }
+    KindSpec { id, table: Table::Decision, title, help, fields: DECISION_FIELDS, ..KindSpec::BASE }
 }
 
 const NORM_FIELDS: &[Field] = &[
@@ -227,5 +250,13 @@ const NORM_FIELDS: &[Field] = &[
 ];
 
 const fn norm(id: &'static str, title: model::Text, help: model::Text) -> KindSpec {
-    KindSpec { id, table: Table::Norm, title, help, fields: NORM_FIELDS, version: 1 }
+    KindSpec {
+        id,
+        table: Table::Norm,
+        title,
+        help,
+        fields: NORM_FIELDS,
+        groups: NORM_GROUPS,
+        ..KindSpec::BASE
+    }
 }

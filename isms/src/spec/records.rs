@@ -3,7 +3,7 @@
 use model::{Field, FieldType, RecordSpec, t};
 
 use super::fields::{
-    LEVEL, choice, control, count, date, flag, hash, list, number, permille, scope, text,
+    LEVEL, choice, control, count, date, file, flag, hash, list, number, permille, scope, text,
 };
 
 pub(crate) const RECORDS: &[RecordSpec] = &[
@@ -13,6 +13,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             text("criterion", t("基準", "Criterion")).required(),
             date("held_on", t("実施日", "Held on")).required(),
+            file("file", t("添付ファイル", "Attached file")),
         ],
     },
     RecordSpec {
@@ -23,6 +24,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             text("document", t("文書", "Document")).required(),
             count("rows", t("行数", "Rows")),
             date("held_on", t("文書の日付", "Date of the document")).required(),
+            file("file", t("添付ファイル", "Attached file")),
         ],
     },
     RecordSpec {

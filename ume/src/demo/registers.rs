@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Field, FieldType, Id, KindSpec, Table, Timestamp};
+use model::{Field, FieldType, Id, KindSpec, Rule, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::Row;
 
@@ -87,11 +87,58 @@ pub fn rest(seeds: &[Seed], kinds: &[(&'static KindSpec, i64)], chance: &mut Cha
                     attributes.insert(field.name.to_owned(), value);
                 }
             }
+            complete(kind, &mut attributes, || seeds.iter().chain(&made), chance);
             let name = format!("{}（{place}）", kind.title.ja);
             made.push(Seed::new(kind.id, &name, day + chance.below(9) as i64, attributes));
         }
     }
     made
+}
+
+/// Fills in what the rules of the kind make needed by the rest.
+fn complete<'a, I: Iterator<Item = &'a Seed>>(
+    kind: &KindSpec,
+    attributes: &mut Map<String, Json>,
+    seeds: impl Fn() -> I,
+    chance: &mut Chance,
+) {
+    for rule in kind.rules {
+        let needed = match rule {
+            Rule::RequiredIf { field, .. } if rule.needs(field, attributes) => *field,
+            Rule::OneOf { fields } if !fields.iter().any(|f| attributes.contains_key(*f)) => {
+                fields[0]
+            }
+            _ => continue,
+        };
+        if attributes.contains_key(needed) {
+            continue;
+        }
+        let Some(field) = kind.field(needed) else { continue };
+        match (invent(field, seeds(), chance), rule) {
+            (Some(value), _) => drop(attributes.insert(needed.to_owned(), value)),
+            // There is nothing it could name, so what makes it needed goes.
+            (None, Rule::RequiredIf { when, .. }) => drop(attributes.shift_remove(*when)),
+            (None, _) => {}
+        }
+    }
+}
+
+/// Puts what the rules compare in order once dates stand.
+fn in_order(kind: &KindSpec, attributes: &mut Map<String, Json>) {
+    for rule in kind.rules {
+        let (low, high) = match rule {
+            Rule::NotBefore { start, end } => (*start, *end),
+            Rule::AtMost { lower, upper } => (*lower, *upper),
+            Rule::RequiredIf { .. } | Rule::OneOf { .. } => continue,
+        };
+        let broken = kind.validate(attributes).iter().any(|e| [low, high].contains(&e.field()));
+        if let (true, Some(a), Some(b)) =
+            (broken, attributes.get(low).cloned(), attributes.get(high).cloned())
+        {
+            attributes.insert(low.to_owned(), b);
+            attributes.insert(high.to_owned(), a);
+        }
+    }
 }
 
 /// Optional fields that make a list readable.
@@ -133,6 +180,15 @@ fn invent<'a>(
             format!("{:064x}", chance.next()).into()
         }
         FieldType::List => json!([text_of(field.name, field.label.ja, chance)]),
+        FieldType::Duration => format!("PT{}M", 15 * (1 + chance.below(8))).into(),
+        FieldType::Table(columns) => {
+            let text = |c: &&Field| matches!(c.ty, FieldType::Text) || c.required;
+            let cells = columns
+                .iter()
+                .filter(text)
+                .filter_map(|c| Some((c.name.to_owned(), invent(c, std::iter::empty(), chance)?)));
+            json!([cells.collect::<Map<_, _>>()])
+        }
         FieldType::Object => json!({"基準": "手順書のとおり"}),
     })
 }
@@ -194,6 +250,7 @@ pub fn rows(
             };
             row.attributes.insert(name.clone(), value);
         }
+        in_order(kind, &mut row.attributes);
         let wrong = kind.validate(&row.attributes);
         if let Some(error) = wrong.first() {
             return Err(DemoError::Company(format!("{} {}: {error}", kind.id, seed.name)));

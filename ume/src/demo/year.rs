@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Criterion, KindSpec, Level, RoomSpec, Table, Timestamp};
+use model::{Criterion, FieldType, KindSpec, Level, RoomSpec, Table, Timestamp};
 use serde_json::{Value as Json, json};
 use store::{Row, Write};
 use stream::Stream;
@@ -155,7 +155,10 @@ impl<'h> Year<'h> {
     }
 
     async fn enter_rows(&mut self, day: i64) -> Result<(), CliError> {
-        let Some(rows) = self.rows.remove(&day) else { return Ok(()) };
+        let Some(mut rows) = self.rows.remove(&day) else { return Ok(()) };
+        for row in &mut rows {
+            self.attach(row).await?;
+        }
         let mut write = self.house.store.write(OFFICER, "台帳へ登録", "demo").await?;
         let organisation = rows.iter().find(|r| r.kind == "organisation").map(|r| r.id);
         for row in rows {
@@ -170,6 +173,23 @@ impl<'h> Year<'h> {
         write.commit().await?;
         if let Some(id) = organisation {
             isms::welcome::adopt(self.house, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a file for each field of the row that needs one.
+    async fn attach(&self, row: &mut Row) -> Result<(), CliError> {
+        let Some((_, kind)) = self.house.kind(row.table, &row.kind) else { return Ok(()) };
+        for field in kind.fields.iter().filter(|f| matches!(f.ty, FieldType::File)) {
+            if !row.attributes.contains_key(field.name) {
+                continue;
+            }
+            let text = format!("{},{}\r\n1,{}\r\n", "番号", field.label.ja, row.name);
+            let mut upload = self.house.store.upload().await?;
+            upload.write(text.as_bytes()).await?;
+            let name = format!("{}.csv", row.name);
+            let blob = self.house.store.keep(upload, &name, OFFICER).await?;
+            row.attributes.insert(field.name.to_owned(), blob.sha256.into());
         }
         Ok(())
     }
@@ -320,6 +340,7 @@ impl<'h> Year<'h> {
             statement: &statement,
             document: yearly.then_some(document.as_str()),
             held_on: &day,
+            file: None,
             subject: None,
             zone,
             source: "demo",

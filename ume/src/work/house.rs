@@ -14,9 +14,11 @@ const DRAIN_EVERY: Duration = Duration::from_millis(500);
 /// Jobs of the house.
 pub fn jobs() -> Vec<Job> {
     let verify_title = t("証跡の検証", "Verify the ledger");
+    let sweep_title = t("参照されないファイルの削除", "Remove files that nothing names");
     let recur_title =
         t("繰り返すタスクの次回分の作成", "Make the next occurrence of recurring tasks");
     vec![
+        Job::new("files.sweep", sweep_title, sweep).limit(HOUR / 6),
         Job::new("ledger.verify", verify_title, verify).every(HOUR * 24).limit(HOUR),
         Job::new("tasks.recur", recur_title, recur).every(HOUR / 6),
     ]
@@ -40,6 +42,11 @@ async fn drain(ctx: Shared, lock: Arc<Mutex<WriterLock>>) -> Result<(), Error> {
     ledger::drain(ctx.store(), &mut ledger).await?;
     ledger.checkpoint()?;
     Ok(())
+}
+
+/// Removes files that nothing has named for a day.
+async fn sweep(ctx: Shared) -> Result<Json, Error> {
+    Ok(json!({ "removed": ctx.store().sweep_blobs().await? }))
 }
 
 /// Makes the next occurrence of each recurring task that has none.
@@ -68,5 +75,7 @@ async fn verify(ctx: Shared) -> Result<Json, Error> {
             format!("{} payloads cannot be opened: keys/epoch is not here", report.unreadable);
         return Err(Error::said(why));
     }
-    Ok(json!({ "leaves": report.leaves, "rows": report.rows, "pending": report.pending }))
+    Ok(
+        json!({ "leaves": report.leaves, "rows": report.rows, "files": report.blobs, "pending": report.pending }),
+    )
 }

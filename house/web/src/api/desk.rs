@@ -295,7 +295,7 @@ impl<'a> Desk<'a> {
         let sheet = match read {
             Ok(Ok(sheet)) => sheet,
             Ok(Err(error)) => {
-                return Err(Problem::saying(self.lang, problem::INVALID, error.to_string()));
+                return Err(Problem::saying(self.lang, problem::INVALID, error.text(self.lang)));
             }
             Err(error) => return Err(Problem::broken(self.lang, &error)),
         };

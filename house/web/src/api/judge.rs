@@ -52,7 +52,14 @@ pub(crate) async fn read(
     read_status(desk, body, row, &mut faults);
     read_ids(desk, body, row, &mut faults).await?;
     read_times(desk, body, row, &mut faults);
+    let before = (row.version > 0).then(|| row.attributes.clone());
     read_attributes(desk, kind, body, row, &mut faults);
+    if let Some(kind) = kind {
+        let missing =
+            crate::files::missing(desk.store, kind.fields, &row.attributes, before.as_ref()).await;
+        let missing = desk.stored(missing)?;
+        faults.extend(missing.iter().map(|e| field_fault(desk.lang, "attributes", e)));
+    }
     let reason = read_text(desk, body, "reason", REASON_CHARS_MAX, &mut faults).unwrap_or_default();
     if faults.is_empty() { Ok(reason) } else { Err(Problem::invalid(desk.lang, faults)) }
 }

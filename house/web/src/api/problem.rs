@@ -131,6 +131,15 @@ impl Problem {
                     t("最新の版を読み直してください。", "Read the newest version and try again.");
                 return Problem { headers: vec![header], ..Problem::new(lang, STALE, text) };
             }
+            StoreError::LargeFile(max) => {
+                let max = crate::files::size(*max);
+                let detail = match lang {
+                    Lang::Ja => format!("1件のファイルの上限は{max}です。何も保存していません。"),
+                    Lang::En => format!("A file has at most {max}. Nothing was saved."),
+                };
+                (LARGE, detail)
+            }
+            StoreError::FileType { .. } => (MEDIA, error.to_string()),
             StoreError::Absent { .. } => (NOT_FOUND, error.to_string()),
             StoreError::Canonical(_)
             | StoreError::Nul(_)

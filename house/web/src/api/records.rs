@@ -131,6 +131,11 @@ impl Desk<'_> {
             faults.push(self.fault("/type", "宣言された記録の種類が必要です。", en));
         }
         let facts = self.read_facts(spec, body, &mut faults);
+        if let Some(spec) = spec {
+            let missing = crate::files::missing(self.store, spec.fields, &facts, None).await;
+            let missing = self.stored(missing)?;
+            faults.extend(missing.iter().map(|e| field_fault(self.lang, "facts", e)));
+        }
         let subject = self.read_subject(body, &mut faults).await?;
         let (observed_from, observed_to) = self.read_observed(body, &mut faults);
         if !matches!(body.get("assurance").map(Json::as_str), None | Some(Some("imported"))) {

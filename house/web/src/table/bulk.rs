@@ -80,7 +80,10 @@ async fn bulk(
         return Err(Refusal::Forbidden);
     }
     let view = View::read(&user, table, kind, &sent.0)?;
-    let field = kind.field(sent.get("set")).ok_or_else(|| {
+    let set = kind
+        .field(sent.get("set"))
+        .filter(|f| !matches!(f.ty, FieldType::File | FieldType::Table(_)));
+    let field = set.ok_or_else(|| {
         Refusal::Bad(
             user.cx.t("変更する項目を選んでください。", "Choose the field to change.").to_owned(),
         )

@@ -163,7 +163,7 @@ async fn csv(
     if with_id {
         out.push_str("ume_id,version,");
     }
-    let head: Vec<String> = export.head(&user).iter().map(|h| csv_cell(h)).collect();
+    let head: Vec<String> = export.head(&user).iter().map(|h| reports::csv_cell(h)).collect();
     out.push_str(&head.join(","));
     out.push_str("\r\n");
     for row in &export.rows {
@@ -173,7 +173,7 @@ async fn csv(
         let cells: Vec<String> = export
             .cells(&user, row)
             .into_iter()
-            .map(|(text, number)| if number { text } else { csv_cell(&text) })
+            .map(|(text, number)| if number { text } else { reports::csv_cell(&text) })
             .collect();
         out.push_str(&cells.join(","));
         out.push_str("\r\n");
@@ -236,26 +236,4 @@ async fn json(
         .collect();
     let body = serde_json::to_vec_pretty(&items).map_err(|e| Refusal::Bad(e.to_string()))?;
     file(&user, export.kind, "json", "application/json", body)
-}
-
-/// Quotes a cell (RFC 4180) and keeps spreadsheets from taking a text for a formula.
-pub fn csv_cell(text: &str) -> String {
-    let armed = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if armed { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::csv_cell;
-
-    #[test]
-    fn a_cell_never_becomes_a_formula() {
-        assert_eq!(csv_cell("=1+1"), "'=1+1");
-        assert_eq!(csv_cell("@x,\"y\""), "\"'@x,\"\"y\"\"\"");
-        assert_eq!(csv_cell("梅"), "梅");
-    }
 }

@@ -137,7 +137,7 @@ async fn list(
         chips: view.chips(cx),
         quick: view.quick(cx),
         asked: view.all.iter().filter(|c| !c.ops().is_empty()).copied().collect(),
-        set: view.all.iter().filter(|c| c.field.is_some()).copied().collect(),
+        set: view.all.iter().filter(|c| c.may_bulk()).copied().collect(),
         shown: columns.iter().map(|c| c.name).collect(),
         next,
         first: !pairs.iter().any(|(name, _)| name == "after_id"),

@@ -7,8 +7,6 @@ mod export;
 mod list;
 mod view;
 
-pub use export::csv_cell;
-
 use crate::route::Route;
 
 pub(crate) fn routes() -> Vec<Route> {

@@ -66,11 +66,18 @@ impl Column {
             | FieldType::Time => Shape::Text,
             FieldType::Multiline
             | FieldType::TextPair
+            | FieldType::Duration
+            | FieldType::Table(_)
             | FieldType::Object
             | FieldType::File
             | FieldType::Hash => Shape::Opaque,
         };
         Column { name: field.name, label: field.label, shape, field: Some(field) }
+    }
+
+    /// A file or a table is changed row by row.
+    pub(crate) fn may_bulk(&self) -> bool {
+        self.field.is_some_and(|f| !matches!(f.ty, FieldType::File | FieldType::Table(_)))
     }
 
     /// The order by an id would look like no order at all.
