@@ -267,17 +267,11 @@ pub async fn start(
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.map_err(|e| CliError::Listen(address, e))?;
         let port = listener.local_addr().map_or(address.port(), |a| a.port());
-        let connections = centre.connections.clone();
-        let tls =
-            listen::TlsListener::new(listener, config, connections, listen::Limits::default())
-                .map_err(|e| CliError::Listen(address, e))?;
-        let service = edge::centre::routes(centre.clone())
-            .into_make_service_with_connect_info::<listen::Peer>();
-        edges.tasks.push(tokio::spawn(async move {
-            if let Err(error) = axum::serve(tls, service).await {
-                tracing::error!(%error, "agents are no longer served");
-            }
-        }));
+        let (connections, limits) = (centre.connections.clone(), listen::Limits::default());
+        let tls = listen::BoundedListener::new(listener, Some(config), connections, limits)
+            .map_err(|e| CliError::Listen(address, e))?;
+        let app = edge::centre::routes(centre.clone());
+        edges.tasks.push(tokio::spawn(tls.serve(app, std::future::pending())));
         println!("agents / エージェント: port {port}, CA SHA-256 {fingerprint}");
         edges.about = pages::About(Some(pages::Open { port, ca: fingerprint }));
     }

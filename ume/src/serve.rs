@@ -167,18 +167,10 @@ async fn serve(
         stopped().await;
         let _ = told.send(true);
     };
-    let served = async move {
-        let Some(config) = tls else {
-            let service = app.into_make_service_with_connect_info::<SocketAddr>();
-            return axum::serve(listener, service).with_graceful_shutdown(stop).await;
-        };
-        let limits = edge::listen::Limits::default();
-        let listener = edge::listen::TlsListener::new(listener, config, Arc::default(), limits)?;
-        let service = app.into_make_service_with_connect_info::<edge::listen::Peer>();
-        axum::serve(listener, service).with_graceful_shutdown(stop).await
-    };
+    let limits = edge::listen::Limits::default();
+    let listener = edge::listen::BoundedListener::new(listener, tls, Arc::default(), limits)?;
     tokio::select! {
-        outcome = served => outcome,
+        () = listener.serve(app, stop) => Ok(()),
         () = async {
             let _ = tell.wait_for(|told| *told).await;
             tokio::time::sleep(FAREWELL).await;

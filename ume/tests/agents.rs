@@ -74,7 +74,7 @@ impl Place {
         let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", tcp.local_addr().unwrap());
         let (connections, limits) = (centre.connections.clone(), listen::Limits::default());
-        let tls = listen::TlsListener::new(tcp, config, connections, limits).unwrap();
+        let tls = listen::BoundedListener::new(tcp, Some(config), connections, limits).unwrap();
         let service = centre::routes(centre.clone());
         let service = service.into_make_service_with_connect_info::<listen::Peer>();
         tokio::spawn(async move { axum::serve(tls, service).await.unwrap() });

@@ -1,5 +1,9 @@
-//! A TLS listener for axum: handshakes beside the accepting loop, limits, and connections that can be
-//! cut.
+//! A listener, plain or TLS: handshakes beside the accepting loop, limits in all and per address, and
+//! connections that can be cut; and the server on it, which waits for nobody's headers for long.
+//!
+//! A client has [`Limits::handshake_max`] for its first byte (and for TLS before it), then
+//! [`Limits::header_max`] for the head of each request, also on a connection it keeps open; what a
+//! whole request may take is the router's own limit.
 
 use std::{
     collections::HashMap,
@@ -14,6 +18,12 @@ use std::{
     time::Duration,
 };
 
+use axum::{Router, extract::ConnectInfo};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -31,6 +41,8 @@ pub struct Limits {
     pub connections_max: usize,
     pub per_address_max: usize,
     pub handshake_max: Duration,
+    /// The head of a request is there within this time.
+    pub header_max: Duration,
     /// A connection on which nothing moves for so long is closed.
     pub idle_max: Duration,
 }
@@ -41,6 +53,7 @@ impl Default for Limits {
             connections_max: 2_048,
             per_address_max: 128,
             handshake_max: Duration::from_secs(10),
+            header_max: Duration::from_secs(20),
             idle_max: Duration::from_secs(120),
         }
     }
@@ -114,36 +127,75 @@ impl Drop for Entry {
 }
 
 /// The listener.
-pub struct TlsListener {
+pub struct BoundedListener {
     ready: mpsc::Receiver<(Connection, Peer)>,
     address: SocketAddr,
+    limits: Limits,
     accepting: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for TlsListener {
+impl Drop for BoundedListener {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl TlsListener {
-    /// Accepts from `listener` with the configuration.
+impl BoundedListener {
+    /// Accepts from `listener`; over TLS where there is a configuration.
     pub fn new(
         listener: TcpListener,
-        config: Arc<ServerConfig>,
+        config: Option<Arc<ServerConfig>>,
         connections: Arc<Connections>,
         limits: Limits,
-    ) -> io::Result<TlsListener> {
+    ) -> io::Result<BoundedListener> {
         let address = listener.local_addr()?;
         let (send, ready) = mpsc::channel(16);
         let accepting = tokio::spawn(accept(listener, config, connections, limits, send));
-        Ok(TlsListener { ready, address, accepting })
+        Ok(BoundedListener { ready, address, accepting, limits })
+    }
+
+    /// Serves HTTP/1.1 and HTTP/2 until `stop`, and then those who are still being served.
+    pub async fn serve(mut self, app: Router, stop: impl Future<Output = ()>) {
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header_max);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADER_BYTES_MAX)
+            .keep_alive_interval(Some(self.limits.header_max))
+            .keep_alive_timeout(self.limits.handshake_max);
+        let (server, graceful) = (Arc::new(server), GracefulShutdown::new());
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let (connection, peer) = tokio::select! {
+                accepted = self.ready.recv() => match accepted {
+                    Some(accepted) => accepted,
+                    None => break,
+                },
+                () = &mut stop => break,
+            };
+            let app = app.clone().layer(axum::Extension(ConnectInfo(peer)));
+            let (server, watcher) = (server.clone(), graceful.watcher());
+            tokio::spawn(async move {
+                let service = TowerToHyperService::new(app);
+                let served = server.serve_connection(TokioIo::new(connection), service);
+                if let Err(error) = watcher.watch(served.into_owned()).await {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+        }
+        graceful.shutdown().await;
     }
 }
 
+/// Requests at once on one connection of HTTP/2, and bytes of their heads.
+const STREAMS_MAX: u32 = 100;
+const HEADER_BYTES_MAX: u32 = 64 << 10;
+
 async fn accept(
     listener: TcpListener,
-    config: Arc<ServerConfig>,
+    config: Option<Arc<ServerConfig>>,
     connections: Arc<Connections>,
     limits: Limits,
     send: mpsc::Sender<(Connection, Peer)>,
@@ -164,7 +216,7 @@ async fn accept(
             continue;
         };
         let entry = Entry { connections: connections.clone(), id, _slot: slot };
-        let (acceptor, send) = (TlsAcceptor::from(config.clone()), send.clone());
+        let (acceptor, send) = (config.clone().map(TlsAcceptor::from), send.clone());
         tokio::spawn(async move {
             if let Some(connection) = shake(acceptor, socket, address, entry, limits).await {
                 let _ = send.send(connection).await;
@@ -174,13 +226,17 @@ async fn accept(
 }
 
 async fn shake(
-    acceptor: TlsAcceptor,
+    acceptor: Option<TlsAcceptor>,
     socket: TcpStream,
     address: SocketAddr,
     entry: Entry,
     limits: Limits,
 ) -> Option<(Connection, Peer)> {
     let _ = socket.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        let stream = Stream::Plain(socket);
+        return Some((Connection::new(stream, entry, limits), Peer { address, fingerprint: None }));
+    };
     let (socket, twin) = twin(socket)?;
     let stream = match tokio::time::timeout(limits.handshake_max, acceptor.accept(socket)).await {
         Ok(Ok(stream)) => stream,
@@ -195,8 +251,7 @@ async fn shake(
     if let Some(open) = entry.connections.open().get_mut(&entry.id) {
         (open.fingerprint, open.socket) = (fingerprint.clone(), Some(twin));
     }
-    let idle = Box::pin(tokio::time::sleep(limits.idle_max));
-    let connection = Connection { stream, idle, idle_max: limits.idle_max, _entry: entry };
+    let connection = Connection::new(Stream::Tls(Box::new(stream)), entry, limits);
     Some((connection, Peer { address, fingerprint }))
 }
 
@@ -207,7 +262,7 @@ fn twin(socket: TcpStream) -> Option<(TcpStream, std::net::TcpStream)> {
     Some((TcpStream::from_std(socket).ok()?, twin))
 }
 
-impl axum::serve::Listener for TlsListener {
+impl axum::serve::Listener for BoundedListener {
     type Io = Connection;
     type Addr = Peer;
 
@@ -224,21 +279,44 @@ impl axum::serve::Listener for TlsListener {
     }
 }
 
-impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: axum::serve::IncomingStream<'_, TlsListener>) -> Peer {
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, BoundedListener>>
+    for Peer
+{
+    fn connect_info(stream: axum::serve::IncomingStream<'_, BoundedListener>) -> Peer {
         stream.remote_addr().clone()
     }
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! with {
+    ($stream:expr, $name:ident => $act:expr) => {
+        match $stream {
+            Stream::Plain($name) => $act,
+            Stream::Tls($name) => $act,
+        }
+    };
+}
+
 /// One connection after its handshake.
 pub struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     idle: Pin<Box<Sleep>>,
     idle_max: Duration,
     _entry: Entry,
 }
 
 impl Connection {
+    fn new(stream: Stream, entry: Entry, limits: Limits) -> Connection {
+        // Until the first byte has come or gone, less patience.
+        let idle = Box::pin(tokio::time::sleep(limits.handshake_max));
+        Connection { stream, idle, idle_max: limits.idle_max, _entry: entry }
+    }
+
     fn moved(&mut self) {
         self.idle.as_mut().reset(Instant::now() + self.idle_max);
     }
@@ -250,7 +328,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+        match with!(&mut self.stream, s => Pin::new(s).poll_read(cx, buffer)) {
             Poll::Ready(result) => {
                 self.moved();
                 Poll::Ready(result)
@@ -269,17 +347,25 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        self.moved();
-        Poll::Ready(result)
+        match with!(&mut self.stream, s => Pin::new(s).poll_write(cx, bytes)) {
+            Poll::Ready(result) => {
+                self.moved();
+                Poll::Ready(result)
+            }
+            // Who asks and never reads the answer holds its place no longer than who is silent.
+            Poll::Pending => {
+                ready!(self.idle.as_mut().poll(cx));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        with!(&mut self.stream, s => Pin::new(s).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        with!(&mut self.stream, s => Pin::new(s).poll_shutdown(cx))
     }
 }
 
@@ -293,12 +379,12 @@ mod tests {
 
     const NOW: model::Timestamp = model::Timestamp(1_795_600_000_000_000);
 
-    async fn listener(limits: Limits) -> (TlsListener, tempfile::TempDir) {
+    async fn listener(limits: Limits) -> (BoundedListener, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let ca = HouseCa::open(folder.path(), "host-1", NOW).unwrap();
         let config = tls::agents(tls::Served::new(ca.server(NOW).unwrap()).unwrap(), &ca).unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        (TlsListener::new(tcp, config, Arc::default(), limits).unwrap(), folder)
+        (BoundedListener::new(tcp, Some(config), Arc::default(), limits).unwrap(), folder)
     }
 
     /// How long the other side keeps the connection.
@@ -340,5 +426,121 @@ mod tests {
             }
         }
         panic!("the places were never given back");
+    }
+
+    /// A plain server with one page that reads the whole body within a second.
+    async fn plain(limits: Limits) -> SocketAddr {
+        use axum::routing::post;
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let slow = async |next: axum::middleware::Next, request: axum::extract::Request| {
+            let served = tokio::time::timeout(Duration::from_secs(1), next.run(request)).await;
+            served.unwrap_or_else(|_| {
+                axum::response::IntoResponse::into_response(axum::http::StatusCode::REQUEST_TIMEOUT)
+            })
+        };
+        let app = Router::new().route("/", post(async |body: String| body)).layer(
+            axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
+                slow(next, request)
+            }),
+        );
+        let listener = BoundedListener::new(tcp, None, Arc::default(), limits).unwrap();
+        tokio::spawn(listener.serve(app, std::future::pending()));
+        address
+    }
+
+    async fn say(socket: &mut TcpStream, text: &str) {
+        use tokio::io::AsyncWriteExt;
+        socket.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    const GOOD: &str = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok";
+
+    async fn answers(address: SocketAddr) -> bool {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        say(&mut socket, GOOD).await;
+        let mut bytes = [0; 15];
+        let read = tokio::time::timeout(Duration::from_secs(5), socket.read_exact(&mut bytes));
+        matches!(read.await, Ok(Ok(_))) && &bytes == b"HTTP/1.1 200 OK"
+    }
+
+    fn quick() -> Limits {
+        Limits {
+            handshake_max: Duration::from_secs(1),
+            header_max: Duration::from_secs(1),
+            idle_max: Duration::from_secs(3),
+            ..Limits::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn half_a_head_sent_drop_by_drop_is_cut_off() {
+        let address = plain(quick()).await;
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        say(&mut socket, "POST / HTTP/1.1\r\nHost: x\r\n").await;
+        let from = Instant::now();
+        let cut = loop {
+            use tokio::io::AsyncWriteExt;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if socket.write_all(b"X-A: b\r\n").await.is_err() || from.elapsed().as_secs() > 10 {
+                break from.elapsed();
+            }
+        };
+        assert!(cut < Duration::from_secs(4), "{cut:?}");
+        // One that is kept open after an answer, and silent, goes too.
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        say(&mut socket, GOOD).await;
+        let mut bytes = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(8), socket.read_to_end(&mut bytes));
+        assert!(end.await.is_ok(), "still open");
+        assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes));
+        assert!(answers(address).await);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_answered_and_cut_off() {
+        let address = plain(quick()).await;
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        say(&mut socket, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nbegun").await;
+        let mut bytes = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(8), socket.read_to_end(&mut bytes));
+        assert!(end.await.is_ok(), "still open");
+        assert!(bytes.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&bytes));
+        assert!(answers(address).await);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_half_open_connections_keep_nobody_else_out() {
+        let limits = Limits { per_address_max: 900, connections_max: 2_048, ..quick() };
+        let address = plain(limits).await;
+        let mut held = Vec::new();
+        for _ in 0..1_000 {
+            held.push(TcpStream::connect(address).await.unwrap());
+        }
+        // Another address is served while this one has more than its share.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut other = socket.connect(address).await.unwrap();
+        say(&mut other, GOOD).await;
+        let mut bytes = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(5), other.read_exact(&mut bytes));
+        assert!(matches!(read.await, Ok(Ok(_))) && &bytes == b"HTTP/1.1 200");
+        // And this one, once its silent ones are cut off.
+        for socket in held {
+            kept(socket).await;
+        }
+        assert!(answers(address).await);
+    }
+
+    #[tokio::test]
+    async fn http_2_is_spoken_without_tls_too() {
+        let address = plain(Limits::default()).await;
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        // The preface, and an empty frame of settings (RFC 9113, 3.4); the server's own comes back.
+        say(&mut socket, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+        let mut head = [0; 9];
+        let read = tokio::time::timeout(Duration::from_secs(5), socket.read_exact(&mut head));
+        read.await.unwrap().unwrap();
+        assert_eq!((head[3], &head[5..]), (4, &[0; 4][..]), "a frame of settings: {head:?}");
     }
 }

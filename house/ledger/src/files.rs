@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     ops::Range,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -18,23 +18,12 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> LedgerError + '_ {
 }
 
 pub(crate) fn create_dir(path: &Path) -> Result<(), LedgerError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io(path))
+    disk::create_dir(path).map_err(io(path))
 }
 
 /// Writes, syncs, renames, syncs the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let temporary = path.with_extension("tmp");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(io(&temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(&temporary))?;
-    fs::rename(&temporary, path).map_err(io(path))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io(folder))
+    disk::replace(path, bytes).map_err(io(path))
 }
 
 /// Reads the signing key, drawing one at the very first start.
@@ -138,7 +127,7 @@ pub(crate) fn write_tiles(
     // A name is durable only with its folder, and a new folder only with its own.
     folders.insert(folder.to_owned());
     for folder in folders.iter().rev() {
-        File::open(folder).and_then(|f| f.sync_all()).map_err(io(folder))?;
+        disk::sync_folder(folder).map_err(io(folder))?;
     }
     Ok(())
 }
@@ -148,11 +137,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
     if let Some(folder) = path.parent() {
         create_dir(folder)?;
     }
-    let temporary = path.with_extension("tmp");
-    File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(io(&temporary))?;
-    fs::rename(&temporary, path).map_err(io(path))
+    disk::put(path, bytes).map_err(io(path))
 }
 
 /// Takes the folder for this process until the file is dropped.
@@ -208,7 +193,7 @@ pub(crate) fn settle_tiles(
         };
         if stale {
             tracing::warn!(name, "removed a tile that a crash left unfinished");
-            fs::remove_file(&path).map_err(io(&path))?;
+            disk::remove_file(&path).map_err(io(&path))?;
         }
     }
     Ok(())

@@ -109,6 +109,11 @@ impl Ledger {
     /// Opens the ledger in `folder`, creating it with a fresh signing key under the name `origin`.
     pub fn open(folder: &Path, origin: &str) -> Result<Ledger, LedgerError> {
         files::create_dir(folder)?;
+        // What is acknowledged in a folder is worth nothing if the folder itself is lost.
+        if let Some(above) = folder.parent().filter(|p| *p != Path::new("")) {
+            disk::sync_folder(above)
+                .map_err(|source| LedgerError::Io { path: above.to_owned(), source })?;
+        }
         let lock = files::lock(folder)?;
         let signer = files::signer(folder, origin)?;
         let known = files::read_checkpoint(folder, &signer)?;

@@ -1,11 +1,11 @@
 //! The entry log: frames of `length u32 | crc32c u32 | bytes`, little-endian, in one file.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{BufReader, Read, Seek, SeekFrom, Write},
+    io::{BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
+use disk::File;
 use merkle::{Hash, MemTree};
 
 use crate::LedgerError;
@@ -74,9 +74,9 @@ impl Log {
     /// Opens the log and builds the tree. A broken tail is cut off only where no checkpoint covers it.
     pub(crate) fn open(path: &Path, checkpoint_size: u64) -> Result<(Log, MemTree), LedgerError> {
         let io = |source| LedgerError::Io { path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
-        let mut reader = BufReader::with_capacity(1 << 20, &file);
+        let mut file = File::append(path).map_err(io)?;
+        let twin = file.file().try_clone().map_err(io)?;
+        let mut reader = BufReader::with_capacity(1 << 20, twin);
         let mut tree = MemTree::new();
         let mut offsets = Vec::new();
         let mut end = 0;
@@ -94,7 +94,7 @@ impl Log {
                     }
                     tracing::warn!(offset = end, "cut off a torn, never acknowledged tail");
                     file.set_len(end).map_err(io)?;
-                    file.sync_data().map_err(io)?;
+                    file.sync().map_err(io)?;
                     break;
                 }
             }
@@ -132,7 +132,7 @@ impl Log {
             group.extend_from_slice(&crc32c::crc32c(leaf).to_le_bytes());
             group.extend_from_slice(leaf);
         }
-        let written = self.file.write_all(&group).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(&group).and_then(|()| self.file.sync());
         if let Err(source) = written {
             // After a failed fsync nobody knows what the disk holds: stop until reopened and read.
             self.poisoned = true;
@@ -158,8 +158,9 @@ impl Log {
     pub(crate) fn read(&mut self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
         let Some(offset) = self.offsets.get(index as usize).copied() else { return Ok(None) };
         let io = |source| LedgerError::Io { path: self.path.clone(), source };
-        self.file.seek(SeekFrom::Start(offset)).map_err(io)?;
-        match read_frame(&mut self.file).map_err(io)? {
+        let file = self.file.file();
+        file.seek(SeekFrom::Start(offset)).map_err(io)?;
+        match read_frame(file).map_err(io)? {
             Frame::Entry(bytes) => Ok(Some(bytes)),
             _ => Err(LedgerError::Damaged {
                 path: self.path.clone(),

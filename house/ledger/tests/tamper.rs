@@ -141,16 +141,18 @@ async fn every_flipped_byte_of_a_ledger_file_is_a_fault() {
     let house = House::build(MANY_RECORDS).await;
     let ledger = house.ledger();
     let mut random = Random(0x756d_6521);
-    let mut kinds = std::collections::BTreeSet::new();
+    let soak = std::env::var_os("UME_SOAK").is_some();
+    let (mut kinds, mut flipped) = (std::collections::BTreeSet::new(), 0);
     for path in files(&ledger) {
         let name = path.strip_prefix(&ledger).unwrap().to_string_lossy().into_owned();
         kinds.insert(name.split(".p/").next().unwrap().to_owned());
         let sound = fs::read(&path).unwrap();
-        let places: Vec<usize> = if sound.len() <= BYTES_ALL_MAX {
+        let places: Vec<usize> = if sound.len() <= BYTES_ALL_MAX || soak {
             (0..sound.len()).collect()
         } else {
             (0..SAMPLES_PER_FILE).map(|_| random.below(sound.len())).collect()
         };
+        flipped += places.len();
         for place in places {
             let mut bytes = sound.clone();
             bytes[place] ^= 1 << random.below(8);
@@ -159,6 +161,8 @@ async fn every_flipped_byte_of_a_ledger_file_is_a_fault() {
         }
         fs::write(&path, sound).unwrap();
     }
+    println!("{flipped} bytes flipped, each found");
+    assert!(flipped >= 2_000, "only {flipped}");
     let expected = [
         "checkpoint",
         "key",

@@ -1,26 +1,17 @@
 //! Small files that are either the old or the new one, never half of either.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use crate::error::{At, Error, Result};
 
 /// Makes the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|f| f.sync_all()).at("sync folder", folder)
+    disk::sync_folder(folder).at("sync folder", folder)
 }
 
 /// Replaces `path` by a file with these bytes: temporary file, fsync, rename, fsync of the folder.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let tmp = path.with_extension("tmp");
-    let mut file = File::create(&tmp).at("create", &tmp)?;
-    file.write_all(bytes).at("write", &tmp)?;
-    file.sync_all().at("sync", &tmp)?;
-    fs::rename(&tmp, path).at("rename to", path)?;
-    path.parent().map_or(Ok(()), sync_folder)
+    disk::replace(path, bytes).at("replace", path)
 }
 
 /// Writes `value` as JSON with [`write_atomic`].

@@ -7,10 +7,12 @@
 //! segment, and sets the cut bytes aside as `<offset>.torn`; a consumed segment is deleted.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    fs,
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
+
+use disk::File;
 
 use crate::{
     error::{At, Error, Result},
@@ -79,7 +81,9 @@ pub struct Spool {
 impl Spool {
     /// Opens or creates the folder and cuts a torn tail.
     pub fn open(folder: &Path, limits: SpoolLimits) -> Result<Spool> {
-        fs::create_dir_all(folder).at("create folder", folder)?;
+        disk::create_dir(folder).at("create folder", folder)?;
+        // What is acknowledged in a folder is worth nothing if the folder itself is lost.
+        folder.parent().filter(|p| *p != Path::new("")).map_or(Ok(()), sync_folder)?;
         let cursor = read_json::<u64>(&folder.join("cursor"))?.unwrap_or(0);
         let mut segments = list(folder)?;
         if let Some(last) = segments.last_mut() {
@@ -91,9 +95,7 @@ impl Spool {
             segments.push(create(folder, end.max(cursor))?);
         }
         let active = match segments.last() {
-            Some(last) => {
-                OpenOptions::new().append(true).open(&last.path).at("open", &last.path)?
-            }
+            Some(last) => File::append(&last.path).at("open", &last.path)?,
             None => return Err(Error::Poisoned),
         };
         let mut spool = Spool {
@@ -127,11 +129,11 @@ impl Spool {
         let Some(last) = self.segments.last_mut() else { return Err(Error::Poisoned) };
         if let Err(e) = self.active.write_all(&frames) {
             // A half batch must not stand before the next one.
-            let undone = self.active.set_len(last.len).and_then(|()| self.active.sync_data());
+            let undone = self.active.set_len(last.len).and_then(|()| self.active.sync());
             self.poisoned = undone.is_err();
             return Err(e).at("append to", &last.path);
         }
-        if let Err(e) = self.active.sync_data() {
+        if let Err(e) = self.active.sync() {
             // After a failed fdatasync nobody knows what is on the disk.
             self.poisoned = true;
             return Err(e).at("sync", &last.path);
@@ -179,7 +181,7 @@ impl Spool {
 
     fn roll(&mut self) -> Result<()> {
         let next = create(&self.folder, self.end())?;
-        self.active = OpenOptions::new().append(true).open(&next.path).at("open", &next.path)?;
+        self.active = File::append(&next.path).at("open", &next.path)?;
         self.segments.push(next);
         Ok(())
     }
@@ -190,7 +192,7 @@ impl Spool {
         }
         while self.segments.len() > 1 && self.segments[0].end() <= self.cursor {
             let path = &self.segments[0].path;
-            fs::remove_file(path).at("delete", path)?;
+            disk::remove_file(path).at("delete", path)?;
             self.segments.remove(0);
         }
         Ok(())
@@ -261,7 +263,7 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn read_range(segment: &Segment, skip: u64) -> Result<Vec<u8>> {
-    let mut file = File::open(&segment.path).at("open", &segment.path)?;
+    let mut file = fs::File::open(&segment.path).at("open", &segment.path)?;
     file.seek(SeekFrom::Start(skip)).at("seek in", &segment.path)?;
     let mut bytes = Vec::new();
     file.take(segment.len - skip).read_to_end(&mut bytes).at("read", &segment.path)?;
@@ -286,8 +288,7 @@ fn list(folder: &Path) -> Result<Vec<Segment>> {
 
 fn create(folder: &Path, start: u64) -> Result<Segment> {
     let path = folder.join(format!("{start:020}.spool"));
-    let file = OpenOptions::new().create(true).append(true).open(&path).at("create", &path)?;
-    file.sync_all().at("sync", &path)?;
+    File::append(&path).and_then(|file| file.sync()).at("create", &path)?;
     sync_folder(folder)?;
     Ok(Segment { start, len: 0, path })
 }
@@ -303,10 +304,9 @@ fn cut_torn_tail(folder: &Path, segment: &mut Segment) -> Result<()> {
     }
     let good = (bytes.len() - rest.len()) as u64;
     let aside = folder.join(format!("{:020}.torn", segment.start + good));
-    fs::write(&aside, rest).at("write", &aside)?;
-    let file = OpenOptions::new().write(true).open(&segment.path).at("open", &segment.path)?;
-    file.set_len(good).at("cut", &segment.path)?;
-    file.sync_all().at("sync", &segment.path)?;
+    disk::replace(&aside, rest).at("write", &aside)?;
+    let file = File::existing(&segment.path).at("open", &segment.path)?;
+    file.set_len(good).and_then(|()| file.sync()).at("cut", &segment.path)?;
     tracing::warn!(segment = %segment.path.display(), bytes = rest.len(), "cut a torn tail");
     segment.len = good;
     Ok(())
