@@ -106,7 +106,7 @@ async fn a_form_brings_a_file_and_the_page_its_history_and_a_download_show_it() 
     assert_eq!(response.bytes().await.unwrap(), content.as_slice());
 
     let employee = served.browser("employee").await;
-    assert_eq!(page(&served, &employee, &format!("/blobs/{sha}")).await.0, 403);
+    assert_eq!(page(&served, &employee, &format!("/blobs/{sha}")).await.0, 404);
     for nothing in ["0".repeat(64), "..%2f..%2fume.db".to_owned(), sha.to_uppercase()] {
         assert_eq!(page(&served, &officer, &format!("/blobs/{nothing}")).await.0, 404, "{nothing}");
     }

@@ -116,19 +116,21 @@ impl Db {
     pub async fn sqlite(path: &Path, read_only: bool) -> Result<Db, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(!read_only)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
-            .pragma("trusted_schema", "OFF")
-            .pragma("secure_delete", "ON");
+            .pragma("trusted_schema", "OFF");
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
-            .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
+            .connect_lazy_with(options.clone().read_only(true));
         let writer = if read_only {
             readers.clone()
         } else {
+            // What a reader may not set: on a file that nobody has written to yet it would fail.
+            let options = options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .pragma("secure_delete", "ON");
             SqlitePoolOptions::new().max_connections(1).connect_with(options).await?
         };
         Ok(Db::Sqlite { writer, readers })
