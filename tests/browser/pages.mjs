@@ -265,7 +265,7 @@ try {
   for (const input of await page.locator("main form select[name^=f_]").all()) {
     await input.selectOption({ index: 1 });
   }
-  for (const input of await page.locator("main form label:has(.help) [name^=f_]:not(select)").all()) {
+  for (const input of await page.locator("main form label:has(.help) [name^=f_]:not(select):visible").all()) {
     const kind = await input.getAttribute("type");
     await input.fill(kind === "number" ? "1" : kind === "date" ? "2026-04-01" : "検査");
   }
