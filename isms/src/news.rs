@@ -1,8 +1,10 @@
 //! What changed since yesterday, for the home page.
 
+use std::collections::HashSet;
+
 use jiff::tz::TimeZone;
 use model::{Id, Level, Table, Timestamp};
-use store::StoreError;
+use store::{Row, StoreError};
 use web::{House, frame::User};
 
 use crate::trend::Trend;
@@ -57,26 +59,31 @@ pub async fn since_yesterday(
     let all = user.reader().sees_all();
     let counts = if all { house.store.received_by_type(since).await? } else { Vec::new() };
     let records = counts.into_iter().map(|(ty, n)| (ty.clone(), title(&ty), n)).collect();
-    let mut rows = Vec::new();
-    for table in TABLES {
-        let rows_ = house.store.changed_since(table, since, ROWS_SHOWN_MAX).await?;
-        let ids: Vec<_> = rows_.iter().map(|row| row.id).collect();
-        let seen = house.store.reached(table, &ids, &user.reader().sees_of(table)).await?;
-        for row in rows_.into_iter().filter(|row| seen.contains(&row.id)) {
-            let kind = house.kind(table, &row.kind).map(|(_, k)| k.title.get(cx.lang).to_owned());
-            rows.push(Changed {
-                table: table.name(),
-                id: row.id,
-                kind: kind.unwrap_or(row.kind),
-                name: row.name,
-                at: row.updated_at,
-                deleted: row.deleted,
-            });
+    let changed = house.store.changed_since(&TABLES, since, ROWS_SHOWN_MAX).await?;
+    let seen = seen(house, user, &changed).await?;
+    let row = |row: Row| {
+        let kind = house.kind(row.table, &row.kind).map(|(_, k)| k.title.get(cx.lang).to_owned());
+        Changed {
+            table: row.table.name(),
+            id: row.id,
+            kind: kind.unwrap_or(row.kind),
+            name: row.name,
+            at: row.updated_at,
+            deleted: row.deleted,
         }
-    }
-    rows.sort_by_key(|r| std::cmp::Reverse(r.at));
-    rows.truncate(ROWS_SHOWN_MAX);
+    };
+    let rows = changed.into_iter().filter(|row| seen.contains(&row.id)).map(row).collect();
     Ok(News { levels, records, rows })
+}
+
+/// Ids of those rows that the reader sees.
+async fn seen(house: &House, user: &User, rows: &[Row]) -> Result<HashSet<Id>, StoreError> {
+    let mut seen = HashSet::new();
+    for table in TABLES {
+        let ids: Vec<Id> = rows.iter().filter(|row| row.table == table).map(|r| r.id).collect();
+        seen.extend(house.store.reached(table, &ids, &user.reader().sees_of(table)).await?);
+    }
+    Ok(seen)
 }
 
 fn yesterday(now: Timestamp, zone: TimeZone) -> Timestamp {

@@ -17,7 +17,6 @@ use web::{
         Caller,
         problem::{self, Problem},
     },
-    approvals::Waiting,
     files::read_form,
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
@@ -99,7 +98,7 @@ struct HomePage<'a> {
     cards: Vec<Card<'a>>,
     tasks: Vec<Row>,
     /// What waits for this reader's signature.
-    waiting: Vec<Waiting>,
+    waiting: Vec<Row>,
     news: News,
     trends: Vec<(&'static str, Trend)>,
     hosts: Vec<Row>,
@@ -142,7 +141,7 @@ async fn home(
     tasks.truncate(TASKS_SHOWN_MAX);
     let waiting = match user.may(Action::Decide) {
         Ok(()) => {
-            web::approvals::waiting(&house.store, user.reader(), None, TASKS_SHOWN_MAX).await?.0
+            web::approvals::requests(&house.store, user.reader(), None, TASKS_SHOWN_MAX).await?.0
         }
         Err(_) => Vec::new(),
     };

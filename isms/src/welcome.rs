@@ -3,6 +3,8 @@
 //! Shown once, after the first sign-in of someone who administers, and can be put off. The
 //! organisation is a row like any other and can be changed in its register at any time.
 
+use std::sync::atomic::Ordering;
+
 use askama::Template;
 use axum::{
     Form,
@@ -120,7 +122,12 @@ pub async fn due(house: &House, user: &User) -> Result<bool, StoreError> {
     if user.may(Action::Administer).is_err() {
         return Ok(false);
     }
-    Ok(house.store.setting(SETTING).await?.is_none())
+    if house.people.welcomed.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let over = house.store.setting(SETTING).await?.is_some();
+    house.people.welcomed.store(over, Ordering::Relaxed);
+    Ok(!over)
 }
 
 /// Takes zone and calendar from the organisation's row, wherever it was edited.

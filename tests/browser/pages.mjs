@@ -417,7 +417,7 @@ try {
     "/register/decision/target", detail, `${detail}/edit`, "/records", "/records?type=isms.attested",
     "/tasks", task, "/notices", "/settings/notices", "/rooms/isms",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
-    record, "/help", "/ledger", "/work", "/agents", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
+    record, "/help", "/approvals", "/ledger", "/work", "/agents", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );
   // Narrow is dark and wide is light. Markup is the same in both languages, so axe, which takes
   // longest, runs in one language for each width and colour scheme.

@@ -30,9 +30,11 @@ pub fn existing(folder: &Path) -> Result<&Path, CliError> {
     }
 }
 
-/// Refuses a place where no Ume was ever started.
+/// Refuses a place where no Ume was ever started or set up.
 pub fn existing_place(place: &crate::place::Place) -> Result<(), CliError> {
-    let there = place.folder.join("ledger").is_dir();
+    // On PostgreSQL a set-up leaves no more than the lock in the folder.
+    let tables = if place.database.is_none() { "ume.db" } else { "lock" };
+    let there = ["ledger", tables].into_iter().any(|name| place.folder.join(name).exists());
     if there { Ok(()) } else { Err(CliError::NoData(place.folder.clone())) }
 }
 

@@ -298,10 +298,12 @@ fn main() -> ExitCode {
     code
 }
 
-/// Logs to standard error: `UME_LOG`, else what the configuration says.
-fn log_to_stderr(configured: Option<&str>) {
+/// Logs to standard error: `UME_LOG`, else what the configuration says. A command that ends by itself
+/// says what it did; only a server tells as it goes.
+fn log_to_stderr(configured: Option<&str>, serves: bool) {
+    let usual = if serves { "info,sqlx=warn" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UME_LOG")
-        .unwrap_or_else(|_| configured.unwrap_or("info,sqlx=warn").into());
+        .unwrap_or_else(|_| configured.unwrap_or(usual).into());
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
 }
 
@@ -363,7 +365,8 @@ async fn started(command: Command) -> Result<ExitCode, CliError> {
 
 async fn run(command: Command) -> Result<ExitCode, CliError> {
     let settings = command.data().map_or_else(|| Ok(Settings::default()), Settings::load)?;
-    log_to_stderr(settings.config.log.as_ref().map(|l| l.0.as_str()));
+    let serves = matches!(command, Command::Serve { .. });
+    log_to_stderr(settings.config.log.as_ref().map(|l| l.0.as_str()), serves);
     let place = &settings.place;
     match command {
         Command::Serve { edge, .. } if edge.roles == agents::Roles::Agent => {

@@ -267,6 +267,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0012_blob.sql"),
         postgres: include_str!("../migrations/postgres/0012_blob.sql"),
     },
+    Migration {
+        number: 13,
+        sqlite: include_str!("../migrations/sqlite/0013_received.sql"),
+        postgres: include_str!("../migrations/postgres/0013_received.sql"),
+    },
 ];
 
 /// The system clock.

@@ -38,6 +38,8 @@ pub struct Session {
     pub confirmed_at: Timestamp,
     /// How they signed in, for example `password+totp`.
     pub method: String,
+    /// Notices on the pages that they have not read.
+    pub unread: i64,
 }
 
 pub(crate) const ACCOUNT: &str = "a.id, a.login, a.role, a.password, a.totp, a.totp_step, \
@@ -121,7 +123,9 @@ impl Store {
         let now = self.now();
         let sql = format!(
             "SELECT {ACCOUNT}, s.csrf, s.state, s.created_at, s.seen_at, \
-             s.confirmed_at, s.method FROM session s \
+             s.confirmed_at, s.method, \
+             (SELECT COUNT(*) FROM notice n WHERE n.account = a.id AND n.channel = 'app' \
+             AND n.state = 'unread') FROM session s \
              JOIN account a ON a.id = s.account \
              WHERE s.token_hash = $1 AND s.seen_at >= $2 AND s.created_at >= $3 AND a.disabled = 0"
         );
@@ -140,6 +144,7 @@ impl Store {
             seen_at: Timestamp(row[12].int()?),
             confirmed_at: Timestamp(row[13].int()?),
             method: row[14].text()?.to_owned(),
+            unread: row[15].int()?,
         };
         const TOUCH_EVERY_MICROS: i64 = 60_000_000;
         if now.0 - session.seen_at.0 > TOUCH_EVERY_MICROS {

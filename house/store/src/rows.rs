@@ -265,18 +265,30 @@ impl Store {
     /// Rows changed since `since`, newest first; at most `limit`.
     pub async fn changed_since(
         &self,
-        table: Table,
+        tables: &[Table],
         since: Timestamp,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {} WHERE updated_at >= $1 \
-             ORDER BY updated_at DESC, id LIMIT {}",
-            table_sql(table),
-            limit.min(PAGE_ROWS_MAX),
-        );
-        let rows = self.db.fetch(&sql, &[since.0.into()]).await?;
-        rows.iter().map(|r| self.read(table, r)).collect()
+        let limit = limit.min(PAGE_ROWS_MAX);
+        let part = |table: &Table| {
+            format!(
+                "SELECT * FROM (SELECT {COLUMNS}, '{}' FROM {} WHERE updated_at >= $1 \
+                 ORDER BY updated_at DESC, id LIMIT {limit}) AS {0}_changed",
+                table.name(),
+                table_sql(*table),
+            )
+        };
+        let sql = tables.iter().map(part).collect::<Vec<_>>().join(" UNION ALL ");
+        let found = self.db.fetch(&sql, &[since.0.into()]).await?;
+        let row = |values: &Vec<Val>| {
+            let name = values.last().map_or(Ok(""), Val::text)?;
+            let table = Table::parse(name).unwrap_or(Table::Asset);
+            self.read(table, values)
+        };
+        let mut rows: Vec<Row> = found.iter().map(row).collect::<Result<_, _>>()?;
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.updated_at), row.id));
+        rows.truncate(limit);
+        Ok(rows)
     }
 
     /// Every stored version of a table, current and old, in pages by `(id, version)`: for the verifier.

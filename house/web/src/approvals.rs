@@ -37,33 +37,56 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Something that waits for a signature.
-pub struct Waiting {
-    pub request: Row,
+struct Waiting {
+    request: Row,
     /// What it is about; `None` if it is gone, or stands in no register.
-    pub subject: Option<Row>,
+    subject: Option<Row>,
     /// The subject is another version than the one asked about.
-    pub edited: bool,
+    edited: bool,
 }
 
-/// What waits, the newest first, after `after`; and whether there is more.
-pub async fn waiting(
+/// Requests that wait, by name, after `after`; and whether there are more.
+pub async fn requests(
     store: &Store,
     reader: &Reader,
     after: Option<(Key, Id)>,
     limit: usize,
-) -> Result<(Vec<Waiting>, bool), StoreError> {
-    let filter =
-        Filter { status: Some(PROPOSED.to_owned()), after, limit: limit + 1, ..Filter::default() };
+) -> Result<(Vec<Row>, bool), StoreError> {
+    let filter = Filter {
+        status: Some(PROPOSED.to_owned()),
+        after,
+        limit: limit + 1,
+        reach: reader.reach_in(Table::Decision),
+        ..Filter::default()
+    };
     let mut requests = store.list(Table::Decision, &filter).await?;
     let more = requests.len() > limit;
     requests.truncate(limit);
+    Ok((requests, more))
+}
+
+/// Address of what a request is about.
+pub fn subject_href(request: &Row) -> String {
+    let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
+    match table.zip(request.subject) {
+        Some((table, id)) => format!("/row/{table}/{id}"),
+        None => format!("/row/decision/{}", request.id),
+    }
+}
+
+/// The same requests with what they are about.
+async fn waiting(
+    store: &Store,
+    reader: &Reader,
+    requests: Vec<Row>,
+) -> Result<Vec<Waiting>, StoreError> {
     let mut subjects = subjects(store, reader, &requests).await?;
     let pair = |request: Row| {
         let subject = request.subject.and_then(|id| subjects.remove(&id));
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
         Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject }
     };
-    Ok((requests.into_iter().map(pair).collect(), more))
+    Ok(requests.into_iter().map(pair).collect())
 }
 
 /// The rows that decisions are about: one statement for each table that they name. Who is limited to
@@ -107,7 +130,8 @@ struct ApprovalsPage<'a> {
 
 async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
     let after = query.after.map(Key::Text).zip(query.after_id);
-    let (waiting, more) = waiting(&house.store, user.reader(), after, PAGE_ROWS_MAX - 1).await?;
+    let (requests, more) = requests(&house.store, user.reader(), after, PAGE_ROWS_MAX - 1).await?;
+    let waiting = waiting(&house.store, user.reader(), requests).await?;
     let last = waiting.last().filter(|_| more).map(|last| &last.request);
     let next = last.map(|row| {
         format!("/approvals?after={}&after_id={}", urlencoding::encode(&row.name), row.id)

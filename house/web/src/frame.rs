@@ -297,9 +297,7 @@ impl FromRequestParts<Shared> for Cx {
             None => None,
         };
         let unread = match &session {
-            Some(session) if session.state == "full" => {
-                house.store.unread_notices(session.account.id).await?
-            }
+            Some(session) if session.state == "full" => session.unread,
             _ => 0,
         };
         let reader = match &session {

@@ -16,6 +16,7 @@ pub mod throttle;
 use std::{
     collections::HashMap,
     net::IpAddr,
+    sync::atomic::AtomicBool,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -49,6 +50,8 @@ pub struct People {
     pub throttle: Throttle,
     hashing: Semaphore,
     local: RwLock<Arc<Local>>,
+    /// Set once the first hour is over: it never comes again.
+    pub welcomed: AtomicBool,
     ceremonies: Mutex<HashMap<String, (passkey::Ceremony, Instant)>>,
 }
 
@@ -57,6 +60,7 @@ impl Default for People {
         People {
             sign_ins: SignIns::default(),
             throttle: Throttle::default(),
+            welcomed: AtomicBool::new(false),
             hashing: Semaphore::new(HASHES_MAX),
             local: RwLock::default(),
             ceremonies: Mutex::default(),
