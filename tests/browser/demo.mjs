@@ -153,8 +153,17 @@ try {
   const employee = await person("employee", "ja", 390);
   const home = (await employee.page.locator("main").innerText()).replace(/\s+/g, " ");
   check("the employee's home shows their tasks", employee.answer.status() === 200 && home.includes("自分のタスク") && home.includes("教育の受講"), home);
-  const open = await employee.page.locator("nav a[href^='/register'], form.search").count();
-  check("the employee is offered no register", open === 0, open);
+  // Registers show an employee what is their own; the ledger and the accounts stay closed.
+  await employee.page.goto(`${base}/register/party/person`);
+  const persons_seen = await employee.page.locator("main tbody tr td a[href^='/row/']").count();
+  check("the employee sees no person but themself", persons_seen <= 1, persons_seen);
+  await employee.page.goto(`${base}/register/asset/host`);
+  const hosts_seen = await employee.page.locator("main tbody tr td a[href^='/row/']").count();
+  check("the employee sees hosts of their own only", hosts_seen < hosts.rows, hosts_seen);
+  for (const path of ["/ledger", "/people", "/events"]) {
+    const refused = await employee.page.goto(base + path);
+    check(`the employee is refused ${path}`, refused.status() === 403, refused.status());
+  }
   for (const [lang, width] of [["ja", 390], ["en", 390], ["ja", 1280], ["en", 1280]]) {
     await employee.context.addCookies([{ name: "ume_lang", value: lang, url: base }]);
     await employee.page.setViewportSize({ width, height: 900 });
