@@ -41,7 +41,7 @@ paths = [
     "/records", "/records?type=configuration.snapshot", "/ledger", "/register/norm/annex_a",
     "/register/decision/approval", "/events", "/tasks", "/notices", "/work", "/search?q=%E8%B3%87%E7%94%A3",
     # Words; frequent, rare and contradictory conditions; orders; both.
-    f"{HOSTS}?q=04217", f"{HOSTS}?sort=-name", f"{HOSTS}?sort=memory_mib", f"{HOSTS}?sort=-changed",
+    f"{HOSTS}?q=04217", f"{HOSTS}?sort=-name", f"{HOSTS}?sort=memory_mib", f"{HOSTS}?sort=-@changed",
     f"{HOSTS}?where=os:is:Debian+12", f"{HOSTS}?where=memory_mib:from:65000", f"{HOSTS}?where=hostname:is:host-004217",
     f"{HOSTS}?where=os:is:Debian+12&where=environment:is:production&sort=-memory_mib",
     f"{HOSTS}?where=os:is:Debian+12&where=os_version:is:none&sort=support_end",

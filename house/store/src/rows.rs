@@ -8,6 +8,8 @@ use crate::{Store, StoreError, Tx, Val, parse_id, payload::Sealing, personal, ra
 
 /// Longest name in bytes: it is part of index keys, which PostgreSQL limits to some 2,700.
 pub const NAME_BYTES_MAX: usize = 2_000;
+/// Most versions of one row that are read at once.
+pub const VERSIONS_MAX: usize = 1_000;
 /// What the length prefix of a ledger bundle can say.
 const LEAF_BYTES_MAX: usize = 65_535;
 
@@ -233,13 +235,24 @@ impl Store {
         rows.first().map(|r| self.read(table, r)).transpose()
     }
 
-    /// Every version of a row, newest first.
+    /// The versions of a row, newest first; at most [`VERSIONS_MAX`].
     pub async fn history(&self, table: Table, id: Id) -> Result<Vec<Row>, StoreError> {
+        self.newest_versions(table, id, VERSIONS_MAX).await
+    }
+
+    /// At most `limit` versions of a row, newest first.
+    pub async fn newest_versions(
+        &self,
+        table: Table,
+        id: Id,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM {} WHERE id = $1 UNION ALL \
-             SELECT {COLUMNS} FROM {}_history WHERE id = $1 ORDER BY version DESC LIMIT 1000",
+             SELECT {COLUMNS} FROM {}_history WHERE id = $1 ORDER BY version DESC LIMIT {}",
             table_sql(table),
             table.name(),
+            limit.min(VERSIONS_MAX),
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
         rows.iter().map(|r| self.read(table, r)).collect()

@@ -559,8 +559,7 @@ async fn edit_form(
     user.may(Action::Write)?;
     let (row, kind) = unsigned(&house, &user, &name, &row_id).await?;
     let here = format!("/row/{}/{}", row.table.name(), row.id);
-    let mut history = house.store.history(row.table, row.id).await?;
-    history.truncate(HISTORY_SHOWN);
+    let history = house.store.newest_versions(row.table, row.id, HISTORY_SHOWN).await?;
     let body = FormPage {
         name: &row.name,
         version: row.version,

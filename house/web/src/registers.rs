@@ -30,6 +30,8 @@ const YES: model::Text = model::t("はい", "yes");
 const NO: model::Text = model::t("いいえ", "no");
 const SEARCH_HITS_MAX: usize = 50;
 const DETAIL_RECORDS_MAX: usize = 20;
+/// Versions that a page shows; API and command line give more.
+const VERSIONS_SHOWN_MAX: usize = 50;
 
 pub(crate) fn routes() -> Vec<Route> {
     let read = Access::Action(Action::Read);
@@ -274,6 +276,8 @@ struct DetailPage<'a> {
     room: &'static str,
     pairs: Vec<Pair>,
     history: Vec<Version>,
+    /// Older versions that are not shown.
+    older: i64,
     has_files: bool,
     records: Vec<Record>,
     decisions: Vec<Row>,
@@ -323,7 +327,7 @@ async fn detail(
     let may_decide = !row.deleted && reaches(&house, &user, Action::Decide, &row, kind).await?;
     let decision = user.reader().reach_in(Table::Decision);
     let link_kinds = links::kinds(&house, &user);
-    let history = house.store.history(row.table, row.id).await?;
+    let history = house.store.newest_versions(row.table, row.id, VERSIONS_SHOWN_MAX).await?;
     let mut hashes: Vec<&str> = history
         .iter()
         .flat_map(|h| files::named(kind.fields, &h.attributes))
@@ -348,6 +352,7 @@ async fn detail(
         kind,
         room,
         pairs,
+        older: row.version - history.len() as i64,
         has_files: kind.fields.iter().any(|f| matches!(f.ty, FieldType::File)),
         history: history
             .into_iter()
