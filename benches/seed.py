@@ -71,6 +71,4 @@ for table in ("asset", "link", "norm", "party", "task", "decision"):
     db.execute(f"INSERT INTO tally (name, amount) SELECT '{table}/' || kind, COUNT(*) FROM {table} WHERE deleted = 0 GROUP BY kind")
 db.execute("INSERT INTO tally (name, amount) SELECT 'record/' || type, COUNT(*) FROM record GROUP BY type")
 db.commit()
-db.execute("ANALYZE")
-db.commit()
 print(f"{assets} assets, {links} links, {records} records")

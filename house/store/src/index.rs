@@ -235,8 +235,6 @@ impl Store {
         let sql = "UPDATE index_version SET number = $1, declared = $2";
         tx.execute(sql, &[INDEX_VERSION.into(), self.declared().into()]).await?;
         tx.commit().await?;
-        // The planner's statistics are of the index that was.
-        self.db().batch("ANALYZE").await?;
         Ok(done)
     }
 
