@@ -45,7 +45,7 @@ paths = [
     f"{HOSTS}?where=os:is:Debian+12", f"{HOSTS}?where=memory_mib:from:65000", f"{HOSTS}?where=hostname:is:host-004217",
     f"{HOSTS}?where=os:is:Debian+12&where=environment:is:production&sort=-memory_mib",
     f"{HOSTS}?where=os:is:Debian+12&where=os_version:is:none&sort=support_end",
-    f"{HOSTS}?q=%E8%B3%87%E7%94%A3&where=environment:is:test&sort=introduced_on",
+    f"{HOSTS}?q=%E8%B3%87%E7%94%A3&where=environment:is:staging&sort=introduced_on",
 ]
 first = re.search(r"/row/asset/[0-9a-f-]{36}", web.open(base + HOSTS).read().decode())
 after = re.search(r'href="([^"]*after=[^"]*)"', web.open(base + HOSTS + "?sort=-memory_mib").read().decode())

@@ -40,7 +40,7 @@ def attributes(kind, n):
     host = {
         "hostname": f"host-{n:06d}",
         "os": random.choice(["Debian 12", "Debian 13", "Windows Server 2025", "Ubuntu 24.04", "RHEL 9"]),
-        "environment": random.choice(["production", "test", "development"]),
+        "environment": random.choice(["production", "staging", "development"]),
         "memory_mib": random.choice([2048, 4096, 8192, 16384, 32768, 65536]) - random.randrange(2) * n % 7,
         "introduced_on": f"20{random.randrange(10, 26)}-{random.randrange(1, 13):02d}-01",
         "support_end": f"20{random.randrange(26, 36)}-06-30",

@@ -10,8 +10,11 @@ use crate::{
 };
 
 /// Up to so many matching rows a condition drives the list; above, the list is walked in its order
-/// and each row is asked. Either way a page touches few thousand index entries at most.
+/// and each row is asked. Only where several frequent conditions are met by
+/// hardly any row does a page walk the whole kind.
 const FEW: i64 = 10_000;
+/// The same where there is one probe only.
+const FEW_ALONE: i64 = 2_000;
 /// Most conditions of one list.
 pub const CONDITIONS_MAX: usize = 12;
 
@@ -227,12 +230,14 @@ impl Store {
         if able.is_empty() {
             return Ok(None);
         }
+        // One frequent condition is met soon on a walk along the order; several may be met by no row.
+        let few = if able.len() == 1 { FEW_ALONE } else { FEW };
         let mut sql = Sql::default();
         for i in &able {
             let Probe { source, wanted, values, .. } = &probes[*i];
             let count = format!(
                 "(SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {wanted} LIMIT {}) AS few)",
-                FEW + 1
+                few + 1
             );
             sql.add(&count, values.clone());
         }
@@ -241,7 +246,7 @@ impl Store {
         let mut best: Option<(i64, usize)> = None;
         for (place, i) in able.into_iter().enumerate() {
             let count = counts[0][place].int()?;
-            if count <= FEW && best.is_none_or(|(least, _)| count < least) {
+            if count <= few && best.is_none_or(|(least, _)| count < least) {
                 best = Some((count, i));
             }
         }

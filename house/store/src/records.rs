@@ -224,8 +224,9 @@ impl Store {
         &self,
         since: Timestamp,
     ) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = "SELECT type, COUNT(*) FROM record WHERE received_at >= $1 \
-                   GROUP BY type ORDER BY type";
+        // The empty suffix keeps the planner from counting all records along the index of types.
+        let sql = "SELECT type || '', COUNT(*) FROM record WHERE received_at >= $1 \
+                   GROUP BY type || '' ORDER BY 1";
         let rows = self.db().fetch(sql, &[since.0.into()]).await?;
         rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
     }
