@@ -112,6 +112,29 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
     write.commit().await.unwrap();
     assert!(served.show(&signer, "/approvals").await.1.contains("edited since"));
 
+    // Someone adds to the request what no signer is shown; and proposes a decision of another kind.
+    let waiting = store::Filter {
+        subject: Some(row.id),
+        status: Some("proposed".to_owned()),
+        ..store::Filter::default()
+    };
+    let waiting = served.house.store.list(Table::Decision, &waiting).await.unwrap();
+    let [request] = waiting.as_slice() else { panic!("{waiting:?}") };
+    let mut crafted = request.clone();
+    set(&mut crafted, "criterion", "8.9/ume-1");
+    crafted.name = "something else".to_owned();
+    let mut write = served.house.store.write("another", "", "").await.unwrap();
+    write.put(crafted).await.unwrap();
+    write.commit().await.unwrap();
+    let other = served
+        .put(Table::Decision, "exclusion", "an exclusion", |decision| {
+            decision.status = "proposed".to_owned();
+            decision.subject = Some(row.id);
+            set(decision, "subject_table", "asset");
+            set(decision, "criterion", "8.9/ume-1");
+        })
+        .await;
+
     let hash = edited.content_hash().unwrap();
     let ruling = web::decide::Ruling {
         hash: &hash,
@@ -125,9 +148,39 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
     let mut write = store.write("account:executive", "looked at", "").await.unwrap();
     let signed = ruling.sign(store, &mut write, &edited, &by).await.unwrap();
     write.commit().await.unwrap();
-    assert_eq!((signed.status.as_str(), signed.version), ("approved", 2), "the request itself");
-    assert_eq!(signed.subject_hash, Some(hash), "what was seen, not what was asked for");
-    assert!(served.show(&signer, "/approvals").await.1.contains("Nothing waits"));
+    assert_eq!((signed.status.as_str(), signed.version), ("approved", 3));
+    assert_eq!(signed.id, request.id, "the request itself");
+    assert_eq!((signed.kind.as_str(), signed.name.as_str()), ("approval", "srv-mail-02"));
+    let names: Vec<&str> = signed.attributes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["signer", "method", "subject_table"], "nothing that was not shown");
+    assert_eq!(signed.subject_hash, Some(hash.clone()), "what was seen, not what was asked for");
+    let (_, text) = served.show(&signer, "/approvals").await;
+    assert!(
+        text.contains(&format!("/row/decision/{}", other.id)),
+        "it is signed by itself: {text}"
+    );
+    assert!(!text.contains(&format!("/row/asset/{}", row.id)), "{text}");
+    let exclusion = web::decide::Ruling { kind: "exclusion", ..ruling };
+    let mut write = store.write("account:executive", "looked at", "").await.unwrap();
+    let signed = exclusion.sign(store, &mut write, &edited, &by).await.unwrap();
+    write.commit().await.unwrap();
+    assert_ne!(signed.id, other.id, "what was proposed elsewhere is not signed along");
+    assert!(!signed.attributes.contains_key("criterion"));
+}
+
+#[tokio::test]
+async fn an_approval_of_a_person_does_not_repeat_their_name() {
+    let served = Served::start(1_000_000).await;
+    let officer = served.browser("officer").await;
+    let person = served.put(Table::Party, "person", "渡辺 彩", |_| {}).await;
+    let hash = person.content_hash().unwrap();
+    let ask = format!("/row/party/{}/ask", person.id);
+    let fields = [("hash", hash.as_str()), ("reason", "joined")];
+    assert_eq!(served.send(&officer, &ask, &fields).await.0, 303);
+    let store = &served.house.store;
+    let decisions = store.all(Table::Decision, &["approval"]).await.unwrap();
+    assert_eq!(decisions.len(), 1);
+    assert_eq!(decisions[0].name, person.id.to_string());
 }
 
 #[tokio::test]

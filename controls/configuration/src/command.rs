@@ -43,7 +43,9 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
     let snapshot = collect(&root, root.as_os_str() == "/");
     let printed = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => json(&snapshot, out),
-        Some("csv") => lines(&snapshot, out, csv_line),
+        Some("csv") => {
+            writeln!(out, "family,key,value").and_then(|()| lines(&snapshot, out, csv_line))
+        }
         _ => lines(&snapshot, out, table_line),
     };
     // A closed pipe (`| head`) is no error.
@@ -81,7 +83,8 @@ fn csv_line(family: &str, key: &str, value: &str) -> String {
 fn table_line(family: &str, key: &str, value: &str) -> String {
     let shown: String = value.chars().take(VALUE_CHARS_MAX).collect();
     let more = if shown.len() < value.len() { "…" } else { "" };
-    format!("{family:<12} {key:<48} {shown}{more}").replace(['\n', '\r'], " ")
+    // What a host's files hold must not steer the terminal.
+    format!("{family:<12} {key:<48} {shown}{more}").replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -106,10 +109,16 @@ mod tests {
         let root = folder.path().to_string_lossy().into_owned();
         let (outcome, text) = gather(&["--root", &root, "--format", "csv"]);
         assert_eq!(outcome.expect("read"), Outcome::Incomplete);
+        assert!(text.starts_with("family,key,value\n"), "{text}");
         assert!(text.lines().any(|line| line.contains("debian")), "{text}");
         let (_, text) = gather(&["--root", &root, "--format", "json"]);
         let json: Json = serde_json::from_str(&text).expect("JSON");
         assert!(json.to_string().contains("debian"));
+    }
+
+    #[test]
+    fn no_value_steers_the_terminal() {
+        assert!(!table_line("os", "name\x1b[2J", "a\nb\x07").contains(char::is_control));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Approvals: asking for one, and what waits for one.
 //!
 //! Invariants: a request is a decision of status `proposed`, bound to the hash of the version it was
-//! made for; a row has one open request at most; only a signature makes it approved or rejected, and
-//! it binds what the signer was shown, not what was asked for.
+//! made for; while one is open a row takes no second; only a signature makes it approved or rejected, and
+//! it binds what the signer was shown, not what was asked for. Decisions of other kinds that were
+//! proposed through the API wait here too, and are signed on their own pages.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,7 @@ use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Within};
 use crate::{
     Shared, Titles,
     access::{Action, Reader},
-    decide::{PROPOSED, is_signed},
+    decide::{ASKED_KIND, PROPOSED, is_signed, named},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -68,7 +69,7 @@ pub async fn requests(
 /// Address of what a request is about.
 pub fn subject_href(request: &Row) -> String {
     let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-    match table.zip(request.subject) {
+    match table.zip(request.subject).filter(|_| request.kind == ASKED_KIND) {
         Some((table, id)) => format!("/row/{table}/{id}"),
         None => format!("/row/decision/{}", request.id),
     }
@@ -80,9 +81,10 @@ async fn waiting(
     reader: &Reader,
     requests: Vec<Row>,
 ) -> Result<Vec<Waiting>, StoreError> {
-    let mut subjects = subjects(store, reader, &requests).await?;
+    let subjects = subjects(store, reader, &requests).await?;
     let pair = |request: Row| {
-        let subject = request.subject.and_then(|id| subjects.remove(&id));
+        let subject = request.subject.filter(|_| request.kind == ASKED_KIND);
+        let subject = subject.and_then(|id| subjects.get(&id).cloned());
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
         Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject }
     };
@@ -184,7 +186,7 @@ async fn ask(
     if open(&house.store, row.id).await?.is_some() {
         return bad("承認はすでに依頼されています。", "An approval has been asked for already.");
     }
-    let mut request = Row::new(Table::Decision, house.store.new_id()?, "approval", &row.name);
+    let mut request = Row::new(Table::Decision, house.store.new_id()?, ASKED_KIND, &named(&row));
     request.status = PROPOSED.to_owned();
     request.subject = Some(row.id);
     request.subject_hash = Some(form.hash);
@@ -196,9 +198,10 @@ async fn ask(
     Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())
 }
 
-/// The open request about a row, if there is one.
+/// The open request for an approval of a row, if there is one.
 pub(crate) async fn open(store: &Store, about: Id) -> Result<Option<Row>, StoreError> {
     let filter = Filter {
+        kind: Some(ASKED_KIND.to_owned()),
         subject: Some(about),
         status: Some(PROPOSED.to_owned()),
         limit: 1,

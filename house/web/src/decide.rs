@@ -28,6 +28,18 @@ pub fn is_signed(row: &Row) -> bool {
 /// Status of a decision that waits for a signature.
 pub const PROPOSED: &str = "proposed";
 
+/// Kind of the decision that is asked for on a row's page.
+pub(crate) const ASKED_KIND: &str = "approval";
+
+/// The name of a decision about a row: its name, but of a person the id, for a name must stay
+/// shreddable.
+pub(crate) fn named(row: &Row) -> String {
+    match (row.table, row.kind.as_str()) {
+        (Table::Party, "person") => row.id.to_string(),
+        _ => row.name.clone(),
+    }
+}
+
 /// Who signs, and by what they showed that they are.
 pub struct Signer<'a> {
     pub login: &'a str,
@@ -98,13 +110,19 @@ impl Ruling<'_> {
         signer: &Signer<'_>,
     ) -> Result<Row, RulingError> {
         self.check(row, write.actor())?;
-        let mut decision = match crate::approvals::open(store, row.id).await? {
-            // What was asked for is answered, even if the row was edited since.
-            Some(request) if row.table != Table::Decision => request,
-            _ => Row::new(Table::Decision, store.new_id()?, self.kind, &row.name),
-        };
         let confirms = row.table == Table::Decision;
-        decision.kind = if confirms { "confirmation" } else { self.kind }.to_owned();
+        let kind = if confirms { "confirmation" } else { self.kind };
+        let mut decision = Row::new(Table::Decision, store.new_id()?, kind, &named(row));
+        // What was asked for is answered, even if the row was edited since. Of the request only its
+        // place is kept: whatever else stands in it, the signer was not shown.
+        if kind == ASKED_KIND
+            && let Some(request) = crate::approvals::open(store, row.id).await?
+        {
+            decision.id = request.id;
+            decision.version = request.version;
+            decision.created_at = request.created_at;
+            decision.owner = request.owner;
+        }
         decision.status = self.outcome.to_owned();
         decision.subject = Some(row.id);
         decision.subject_hash = Some(self.hash.to_owned());

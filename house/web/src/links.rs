@@ -284,9 +284,8 @@ async fn candidates(
 
 /// The name of a link: its ends, a person by id.
 pub fn named(subject: &Row, object: &Row) -> String {
-    let name = |row: &Row| match (row.table, row.kind.as_str()) {
-        (Table::Party, "person") => row.id.to_string(),
-        _ => row.name.clone(),
-    };
-    format!("{} → {}", name(subject), name(object)).chars().take(NAME_CHARS_MAX).collect()
+    format!("{} → {}", crate::decide::named(subject), crate::decide::named(object))
+        .chars()
+        .take(NAME_CHARS_MAX)
+        .collect()
 }

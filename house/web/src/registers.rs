@@ -16,7 +16,7 @@ use store::{Filter, Record, Row, Within};
 use crate::{
     House, Shared,
     access::Action,
-    decide::{PROPOSED, Ruling, Signer, is_signed},
+    decide::{ASKED_KIND, PROPOSED, Ruling, Signer, is_signed},
     files::{self, Shown},
     frame::{Answer, Refusal, User, page},
     kinds_of,
@@ -344,7 +344,7 @@ async fn detail(
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, reach: decision, ..Filter::default() };
     let mut decisions = house.store.list(Table::Decision, &about).await?;
-    let open = decisions.iter().position(|d| d.status == PROPOSED);
+    let open = decisions.iter().position(|d| d.status == PROPOSED && d.kind == ASKED_KIND);
     let asked = open.map(|i| decisions.remove(i));
     let body = DetailPage {
         cx: &user.cx,
