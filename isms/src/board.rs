@@ -1,11 +1,14 @@
 //! The board: every control with its verdicts and level, computed from the store.
 
+use std::sync::Arc;
+
 use model::{Criterion, Level, Origin, RoomSpec, Status, Table, Text, Timestamp, t};
 use store::{Row, Store, StoreError};
 
 use crate::{
     evaluate::{self, Reason, Verdict},
     evidence::Evidence,
+    hall::{self, Hall, Register},
     scope::{Extent, Scope},
 };
 
@@ -30,6 +33,8 @@ pub struct Board {
     pub hall: Control,
     /// What the approved scope takes in; `None` while none is approved.
     pub scope: Option<Extent>,
+    /// Gap, risks, comparison and Statement of Applicability that follow from it.
+    pub view: Arc<Hall>,
 }
 
 /// Rooms and hall: whose criteria are judged, in this order.
@@ -44,7 +49,8 @@ pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board
     let evidence = Evidence::load(store, &criteria, now).await?;
     let verdicts =
         criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect::<Vec<_>>();
-    assemble(store, rooms, verdicts, evidence.scope(), now).await
+    let register = Register::load(store, now).await?;
+    assemble(store, rooms, verdicts, evidence.scope(), &register, now).await
 }
 
 /// Puts verdicts, in the order of the criteria of rooms and hall, together to a board.
@@ -53,6 +59,7 @@ pub(crate) async fn assemble(
     rooms: &[&'static RoomSpec],
     verdicts: Vec<Verdict>,
     scope: &Scope,
+    register: &Register,
     now: Timestamp,
 ) -> Result<Board, StoreError> {
     let targets: std::collections::BTreeMap<String, String> =
@@ -70,9 +77,10 @@ pub(crate) async fn assemble(
             verdicts,
         }
     };
-    let controls = rooms.iter().map(|spec| control(spec)).collect();
+    let controls: Vec<Control> = rooms.iter().map(|spec| control(spec)).collect();
     let hall = control(&crate::SPEC);
-    Ok(Board { at: now, controls, hall, scope: scope.extent(store).await? })
+    let view = Arc::new(hall::draw(register, &controls, now)?);
+    Ok(Board { at: now, controls, hall, scope: scope.extent(store).await?, view })
 }
 
 impl Board {

@@ -28,6 +28,8 @@ pub struct Verdict {
     pub misses: Vec<Miss>,
     /// Oldest observation a pass rests on.
     pub oldest: Option<Timestamp>,
+    /// Newest observation a pass rests on.
+    pub newest: Option<Timestamp>,
     /// When time alone would change the verdict.
     pub valid_until: Option<Timestamp>,
     /// True where only a person's word or a document carries it.
@@ -263,6 +265,7 @@ pub(crate) fn fold<'e>(
         total,
         misses,
         oldest: passing.iter().filter_map(|j| j.observed).min(),
+        newest: passing.iter().filter_map(|j| j.observed).max(),
         valid_until,
         by_hand,
     };
@@ -377,6 +380,7 @@ impl<'a> Judge<'a> {
             total: counted.len() as u64,
             misses: Vec::new(),
             oldest,
+            newest: counted.iter().map(|r| r.observed_to).max(),
             valid_until: oldest.map(|t| t.plus_hours(i64::from(check.within_hours))),
             by_hand: false,
         };
@@ -403,6 +407,7 @@ impl<'a> Judge<'a> {
             verdict.status = Status::Pass;
             verdict.reason = Reason::MetByHand;
             verdict.oldest = hand.observed;
+            verdict.newest = hand.observed;
             verdict.valid_until = hand.valid_until;
             verdict.by_hand = true;
         }
@@ -974,6 +979,7 @@ mod tests {
             total: 1,
             misses: vec![],
             oldest: None,
+            newest: None,
             valid_until: None,
             by_hand: false,
         });

@@ -80,6 +80,16 @@ pub fn draft(
     if criterion.by_hand.is_none() {
         return Err(HandInError::NotByHand);
     }
+    Ok((room, draft_of(criterion.id, handed, now)?))
+}
+
+/// The record of what was handed in for this criterion, or for `soa/NUMBER`: a control of Annex A
+/// that has no room.
+pub fn draft_of(
+    criterion: &str,
+    handed: &HandedIn,
+    now: Timestamp,
+) -> Result<RecordDraft, HandInError> {
     let statement = handed.statement.trim();
     if statement.is_empty() || statement.chars().count() > STATEMENT_CHARS_MAX {
         return Err(HandInError::Statement);
@@ -93,7 +103,7 @@ pub fn draft(
         return Err(HandInError::Document);
     }
     let mut facts = serde_json::Map::new();
-    facts.insert("criterion".into(), json!(criterion.id));
+    facts.insert("criterion".into(), json!(criterion));
     facts.insert("held_on".into(), json!(handed.held_on));
     if let Some(document) = document {
         facts.insert("document".into(), json!(document));
@@ -113,7 +123,7 @@ pub fn draft(
         // A statement may name people, so it goes into the payload and not into the leaf.
         payload: Some(statement.as_bytes().to_vec()),
     };
-    Ok((room, draft))
+    Ok(draft)
 }
 
 fn held_on(text: &str, zone: &TimeZone) -> Option<Timestamp> {

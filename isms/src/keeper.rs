@@ -16,6 +16,7 @@ use crate::{
     Board, Evidence, Verdict, board,
     evaluate::{self, Beside, Entry},
     evidence::BY_HAND,
+    hall::Register,
     scope::{Scope, Touch},
 };
 
@@ -29,6 +30,8 @@ pub struct Keeper {
     scope: Arc<Scope>,
     /// Records dated in the future: they begin to count then.
     deferred: BTreeMap<Timestamp, Vec<Change>>,
+    /// What the hall reads of the registers.
+    register: Register,
     /// Subjects judged by the last refresh.
     judged: usize,
 }
@@ -69,6 +72,7 @@ impl Keeper {
             states: Vec::new(),
             scope: Arc::default(),
             deferred: BTreeMap::new(),
+            register: Register::default(),
             judged: 0,
         };
         keeper.rebuild(store).await?;
@@ -82,6 +86,7 @@ impl Keeper {
         let criteria: Vec<&'static Criterion> =
             board::judged(&self.rooms).flat_map(|room| room.criteria).collect();
         self.scope = Arc::new(Scope::load(store, now).await?);
+        self.register = Register::load(store, now).await?;
         self.deferred.clear();
         for (ty, subject, observed_to) in store.records_ahead(now).await? {
             let change = Change::Record { ty, subject, observed_to };
@@ -154,6 +159,9 @@ impl Keeper {
         let mut dirty: BTreeMap<usize, Dirty> = BTreeMap::new();
         let flipped = self.rescope(store, &changes.list, now).await?;
         self.mark_assets(&flipped, &mut dirty);
+        if self.register.is_touched(&changes.list, now) {
+            self.register = Register::load(store, now).await?;
+        }
         let later = self.deferred.split_off(&Timestamp(now.0.saturating_add(1)));
         let arrived = std::mem::replace(&mut self.deferred, later);
         for change in changes.list.into_iter().chain(arrived.into_values().flatten()) {
@@ -172,7 +180,7 @@ impl Keeper {
     /// The board as of the last refresh.
     pub async fn board(&self, store: &Store, at: Timestamp) -> Result<Board, StoreError> {
         let verdicts = self.states.iter().map(|s| s.verdict.clone()).collect();
-        board::assemble(store, &self.rooms, verdicts, &self.scope, at).await
+        board::assemble(store, &self.rooms, verdicts, &self.scope, &self.register, at).await
     }
 
     /// How many subjects the last refresh judged.

@@ -7,6 +7,8 @@ pub mod board;
 pub mod drops;
 pub mod evaluate;
 pub mod evidence;
+pub mod hall;
+mod hall_pages;
 pub mod hand_in;
 pub mod keeper;
 mod mine;

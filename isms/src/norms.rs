@@ -4,7 +4,10 @@
 //! load of known content writes nothing. Amendment 1 is the second version of the clauses it
 //! replaces, so the history of the row shows both wordings.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use model::{Id, Table};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -126,6 +129,31 @@ pub fn content() -> Result<Norms, NormError> {
         builds_on: map_file("builds_on.toml", BUILDS_ON)?,
     };
     Ok(norms)
+}
+
+/// The content of this build; a test holds that it reads.
+static CONTENT: LazyLock<Option<Norms>> = LazyLock::new(|| {
+    content().inspect_err(|error| tracing::error!(%error, "the shipped norms do not read")).ok()
+});
+
+/// The 93 controls of Annex A in their order.
+pub fn annex_a() -> &'static [Norm] {
+    CONTENT.as_ref().map_or(&[], |norms| &norms.annex_a.norm)
+}
+
+/// Controls of 2013 that a new one builds on: number, title in Japanese, title in English.
+pub fn builds_on(number: &str) -> Vec<(String, String, String)> {
+    let Some(norms) = CONTENT.as_ref() else { return Vec::new() };
+    let Some(to) = norms.annex_a.norm.iter().find(|n| n.number == number) else {
+        return Vec::new();
+    };
+    let pairs = norms.builds_on.builds_on.iter().filter(|pair| pair.to == to.id);
+    let old = |pair: &Pair| {
+        let from = pair.from.as_deref()?;
+        let norm = norms.annex_a_2013.norm.iter().find(|n| n.id == from)?;
+        Some((norm.number.clone(), norm.title_ja.clone(), norm.title_en.clone()))
+    };
+    pairs.filter_map(old).collect()
 }
 
 fn read<T: DeserializeOwned>(file: &'static str, text: &str) -> Result<T, NormError> {

@@ -34,11 +34,11 @@ use crate::{
 };
 
 /// What is said while the first board since the start is being computed, and when to look again.
-const WAIT: &model::Text = &t(
+pub(crate) const WAIT: &model::Text = &t(
     "起動直後のため、レベルを計算しています。少し待ってから再度読み込んでください。",
     "The levels are being computed since the start. Load this again in a moment.",
 );
-const WAIT_SECONDS: u64 = 2;
+pub(crate) const WAIT_SECONDS: u64 = 2;
 const TASKS_SHOWN_MAX: usize = 10;
 
 /// Routes of the hall.
@@ -72,6 +72,7 @@ pub fn routes() -> Vec<Route> {
             refusals: &[],
         }),
     ];
+    routes.extend(crate::hall_pages::routes());
     routes.extend(crate::welcome::routes());
     routes
 }
@@ -258,10 +259,10 @@ struct RoomPage<'a> {
 /// What a control's page shows before the first board is there.
 #[derive(Template)]
 #[template(path = "wait.html")]
-struct WaitPage<'a> {
-    cx: &'a Cx,
-    control: &'static str,
-    name: &'a str,
+pub(crate) struct WaitPage<'a> {
+    pub(crate) cx: &'a Cx,
+    pub(crate) control: &'static str,
+    pub(crate) name: &'a str,
 }
 
 async fn room(

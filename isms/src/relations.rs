@@ -89,7 +89,18 @@ const RISK: KindSpec = KindSpec {
     fields: &[
         Field::new("scenario", t("シナリオ", "Scenario"), FieldType::Multiline)
             .required()
-            .aliases(&["リスクの内容", "脅威と脆弱性"]),
+            .aliases(&["リスクの内容", "シナリオ", "脅威と脆弱性"]),
+        Field::new("threat", t("脅威", "Threat"), FieldType::Multiline).aliases(&["脅威"]),
+        Field::new("risk_source", t("リスク源", "Risk source"), FieldType::Multiline).aliases(&[
+            "リスク源",
+            "脆弱性",
+            "原因",
+        ]),
+        Field::new(
+            "shipped",
+            t("もとにした見本のシナリオ", "Shipped scenario it began with"),
+            FieldType::Text,
+        ),
         Field::new("owner", t("リスク所有者", "Risk owner"), FieldType::Party)
             .aliases(&["リスク所有者", "リスクオーナー"]),
         Field::new(
@@ -118,7 +129,10 @@ const RISK: KindSpec = KindSpec {
             .aliases(&["見直し日", "評価日"]),
     ],
     groups: &[
-        Group::new(t("リスク", "Risk"), &["scenario", "owner", "reviewed_on"]),
+        Group::new(
+            t("リスク", "Risk"),
+            &["scenario", "threat", "risk_source", "owner", "reviewed_on", "shipped"],
+        ),
         Group::new(
             t("評価", "Assessment"),
             &["inherent_likelihood", "inherent_consequence", "likelihood", "consequence"],
@@ -133,7 +147,9 @@ const RISK: KindSpec = KindSpec {
         Rule::AtMost { lower: "target_consequence", upper: "consequence" },
         Rule::RequiredIf { field: "measures", when: "treatment", is: &["modify"] },
     ],
-    ..KindSpec::BASE
+    version: 2,
+    // The second version only added fields.
+    upcasts: &[|_| ()],
 };
 
 /// A check by which the organisation sees whether a rule is kept (9.1).
@@ -162,6 +178,22 @@ const CHECK: KindSpec = KindSpec {
         Field::new("every", t("頻度（期間）", "Every"), FieldType::Period).aliases(&["頻度"]),
         Field::new("performer", t("担当", "By whom"), FieldType::Party).aliases(&["担当者"]),
         Field::new("criterion", t("基準・箇条", "Criterion or clause"), FieldType::Text),
+        Field::new(
+            "control",
+            t("証拠となる管理策の番号", "Control it is evidence for"),
+            FieldType::Text,
+        )
+        .aliases(&["管理策", "管理策番号"]),
+        Field::new(
+            "record_type",
+            t("証拠となる記録の種類", "Type of record that is the evidence"),
+            FieldType::Text,
+        ),
+        Field::new(
+            "max_age_days",
+            t("証拠の有効日数", "Evidence holds for"),
+            FieldType::Number { unit: "d", min: 1, max: 1100 },
+        ),
         Field::new("procedure", t("手順", "Procedure"), FieldType::Multiline),
     ],
     ..KindSpec::BASE

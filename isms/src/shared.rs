@@ -55,7 +55,9 @@ mod tests {
             valid_until: None,
             verdicts: Vec::new(),
         };
-        Board { at: Timestamp(at), controls: Vec::new(), hall, scope: None }
+        let nothing = crate::hall::Register::default();
+        let view = crate::hall::draw(&nothing, &[], Timestamp(at)).expect("nothing to hash");
+        Board { at: Timestamp(at), controls: Vec::new(), hall, scope: None, view: Arc::new(view) }
     }
 
     #[tokio::test]

@@ -13,12 +13,23 @@ use crate::{Board, Keeper, pages::SharedBoard};
 const JUDGE_EVERY: Duration = Duration::from_secs(30);
 const REBUILD_EVERY: Duration = Duration::from_secs(3600);
 const LEVELS: &str = "isms.levels";
+const STATE: &str = "isms.state";
 
 /// The hall's jobs. Without the board of a running server it is computed.
 pub fn jobs(rooms: &'static [&'static RoomSpec], board: Option<SharedBoard>) -> Vec<Job> {
     let title = t("レベルの変化の記録", "Record changes of levels");
-    let run = move |ctx| levels(ctx, rooms, board.clone());
-    vec![Job::new(LEVELS, title, run).every(Duration::from_secs(600))]
+    let of_levels = board.clone();
+    let run = move |ctx| levels(ctx, rooms, of_levels.clone());
+    let state_title = t(
+        "ギャップ・リスク・適用宣言書の状況の記録",
+        "Record the state of gap, risks and statement",
+    );
+    let state = move |ctx| state(ctx, rooms, board.clone());
+    let ten_minutes = Duration::from_secs(600);
+    vec![
+        Job::new(LEVELS, title, run).every(ten_minutes),
+        Job::new(STATE, state_title, state).every(ten_minutes),
+    ]
 }
 
 /// The hall's services: the board is brought up to date after each change and on a timer.
@@ -52,6 +63,9 @@ async fn judge(
     let fresh = keeper.board(store, store.now()).await?;
     *kept = Some((keeper, read));
     let changed = changed_levels(store, &fresh).await?;
+    if board.get().is_none_or(|before| before.view.digest() != fresh.view.digest()) {
+        store.job_ask(STATE).await?;
+    }
     board.put(fresh);
     if !changed.is_empty() {
         store.job_ask(LEVELS).await?;
@@ -87,16 +101,36 @@ async fn levels(
     board: Option<SharedBoard>,
 ) -> Result<Json, Error> {
     let store = ctx.store();
-    let board = match board {
-        Some(board) => board.wait().await,
-        None => {
-            let keeper = Keeper::open(store, rooms).await?;
-            Arc::new(keeper.board(store, store.now()).await?)
-        }
-    };
+    let board = current(store, rooms, board).await?;
     let changed = record_levels(store, &board).await?;
     let tasks = crate::drops::answer(store).await?;
     Ok(json!({ "controls": board.controls.len(), "changed": changed, "tasks": tasks }))
+}
+
+/// The board of the running server, or one made for the occasion.
+async fn current(
+    store: &Store,
+    rooms: &'static [&'static RoomSpec],
+    board: Option<SharedBoard>,
+) -> Result<Arc<Board>, StoreError> {
+    match board {
+        Some(board) => Ok(board.wait().await),
+        None => {
+            let keeper = Keeper::open(store, rooms).await?;
+            Ok(Arc::new(keeper.board(store, store.now()).await?))
+        }
+    }
+}
+
+/// Records the state of gap, risks and statement, and the approval of an edition.
+async fn state(
+    ctx: Shared,
+    rooms: &'static [&'static RoomSpec],
+    board: Option<SharedBoard>,
+) -> Result<Json, Error> {
+    let store = ctx.store();
+    let board = current(store, rooms, board).await?;
+    Ok(json!({ "recorded": crate::hall::record_states(store, &board).await? }))
 }
 
 /// Records what changed since the last record; returns how many levels did.

@@ -342,6 +342,9 @@ async fn the_kept_board_equals_the_computed_one_after_every_step() {
             let kept = keeper.board(&world.store, now).await.expect("board");
             let computed = compute(&world.store, &ROOMS).await.expect("computed");
             assert_eq!(kept.scope, computed.scope, "seed {seed}, step {step}");
+            let hall =
+                |b: &isms::Board| json!([b.view.soa, b.view.risks, b.view.gap, b.view.comparison]);
+            assert_eq!(hall(&kept), hall(&computed), "seed {seed}, step {step}");
             scoped += usize::from(kept.scope.is_some());
             outside += kept.scope.as_ref().map_or(0, |s| s.outside);
             for (kept, computed) in kept.all().zip(computed.all()) {

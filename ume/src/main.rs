@@ -9,6 +9,7 @@ mod declared;
 mod demo;
 mod door;
 mod error;
+mod hall_cmd;
 mod help;
 mod intake;
 mod intake_http;
@@ -86,6 +87,11 @@ enum Command {
         /// Print each criterion with what produces its evidence instead
         #[arg(long)]
         producers: bool,
+    },
+    /// The ISMS itself: gap, levels, Statement of Applicability, comparison with Annex A, risks
+    Isms {
+        #[command(subcommand)]
+        command: hall_cmd::IsmsCommand,
     },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
@@ -333,6 +339,7 @@ impl Command {
             | Command::Ledger { command: LedgerCommand::Checkpoint { data, .. } } => Some(data),
             Command::Work { command } => Some(command.data()),
             Command::Db { .. }
+            | Command::Isms { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -380,6 +387,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             setup(place, &admin, &password_file, shown.format).await
         }
         Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
+        Command::Isms { command } => hall_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

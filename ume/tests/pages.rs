@@ -142,6 +142,7 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
         reason: "looked at",
         months: 12,
         kind: "approval",
+        notes: Vec::new(),
     };
     let by = web::decide::Signer { login: "executive", method: "test" };
     let store = &served.house.store;

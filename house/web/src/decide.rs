@@ -4,7 +4,10 @@ use model::Table;
 use serde_json::Value as Json;
 use store::{Row, Store, StoreError, Write};
 
-use crate::frame::{Cx, Refusal};
+use crate::{
+    House,
+    frame::{Cx, Refusal, User},
+};
 
 /// What is decided about exactly the content that was shown.
 pub struct Ruling<'a> {
@@ -17,6 +20,8 @@ pub struct Ruling<'a> {
     pub months: i64,
     /// Kind of the decision; about a decision it is always a confirmation.
     pub kind: &'a str,
+    /// What else the signer was shown, as attributes of the decision.
+    pub notes: Vec<(&'static str, Json)>,
 }
 
 /// Whether the row is a decision that someone signed: it is neither changed nor deleted, whichever way
@@ -130,6 +135,39 @@ impl Ruling<'_> {
         decision.attributes.insert("signer".into(), Json::from(signer.login));
         decision.attributes.insert("method".into(), Json::from(signer.method));
         decision.attributes.insert("subject_table".into(), Json::from(row.table.name()));
+        let notes = self.notes.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        decision.attributes.extend(notes);
         Ok(write.put(decision).await?)
     }
+}
+
+/// Makes sure, once more, of who is about to sign: password, and a code that was not used yet.
+pub async fn step_up(
+    house: &House,
+    user: &User,
+    password: String,
+    code: &str,
+) -> Result<(), Refusal> {
+    let account = &user.session.account;
+    let hash = account.password.clone();
+    let fits = tokio::task::spawn_blocking(move || {
+        crate::secrets::verify_password(&password, Some(&hash))
+    })
+    .await
+    .unwrap_or(false);
+    let seconds = (house.store.now().0 / 1_000_000).max(0) as u64;
+    let secret = account.totp.clone().unwrap_or_default();
+    let step = crate::secrets::totp_step(&secret, &account.login, code, seconds);
+    let fresh = match step.filter(|_| fits) {
+        Some(step) => house.store.use_totp_step(account.id, step).await?,
+        None => false,
+    };
+    if fresh {
+        return Ok(());
+    }
+    let text = user.cx.t(
+        "パスワードまたはコードが違うか、コードが使用済みです。次のコードを待って入力してください。",
+        "The password or the code is wrong, or the code was used. Wait for the next code.",
+    );
+    Err(Refusal::Bad(text.to_owned()))
 }

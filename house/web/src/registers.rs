@@ -16,7 +16,7 @@ use store::{Filter, Record, Row, Within};
 use crate::{
     House, Shared,
     access::Action,
-    decide::{ASKED_KIND, PROPOSED, Ruling, Signer, is_signed},
+    decide::{ASKED_KIND, PROPOSED, Ruling, Signer, is_signed, step_up},
     files::{self, Shown},
     frame::{Answer, Refusal, User, page},
     kinds_of,
@@ -169,7 +169,7 @@ pub(crate) async fn find(
 }
 
 /// Whether the user may do it with this row.
-pub(crate) async fn reaches(
+pub async fn reaches(
     house: &House,
     user: &User,
     action: Action,
@@ -411,6 +411,7 @@ async fn decide_row(
         reason: form.reason.trim(),
         months: form.months.parse().unwrap_or(12),
         kind: DECISIONS.into_iter().find(|k| *k == form.kind).unwrap_or("approval"),
+        notes: Vec::new(),
     };
     ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
     step_up(&house, &user, form.password, &form.code).await?;
@@ -420,31 +421,6 @@ async fn decide_row(
     write.commit().await?;
     house.wake();
     Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())
-}
-
-async fn step_up(house: &House, user: &User, password: String, code: &str) -> Result<(), Refusal> {
-    let account = &user.session.account;
-    let hash = account.password.clone();
-    let fits = tokio::task::spawn_blocking(move || {
-        crate::secrets::verify_password(&password, Some(&hash))
-    })
-    .await
-    .unwrap_or(false);
-    let seconds = (house.store.now().0 / 1_000_000).max(0) as u64;
-    let secret = account.totp.clone().unwrap_or_default();
-    let step = crate::secrets::totp_step(&secret, &account.login, code, seconds);
-    let fresh = match step.filter(|_| fits) {
-        Some(step) => house.store.use_totp_step(account.id, step).await?,
-        None => false,
-    };
-    if fresh {
-        return Ok(());
-    }
-    let text = user.cx.t(
-        "パスワードまたはコードが違うか、コードが使用済みです。次のコードを待って入力してください。",
-        "The password or the code is wrong, or the code was used. Wait for the next code.",
-    );
-    Err(Refusal::Bad(text.to_owned()))
 }
 
 #[derive(Template)]

@@ -99,7 +99,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "脅威の欄があり署名されたギャップ分析表を取り込む",
             "Import a signed gap sheet with its threats",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 45,
     },
     Criterion {
@@ -124,7 +124,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "リスクアセスメント表を取り込み、承認を申告する",
             "Import the risk sheet and attest the approvals",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -160,7 +160,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "附属書Aとの比較表と適用宣言書を取り込み、承認を申告する",
             "Import the comparison and the Statement of Applicability, and attest the approval",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 240,
     },
     Criterion {
@@ -211,7 +211,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 480,
     },
     Criterion {
@@ -343,7 +343,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: 2 * DAY_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 240,
     },
     Criterion {

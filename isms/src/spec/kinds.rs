@@ -1,8 +1,8 @@
 //! Asset and rule kinds of the hall.
 
-use model::{Field, FieldType, KindSpec, Rule, Table, t};
+use model::{Field, FieldType, Group, KindSpec, Rule, Table, t};
 
-use super::fields::{choice, count, date, flag, list, long, number, text};
+use super::fields::{choice, count, date, flag, hash, list, long, number, text};
 
 pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -134,6 +134,24 @@ pub(crate) const KINDS: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
+        id: "statement_of_applicability",
+        table: Table::Asset,
+        title: t("適用宣言書", "Statement of Applicability"),
+        help: t(
+            "ある日の適用宣言書の版です。適用宣言書のページで作り、署名するとその内容に結び付きます（6.1.3 d）。",
+            "An edition of the Statement of Applicability. It is drawn on its page; a signature binds exactly this content (6.1.3 d).",
+        ),
+        fields: &[
+            hash("soa_hash", t("内容のハッシュ", "Hash of the content")).required(),
+            text("snapshot", t("内容を収めた記録", "Record that holds the content")).required(),
+            date("drawn_on", t("作成日", "Drawn on")).required(),
+            count("rows", t("管理策", "Controls")).required(),
+            count("applicable", t("適用する管理策", "Applicable")).required(),
+            count("excluded", t("除外した管理策", "Excluded")).required(),
+        ],
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "objective",
         table: Table::Asset,
         title: t("情報セキュリティ目的", "Objective"),
@@ -175,6 +193,21 @@ pub(crate) const KINDS: &[KindSpec] = &[
     },
 ];
 
+/// What asks for a control beside risks.
+const DRIVER: &[Field] = &[
+    Field::new(
+        "type",
+        t("種類", "Kind"),
+        FieldType::Enum(&[
+            choice("law", "法令", "law"),
+            choice("contract", "契約", "contract"),
+            choice("business", "事業上の必要", "business need"),
+        ]),
+    )
+    .required(),
+    text("source", t("根拠", "Source")).required(),
+];
+
 pub(crate) const RULES: &[KindSpec] = &[
     KindSpec {
         id: "risk_method",
@@ -198,7 +231,98 @@ pub(crate) const RULES: &[KindSpec] = &[
                 FieldType::Object,
             )
             .required(),
+            list(
+                "consequence_controls",
+                t("影響を下げる管理策", "Controls that lower consequence instead"),
+            ),
             number("reassess_days", t("見直しの間隔", "Reassess every"), "d"),
+        ],
+        ..KindSpec::BASE
+    },
+    KindSpec {
+        id: "control_use",
+        table: Table::Rule,
+        title: t("管理策の適用", "Use of a control"),
+        help: t(
+            "管理策を適用するかどうか、その理由、責任者、どう実施するかです。附属書Aの93管理策のほか、組織が独自に決めた管理策も書けます（6.1.3 b～d）。",
+            "Whether a control is used, why, who answers for it and how it is done: the 93 of Annex A, and those the organisation determined itself (6.1.3 b to d).",
+        ),
+        fields: &[
+            text("control", t("管理策の番号", "Number of the control")).required().aliases(&[
+                "管理策番号",
+                "番号",
+                "附属書A",
+                "項番",
+                "No",
+            ]),
+            Field::new(
+                "applies",
+                t("適用", "Applied"),
+                FieldType::Enum(&[
+                    choice("yes", "適用する", "applied"),
+                    choice("no", "適用しない", "not applied"),
+                ]),
+            )
+            .required()
+            .aliases(&["適用", "適用要否", "要否", "適用の有無", "適用/除外"]),
+            long("reason", t("適用・除外の理由", "Why it is used or left out")).aliases(&[
+                "理由",
+                "適用理由",
+                "除外理由",
+                "適用/除外の理由",
+                "選択理由",
+            ]),
+            Field::new(
+                "drivers",
+                t("根拠（リスクのほか）", "What asks for it, beside risks"),
+                FieldType::Table(DRIVER),
+            ),
+            long("statement", t("実施の内容", "How it is done")).aliases(&[
+                "実施内容",
+                "管理策の実施方法",
+                "対応内容",
+            ]),
+            Field::new(
+                "provision",
+                t("誰が行うか", "Who does it"),
+                FieldType::Enum(&[
+                    choice("own", "自組織", "the organisation"),
+                    choice("shared", "分担", "shared with a provider"),
+                    choice("inherited", "提供者から引き継ぐ", "inherited from a provider"),
+                ]),
+            )
+            .aliases(&["実施主体", "責任分担"]),
+            Field::new("provider", t("提供者", "Provider"), FieldType::Party)
+                .aliases(&["提供者", "委託先"]),
+            Field::new("responsible", t("責任者", "Who answers for it"), FieldType::Party)
+                .aliases(&["責任者", "管理責任者", "主管部門"]),
+            list("documents", t("関連文書", "Documents")).aliases(&[
+                "関連文書",
+                "文書",
+                "規程・手順書",
+            ]),
+            Field::new(
+                "declared",
+                t("申告した実施状況", "State as declared"),
+                FieldType::Enum(&[
+                    choice("done", "実施済み", "done"),
+                    choice("partly", "一部実施", "partly done"),
+                    choice("planned", "計画中", "planned"),
+                    choice("not_done", "未実施", "not done"),
+                ]),
+            )
+            .aliases(&["実施状況", "状況", "実施の有無"]),
+        ],
+        groups: &[
+            Group::new(t("適用", "Use"), &["control", "applies", "reason", "drivers"]),
+            Group::new(
+                t("実施", "How it is done"),
+                &["statement", "responsible", "provision", "provider", "documents", "declared"],
+            ),
+        ],
+        rules: &[
+            Rule::RequiredIf { field: "reason", when: "applies", is: &["no"] },
+            Rule::RequiredIf { field: "provider", when: "provision", is: &["shared", "inherited"] },
         ],
         ..KindSpec::BASE
     },

@@ -108,6 +108,17 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         t("管理策の目標レベルの決定です。", "Sets the target level of a control."),
     ),
     KindSpec {
+        id: "risk_acceptance",
+        table: Table::Decision,
+        title: t("残留リスクの受容", "Acceptance of a residual risk"),
+        help: t(
+            "リスク所有者が、その時点で計算された残留リスクを受け入れる決定です（6.1.3 f）。リスクが上がると受け入れ直しが要ります。",
+            "The risk owner accepts the residual risk as computed then (6.1.3 f). When the risk rises it has to be accepted again.",
+        ),
+        fields: ACCEPTANCE_FIELDS,
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "shred",
         table: Table::Decision,
         title: t("消去の決定", "Shredding"),
@@ -218,6 +229,14 @@ const DECISION_FIELDS: &[Field] = &[
     text("criterion", t("基準", "Criterion")),
     text("control", t("管理策", "Control")),
     text("level", t("レベル", "Level")),
+];
+
+const ACCEPTANCE_FIELDS: &[Field] = &[
+    text("signer", t("署名者", "Signer")),
+    text("method", t("本人確認の方法", "How the signer was identified")),
+    text("subject_table", t("対象の表", "Table of the subject")),
+    count("residual_likelihood", t("受け入れた起こりやすさ", "Likelihood accepted")),
+    count("residual_consequence", t("受け入れた影響", "Consequence accepted")),
 ];
 
 const fn decision(id: &'static str, title: Text, help: Text) -> KindSpec {

@@ -134,6 +134,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("rows", t("管理策", "Controls")).required(),
             count("applicable", t("適用する管理策", "Applicable")),
             count("excluded", t("除外した管理策", "Excluded")),
+            text("decision", t("承認の決定", "Decision that approved it")),
+            text("until", t("承認の期限", "Approved until")),
         ],
     },
     RecordSpec {

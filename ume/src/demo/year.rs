@@ -368,6 +368,7 @@ impl<'h> Year<'h> {
                 },
                 months: 12,
                 kind: "approval",
+                notes: Vec::new(),
             };
             // Nobody typed a password here, and the record says so.
             let signer = Signer { login: "tanaka", method: "simulated" };

@@ -1,0 +1,92 @@
+//! The hall's pages and API: gap, risks, comparison with Annex A, Statement of Applicability.
+//!
+//! Each is drawn from the board as it stands, without asking the store again: the numbers of one page
+//! fit each other. What is not there yet shortly after a start is said to be awaited.
+
+mod annex;
+mod gap;
+mod risks;
+mod soa;
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use web::{
+    api::problem::{self, Problem},
+    frame::{Answer, Cx, page},
+    route::{Access, Api, Route},
+};
+
+use crate::{
+    Board,
+    hall::method::Estimate,
+    pages::{WAIT, WAIT_SECONDS, WaitPage},
+    shared::SharedBoard,
+};
+
+/// Routes of the hall's own pages.
+pub fn routes() -> Vec<Route> {
+    let mut routes = gap::routes();
+    routes.extend(risks::routes());
+    routes.extend(annex::routes());
+    routes.extend(soa::routes());
+    routes
+}
+
+/// A part of the API that gives one document.
+fn document<H, T>(path: &str, access: Access, id: &str, title: model::Text, handler: H) -> Route
+where
+    H: axum::handler::Handler<T, web::Shared>,
+    T: 'static,
+{
+    Route::get(path, access, title, handler).api(Api {
+        tag: "isms",
+        id: id.to_owned(),
+        params: Vec::new(),
+        request: None,
+        response: (200, Some(("application/json", "Document".to_owned()))),
+        refusals: &[],
+    })
+}
+
+/// The board, or the page that says it is being computed.
+fn board(cx: &Cx, shared: &SharedBoard, title: &str) -> Result<Arc<Board>, Box<Answer>> {
+    shared
+        .get()
+        .ok_or_else(|| Box::new(page(cx, title, &WaitPage { cx, control: "", name: title })))
+}
+
+/// The same for the API.
+fn api_board(lang: model::Lang, shared: &SharedBoard) -> Result<Arc<Board>, Box<Response>> {
+    shared.get().ok_or_else(|| {
+        let header = (header::RETRY_AFTER, WAIT_SECONDS.to_string());
+        let problem =
+            Problem { headers: vec![header], ..Problem::new(lang, problem::STARTING, *WAIT) };
+        Box::new(problem.into_response())
+    })
+}
+
+fn json(value: serde_json::Value) -> Response {
+    Json(value).into_response()
+}
+
+/// An estimate as people read it: size, and the two steps.
+fn estimate(estimate: &Option<Estimate>) -> String {
+    estimate.map_or_else(
+        || "–".to_owned(),
+        |e| format!("{} ({}×{})", e.size(), e.likelihood, e.consequence),
+    )
+}
+
+/// Class of a risk's size: within what the method accepts, above it, or far above.
+fn size_class(estimate: Estimate, accept_at_most: i64) -> &'static str {
+    match estimate.size() {
+        size if size <= accept_at_most => "pass",
+        size if size <= accept_at_most * 2 => "stale",
+        _ => "fail",
+    }
+}

@@ -1,0 +1,383 @@
+//! `/risks`: every open risk as computed today, where it comes from, and the signature that accepts
+//! what is left of it.
+//!
+//! Invariants: what is signed is what was shown, the content by its hash and the residual risk by its
+//! two steps; only the owner of the risk or an executive signs, and nobody what they changed last.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    Extension, Form,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use model::{Id, Table, t};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use store::Row;
+use web::{
+    Shared,
+    access::Action,
+    api::Caller,
+    decide::{Ruling, Signer, step_up},
+    frame::{Answer, Cx, Refusal, User, page},
+    registers,
+    route::{Access, Route},
+};
+
+use super::{api_board, board, document, estimate, size_class};
+use crate::{
+    hall::{
+        Hall, RiskView,
+        method::{Estimate, STEPS_MAX},
+    },
+    shared::SharedBoard,
+};
+
+/// Risks that one page lists; the register shows the rest.
+const SHOWN_MAX: usize = 200;
+const NAMED_IN_CELL_MAX: usize = 3;
+
+pub(super) fn routes() -> Vec<Route> {
+    let inspect = Access::Action(Action::Inspect);
+    let (write, decide) = (Access::Action(Action::Write), Access::Action(Action::Decide));
+    let title = t("リスク", "Risks");
+    let treat_title = t("リスクに管理策を結び付ける", "Link a control to a risk");
+    vec![
+        Route::get("/risks", inspect, title, show),
+        Route::get("/risks/{id}", inspect, t("リスクの計算", "How a risk is computed"), one),
+        Route::post("/risks/{id}/treat", write, treat_title, treat),
+        Route::post(
+            "/risks/{id}/accept",
+            decide,
+            t("残留リスクの受容", "Accept a residual risk"),
+            accept,
+        ),
+        document("/api/v1/isms/risks", inspect, "risks_computed", title, api),
+    ]
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    control: String,
+}
+
+/// One field of the matrix.
+struct Cell {
+    class: &'static str,
+    size: i64,
+    count: usize,
+    names: Vec<String>,
+}
+
+struct Line<'a> {
+    risk: &'a RiskView,
+    inherent: String,
+    current: String,
+    current_class: &'static str,
+    target: String,
+    owner: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "risks.html")]
+struct RisksPage<'a> {
+    cx: &'a Cx,
+    here: &'static str,
+    control: &'a str,
+    lines: Vec<Line<'a>>,
+    open: usize,
+    /// Open risks that are treated, owned and accepted.
+    settled: usize,
+    above: usize,
+    more: bool,
+    /// Rows of the matrix, gravest first; each with the name of its step.
+    matrix: Vec<(String, Vec<Cell>)>,
+    columns: Vec<String>,
+    method: Option<(Id, i64)>,
+    accept_at_most: i64,
+}
+
+async fn show(
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let cx = &user.cx;
+    let title = cx.t("リスク", "Risks");
+    let board = match board(cx, &shared, title) {
+        Ok(board) => board,
+        Err(wait) => return *wait,
+    };
+    let hall = &board.view;
+    let chosen = |r: &&RiskView| asked.control.is_empty() || r.controls.contains(&asked.control);
+    let mut open: Vec<&RiskView> = hall.risks.iter().filter(|r| r.open).filter(chosen).collect();
+    // What is gravest now comes first; what nobody rated comes before that.
+    open.sort_by_key(|r| (r.current.is_some(), std::cmp::Reverse(r.current.map(Estimate::size))));
+    let is_above = |r: &&&RiskView| r.current.is_some_and(|c| !hall.method.accepts(c));
+    let is_settled = |r: &&&RiskView| r.is_treated() && r.owner.is_some() && r.acceptance.holds();
+    let body = RisksPage {
+        cx,
+        here: "/risks",
+        control: &asked.control,
+        open: open.len(),
+        settled: open.iter().filter(is_settled).count(),
+        above: open.iter().filter(is_above).count(),
+        more: open.len() > SHOWN_MAX,
+        matrix: matrix(hall, &open),
+        columns: (1..=STEPS_MAX).map(|step| step_name(&hall.method.likelihood, step)).collect(),
+        lines: open.iter().take(SHOWN_MAX).map(|risk| line(hall, risk)).collect(),
+        method: hall.method.rule,
+        accept_at_most: hall.method.accept_at_most,
+    };
+    page(cx, title, &body)
+}
+
+fn line<'a>(hall: &'a Hall, risk: &'a RiskView) -> Line<'a> {
+    Line {
+        risk,
+        inherent: estimate(&risk.inherent),
+        current: estimate(&risk.current),
+        current_class: risk
+            .current
+            .map_or("unknown", |c| size_class(c, hall.method.accept_at_most)),
+        target: estimate(&risk.target),
+        owner: hall.party(&risk.owner),
+    }
+}
+
+fn step_name(names: &[String], step: i64) -> String {
+    let name = names.get(step.max(1) as usize - 1);
+    name.map_or_else(|| step.to_string(), |name| format!("{step} {name}"))
+}
+
+/// Where the current risks lie, gravest consequence on top.
+fn matrix(hall: &Hall, risks: &[&RiskView]) -> Vec<(String, Vec<Cell>)> {
+    let mut at: BTreeMap<Estimate, Vec<&RiskView>> = BTreeMap::new();
+    for risk in risks {
+        if let Some(current) = risk.current {
+            at.entry(current).or_default().push(risk);
+        }
+    }
+    let cell = |likelihood, consequence| {
+        let place = Estimate { likelihood, consequence };
+        let here = at.get(&place).map_or(&[][..], Vec::as_slice);
+        Cell {
+            class: size_class(place, hall.method.accept_at_most),
+            size: place.size(),
+            count: here.len(),
+            names: here.iter().take(NAMED_IN_CELL_MAX).map(|r| r.name.clone()).collect(),
+        }
+    };
+    (1..=STEPS_MAX)
+        .rev()
+        .map(|consequence| {
+            let cells = (1..=STEPS_MAX).map(|likelihood| cell(likelihood, consequence)).collect();
+            (step_name(&hall.method.consequence, consequence), cells)
+        })
+        .collect()
+}
+
+#[derive(Template)]
+#[template(path = "risk.html")]
+struct RiskPage<'a> {
+    cx: &'a Cx,
+    here: &'static str,
+    risk: &'a RiskView,
+    /// What the register says of it: label and text.
+    texts: Vec<(&'a str, String)>,
+    inherent: String,
+    current: String,
+    current_class: &'static str,
+    target: String,
+    owner: &'a str,
+    accept_at_most: i64,
+    /// Number, title, whether it treats the risk already.
+    controls: Vec<(&'a str, &'a str)>,
+    titles: Vec<(String, &'a str)>,
+    may_treat: bool,
+    may_accept: bool,
+}
+
+async fn one(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Path(id): Path<Id>,
+) -> Answer {
+    let cx = &user.cx;
+    let board = match board(cx, &shared, cx.t("リスク", "Risks")) {
+        Ok(board) => board,
+        Err(wait) => return *wait,
+    };
+    let hall = &board.view;
+    let row = house.store.row(Table::Risk, id).await?.ok_or(Refusal::NotFound)?;
+    let risk = hall.risks.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
+    let title = |number: &str| hall.row(number).map_or("", |r| r.title(cx.lang));
+    let links = house.kind(Table::Link, "treats");
+    let body = RiskPage {
+        cx,
+        here: "/risks",
+        inherent: estimate(&risk.inherent),
+        current: estimate(&risk.current),
+        current_class: risk
+            .current
+            .map_or("unknown", |c| size_class(c, hall.method.accept_at_most)),
+        target: estimate(&risk.target),
+        owner: hall.party(&risk.owner),
+        accept_at_most: hall.method.accept_at_most,
+        controls: hall
+            .soa
+            .iter()
+            .filter(|r| !risk.controls.contains(&r.control))
+            .map(|r| (r.control.as_str(), r.title(cx.lang)))
+            .collect(),
+        titles: risk.controls.iter().map(|c| (c.clone(), title(c))).collect(),
+        may_treat: links.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
+        may_accept: may_accept(&house, &user, risk).await?,
+        texts: texts(cx, &row),
+        risk,
+    };
+    let name = risk.name.clone();
+    page(cx, &name, &body)
+}
+
+fn texts<'a>(cx: &Cx, row: &Row) -> Vec<(&'a str, String)> {
+    const SHOWN: [(&str, model::Text); 4] = [
+        ("scenario", t("シナリオ", "Scenario")),
+        ("threat", t("脅威", "Threat")),
+        ("risk_source", t("リスク源", "Risk source")),
+        ("measures", t("対応の内容", "What is done")),
+    ];
+    let said = |name| row.attributes.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+    SHOWN.iter().map(|(name, label)| (label.get(cx.lang), said(*name))).collect()
+}
+
+/// Whether the user is the owner of the risk, or stands above owners.
+async fn may_accept(house: &Shared, user: &User, risk: &RiskView) -> Result<bool, Refusal> {
+    if user.may(Action::Decide).is_err() {
+        return Ok(false);
+    }
+    if user.session.account.role == "executive" {
+        return Ok(true);
+    }
+    let person = house.store.place(user.session.account.id).await?.person;
+    Ok(person.is_some() && person == risk.owner)
+}
+
+#[derive(Deserialize)]
+struct Treat {
+    csrf: String,
+    control: String,
+}
+
+async fn treat(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Path(id): Path<Id>,
+    Form(form): Form<Treat>,
+) -> Answer {
+    user.form(&form.csrf, Action::Write)?;
+    let row = house.store.row(Table::Risk, id).await?.filter(|r| !r.deleted);
+    let risk = row.ok_or(Refusal::NotFound)?;
+    let board = shared.wait().await;
+    let from = board.view.row(&form.control).and_then(|r| r.norm.or(r.usage));
+    let from = from.ok_or_else(|| Refusal::Bad(form.control.clone()))?;
+    if !house.store.linked("treats", from, id).await? {
+        let mut write = user.write(&house, "treats the risk").await?;
+        write.put(treats(house.store.new_id()?, from, &form.control, &risk)).await?;
+        write.commit().await?;
+        house.wake();
+    }
+    Ok(Redirect::to(&format!("/risks/{id}")).into_response())
+}
+
+/// The link by which a control treats a risk.
+pub(super) fn treats(link: Id, from: Id, control: &str, risk: &Row) -> Row {
+    let mut row = Row::new(Table::Link, link, "treats", &format!("{control} → {}", risk.name));
+    row.subject = Some(from);
+    row.object = Some(risk.id);
+    row
+}
+
+#[derive(Deserialize)]
+struct Accept {
+    csrf: String,
+    /// Hash of the risk as shown.
+    hash: String,
+    /// Residual risk as shown.
+    likelihood: i64,
+    consequence: i64,
+    outcome: String,
+    reason: String,
+    months: i64,
+    password: String,
+    code: String,
+}
+
+async fn accept(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Path(id): Path<Id>,
+    Form(form): Form<Accept>,
+) -> Answer {
+    user.form(&form.csrf, Action::Decide)?;
+    let cx = &user.cx;
+    let row = house.store.row(Table::Risk, id).await?.filter(|r| !r.deleted);
+    let row = row.ok_or(Refusal::NotFound)?;
+    let (_, kind) = house.kind(Table::Risk, &row.kind).ok_or(Refusal::NotFound)?;
+    if !registers::reaches(&house, &user, Action::Decide, &row, kind).await? {
+        return Err(Refusal::Forbidden);
+    }
+    let board = shared.wait().await;
+    let risk = board.view.risks.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
+    if !may_accept(&house, &user, risk).await? {
+        let text = cx.t(
+            "残留リスクを受け入れられるのは、そのリスクの所有者か経営層だけです。所有者の名簿の行に、サインイン名が書かれているか確かめてください。",
+            "Only the owner of the risk, or an executive, accepts what is left of it. See that the owner's row among the people names the account.",
+        );
+        return Err(Refusal::Bad(text.to_owned()));
+    }
+    let shown = Estimate { likelihood: form.likelihood, consequence: form.consequence };
+    if risk.current != Some(shown) {
+        let text = cx.t(
+            "画面を開いた後に計算されたリスクが変わりました。最新の値を確認してください。",
+            "The computed risk changed after you opened the page. Look at the newest values.",
+        );
+        return Err(Refusal::Bad(text.to_owned()));
+    }
+    let ruling = Ruling {
+        hash: &form.hash,
+        outcome: &form.outcome,
+        reason: form.reason.trim(),
+        months: form.months,
+        kind: "risk_acceptance",
+        notes: vec![
+            ("residual_likelihood", Json::from(shown.likelihood)),
+            ("residual_consequence", Json::from(shown.consequence)),
+        ],
+    };
+    ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
+    step_up(&house, &user, form.password, &form.code).await?;
+    let signer = Signer { login: &user.session.account.login, method: "password+totp" };
+    let mut write = house.store.write(&user.actor(), ruling.reason, "web").await?;
+    ruling.sign(&house.store, &mut write, &row, &signer).await.map_err(|e| e.refusal(cx))?;
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to(&format!("/risks/{id}")).into_response())
+}
+
+async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
+    match api_board(caller.cx.lang, &shared) {
+        Ok(board) => super::json(json!({
+            "at": board.at.rfc3339(),
+            "accept_at_most": board.view.method.accept_at_most,
+            "risks": board.view.risks,
+        })),
+        Err(wait) => *wait,
+    }
+}

@@ -1,0 +1,268 @@
+//! `/soa`: the Statement of Applicability as it stands, row by row, and its editions.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    Extension, Form,
+    extract::{Path, Query, Request, State},
+    http::header,
+    response::{IntoResponse, Redirect, Response},
+};
+use model::{Id, Lang, Table, t};
+use serde::Deserialize;
+use store::Row;
+use web::{
+    Shared,
+    access::Action,
+    api::Caller,
+    files::read_form,
+    frame::{Answer, Cx, Refusal, User, page},
+    route::{Access, Route},
+};
+
+use super::{api_board, board, document};
+use crate::{
+    hall::{
+        self, Hall,
+        soa::{BY_HAND_PREFIX, SoaRow, SoaStatus},
+    },
+    hand_in, norms,
+    shared::SharedBoard,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    let inspect = Access::Action(Action::Inspect);
+    let write = Access::Action(Action::Write);
+    let title = t("適用宣言書", "Statement of Applicability");
+    let begin_title = t("未決定の管理策を適用として書き始める", "Begin the undecided rows");
+    vec![
+        Route::get("/soa", inspect, title, show),
+        Route::get(
+            "/soa/export.xlsx",
+            inspect,
+            t("適用宣言書（Excel）", "Statement as xlsx"),
+            xlsx,
+        ),
+        Route::post("/soa/begin", write, begin_title, begin),
+        Route::post("/soa/edition", write, t("適用宣言書の版を作る", "Draw an edition"), draw),
+        Route::get("/soa/{control}", inspect, t("管理策の適用", "Use of a control"), one),
+        Route::post("/soa/{control}/evidence", write, t("証拠の提出", "Hand in evidence"), take_in),
+        document("/api/v1/isms/soa", inspect, "soa", title, api),
+    ]
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    differs: String,
+}
+
+#[derive(Template)]
+#[template(path = "soa.html")]
+struct SoaPage<'a> {
+    cx: &'a Cx,
+    here: &'static str,
+    hall: &'a Hall,
+    rows: Vec<&'a SoaRow>,
+    counts: Vec<(SoaStatus, usize)>,
+    status: &'a str,
+    differs: bool,
+    undecided: usize,
+    differing: usize,
+    applicable: u64,
+    evidenced: u64,
+    /// An edition with today's content that waits for its signature.
+    waiting: Option<Id>,
+    may_write: bool,
+}
+
+async fn show(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    let cx = &user.cx;
+    let title = cx.t("適用宣言書", "Statement of Applicability");
+    let board = match board(cx, &shared, title) {
+        Ok(board) => board,
+        Err(wait) => return *wait,
+    };
+    let hall = &board.view;
+    let chosen = |row: &&SoaRow| {
+        (asked.status.is_empty() || row.status.name() == asked.status)
+            && (asked.differs.is_empty() || row.difference.is_some())
+    };
+    let (applicable, evidenced) = hall.evidenced();
+    let counts: BTreeMap<SoaStatus, usize> = hall.by_status();
+    let body = SoaPage {
+        cx,
+        here: "/soa",
+        rows: hall.soa.iter().filter(chosen).collect(),
+        undecided: counts.get(&SoaStatus::Undecided).copied().unwrap_or(0),
+        counts: counts.into_iter().collect(),
+        status: &asked.status,
+        differs: !asked.differs.is_empty(),
+        differing: hall.soa.iter().filter(|r| r.difference.is_some()).count(),
+        applicable,
+        evidenced,
+        waiting: waiting(hall),
+        may_write: may_write(&house, &user),
+        hall,
+    };
+    page(cx, title, &body)
+}
+
+fn may_write(house: &Shared, user: &User) -> bool {
+    let kind = house.kind(Table::Rule, "control_use");
+    kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
+}
+
+fn waiting(hall: &Hall) -> Option<Id> {
+    let edition = hall.edition.as_ref()?;
+    let same = hall::text_of(edition, "soa_hash") == Some(hall.soa_hash.as_str());
+    (same && !hall.is_approved()).then_some(edition.id)
+}
+
+#[derive(Template)]
+#[template(path = "soa_row.html")]
+struct RowPage<'a> {
+    cx: &'a Cx,
+    here: &'static str,
+    hall: &'a Hall,
+    row: &'a SoaRow,
+    summary: &'a str,
+    room: Option<&'static str>,
+    may_write: bool,
+    file_max: String,
+}
+
+async fn one(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Path(control): Path<String>,
+) -> Answer {
+    let cx = &user.cx;
+    let board = match board(cx, &shared, &control) {
+        Ok(board) => board,
+        Err(wait) => return *wait,
+    };
+    let row = board.view.row(&control).ok_or(Refusal::NotFound)?;
+    let norm = norms::annex_a().iter().find(|n| n.number == control);
+    let summary = norm.and_then(|n| match cx.lang {
+        Lang::Ja => n.summary_ja.as_deref(),
+        Lang::En => n.summary_en.as_deref(),
+    });
+    let room = board.controls.iter().find(|c| c.spec.control == control).map(|c| c.spec.id);
+    let body = RowPage {
+        cx,
+        here: "/soa",
+        hall: &board.view,
+        row,
+        summary: summary.unwrap_or(""),
+        room,
+        may_write: may_write(&house, &user),
+        file_max: web::files::size(house.store.file_bytes_max()),
+    };
+    page(cx, &format!("{} {}", row.control, row.title(cx.lang)), &body)
+}
+
+#[derive(Deserialize)]
+struct Plain {
+    csrf: String,
+}
+
+/// Writes a row for each control that nobody has decided on: it applies, and the rest is open. So
+/// what is missing can be seen and worked off, instead of 93 empty forms.
+async fn begin(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Form(form): Form<Plain>,
+) -> Answer {
+    user.form(&form.csrf, Action::Write)?;
+    shared.wait().await;
+    // The board may be a moment old: what is there already is asked of the store.
+    let known = house.store.all(Table::Rule, &["control_use"]).await?;
+    let known: Vec<&str> = known.iter().filter_map(|r| hall::text_of(r, "control")).collect();
+    let reason = user.cx.t("適用宣言書の書き始め", "began the Statement of Applicability");
+    let mut write = user.write(&house, reason).await?;
+    for norm in norms::annex_a().iter().filter(|n| !known.contains(&n.number.as_str())) {
+        let mut row = Row::new(Table::Rule, house.store.new_id()?, "control_use", &norm.title_ja);
+        row.attributes.insert("control".into(), norm.number.as_str().into());
+        row.attributes.insert("applies".into(), "yes".into());
+        write.put(row).await?;
+    }
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to("/soa").into_response())
+}
+
+async fn draw(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+    Form(form): Form<Plain>,
+) -> Answer {
+    user.form(&form.csrf, Action::Write)?;
+    let board = shared.wait().await;
+    let day = user.cx.date(&board.at);
+    let mut write = user.write(&house, user.cx.t("版の作成", "drew an edition")).await?;
+    let row = hall::draw_edition(&house.store, &mut write, &board.view, &day).await?;
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to(&format!("/row/asset/{}", row.id)).into_response())
+}
+
+async fn take_in(
+    State(house): State<Shared>,
+    user: User,
+    Path(control): Path<String>,
+    request: Request,
+) -> Answer {
+    let form = read_form(&house, &user, Action::Write, request, |part| part == "file").await?;
+    if !norms::annex_a().iter().any(|n| n.number == control) {
+        return Err(Refusal::NotFound);
+    }
+    let get = |name: &str| form.get(name).map_or("", String::as_str).trim();
+    let criterion = format!("{BY_HAND_PREFIX}{control}");
+    let handed = hand_in::HandedIn {
+        criterion: &criterion,
+        statement: get("statement"),
+        document: (get("kind") == "imported").then_some(get("document")),
+        held_on: get("held_on"),
+        file: Some(get("file")).filter(|sha| !sha.is_empty()),
+        subject: Some(get("subject")).filter(|s| !s.is_empty()),
+        zone: &user.cx.local.zone,
+        source: "web",
+    };
+    let draft = hand_in::draft_of(&criterion, &handed, house.store.now())
+        .map_err(|error| error.refusal(&user.cx))?;
+    let mut write = user.write(&house, "handed in").await?;
+    write.record(draft).await?;
+    write.commit().await?;
+    house.wake();
+    Ok(Redirect::to(&format!("/soa/{control}")).into_response())
+}
+
+async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
+    match api_board(caller.cx.lang, &shared) {
+        Ok(board) => super::json(board.view.soa_json()),
+        Err(wait) => *wait,
+    }
+}
+
+async fn xlsx(Extension(shared): Extension<SharedBoard>, user: User) -> Answer {
+    let board = shared.wait().await;
+    let (head, rows) = board.view.soa_table(user.cx.lang);
+    let bytes = reports::write_xlsx(user.cx.t("適用宣言書", "Applicability"), &head, &rows)
+        .map_err(|e| Refusal::Bad(e.to_string()))?;
+    let name = format!("attachment; filename=\"soa-{}.xlsx\"", user.cx.date(&board.at));
+    let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, bytes).into_response())
+}

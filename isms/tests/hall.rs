@@ -1,0 +1,436 @@
+//! The hall over a real store: what a row of the Statement of Applicability says, what a risk is today,
+//! what the comparison leaves open, and what a signature holds.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use isms::{
+    Board,
+    hall::{
+        Acceptance, RiskView, SNAPSHOT,
+        compare::Kind,
+        draw_edition,
+        method::Estimate,
+        record_states,
+        soa::{Lack, SoaRow, SoaStatus},
+    },
+};
+use model::{Assurance, Id, Level, RoomSpec, Table, Timestamp};
+use serde_json::{Value as Json, json};
+use store::{RecordDraft, Row, Store};
+
+const ROOMS: [&RoomSpec; 2] = [&configuration::SPEC, &secure_coding::SPEC];
+const START: i64 = 1_795_600_000_000_000;
+const DAY_HOURS: i64 = 24;
+
+struct Place {
+    store: Store,
+    clock: Arc<AtomicI64>,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    async fn new() -> Place {
+        let folder = tempfile::tempdir().expect("folder");
+        let clock = Arc::new(AtomicI64::new(START));
+        let time = clock.clone();
+        let now: store::Clock = Arc::new(move || Timestamp(time.load(Ordering::SeqCst)));
+        let store = Store::open(folder.path(), now).await.expect("store");
+        isms::norms::load(&store).await.expect("norms");
+        Place { store, clock, _folder: folder }
+    }
+
+    fn later(&self, days: i64) {
+        self.clock.fetch_add(days * DAY_HOURS * 3_600_000_000, Ordering::SeqCst);
+    }
+
+    async fn put(&self, row: Row) -> Row {
+        // Two changes of one moment have no order.
+        self.clock.fetch_add(1_000_000, Ordering::SeqCst);
+        let mut write = self.store.write("account:sato", "test", "").await.expect("write");
+        let row = write.put(row).await.expect("put");
+        write.commit().await.expect("commit");
+        row
+    }
+
+    fn row(&self, table: Table, kind: &str, name: &str, attributes: Json) -> Row {
+        let mut row = Row::new(table, self.store.new_id().expect("id"), kind, name);
+        row.attributes = attributes.as_object().cloned().expect("object");
+        row
+    }
+
+    async fn add(&self, table: Table, kind: &str, name: &str, attributes: Json) -> Row {
+        self.put(self.row(table, kind, name, attributes)).await
+    }
+
+    async fn usage(&self, control: &str, attributes: Json) -> Row {
+        let mut row = self.row(Table::Rule, "control_use", control, attributes);
+        row.attributes.insert("control".into(), control.into());
+        self.put(row).await
+    }
+
+    async fn decide(&self, about: &Row, kind: &str, outcome: &str, days: i64, notes: Json) -> Row {
+        let mut row = self.row(Table::Decision, kind, &about.name, notes);
+        row.status = outcome.to_owned();
+        row.subject = Some(about.id);
+        row.subject_hash = Some(about.content_hash().expect("hash"));
+        row.ends_at = Some(self.store.now().plus_hours(days * DAY_HOURS));
+        self.put(row).await
+    }
+
+    async fn record(&self, ty: &str, assurance: Assurance, facts: Json) {
+        let now = self.store.now();
+        let mut write = self.store.write("account:sato", "", "").await.expect("write");
+        let draft = RecordDraft {
+            ty: ty.to_owned(),
+            subject: None,
+            observed_from: now,
+            observed_to: now,
+            source: "test".to_owned(),
+            assurance,
+            facts: facts.as_object().cloned().expect("object"),
+            payload: None,
+        };
+        write.record(draft).await.expect("record");
+        write.commit().await.expect("commit");
+    }
+
+    async fn import(&self, control: &str) {
+        let facts = json!({"criterion": format!("soa/{control}"), "document": "規程.pdf", "held_on": "2026-11-25"});
+        self.record("isms.imported", Assurance::Imported, facts).await;
+    }
+
+    async fn treat(&self, from: Id, risk: &Row) {
+        let mut link = self.row(Table::Link, "treats", "treats", json!({}));
+        link.subject = Some(from);
+        link.object = Some(risk.id);
+        self.put(link).await;
+    }
+
+    async fn norm(&self, number: &str) -> Id {
+        let norms = self.store.all(Table::Norm, &["annex_a"]).await.expect("norms");
+        norms.iter().find(|n| n.attributes["number"] == number).expect("norm").id
+    }
+
+    async fn board(&self) -> Board {
+        isms::compute(&self.store, &ROOMS).await.expect("board")
+    }
+
+    async fn soa(&self, control: &str) -> SoaRow {
+        self.board().await.view.row(control).expect("row").clone()
+    }
+
+    async fn risk(&self, id: Id) -> RiskView {
+        let board = self.board().await;
+        board.view.risks.iter().find(|r| r.id == id).expect("risk").clone()
+    }
+
+    async fn newest(&self, ty: &str) -> Json {
+        let records = self.store.newest_records(&[ty], None, 1).await.expect("records");
+        json!(records.first().map(|r| r.facts.clone()))
+    }
+}
+
+const OWNER: &str = "019ac3f0-0000-7000-8000-000000000001";
+
+fn applied() -> Json {
+    json!({
+        "applies": "yes", "responsible": OWNER,
+        "drivers": [{"type": "law", "source": "個人情報保護法 23条"}],
+    })
+}
+
+#[tokio::test]
+async fn nothing_written_means_93_undecided_rows_all_open() {
+    let place = Place::new().await;
+    let board = place.board().await;
+    assert_eq!(board.view.soa.len(), 93);
+    assert!(board.view.soa.iter().all(|r| r.status == SoaStatus::Undecided));
+    assert_eq!(board.view.comparison.open(), 93);
+    assert_eq!(board.view.comparison.explained, 0);
+    let gap: Vec<&str> = board.view.gap.iter().map(|g| g.control.as_str()).take(3).collect();
+    assert_eq!(gap, ["8.9", "8.28", "5.1"], "controls with rooms first, then the annex in order");
+    assert!(!board.view.gap[0].builds_on.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_is_a_claim_until_owner_driver_and_fresh_evidence_are_there() {
+    let place = Place::new().await;
+    let mut usage = place.usage("5.1", json!({"applies": "yes", "declared": "done"})).await;
+    let row = place.soa("5.1").await;
+    assert_eq!(row.status, SoaStatus::Claimed);
+    assert_eq!(row.lacks, [Lack::Owner, Lack::Driver, Lack::Evidence]);
+    assert_eq!(row.level, Level::None);
+
+    usage.attributes = applied().as_object().cloned().expect("object");
+    usage.attributes.insert("control".into(), "5.1".into());
+    place.put(usage).await;
+    assert_eq!(place.soa("5.1").await.lacks, [Lack::Evidence]);
+    place.import("5.1").await;
+    let row = place.soa("5.1").await;
+    assert_eq!((row.status, row.level), (SoaStatus::Implemented, Level::Ume));
+    assert!(row.is_evidenced());
+    // Evidence of another control, and an upload's date, count for nothing.
+    assert_eq!(place.soa("5.10").await.status, SoaStatus::Undecided);
+    place.later(366);
+    let row = place.soa("5.1").await;
+    assert_eq!((row.status, row.lacks), (SoaStatus::Claimed, vec![Lack::FreshEvidence]));
+}
+
+#[tokio::test]
+async fn what_is_only_attested_is_done_but_not_evidenced() {
+    let place = Place::new().await;
+    place.usage("5.1", applied()).await;
+    let facts = json!({"criterion": "soa/5.1", "held_on": "2026-11-25"});
+    place.record("isms.attested", Assurance::Attested, facts).await;
+    let row = place.soa("5.1").await;
+    assert_eq!(row.status, SoaStatus::Implemented);
+    assert!(!row.is_evidenced());
+    assert_eq!(place.board().await.view.evidenced(), (93, 0));
+}
+
+#[tokio::test]
+async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
+    let place = Place::new().await;
+    place.usage("8.9", applied()).await;
+    place
+        .record(
+            "isms.imported",
+            Assurance::Imported,
+            json!({"criterion": "8.9/ume-1", "document": "d", "held_on": "2026-11-25"}),
+        )
+        .await;
+    let passing = place.soa("8.9").await;
+    assert_ne!(passing.status, SoaStatus::Failing);
+    // Failing of itself: a host whose configuration was collected and lacks what the criterion asks.
+    let ume_fails = |board: &Board| {
+        let control = &board.controls[0];
+        control.verdicts.iter().any(|v| {
+            v.status == model::Status::Fail
+                && control.spec.criterion(v.criterion).is_some_and(|c| c.level == Level::Ume)
+        })
+    };
+    let mut board = place.board().await;
+    assert!(!ume_fails(&board));
+    let verdict = board.controls[0].verdicts.iter_mut().find(|v| v.criterion == "8.9/ume-1");
+    verdict.expect("criterion").status = model::Status::Fail;
+    let register = isms::hall::Register::load(&place.store, board.at).await.expect("register");
+    let hall = isms::hall::draw(&register, &board.controls, board.at).expect("drawn");
+    assert_eq!(hall.row("8.9").expect("row").status, SoaStatus::Failing);
+}
+
+#[tokio::test]
+async fn an_exclusion_needs_a_signature_that_holds_and_nothing_against_it() {
+    let place = Place::new().await;
+    let none = json!({"applies": "no", "reason": "開発を行っていない"});
+    let usage = place.usage("8.28", none).await;
+    let row = place.soa("8.28").await;
+    assert_eq!((row.status, row.lacks), (SoaStatus::ExclusionOpen, vec![Lack::Signature]));
+
+    place.decide(&usage, "exclusion", "rejected", 365, json!({})).await;
+    assert_eq!(
+        place.soa("8.28").await.status,
+        SoaStatus::ExclusionOpen,
+        "a refusal excludes nothing"
+    );
+    place.decide(&usage, "exclusion", "approved", 365, json!({})).await;
+    let row = place.soa("8.28").await;
+    assert_eq!(row.status, SoaStatus::Excluded);
+    assert!(!row.is_applicable());
+    let lines = place.board().await.view.comparison.lines.clone();
+    assert!(!lines.iter().any(|l| l.control == "8.28"), "explained by the signature");
+
+    // A repository stands in the register: the exclusion does not hold any more, and says so.
+    let repository = place.add(Table::Asset, "repository", "web", json!({})).await;
+    let row = place.soa("8.28").await;
+    assert_eq!((row.status, row.lacks), (SoaStatus::ExclusionOpen, vec![Lack::Contradicted]));
+    let board = place.board().await;
+    let open: Vec<Kind> = board
+        .view
+        .comparison
+        .lines
+        .iter()
+        .filter(|l| l.control == "8.28")
+        .map(|l| l.kind)
+        .collect();
+    assert_eq!(open, [Kind::ExcludedAgainstRegister]);
+    let mut write = place.store.write("account:sato", "gone", "").await.expect("write");
+    write.delete(repository).await.expect("deleted");
+    write.commit().await.expect("commit");
+    assert_eq!(place.soa("8.28").await.status, SoaStatus::Excluded);
+
+    // An edit voids it; so does time.
+    place.later(366);
+    assert_eq!(place.soa("8.28").await.status, SoaStatus::ExclusionOpen);
+    place.decide(&usage, "exclusion", "approved", 365, json!({})).await;
+    let mut edited = place.store.row(Table::Rule, usage.id).await.expect("row").expect("there");
+    edited.attributes.insert("reason".into(), "別の理由".into());
+    place.put(edited).await;
+    assert_eq!(place.soa("8.28").await.lacks, [Lack::Signature]);
+}
+
+#[tokio::test]
+async fn the_comparison_names_all_four_differences() {
+    let place = Place::new().await;
+    let risk = place
+        .add(Table::Risk, "risk", "漏えい", json!({"scenario": "s", "treatment": "modify"}))
+        .await;
+    place.treat(place.norm("5.1").await, &risk).await;
+    place.usage("5.1", json!({"applies": "yes"})).await;
+    place.usage("5.2", applied()).await;
+    place.usage("5.3", json!({"applies": "yes"})).await;
+    let own = place.usage("X-1", json!({"applies": "yes", "reason": "親会社の指示"})).await;
+    let out = place.usage("8.9", json!({"applies": "no", "reason": "r"})).await;
+    place.decide(&out, "exclusion", "approved", 365, json!({})).await;
+    place.treat(out.id, &risk).await;
+    let board = place.board().await;
+    let of = |control: &str| -> Vec<(Kind, bool)> {
+        let lines = board.view.comparison.lines.iter().filter(|l| l.control == control);
+        lines.map(|l| (l.kind, l.is_open())).collect()
+    };
+    assert_eq!(of("5.1"), [], "reached by a risk");
+    assert_eq!(of("5.2"), [(Kind::Unreached, false)], "asked for by law");
+    assert_eq!(of("5.3"), [(Kind::Unreached, true)]);
+    assert_eq!(of("X-1"), [(Kind::Outside, false)]);
+    assert_eq!(of("8.9"), [(Kind::ExcludedYetReached, true)]);
+    assert_eq!(board.view.comparison.explained, 2);
+    assert_eq!(board.view.soa.last().map(|r| r.control.as_str()), Some("X-1"));
+    assert_eq!(board.view.row("X-1").and_then(|r| r.usage), Some(own.id));
+}
+
+#[tokio::test]
+async fn an_acceptance_holds_until_time_an_edit_or_a_falling_level_reopens_it() {
+    let place = Place::new().await;
+    let usage = place.usage("5.1", applied()).await;
+    place.import("5.1").await;
+    let attributes = json!({
+        "scenario": "s", "treatment": "modify", "inherent_likelihood": 3, "inherent_consequence": 4,
+    });
+    let risk = place.add(Table::Risk, "risk", "漏えい", attributes).await;
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Never);
+    place.treat(usage.id, &risk).await;
+    let view = place.risk(risk.id).await;
+    assert_eq!(view.current, Some(Estimate { likelihood: 2, consequence: 4 }));
+    assert!(view.is_treated());
+
+    // A general approval of the row accepts no residual risk.
+    place.decide(&risk, "approval", "approved", 900, json!({})).await;
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Never);
+    let accepted = json!({"residual_likelihood": 2, "residual_consequence": 4});
+    place.decide(&risk, "risk_acceptance", "approved", 900, accepted.clone()).await;
+    assert!(place.risk(risk.id).await.acceptance.holds());
+
+    // The evidence of the control grows old, its level falls, the risk rises.
+    place.later(366);
+    let view = place.risk(risk.id).await;
+    assert_eq!(view.current, Some(Estimate { likelihood: 3, consequence: 4 }));
+    assert_eq!(view.acceptance, Acceptance::Risen);
+    place.import("5.1").await;
+    assert!(place.risk(risk.id).await.acceptance.holds(), "risen only as long as it is");
+
+    let mut edited = risk.clone();
+    edited.attributes.insert("measures".into(), "m".into());
+    let edited = place.put(edited).await;
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Edited);
+    place.decide(&edited, "risk_acceptance", "approved", 10, accepted.clone()).await;
+    assert!(place.risk(risk.id).await.acceptance.holds());
+    place.later(11);
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Expired);
+    place.decide(&edited, "risk_acceptance", "rejected", 10, accepted).await;
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Rejected);
+}
+
+#[tokio::test]
+async fn a_signed_edition_holds_until_the_rows_say_something_else() {
+    let place = Place::new().await;
+    place.usage("5.1", applied()).await;
+    place.import("5.1").await;
+    let before = place.board().await;
+    assert!(record_states(&place.store, &before).await.expect("recorded") > 0);
+    let compared = place.newest("isms.soa_compared").await;
+    assert_eq!(compared["difference_age_days"], 0);
+    assert_eq!(compared["explained"], 1);
+
+    let mut write = place.store.write("account:sato", "edition", "").await.expect("write");
+    let edition = draw_edition(&place.store, &mut write, &before.view, "2026-11-28").await;
+    let edition = edition.expect("edition");
+    write.commit().await.expect("commit");
+    let kind = isms::SPEC.kinds.iter().find(|k| k.id == edition.kind).expect("declared");
+    assert_eq!(kind.validate(&edition.attributes), []);
+    assert!(!place.board().await.view.is_approved(), "drawn is not signed");
+    place.decide(&edition, "approval", "approved", 365, json!({})).await;
+    let board = place.board().await;
+    record_states(&place.store, &board).await.expect("recorded");
+    let snapshot = place.newest(SNAPSHOT).await;
+    assert_eq!(
+        (&snapshot["approved"], &snapshot["rows"], &snapshot["soa_hash"]),
+        (&json!(true), &json!(93), &json!(board.view.soa_hash))
+    );
+    let spec = isms::SPEC.records.iter().find(|r| r.ty == SNAPSHOT).expect("declared");
+    assert_eq!(spec.validate(snapshot.as_object().expect("facts")), []);
+    let board = place.board().await;
+    assert!(board.view.is_approved());
+    assert!(board.view.soa.iter().all(|r| r.difference.is_none()));
+    assert_eq!(record_states(&place.store, &board).await.expect("recorded"), 0, "nothing new");
+
+    // Two rows change: it says which members, and since when.
+    place.usage("5.2", json!({"applies": "yes"})).await;
+    let board = place.board().await;
+    assert!(!board.view.is_approved());
+    let differing: Vec<(&str, &Vec<&'static str>)> = board
+        .view
+        .soa
+        .iter()
+        .filter_map(|r| Some((r.control.as_str(), &r.difference.as_ref()?.members)))
+        .collect();
+    assert_eq!(differing, [("5.2", &vec!["applies", "status"])]);
+    record_states(&place.store, &board).await.expect("recorded");
+    place.later(31);
+    let board = place.board().await;
+    record_states(&place.store, &board).await.expect("recorded");
+    assert_eq!(place.newest("isms.soa_compared").await["difference_age_days"], 31);
+}
+
+#[tokio::test]
+async fn a_check_binds_machine_records_to_a_control_without_a_room() {
+    let place = Place::new().await;
+    place.usage("8.13", applied()).await;
+    let attributes = json!({
+        "question": "バックアップは取れているか", "method": "machine", "control": "8.13",
+        "record_type": "isms.backup_made", "max_age_days": 7,
+    });
+    place.add(Table::Check, "check", "バックアップ", attributes).await;
+    assert_eq!(place.soa("8.13").await.lacks, [Lack::Evidence]);
+    place.record("isms.backup_made", Assurance::Machine, json!({})).await;
+    let row = place.soa("8.13").await;
+    assert_eq!(row.status, SoaStatus::Implemented);
+    assert!(row.is_evidenced());
+    place.later(8);
+    assert_eq!(place.soa("8.13").await.lacks, [Lack::FreshEvidence]);
+}
+
+#[tokio::test]
+async fn clean_days_count_only_days_that_were_measured() {
+    let place = Place::new().await;
+    let measured = async |unknown: bool| {
+        let mut board = place.board().await;
+        for verdict in board.controls.iter_mut().flat_map(|c| &mut c.verdicts) {
+            verdict.status = model::Status::Pass;
+        }
+        if unknown {
+            board.controls[0].verdicts[0].status = model::Status::Unknown;
+        }
+        record_states(&place.store, &board).await.expect("recorded");
+        place.newest("isms.measured_day").await["clean_days"].as_i64()
+    };
+    assert_eq!(measured(false).await, Some(1));
+    place.later(1);
+    assert_eq!(measured(false).await, Some(2));
+    assert_eq!(measured(false).await, Some(2), "once a day");
+    place.later(3);
+    assert_eq!(measured(false).await, Some(1), "two days nobody looked");
+    place.later(1);
+    assert_eq!(measured(true).await, Some(0));
+}

@@ -1,0 +1,249 @@
+//! `ume isms …`: gap, levels, Statement of Applicability, comparison and risks of a data folder, as
+//! the pages show them. Reading only: a server may run beside.
+
+use clap::Subcommand;
+use isms::{Board, Control};
+use model::Lang;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    CliError, ExitCode, print, rooms, say,
+    settings::{DataFolder, Settings},
+    shown::{self, Shown},
+};
+
+#[derive(Subcommand)]
+pub enum IsmsCommand {
+    /// Where each control stands, and what is missing to its target
+    Gap {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Levels; with --why the criteria that keep a control from more, with --next what lifts it
+    Level {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Control such as 8.16, or isms
+        #[arg(long, value_name = "CONTROL")]
+        why: Option<String>,
+        /// Only the criteria of the next level that do not pass, with hours
+        #[arg(long)]
+        next: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// The Statement of Applicability as it stands; exit 1 if it differs from the approved edition
+    Soa {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// The comparison with Annex A (6.1.3 c); exit 1 if a difference is not explained
+    Compare {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Risks as computed from today's levels; exit 1 if one is untreated, unowned or not accepted
+    Risk {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+impl IsmsCommand {
+    fn data(&self) -> &DataFolder {
+        match self {
+            IsmsCommand::Gap { data, .. }
+            | IsmsCommand::Level { data, .. }
+            | IsmsCommand::Soa { data, .. }
+            | IsmsCommand::Compare { data, .. }
+            | IsmsCommand::Risk { data, .. } => data,
+        }
+    }
+}
+
+/// What is printed, and whether it found something that is not in order.
+struct Found {
+    columns: Vec<String>,
+    rows: Vec<Json>,
+    /// The whole document, for JSON.
+    document: Json,
+    is_open: bool,
+}
+
+pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
+    let settings = Settings::load(command.data())?;
+    let store = settings.place.open_read_only().await?;
+    let board = isms::compute(&store, &rooms::ROOMS).await?;
+    store.db().close().await;
+    let lang = crate::lang();
+    let (found, shown) = match command {
+        IsmsCommand::Gap { shown, .. } => (gap(&board, lang), shown),
+        IsmsCommand::Level { why, next, shown, .. } => (level(&board, lang, why, next)?, shown),
+        IsmsCommand::Soa { shown, .. } => (soa(&board, lang), shown),
+        IsmsCommand::Compare { shown, .. } => (compare(&board, lang), shown),
+        IsmsCommand::Risk { shown, .. } => (risks(&board, lang), shown),
+    };
+    match shown.format {
+        crate::Format::Json => {
+            print(&format!(
+                "{}\n",
+                serde_json::to_string_pretty(&found.document).unwrap_or_default()
+            ));
+        }
+        format => print(&shown::rows(format, &found.columns, &found.rows)),
+    }
+    Ok(if found.is_open { ExitCode::from(crate::MISMATCH) } else { ExitCode::SUCCESS })
+}
+
+fn names(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(|c| (*c).to_owned()).collect()
+}
+
+fn gap(board: &Board, lang: Lang) -> Found {
+    let rows = board.view.gap.iter().map(|g| {
+        json!({
+            "control": g.control, "level": g.level.sign(), "target": g.target.sign(),
+            "status": g.status.text().get(lang), "missing": g.misses, "hours": g.hours,
+            "risks": format!("{}/{}", g.risks_complete, g.risks), "title": g.title(lang),
+        })
+    });
+    Found {
+        columns: names(&[
+            "control", "level", "target", "status", "missing", "hours", "risks", "title",
+        ]),
+        rows: rows.collect(),
+        document: json!({ "at": board.at.rfc3339(), "controls": board.view.gap }),
+        is_open: false,
+    }
+}
+
+fn level(board: &Board, lang: Lang, why: Option<String>, next: bool) -> Result<Found, CliError> {
+    let chosen: Vec<&Control> = match &why {
+        Some(id) => board.all().filter(|c| c.spec.control == id || c.spec.id == id).collect(),
+        None => board.all().collect(),
+    };
+    if let (Some(id), true) = (why.as_ref(), chosen.is_empty()) {
+        return Err(CliError::Usage(say(
+            &format!("管理策 {id} はありません。5.7、8.16、isms のように指定してください。"),
+            &format!("there is no control {id}: give one such as 5.7, 8.16 or isms"),
+        )));
+    }
+    if why.is_none() && !next {
+        let rows: Vec<Json> = board.all().map(|c| crate::status_row(c, lang)).collect();
+        let document = isms::status::to_json(board, lang);
+        let columns = names(&["id", "sign", "not_passing_of", "valid_until", "name"]);
+        return Ok(Found { columns, rows, document, is_open: false });
+    }
+    let rows: Vec<Json> = chosen.into_iter().flat_map(|c| criteria(c, lang, next)).collect();
+    Ok(Found {
+        columns: names(&["criterion", "verdict", "reason", "hours", "text", "mend"]),
+        document: json!(rows),
+        rows,
+        is_open: false,
+    })
+}
+
+/// Criteria that do not pass, with what mends each.
+fn criteria(control: &Control, lang: Lang, next: bool) -> Vec<Json> {
+    let verdicts: Vec<&isms::Verdict> = match next {
+        true => control.to_next(),
+        false => control.verdicts.iter().filter(|v| v.status != model::Status::Pass).collect(),
+    };
+    let line = |v: &isms::Verdict| {
+        let criterion = control.spec.criterion(v.criterion)?;
+        let mend = control.spec.mends.iter().find(|m| m.criterion == v.criterion);
+        let misses = v.total.saturating_sub(v.passed).max(1);
+        let minutes = u64::from(criterion.minutes_per_miss).saturating_mul(misses);
+        Some(json!({
+            "criterion": v.criterion,
+            "verdict": v.status.name(),
+            "reason": v.reason.render(lang),
+            "hours": minutes.div_ceil(60),
+            "text": criterion.text.get(lang),
+            "mend": mend.map_or("", |m| m.text.get(lang)),
+            "page": format!("/rooms/{}", control.spec.id),
+            "misses": v.misses,
+        }))
+    };
+    verdicts.into_iter().filter_map(line).collect()
+}
+
+fn soa(board: &Board, lang: Lang) -> Found {
+    let rows = board.view.soa.iter().map(|r| {
+        json!({
+            "control": r.control,
+            "status": r.status.text().get(lang),
+            "level": r.level.sign(),
+            "evidence": r.evidence.count,
+            "newest": r.evidence.newest.map(|t| t.rfc3339()),
+            "lacks": r.lacks.iter().map(|l| l.text().get(lang)).collect::<Vec<_>>().join(", "),
+            "title": r.title(lang),
+        })
+    });
+    Found {
+        columns: names(&["control", "status", "level", "evidence", "newest", "lacks", "title"]),
+        rows: rows.collect(),
+        document: board.view.soa_json(),
+        is_open: !board.view.is_approved(),
+    }
+}
+
+fn compare(board: &Board, lang: Lang) -> Found {
+    let comparison = &board.view.comparison;
+    let rows = comparison.lines.iter().map(|l| {
+        json!({
+            "control": l.control, "open": l.is_open(), "difference": l.kind.text().get(lang),
+            "explanation": l.explanation,
+        })
+    });
+    Found {
+        columns: names(&["control", "open", "difference", "explanation"]),
+        rows: rows.collect(),
+        document: json!({
+            "at": board.at.rfc3339(), "explained": comparison.explained,
+            "open": comparison.open(), "lines": comparison.lines,
+        }),
+        is_open: comparison.open() > 0,
+    }
+}
+
+fn risks(board: &Board, lang: Lang) -> Found {
+    let hall = &board.view;
+    let open: Vec<_> = hall.risks.iter().filter(|r| r.open).collect();
+    let size = |e: &Option<isms::hall::method::Estimate>| e.map(|e| e.size());
+    let rows = open.iter().map(|r| {
+        json!({
+            "id": r.id, "inherent": size(&r.inherent), "current": size(&r.current),
+            "target": size(&r.target), "treatment": r.treatment, "controls": r.controls.join(" "),
+            "owner": hall.party(&r.owner), "acceptance": r.acceptance.text().get(lang),
+            "name": r.name,
+        })
+    });
+    let settled =
+        |r: &&isms::hall::RiskView| r.is_treated() && r.owner.is_some() && r.acceptance.holds();
+    Found {
+        columns: names(&[
+            "inherent",
+            "current",
+            "target",
+            "controls",
+            "owner",
+            "acceptance",
+            "name",
+        ]),
+        rows: rows.collect(),
+        document: json!({
+            "at": board.at.rfc3339(), "accept_at_most": hall.method.accept_at_most,
+            "risks": hall.risks,
+        }),
+        is_open: !open.iter().all(settled),
+    }
+}
