@@ -390,8 +390,8 @@ mod tests {
     #[test]
     fn summaries_are_there_short_and_our_own() {
         let norms = content().unwrap();
-        for norm in [&norms.annex_a, &norms.clauses, &norms.amendment].iter().flat_map(|f| &f.norm)
-        {
+        let files = [&norms.annex_a, &norms.clauses, &norms.amendment, &norms.annex_a_2013];
+        for norm in files.iter().flat_map(|f| &f.norm) {
             assert_eq!(norm.author, "ume", "{}", norm.id);
             for summary in [&norm.summary_ja, &norm.summary_en] {
                 let summary = summary.as_deref().unwrap_or_default();
