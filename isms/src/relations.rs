@@ -196,6 +196,18 @@ const CHECK: KindSpec = KindSpec {
         ),
         Field::new("procedure", t("手順", "Procedure"), FieldType::Multiline),
     ],
+    groups: &[
+        Group::new(t("点検", "Check"), &["question", "method", "every", "performer", "criterion"]),
+        Group::new(
+            t("管理策の証拠", "As evidence for a control"),
+            &["control", "record_type", "max_age_days"],
+        ),
+        Group::new(t("手順", "Procedure"), &["procedure"]),
+    ],
+    rules: &[
+        Rule::RequiredIf { field: "record_type", when: "control", is: &[] },
+        Rule::RequiredIf { field: "max_age_days", when: "control", is: &[] },
+    ],
     ..KindSpec::BASE
 };
 

@@ -124,6 +124,16 @@ impl Cx {
         time.as_ref().map_or_else(|| "–".to_owned(), |t| self.time(t))
     }
 
+    /// Whether this page lies under one of these paths, named with spaces between.
+    pub fn is_under(&self, paths: &str) -> bool {
+        let here = |path: &str| {
+            self.path
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        paths.split(' ').any(here)
+    }
+
     /// The other language, this page's address in it, and its tag.
     pub fn other_lang(&self) -> (&'static str, String, &'static str) {
         let (name, tag) = match self.lang {

@@ -9,6 +9,7 @@
 pub mod compare;
 pub mod gap;
 pub mod method;
+pub mod scenarios;
 pub mod soa;
 pub mod tables;
 mod work;

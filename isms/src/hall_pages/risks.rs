@@ -31,6 +31,7 @@ use crate::{
     hall::{
         Hall, RiskView,
         method::{Estimate, STEPS_MAX},
+        scenarios::{self, Scenario, treats},
     },
     shared::SharedBoard,
 };
@@ -46,6 +47,8 @@ pub(super) fn routes() -> Vec<Route> {
     let treat_title = t("リスクに管理策を結び付ける", "Link a control to a risk");
     vec![
         Route::get("/risks", inspect, title, show),
+        Route::get("/risks/scenarios", inspect, t("見本のシナリオ", "Sample scenarios"), samples),
+        Route::post("/risks/scenarios", write, t("見本の取込み", "Take samples over"), take_over),
         Route::get("/risks/{id}", inspect, t("リスクの計算", "How a risk is computed"), one),
         Route::post("/risks/{id}/treat", write, treat_title, treat),
         Route::post(
@@ -180,6 +183,82 @@ fn matrix(hall: &Hall, risks: &[&RiskView]) -> Vec<(String, Vec<Cell>)> {
         .collect()
 }
 
+/// A scenario, and whether it was taken over before.
+struct Sample {
+    scenario: &'static Scenario,
+    size: i64,
+    class: &'static str,
+    taken: bool,
+}
+
+#[derive(Template)]
+#[template(path = "scenarios.html")]
+struct SamplesPage<'a> {
+    cx: &'a Cx,
+    here: &'static str,
+    control: &'a str,
+    /// The controls that have scenarios.
+    controls: Vec<(&'static str, &'static str)>,
+    samples: Vec<Sample>,
+    may_write: bool,
+}
+
+async fn samples(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
+    let cx = &user.cx;
+    let risks = house.store.all(Table::Risk, &["risk"]).await?;
+    let taken: Vec<&str> =
+        risks.iter().filter_map(|r| crate::hall::text_of(r, "shipped")).collect();
+    let of_control =
+        |s: &&Scenario| asked.control.is_empty() || s.numbers().any(|n| n == asked.control);
+    let sample = |scenario: &'static Scenario| {
+        let rated = Estimate { likelihood: scenario.likelihood, consequence: scenario.impact };
+        Sample {
+            taken: taken.contains(&scenario.id.as_str()),
+            size: rated.size(),
+            class: size_class(rated, crate::hall::method::Method::default().accept_at_most),
+            scenario,
+        }
+    };
+    let mut controls: Vec<(&str, &str)> = Vec::new();
+    for number in scenarios::all().iter().filter_map(|s| s.numbers().next()) {
+        if controls.last().is_none_or(|(last, _)| *last != number) {
+            controls.push((number, scenarios::control_title(number, cx.lang)));
+        }
+    }
+    let kind = house.kind(Table::Risk, "risk");
+    let body = SamplesPage {
+        cx,
+        here: "/risks",
+        control: &asked.control,
+        controls,
+        samples: scenarios::all().iter().filter(of_control).map(sample).collect(),
+        may_write: kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
+    };
+    page(cx, cx.t("見本のシナリオ", "Sample scenarios"), &body)
+}
+
+async fn take_over(
+    State(house): State<Shared>,
+    user: User,
+    Form(form): Form<Vec<(String, String)>>,
+) -> Answer {
+    let get = |wanted: &str| form.iter().find(|(n, _)| n == wanted).map_or("", |(_, v)| v);
+    user.form(get("csrf"), Action::Write)?;
+    let ids: Vec<String> = form.iter().filter(|(n, _)| n == "id").map(|(_, v)| v.clone()).collect();
+    if ids.is_empty() {
+        let text = user.cx.t("取り込むシナリオを選んでください。", "Choose at least one scenario.");
+        return Err(Refusal::Bad(text.to_owned()));
+    }
+    let reason = user.cx.t("見本のシナリオを取り込み", "took sample scenarios over");
+    let mut write = user.write(&house, reason).await?;
+    scenarios::take_over(&house.store, &mut write, &ids, user.cx.lang).await?;
+    write.commit().await?;
+    house.wake();
+    let control = urlencoding::encode(get("control")).into_owned();
+    let to = if control.is_empty() { String::new() } else { format!("?control={control}") };
+    Ok(Redirect::to(&format!("/risks{to}")).into_response())
+}
+
 #[derive(Template)]
 #[template(path = "risk.html")]
 struct RiskPage<'a> {
@@ -293,14 +372,6 @@ async fn treat(
         house.wake();
     }
     Ok(Redirect::to(&format!("/risks/{id}")).into_response())
-}
-
-/// The link by which a control treats a risk.
-pub(super) fn treats(link: Id, from: Id, control: &str, risk: &Row) -> Row {
-    let mut row = Row::new(Table::Link, link, "treats", &format!("{control} → {}", risk.name));
-    row.subject = Some(from);
-    row.object = Some(risk.id);
-    row
 }
 
 #[derive(Deserialize)]
