@@ -8,6 +8,7 @@
 
 mod chance;
 mod habits;
+mod hall;
 mod lines;
 mod people;
 mod registers;

@@ -13,8 +13,17 @@ use crate::rooms::AT_WORK;
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
 /// are made one by one during the year.
-const NOT_INVENTED: [&str; 6] =
-    ["ipa10_threat", "annex_a", "clause", "annex_a_2013", "retention_law", "task"];
+const NOT_INVENTED: [&str; 9] = [
+    "ipa10_threat",
+    "annex_a",
+    "clause",
+    "annex_a_2013",
+    "retention_law",
+    "task",
+    "control_use",
+    "statement_of_applicability",
+    "risk_method",
+];
 
 /// A row to be: texts may name others (`@name`) and dates (`D-30`, `T+2`) until [`rows`] resolves them.
 #[derive(Clone, Debug)]

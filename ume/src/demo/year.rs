@@ -35,19 +35,19 @@ const JUDGE_EVERY_DAYS: i64 = 4;
 
 /// The state of the simulation.
 pub struct Year<'h> {
-    house: &'h Shared,
+    pub(super) house: &'h Shared,
     stream: Stream,
-    calendar: Calendar,
+    pub(super) calendar: Calendar,
     clock: SimClock,
     chance: Chance,
     rows: BTreeMap<i64, Vec<Row>>,
     /// Rows that wait for a signature, with the day on which it comes.
-    waiting: Vec<(i64, Row)>,
+    pub(super) waiting: Vec<(i64, Row)>,
     tasks: Vec<(i64, Row)>,
     /// Assets whose logs are collected.
     watched: Vec<Row>,
     handed_in: HashMap<&'static str, i64>,
-    keeper: isms::Keeper,
+    pub(super) keeper: isms::Keeper,
 }
 
 impl<'h> Year<'h> {
@@ -108,6 +108,7 @@ impl<'h> Year<'h> {
         }
         self.clock.set(self.calendar.at(day, 14, 0));
         self.attest(day).await?;
+        self.hall(day).await?;
         self.clock.set(self.calendar.at(day, 16, 0));
         self.sign(day).await?;
         self.close_tasks(day).await?;
@@ -274,7 +275,7 @@ impl<'h> Year<'h> {
     }
 
     /// The person of the register with this name.
-    async fn person(&self, name: &str) -> Result<Option<model::Id>, CliError> {
+    pub(super) async fn person(&self, name: &str) -> Result<Option<model::Id>, CliError> {
         let filter = store::Filter {
             kind: Some("person".to_owned()),
             text: name.to_owned(),
@@ -438,12 +439,13 @@ impl<'h> Year<'h> {
         self.keeper.refresh(store).await?;
         let board = self.keeper.board(store, store.now()).await?;
         isms::work::record_levels(store, &board).await?;
+        isms::hall::record_states(store, &board).await?;
         Ok(())
     }
 }
 
 /// The day as the form of the page would send it: in the zone that reads it again.
-fn local_day(now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
+pub(super) fn local_day(now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
     jiff::Timestamp::from_microsecond(now.0)
         .map_or_else(|_| String::new(), |t| t.to_zoned_datetime(zone.clone()).date().to_string())
 }
