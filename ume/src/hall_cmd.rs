@@ -110,7 +110,8 @@ fn names(columns: &[&str]) -> Vec<String> {
 fn gap(board: &Board, lang: Lang) -> Found {
     let rows = board.view.gap.iter().map(|g| {
         json!({
-            "control": g.control, "level": g.level.sign(), "target": g.target.sign(),
+            "control": g.control, "level": g.level.sign(),
+            "target": if g.target == model::Level::None { "-" } else { g.target.sign() },
             "status": g.status.text().get(lang), "missing": g.misses, "hours": g.hours,
             "risks": format!("{}/{}", g.risks_complete, g.risks), "title": g.title(lang),
         })
@@ -180,7 +181,7 @@ fn soa(board: &Board, lang: Lang) -> Found {
     let rows = board.view.soa.iter().map(|r| {
         json!({
             "control": r.control,
-            "status": r.status.text().get(lang),
+            "status": r.status_text().get(lang),
             "level": r.level.sign(),
             "evidence": r.evidence.count,
             "newest": r.evidence.newest.map(|t| t.rfc3339()),
@@ -217,7 +218,8 @@ fn compare(board: &Board, lang: Lang) -> Found {
 
 fn risks(board: &Board, lang: Lang) -> Found {
     let hall = &board.view;
-    let open: Vec<_> = hall.risks.iter().filter(|r| r.open).collect();
+    let mut open: Vec<_> = hall.risks.iter().filter(|r| r.open).collect();
+    open.sort_by_key(|r| std::cmp::Reverse(r.current.map(|e| e.size())));
     let size = |e: &Option<isms::hall::method::Estimate>| e.map(|e| e.size());
     let rows = open.iter().map(|r| {
         json!({

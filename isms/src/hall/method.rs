@@ -123,7 +123,7 @@ impl Method {
                 decides: false,
             })
             .collect();
-        steps.sort_by(|a, b| (b.lowers, &a.control).cmp(&(a.lowers, &b.control)));
+        steps.sort_by_key(|s| (std::cmp::Reverse(s.lowers), super::place(&s.control)));
         let mut off = |consequence: bool| {
             let first = steps.iter_mut().find(|s| s.consequence == consequence && s.lowers > 0);
             first.map_or(0, |step| {

@@ -366,6 +366,11 @@ pub fn draw(register: &Register, controls: &[Control], now: Timestamp) -> Result
     })
 }
 
+/// Place of a control's number among others: 8.9 comes before 8.10.
+pub(crate) fn place(number: &str) -> (Vec<u32>, String) {
+    (number.split('.').map_while(|part| part.parse().ok()).collect(), number.to_owned())
+}
+
 fn risk(
     register: &Register,
     row: &Row,
@@ -376,8 +381,9 @@ fn risk(
 ) -> Result<RiskView, StoreError> {
     let number = |name: &str| row.attributes.get(name).and_then(Json::as_i64);
     let inherent = Estimate::of(number("inherent_likelihood"), number("inherent_consequence"));
-    let controls: Vec<String> =
+    let mut controls: Vec<String> =
         treating.into_iter().flatten().map(|number| (*number).to_owned()).collect();
+    controls.sort_by_key(|number| place(number));
     let at = |c: &String| (c.clone(), levels.get(c.as_str()).copied().unwrap_or(Level::None));
     let reached: Vec<(String, Level)> = controls.iter().map(at).collect();
     let assessed = inherent.map(|inherent| method.assess(inherent, &reached));

@@ -238,6 +238,16 @@ impl SoaRow {
         self.evidence.assurance.is_some_and(|a| a >= Assurance::Imported)
     }
 
+    /// The status as people read it: a claim with evidence lacks something else.
+    pub fn status_text(&self) -> model::Text {
+        match (self.status, self.evidence.assurance) {
+            (SoaStatus::Claimed, Some(_)) => {
+                model::t("自己申告のみ（記載不足）", "claimed, incomplete")
+            }
+            (status, _) => status.text(),
+        }
+    }
+
     /// What a signature binds.
     pub fn stated(&self) -> Stated {
         Stated {

@@ -62,7 +62,7 @@ impl Hall {
                 Some(false) => pick(t("除外", "no")),
                 None => String::new(),
             },
-            pick(row.status.text()),
+            pick(row.status_text()),
             row.level.sign().to_owned(),
             row.reason.clone(),
             drivers.join(separator),

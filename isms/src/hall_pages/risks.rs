@@ -67,6 +67,49 @@ struct Asked {
     control: String,
 }
 
+/// One field of the picture: its corner and its class.
+struct Zone {
+    x: i64,
+    y: i64,
+    class: &'static str,
+}
+
+/// The way of one risk over the matrix: untreated, today, aimed at.
+struct Steps {
+    zones: Vec<Zone>,
+    inherent: Option<(i64, i64)>,
+    current: Option<(i64, i64)>,
+    target: Option<(i64, i64)>,
+}
+
+/// Edge of a field of the picture, and the room for its numbers.
+const FIELD: i64 = 44;
+const MARGIN: i64 = 18;
+
+impl Steps {
+    fn of(risk: &RiskView, accept_at_most: i64) -> Steps {
+        let corner = |e: Estimate| {
+            (MARGIN + (e.likelihood - 1) * FIELD, (STEPS_MAX - e.consequence) * FIELD)
+        };
+        let middle = |e: Estimate| {
+            let (x, y) = corner(e);
+            (x + FIELD / 2, y + FIELD / 2)
+        };
+        let zone = |likelihood, consequence| {
+            let place = Estimate { likelihood, consequence };
+            let (x, y) = corner(place);
+            Zone { x, y, class: size_class(place, accept_at_most) }
+        };
+        let row = |c| (1..=STEPS_MAX).map(move |l| zone(l, c));
+        Steps {
+            zones: (1..=STEPS_MAX).flat_map(row).collect(),
+            inherent: risk.inherent.map(middle),
+            current: risk.current.map(middle),
+            target: risk.target.map(middle),
+        }
+    }
+}
+
 /// One field of the matrix.
 struct Cell {
     class: &'static str,
@@ -273,6 +316,7 @@ struct RiskPage<'a> {
     target: String,
     owner: &'a str,
     accept_at_most: i64,
+    steps: Steps,
     /// Number, title, whether it treats the risk already.
     controls: Vec<(&'a str, &'a str)>,
     titles: Vec<(String, &'a str)>,
@@ -307,6 +351,7 @@ async fn one(
         target: estimate(&risk.target),
         owner: hall.party(&risk.owner),
         accept_at_most: hall.method.accept_at_most,
+        steps: Steps::of(risk, hall.method.accept_at_most),
         controls: hall
             .soa
             .iter()
