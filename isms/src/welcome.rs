@@ -152,7 +152,7 @@ pub async fn adopt(house: &House, row: Id) -> Result<(), StoreError> {
     refresh_local(house).await
 }
 
-async fn row(house: &House) -> Result<Option<Row>, StoreError> {
+pub(crate) async fn row(house: &House) -> Result<Option<Row>, StoreError> {
     let id = house.store.setting(SETTING).await?.and_then(|text| text.parse().ok());
     match id {
         Some(id) => house.store.row(Table::Party, id).await,
@@ -323,6 +323,12 @@ async fn organisation(
     adopt(&house, saved.id).await?;
     house.wake();
     Ok(Redirect::to("/welcome/targets").into_response())
+}
+
+/// How a sector reads.
+pub(crate) fn sector_name(sector: &str, lang: model::Lang) -> &'static str {
+    let choice = SECTORS.iter().find(|c| c.value == sector);
+    choice.map_or("–", |c| c.label.get(lang))
 }
 
 #[derive(Template)]

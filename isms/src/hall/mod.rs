@@ -12,6 +12,7 @@ pub mod method;
 pub mod scenarios;
 pub mod soa;
 pub mod tables;
+pub mod targets;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -7,6 +7,7 @@ mod annex;
 mod gap;
 mod risks;
 mod soa;
+mod targets;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(risks::routes());
     routes.extend(annex::routes());
     routes.extend(soa::routes());
+    routes.extend(targets::routes());
     routes
 }
 

@@ -229,6 +229,7 @@ const DECISION_FIELDS: &[Field] = &[
     text("criterion", t("基準", "Criterion")),
     text("control", t("管理策", "Control")),
     text("level", t("レベル", "Level")),
+    date("due", t("いつまでに", "To be reached by")),
 ];
 
 const ACCEPTANCE_FIELDS: &[Field] = &[
