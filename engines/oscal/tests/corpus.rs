@@ -50,8 +50,14 @@ fn their_faults_are_named_and_nothing_else() {
         found.extend(certain.map(|f| format!("{name} {} {}", f.rule.name(), f.pointer)));
     }
     found.sort();
+    let component = "/component-definition/components/0";
+    let requirement = format!("{component}/control-implementations/0/implemented-requirements/1");
     let want = [
-        "example-component-definition dangling /component-definition/components/0/responsible-roles/1/role-id",
+        format!("example-component-definition dangling {requirement}/statements/0/responsible-roles/0/role-id"),
+        format!("example-component-definition dangling {component}/responsible-roles/1/role-id"),
+        format!("example-component-definition double {requirement}/statements/0/uuid"),
+        "ifa_assessment-plan-example dangling /assessment-plan/tasks/0/associated-activities/0/activity-uuid"
+            .to_owned(),
     ];
     assert_eq!(found, want);
 }
