@@ -1,6 +1,9 @@
 //! What is exported: the files under `tests/exports`, which `tests/oscal/run` gives to another program.
 //! `UME_BLESS=1` writes them anew.
 
+// Tests read and write files; the engine does not.
+#![allow(clippy::disallowed_methods)]
+
 mod company;
 
 use company::{about, exports};
