@@ -75,7 +75,7 @@ fn references_into_an_imported_document_are_open_until_it_is_given() {
     let plan = name("assessment-plan");
     let plan_text = fs::read_to_string(plan).unwrap();
     let at = plan_text.find("\"activity-uuid\": \"").unwrap();
-    let activity = &plan_text[at..at + 54];
+    let activity = &plan_text[at..at + 55];
     let task = activity.replace("activity-uuid", "subject-uuid");
     let subject = format!("\"subjects\": [{{{task}, \"type\": \"component\"}}], \"collected\"");
     let sound = fs::read_to_string(name("assessment-results")).unwrap();

@@ -129,7 +129,7 @@ impl<'a> Checker<'a, '_> {
 
     fn reference(&mut self, name: &str, text: &'a str) {
         let rule = match name {
-            "href" | "source" | "implementation-uuid" if text.starts_with('#') => {
+            "href" | "source" if text.starts_with('#') => {
                 let target = &text[1..];
                 let there = self.all.uuids.contains(target) || self.all.ids.contains(target);
                 self.judged(there, text, self.open)

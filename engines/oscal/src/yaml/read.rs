@@ -192,15 +192,19 @@ impl<'l> Loader<'l> {
             depth: self.deepest - self.frames.len(),
         };
         self.deepest = self.deepest.max(open.deepest_outside);
-        self.keep(open.anchor, &raw, size);
+        self.keep(open.anchor, &raw, size)?;
         self.place(raw);
         Ok(())
     }
 
-    fn keep(&mut self, anchor: usize, raw: &Raw, size: Size) {
+    /// Keeps what an anchor names. The copy counts as well: anchors inside anchors would otherwise hold
+    /// the same values hundreds of times.
+    fn keep(&mut self, anchor: usize, raw: &Raw, size: Size) -> Result<(), Fault> {
         if anchor > 0 {
+            self.spend(Size { depth: 0, ..size })?;
             self.anchors.insert(anchor, Anchored { raw: raw.clone(), size });
         }
+        Ok(())
     }
 
     fn alias(&mut self, id: usize) -> Result<(), Fault> {
@@ -232,7 +236,7 @@ impl<'l> Loader<'l> {
         let plain = style == ScalarStyle::Plain;
         let tag = core_tag(tag.as_deref())?;
         let raw = Raw::Scalar { text: text.into_owned(), plain, tag };
-        self.keep(anchor, &raw, size);
+        self.keep(anchor, &raw, size)?;
         match raw {
             Raw::Scalar { text, plain: true, tag: None } if self.wants_key() && text == "<<" => {
                 Err(Fault::MergeKey)
@@ -458,7 +462,11 @@ mod tests {
         }
         assert!(matches!(fault(&bomb).1, Fault::Nodes(_)));
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 100].join(", "));
-        assert_eq!(fault(&long), ("/b/62".into(), Fault::Bytes(64 << 20)));
+        assert_eq!(fault(&long), ("/b/61".into(), Fault::Bytes(64 << 20)));
+        let nested: String = (0..150).map(|n| format!("&a{n} [")).collect();
+        let nested = format!("a: {nested}{}", "x, ".repeat(20_000));
+        let nested = format!("{nested}{}", "]".repeat(150));
+        assert!(matches!(fault(&nested).1, Fault::Nodes(_)), "anchors inside anchors");
         assert!(matches!(fault("a: &a [*a]").1, Fault::Alias | Fault::Syntax(_)));
         let mut chain = "a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n".to_owned();
         for n in 1..30 {
