@@ -192,7 +192,7 @@ impl Reader<'_> {
         let mut out = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let Some(run) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < 0x20) else {
+            let Some(run) = special(rest.as_bytes()) else {
                 return syntax("a text is not closed");
             };
             out.push_str(&rest[..run]);
@@ -334,14 +334,42 @@ fn value(out: &mut String, node: &Node, level: usize) {
 }
 
 fn next_line(out: &mut String, comma: bool, level: usize) {
+    const SPACES: &str = "                                                                ";
     out.push_str(if comma { ",\n" } else { "\n" });
-    out.extend(std::iter::repeat_n("  ", level));
+    let mut left = 2 * level;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        out.push_str(&SPACES[..some]);
+        left -= some;
+    }
+}
+
+/// Where the first byte stands that ends a run of plain text: a quotation mark, a backslash or a control
+/// character. Eight bytes at a time, since most of a document is such text.
+fn special(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        // The lowest mark is exact; a borrow can only set marks above it.
+        let below =
+            |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = below(word, 0x20) | is(b'"') | is(b'\\');
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter().position(|b| *b == b'"' || *b == b'\\' || *b < 0x20);
+    rest.map(|n| at + n)
 }
 
 fn quoted(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < 0x20) {
+    while let Some(at) = special(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
@@ -379,6 +407,22 @@ mod tests {
         let node = read(br#""\u6885\ud83c\udf38\/\b\u0000\t\"""#, &Limits::default()).unwrap();
         assert_eq!(node.text(), Some("梅🌸/\u{8}\0\t\""));
         assert_eq!(write(&node), "\"梅🌸/\\u0008\\u0000\\t\\\"\"\n");
+    }
+
+    #[test]
+    fn runs_of_plain_text_end_at_the_same_byte_as_one_by_one() {
+        let plain = |b: &u8| *b == b'"' || *b == b'\\' || *b < 0x20;
+        for byte in 0..=255 {
+            for other in
+                [b'a', 0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7f, 0x80, 0xa2, 0xdc, 0xff, b'"', 0x1f]
+            {
+                for at in 0..20 {
+                    let mut bytes = [other; 21];
+                    bytes[at] = byte;
+                    assert_eq!(special(&bytes), bytes.iter().position(plain), "{bytes:?}");
+                }
+            }
+        }
     }
 
     #[test]
