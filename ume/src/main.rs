@@ -17,6 +17,7 @@ mod jobs_page;
 mod ledger_cmd;
 mod local;
 mod merkle_cmd;
+mod oscal_cmd;
 mod people;
 mod place;
 mod progress;
@@ -220,6 +221,11 @@ enum Command {
         #[command(subcommand)]
         command: merkle_cmd::MerkleCommand,
     },
+    /// OSCAL documents over plain files: what is wrong with them, and whether they come back whole
+    Oscal {
+        #[command(subcommand)]
+        command: oscal_cmd::OscalCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -351,6 +357,7 @@ impl Command {
             | Command::Record { .. }
             | Command::Token { .. }
             | Command::Merkle { .. }
+            | Command::Oscal { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Verify { .. }
@@ -405,6 +412,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
+        Command::Oscal { command } => oscal_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { shown, .. } } => {
             ledger_cmd::checkpoint(place, shown.format)
         }

@@ -1,0 +1,199 @@
+//! `ume oscal`: OSCAL documents as plain files, with nothing of Ume's own around them.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use oscal::{Document, Finding, Form, Limits, ReadError, check};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    CliError, FAILED, Format, INCOMPLETE, MISMATCH, print, say,
+    shown::{self, Shown},
+};
+
+#[derive(clap::Subcommand)]
+pub enum OscalCommand {
+    /// Name every place that breaks a rule of OSCAL, as JSON pointer, and what to do about it
+    ///
+    /// References are looked up in all files given together: give the documents that one imports beside it.
+    /// Exit 1 where something is wrong, 3 where references could only be looked up in a document that was
+    /// not given.
+    Check {
+        /// OSCAL documents, JSON or YAML, versions 1.0 to 1.2
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Read each file, write it, read that again, and compare; exit 1 with the place of a difference
+    ///
+    /// With --to what was written stays, so this also turns JSON into YAML and back.
+    Roundtrip {
+        /// OSCAL documents, JSON or YAML
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// How to write [default: as the file is]
+        #[arg(long = "as", value_enum, value_name = "FORM")]
+        form: Option<As>,
+        /// Folder to write into, under the same name with .json or .yaml; no file in it is replaced
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum As {
+    Json,
+    Yaml,
+}
+
+pub fn run(command: OscalCommand) -> Result<ExitCode, CliError> {
+    match command {
+        OscalCommand::Check { files, shown } => checked(&files, shown.format),
+        OscalCommand::Roundtrip { files, form, to, shown } => {
+            roundtrip(&files, form, to.as_deref(), shown.format)
+        }
+    }
+}
+
+/// A document, or why the file is none.
+fn read(path: &Path) -> Result<(Form, Result<Document, ReadError>), CliError> {
+    let limits = Limits::default();
+    let io = |source| CliError::Io { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    // One byte more than the limit, so that the engine sees that it is passed.
+    file.take(limits.bytes as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    let form = Form::of(&bytes);
+    Ok((form, Document::read_as(form, &bytes, &limits)))
+}
+
+fn row(file: &Path, pointer: &str, rule: &str, ja: &str, en: &str) -> Json {
+    json!({"file": file.to_string_lossy(), "pointer": pointer, "rule": rule, "what": say(ja, en)})
+}
+
+/// A file that cannot be read, as a row like the others.
+fn unreadable(file: &Path, error: &ReadError) -> Json {
+    let (line, column) = (error.line, error.column);
+    let ja = format!("{}行{}桁: {}", line, column, error.fault.ja());
+    let en = format!("line {line}, column {column}: {}", error.fault);
+    row(file, &error.pointer, "unreadable", &ja, &en)
+}
+
+fn checked(files: &[PathBuf], format: Format) -> Result<ExitCode, CliError> {
+    let (mut rows, mut documents) = (Vec::new(), Vec::new());
+    for file in files {
+        match read(file)?.1 {
+            Ok(document) => documents.push((file, document)),
+            Err(error) => rows.push(unreadable(file, &error)),
+        }
+    }
+    let mut code = if rows.is_empty() { 0 } else { FAILED };
+    for (at, (file, document)) in documents.iter().enumerate() {
+        let others = documents.iter().enumerate().filter(|(other, _)| *other != at);
+        let others: Vec<&Document> = others.map(|(_, (_, document))| document).collect();
+        let findings = check(document, &others);
+        code = worse(code, &findings);
+        rows.extend(findings.iter().map(|finding| {
+            let rule = &finding.rule;
+            row(file, &finding.pointer, rule.name(), &rule.ja(), &rule.en())
+        }));
+    }
+    let columns = ["file", "pointer", "rule", "what"].map(str::to_owned);
+    match (rows.is_empty(), format) {
+        (true, Format::Table) => {
+            let count = files.len();
+            let ja = format!("{count}件の文書に誤りは見つかりませんでした");
+            print(&format!("{}\n", say(&ja, &format!("nothing wrong found in {count} documents"))));
+        }
+        (false, Format::Table) => print(&lines(&rows)),
+        _ => print(&shown::rows(format, &columns, &rows)),
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// One line a finding, whole: a pointer that is cut leads nowhere.
+fn lines(rows: &[Json]) -> String {
+    let line = |row: &Json| {
+        let part = |name: &str| shown::text(&row[name]);
+        format!("{}#{}: {}\n", part("file"), part("pointer"), part("what"))
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The exit code after more findings: unreadable before wrong, wrong before not looked up.
+fn worse(code: u8, findings: &[Finding]) -> u8 {
+    let wrong = findings.iter().any(|finding| !finding.rule.is_open());
+    match code {
+        FAILED => FAILED,
+        MISMATCH => MISMATCH,
+        _ if wrong => MISMATCH,
+        _ if !findings.is_empty() => INCOMPLETE,
+        code => code,
+    }
+}
+
+fn roundtrip(
+    files: &[PathBuf],
+    form: Option<As>,
+    to: Option<&Path>,
+    format: Format,
+) -> Result<ExitCode, CliError> {
+    let (mut rows, mut code) = (Vec::new(), 0);
+    for file in files {
+        let (own, document) = read(file)?;
+        let document = match document {
+            Ok(document) => document,
+            Err(error) => {
+                code = FAILED;
+                rows.push(unreadable(file, &error));
+                continue;
+            }
+        };
+        let form = match form {
+            Some(As::Json) => Form::Json,
+            Some(As::Yaml) => Form::Yaml,
+            None => own,
+        };
+        let text = document.write(form);
+        if let Some(to) = to {
+            write_new(&to.join(name(file, form)), &text)?;
+        }
+        let again = Document::read_as(form, text.as_bytes(), &Limits::default());
+        let row = match again.map(|again| document.difference(&again)) {
+            Ok(None) => row(file, "", "equal", "書き戻しても同じです", "comes back equal"),
+            Ok(Some(pointer)) => {
+                row(file, &pointer, "differs", "書き戻すと変わります", "comes back changed")
+            }
+            Err(error) => unreadable(file, &error),
+        };
+        if row["rule"] != "equal" && code == 0 {
+            code = MISMATCH;
+        }
+        rows.push(row);
+    }
+    let columns = ["file", "pointer", "rule", "what"].map(str::to_owned);
+    print(&match format {
+        Format::Table => lines(&rows),
+        format => shown::rows(format, &columns, &rows),
+    });
+    Ok(ExitCode::from(code))
+}
+
+fn name(file: &Path, form: Form) -> PathBuf {
+    let extension = if form == Form::Json { "json" } else { "yaml" };
+    Path::new(file.file_name().unwrap_or_default()).with_extension(extension)
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    use std::io::Write;
+    let io = |source| CliError::Io { path: path.to_owned(), source };
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(io)
+}
