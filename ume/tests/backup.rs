@@ -488,7 +488,7 @@ async fn document_with(folder: &Path, content: &[u8]) -> (model::Id, PathBuf) {
     let mut write = store.write("tester", "", "test").await.unwrap();
     write.put(row).await.unwrap();
     write.commit().await.unwrap();
-    let path = store.blob_path(&blob.sha256).unwrap();
+    let path = store.blob_path(&blob).unwrap();
     store.db().close().await;
     (id, path)
 }
