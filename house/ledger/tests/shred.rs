@@ -188,6 +188,8 @@ async fn after_shredding_a_raw_search_finds_nothing_and_the_rest_proves() {
     let kept = house.record("kept", None).await;
     let phone = house.phone().await;
     let folder = house.folder.path().to_owned();
+    // As an update keeps it from before its migrations.
+    house.store.db().copy_to(&folder.join("ume.db.before-0009")).await.unwrap();
     for marker in [FIELD, NAME] {
         assert!(!hits(&folder, marker.as_bytes()).is_empty(), "the search must be able to find it");
     }
@@ -239,6 +241,15 @@ async fn an_older_copy_of_database_and_key_files_opens_no_shredded_payload() {
     let old = open(backup.path()).await;
     assert!(matches!(old.payload(record.id).await, Err(StoreError::Column(_))));
     assert_eq!(old.payload(other.id).await.unwrap().unwrap(), b"other cohort");
+    // What nothing opens holds nothing up that is written from now on.
+    for text in ["new", "newer"] {
+        let mut write = old.write("tester", "why", "").await.unwrap();
+        let new = write.record(draft(text)).await.unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(old.payload(new.id).await.unwrap().unwrap(), text.as_bytes());
+    }
+    assert!(backup.path().join("keys/none.2.keys").exists());
+    assert!(!backup.path().join("keys/none.3.keys").exists());
     old.db().close().await;
     // With the newest key files it opens everything but what was shredded.
     copy(&house.keys(), &backup.path().join("keys"));
@@ -508,7 +519,7 @@ async fn content(store: &Store, sha256: &str) -> Option<String> {
 #[tokio::test]
 async fn an_older_copy_with_the_newest_epoch_opens_no_shredded_file() {
     let mut house = House::build().await;
-    let (record, [shredded, kept, _]) = marked_files(&mut house).await;
+    let (record, [shredded, kept, other]) = marked_files(&mut house).await;
     let backup = tempfile::tempdir().unwrap();
     house.store.db().copy_to(&backup.path().join("ume.db")).await.unwrap();
     for name in ["keys", "blobs"] {
@@ -544,6 +555,13 @@ async fn an_older_copy_with_the_newest_epoch_opens_no_shredded_file() {
     let old = open(backup.path()).await;
     assert_eq!(old.blob_state(&shredded).await.unwrap(), store::BlobState::Shut);
     assert_eq!(content(&old, &shredded).await, None);
+    // The same bytes sent again lie under a key that opens.
+    let mut upload = old.upload().await.unwrap();
+    upload.write("another".repeat(9_000).as_bytes()).await.unwrap();
+    assert_eq!(content(&old, &other).await, None);
+    let again = old.keep(upload, "a.txt", "tester").await.unwrap();
+    assert_eq!(again.sha256, other);
+    assert!(content(&old, &other).await.unwrap().starts_with("another"));
     old.db().close().await;
     assert_eq!(hits(backup.path(), FILE.as_bytes()), Vec::<PathBuf>::new());
     // With the newest key files it opens everything but what was shredded.

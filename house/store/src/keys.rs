@@ -268,12 +268,18 @@ impl Keys {
         Ok(Reader { keys: self, epochs, open: BTreeMap::new(), _lock: lock })
     }
 
-    /// Appends entries to a cohort, synced on return; gives the slot of the first.
-    pub(crate) fn append(&self, cohort: &str, entries: &[(Id, Secret)]) -> Result<u64, StoreError> {
+    /// Appends entries to a cohort, synced on return; gives the cohort they went into and the slot of
+    /// the first.
+    pub(crate) fn append(
+        &self,
+        cohort: &str,
+        entries: &[(Id, Secret)],
+    ) -> Result<(String, u64), StoreError> {
         let _lock = self.lock()?;
         self.not_locked()?;
-        let path = self.path(cohort);
         let mut epochs = self.epochs()?;
+        let cohort = &self.open_one_of(cohort, &epochs)?;
+        let path = self.path(cohort);
         let found = self.open_cohort(cohort)?;
         let (epoch, slots) = found.as_ref().map_or((1, 0), |f| (f.epoch, f.slots));
         let name = (cohort.to_owned(), epoch);
@@ -290,14 +296,29 @@ impl Keys {
         }
         if found.is_none() {
             replace(&path, &[head(cohort, epoch), bytes].concat())?;
-            return Ok(0);
+            return Ok((name.0, 0));
         }
         let mut file = disk::File::append(&path).map_err(io(&path))?;
         if found.is_some_and(|f| f.torn > 0) {
             file.set_len(offset(slots)).map_err(io(&path))?;
         }
         file.write_all(&bytes).and_then(|()| file.sync()).map_err(io(&path))?;
-        Ok(slots)
+        Ok((name.0, slots))
+    }
+
+    /// The cohort, or the first of its substitutes (`none.2`) whose file is new or opens. An older backup
+    /// restored with the newest epoch file has cohorts that nothing opens any more: what is written from
+    /// then on must not be held up by them.
+    fn open_one_of(&self, cohort: &str, epochs: &Epochs) -> Result<String, StoreError> {
+        for number in 1..SUBSTITUTES_MAX {
+            let name = if number == 1 { cohort.to_owned() } else { format!("{cohort}.{number}") };
+            match self.open_cohort(&name)? {
+                Some(file) if !epochs.contains_key(&(name.clone(), file.epoch)) => {}
+                _ => return Ok(name),
+            }
+        }
+        let what = format!("has no key for {cohort}");
+        Err(StoreError::Keys(self.folder.join("epoch"), what))
     }
 
     /// Overwrites one entry in place. Older copies of the file keep it: what must not be opened from
@@ -564,6 +585,9 @@ impl Keys {
         Ok(())
     }
 }
+
+/// Files of one cohort that nothing opens before another one is refused.
+const SUBSTITUTES_MAX: u32 = 100;
 
 /// Most payloads of one commit.
 pub(crate) const TORN_SLOTS_MAX: u64 = 10_000;

@@ -86,6 +86,10 @@ impl Store {
             let facts = json!({"rows": rows, "decision": decision});
             write.record(draft(&write, facts)).await?;
         }
+        // What is shredded stands in those too, and there is no way back behind a shredding.
+        for kept in self.kept_copies()? {
+            blocking(move || crate::blobs::wipe(&kept)).await?;
+        }
         let gone = write.take_loosened().await?;
         let mut cohorts: BTreeMap<String, Vec<Id>> = BTreeMap::new();
         for sealed in gone.iter().filter_map(|blob| blob.sealed.as_ref()) {

@@ -54,14 +54,14 @@ pub(crate) fn place(
     cohort: &str,
     files: &[(Id, Secret)],
 ) -> Result<Vec<Sealed>, StoreError> {
-    let first = keys.append(cohort, files)?;
+    let (cohort, first) = keys.append(cohort, files)?;
     let mut out = Vec::with_capacity(files.len());
     for (slot, (file, _)) in (first..).zip(files) {
         let path = blobs.path(*file);
         disk::rename(&path.with_extension(PART), &path).map_err(io(&path))?;
         let folder = path.parent().unwrap_or(&blobs.folder);
         disk::sync_folder(folder).map_err(io(folder))?;
-        out.push(Sealed { file: *file, cohort: cohort.to_owned(), slot });
+        out.push(Sealed { file: *file, cohort: cohort.clone(), slot });
     }
     Ok(out)
 }

@@ -11,11 +11,13 @@ use crate::{
     upload::{Part, place},
 };
 
-const MARKER: &[u8] = b"MARKER-on-the-disk";
+const MARKER: &str = "MARKER-on-the-disk";
+/// Power failures at each moment.
+const SEEDS: u64 = 8;
 const COHORT: &str = "files-2026-11";
 
 fn bytes(n: u8) -> Vec<u8> {
-    MARKER.repeat(4_000 * usize::from(n))
+    MARKER.repeat(4_000 * usize::from(n)).into_bytes()
 }
 
 fn id(n: u8) -> Id {
@@ -37,6 +39,7 @@ fn keep(keys: &Keys, blobs: &Blobs, n: u8) -> Kept {
     part.take(&mut waiting, false).unwrap();
     part.take(&mut waiting, true).unwrap();
     let sealed = place(keys, blobs, COHORT, &[(id, secret)]).unwrap();
+    assert_eq!(sealed[0].cohort, COHORT);
     Kept { moment: crash::moment(), id, slot: sealed[0].slot, bytes }
 }
 
@@ -66,12 +69,12 @@ fn behind_the_commit_a_power_failure_takes_neither_file_nor_key_and_nothing_is_e
     let root = tempfile::tempdir().unwrap();
     crash::record(root.path());
     let (keys, blobs) = (Keys::new(&root.path().join("keys")), Blobs::new(root.path()));
-    let kept: Vec<Kept> = (1..=3).map(|n| keep(&keys, &blobs, n)).collect();
+    let kept: Vec<Kept> = (1..=2).map(|n| keep(&keys, &blobs, n)).collect();
     let ops = crash::recorded();
     let sizes: Vec<u64> = kept.iter().map(|k| sealed_length(k.bytes.len() as u64)).collect();
     let (mut whole, mut partial) = (0, 0);
     for moment in 0..=ops.len() {
-        for seed in 0..20 {
+        for seed in 0..SEEDS {
             let into = tempfile::tempdir().unwrap();
             let mut chance = Chance(seed << 32 | moment as u64);
             crash::leave(&ops, moment, &mut chance, root.path(), into.path()).unwrap();
@@ -83,7 +86,7 @@ fn behind_the_commit_a_power_failure_takes_neither_file_nor_key_and_nothing_is_e
             }
             for path in all(into.path()) {
                 let found = std::fs::read(&path).unwrap();
-                let clear = found.windows(MARKER.len()).any(|w| w == MARKER);
+                let clear = String::from_utf8_lossy(&found).contains(MARKER);
                 assert!(!clear, "{} at {moment}, {seed}", path.display());
                 // Under its own name stands a whole file or none.
                 let part = path.extension().is_some_and(|e| e == PART);
@@ -96,9 +99,11 @@ fn behind_the_commit_a_power_failure_takes_neither_file_nor_key_and_nothing_is_e
                 );
             }
             // What the failure left is in nobody's way.
-            let next = keep(&keys, &blobs, 9);
-            assert!(opens(&keys, &blobs, &next), "{moment}, {seed}");
+            if seed == 0 {
+                let next = keep(&keys, &blobs, 9);
+                assert!(opens(&keys, &blobs, &next), "{moment}, {seed}");
+            }
         }
     }
-    assert!(whole > 500 && partial > 100, "{whole} {partial}");
+    assert!(whole > 100 && partial > 30, "{whole} {partial}");
 }
