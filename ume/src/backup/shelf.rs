@@ -22,7 +22,7 @@ use super::{
     BackupError, FILES_MAX, Hashing, Sum, at, create_new, names::is_sealed, parent, passphrase,
     sync_folder,
 };
-use crate::{CliError, Format, data, print, restore, shown};
+use crate::{CliError, data, print, restore, shown};
 
 /// What a backup names of the folder: place of each file, and the sum of its sealed bytes.
 #[derive(Default)]
