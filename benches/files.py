@@ -65,7 +65,8 @@ def timed(name, work):
 
 try:
     wait()
-    time.sleep(15)  # the first board and this machine's snapshot
+    link.close()
+    time.sleep(15)  # the first board, and this machine's snapshot
     bodies = [os.urandom(MIB << 20) for _ in range(files)]
     names = []
     timed("upload", lambda: names.extend(json.loads(call("POST", "/api/v1/blobs?name=a.bin", b, 201))["sha256"] for b in bodies))

@@ -112,7 +112,9 @@ impl Fixture {
     fn hits(&self, marker: &[u8]) -> Vec<PathBuf> {
         let mut out = Vec::new();
         walk(self.folder.path(), &mut out);
-        out.retain(|path| fs::read(path).unwrap().windows(marker.len()).any(|w| w == marker));
+        // The search in a text is much faster than one by windows.
+        let marker = std::str::from_utf8(marker).unwrap();
+        out.retain(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(marker));
         out
     }
 
@@ -303,8 +305,8 @@ async fn nothing_of_a_file_lies_in_the_clear_while_it_comes_in() {
     for f in Fixture::all().await {
         let marker = b"MARKER-while-it-comes-in";
         let mut upload = f.store.upload().await.unwrap();
-        for _ in 0..40 {
-            upload.write(&marker.repeat(4_000)).await.unwrap();
+        for _ in 0..20 {
+            upload.write(&marker.repeat(8_000)).await.unwrap();
             assert_eq!(f.hits(marker), Vec::<PathBuf>::new());
         }
         let [part] = f.files().try_into().unwrap();
