@@ -11,13 +11,17 @@
 //! `keys/epoch`, without which no key file opens, is not in it: after a shredding no older backup
 //! may open what was shredded. It goes into `FILE.epoch` beside, encrypted alike, of which only the
 //! newest is kept, elsewhere.
+//!
+//! Files of registers and records are sealed where they lie and go in as they are. With `--files DIR`
+//! they stand in a folder beside the backups instead, each written once ([`shelf`]); `files.json`, the
+//! first entry, then names those of this backup.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter, ErrorKind, Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -26,6 +30,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 mod leftovers;
+mod names;
+pub(crate) mod shelf;
+
+pub(crate) use names::allowed;
+use shelf::{Listed, Shelf};
 
 use crate::{CliError, Format, data, place::Place, print, progress::Bar, shown};
 
@@ -33,15 +42,16 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const TABLES: &str = "ume.db";
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const BLOBS: &str = "blobs";
-pub(crate) const FORMAT: u32 = 1;
+/// What a backup names of the folder beside it; its first entry, where there is one.
+pub(crate) const FILES: &str = "files.json";
+/// 2: files are sealed, and may stand in a folder beside it. 1 is read as before.
+pub(crate) const FORMAT: u32 = 2;
 const PASSPHRASE_CHARS_MIN: usize = 12;
 /// scrypt with 2^18 rounds takes 256 MiB; more than 2^20 in a file is refused.
 const WORK_FACTOR: u8 = 18;
 pub(crate) const WORK_FACTOR_MAX: u8 = 20;
 pub(crate) const FILES_MAX: usize = 1_000_000;
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 256 << 20;
-const NAME_BYTES_MAX: usize = 512;
-const DEPTH_MAX: usize = 12;
 
 /// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +64,10 @@ pub enum BackupError {
     Running(PathBuf),
     #[error("{0}: the passphrase is its first line, {PASSPHRASE_CHARS_MIN} characters or more")]
     Passphrase(PathBuf),
+    #[error("{0} keeps its {1} files in a folder beside it: name that folder with --files DIR")]
+    NoShelf(PathBuf, usize),
+    #[error("{0} is in use by another backup or `ume prune`: wait until it has ended")]
+    ShelfBusy(PathBuf),
     #[error("more than {FILES_MAX} files")]
     Many,
     #[error("the backup {0} is complete, but its record was not written: {1}")]
@@ -131,6 +145,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), CliError> {
 pub async fn backup(
     place: &Place,
     to: &Path,
+    files: Option<&Path>,
     secret: &Path,
     format: Format,
 ) -> Result<ExitCode, CliError> {
@@ -147,6 +162,7 @@ pub async fn backup(
     if !folder.join("ledger/checkpoint").exists() {
         return Err(BackupError::NoLedger(folder.to_owned()).into());
     }
+    let shelf = files.map(Shelf::open).transpose()?;
     let bar = Bar::open("バックアップを書いています", "writing the backup");
     let scratch = Temporary(folder.join("backup.tmp"));
     // What a killed backup left.
@@ -167,7 +183,17 @@ pub async fn backup(
         let mut begun = leftovers::Begun::note(&folder_, &to_)?;
         let beside =
             epoch.map(|bytes| seal_epoch(&mut begun, secret.clone(), &bytes)).transpose()?;
-        let from = Source { folder: &folder_, scratch: &scratch_, frozen: &frozen, settled, blobs };
+        let mut from = Source {
+            folder: &folder_,
+            scratch: &scratch_,
+            frozen: &frozen,
+            settled,
+            blobs,
+            listed: None,
+        };
+        if let Some(shelf) = &shelf {
+            from.listed = Some(shelf.take(&folder_.join(BLOBS), &mut from.blobs)?);
+        }
         let made = seal(&from, &to_, secret, made_at)?;
         if let Some(beside) = beside {
             beside.keep();
@@ -206,7 +232,7 @@ struct Copied {
     /// Number of leaves they name.
     settled: u64,
     made_at: String,
-    /// Files they speak of.
+    /// Places of the files they speak of.
     blobs: Vec<String>,
 }
 
@@ -227,20 +253,19 @@ async fn copy_tables(place: &Place, scratch: &Path) -> Result<Copied, CliError> 
     }
     store.db().close().await;
     let settled = ledger::settled_size(&copy).await;
-    let blobs = blob_names(&copy).await;
+    let blobs = blob_places(&copy).await;
     let made_at = copy.now().rfc3339();
     copy.db().close().await;
     Ok(Copied { settled: settled?, made_at, blobs: blobs? })
 }
 
-async fn blob_names(store: &store::Store) -> Result<Vec<String>, store::StoreError> {
-    let mut names: Vec<String> = Vec::new();
+async fn blob_places(store: &store::Store) -> Result<Vec<String>, store::StoreError> {
+    let (mut places, mut after) = (Vec::new(), String::new());
     loop {
-        let page = store.all_blobs(names.last().map_or("", String::as_str)).await?;
-        if page.is_empty() {
-            return Ok(names);
-        }
-        names.extend(page.into_iter().map(|blob| blob.sha256));
+        let page = store.all_blobs(&after).await?;
+        let Some(last) = page.last() else { return Ok(places) };
+        after = last.sha256.clone();
+        places.extend(page.iter().map(store::Blob::place));
     }
 }
 
@@ -250,7 +275,10 @@ struct Source<'a> {
     scratch: &'a Path,
     frozen: &'a ledger::Frozen,
     settled: u64,
+    /// Places of the files that go in.
     blobs: Vec<String>,
+    /// The files that stand beside it instead.
+    listed: Option<Listed>,
 }
 
 /// What a finished backup is.
@@ -342,14 +370,19 @@ fn seal(from: &Source, to: &Path, secret: SecretString, made_at: String) -> Resu
         .and_then(|encryptor| encryptor.wrap_output(BufWriter::new(file)))
         .map_err(wrong)?;
     let mut out = Archive { tar: tar::Builder::new(sealed), files: BTreeMap::new() };
+    if let Some(listed) = &from.listed {
+        let json = listed.json();
+        out.entry(FILES, json.len() as u64, json.as_slice()).map_err(wrong)?;
+    }
     add_all(&mut out, from)?;
     add_blobs(&mut out, from)?;
-    let count = out.files.len();
+    let files = std::mem::take(&mut out.files);
+    let beside = from.listed.as_ref().map_or(&[][..], |listed| &listed.sums);
+    let sums = || files.values().chain(beside.iter().map(|(_, sum)| sum));
+    let (count, bytes) = (sums().count(), sums().map(|sum| sum.bytes).sum());
     if count > FILES_MAX {
         return Err(BackupError::Many.into());
     }
-    let files = std::mem::take(&mut out.files);
-    let bytes: u64 = files.values().map(|f| f.bytes).sum();
     let ume = env!("CARGO_PKG_VERSION").to_owned();
     let manifest = Manifest { format: FORMAT, ume, made_at: made_at.clone(), files };
     let json = serde_json::to_vec(&manifest).map_err(|e| wrong(io::Error::other(e)))?;
@@ -364,8 +397,8 @@ fn seal(from: &Source, to: &Path, secret: SecretString, made_at: String) -> Resu
 }
 
 fn add_blobs<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError> {
-    for sha256 in &from.blobs {
-        let name = format!("{BLOBS}/{}/{sha256}", &sha256[..2]);
+    for place in &from.blobs {
+        let name = format!("{BLOBS}/{place}");
         match out.file(&name, &from.folder.join(&name), None) {
             // Shredded meanwhile, or lost before: the verification of the restore names it.
             Err(CliError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
@@ -524,67 +557,4 @@ fn plain_files(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     }
     out.sort();
     Ok(out)
-}
-
-/// Whether an entry of this name may stand in a backup.
-pub(crate) fn allowed(name: &str) -> bool {
-    let plain = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)))
-        && name.len() <= NAME_BYTES_MAX
-        && name.split('/').count() <= DEPTH_MAX
-        && !name.split('/').any(|part| part.is_empty() || part == ".")
-        && !name.contains(['\0', '\\']);
-    let known = name == MANIFEST
-        || name == TABLES
-        || name.starts_with("ledger/")
-        || (name.starts_with("keys/") && name.ends_with(".keys") && name.split('/').count() == 2)
-        || is_blob(name)
-        || (name.starts_with("stream/archive/") && name.ends_with(".parquet"))
-        || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
-        || name.starts_with("stream/state/")
-        || (name.starts_with("stream/spool/") && name.ends_with(".spool"));
-    plain && known
-}
-
-/// Whether this is the place of a file: `blobs/ab/abcdef…`.
-fn is_blob(name: &str) -> bool {
-    let rest = name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/'));
-    rest.is_some_and(|(folder, sha)| store::is_sha256(sha) && sha[..2] == *folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::allowed;
-
-    #[test]
-    fn only_names_of_a_backup_are_allowed() {
-        for good in ["manifest.json", "ume.db", "ledger/log", "ledger/tile/0/x001/000"] {
-            assert!(allowed(good), "{good}");
-        }
-        assert!(allowed("stream/archive/2026-01-01/0/1-2.parquet"));
-        assert!(allowed("keys/none.keys"));
-        let sha = "0a".repeat(32);
-        assert!(allowed(&format!("blobs/0a/{sha}")));
-        assert!(!allowed(&format!("blobs/0b/{sha}")) && !allowed(&format!("blobs/{sha}")));
-        assert!(!allowed(&format!("blobs/0a/{}", sha.to_uppercase())) && !allowed("blobs/lock"));
-        assert!(allowed("stream/spool/00000000000000000000.spool"));
-        let long = format!("ledger/{}", "x".repeat(600));
-        for bad in [
-            "",
-            "/etc/passwd",
-            "../ume.db",
-            "ledger/../../x",
-            "ledger/./log",
-            "ledger//log",
-            "ledger/",
-            "lock",
-            "keys/epoch",
-            "keys/a/b.keys",
-            "stream/archive/x",
-            "ledger/a\\b",
-            "ledger/1/2/3/4/5/6/7/8/9/10/11/12",
-            &long,
-        ] {
-            assert!(!allowed(bad), "{bad}");
-        }
-    }
 }

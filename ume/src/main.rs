@@ -165,18 +165,26 @@ enum Command {
     ///
     /// The key that opens payloads and secret settings goes into a second file, FILE.epoch: keep it
     /// elsewhere, only its newest version, and write it anew after each shredding.
+    ///
+    /// With --files the files of registers and records stand in a folder beside the backups, each
+    /// written once for all of them; without, each backup holds them all. Restoring needs the folder.
     Backup {
         #[command(flatten)]
         data: DataFolder,
         /// File to write; it must not exist yet
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
+        /// Folder for files, shared by the backups of one Ume: only new ones are written there
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
         /// File whose first line is the passphrase (12 characters or more)
         #[arg(long, value_name = "FILE")]
         passphrase_file: PathBuf,
         #[command(flatten)]
         shown: Shown,
     },
+    /// Remove from a folder of `ume backup --files` what no backup that stays names
+    Prune(backup::shelf::Prune),
     /// Restore a backup into an empty folder and verify it
     Restore {
         #[command(flatten)]
@@ -360,6 +368,7 @@ impl Command {
             | Command::Oscal { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
+            | Command::Prune(_)
             | Command::Verify { .. }
             | Command::Demo(_)
             | Command::Agent { .. }
@@ -416,9 +425,10 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::Checkpoint { shown, .. } } => {
             ledger_cmd::checkpoint(place, shown.format)
         }
-        Command::Backup { to, passphrase_file, shown, .. } => {
-            backup::backup(place, &to, &passphrase_file, shown.format).await
+        Command::Backup { to, files, passphrase_file, shown, .. } => {
+            backup::backup(place, &to, files.as_deref(), &passphrase_file, shown.format).await
         }
+        Command::Prune(args) => backup::shelf::prune(args).await,
         Command::Restore { sealed, folder, drill_for, shown } => {
             let drill = drill_for.as_deref().map(Settings::of_folder).transpose()?;
             let drill = drill.as_ref().map(|settings| &settings.place);

@@ -21,9 +21,11 @@ use sha2::{Digest, Sha256};
 use crate::{
     CliError, Format, MISMATCH,
     backup::{
-        BLOBS, BackupError, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX,
+        BLOBS, BackupError, FILES, FILES_MAX, FORMAT, Hashing, KEYS, MANIFEST, MANIFEST_BYTES_MAX,
         Manifest, Sum, TABLES, Temporary, WORK_FACTOR_MAX, allowed, at, create_new, parent,
-        passphrase, record, sum_of, sync_folder,
+        passphrase, record,
+        shelf::{self, Listed},
+        sum_of, sync_folder,
     },
     data,
     place::Place,
@@ -46,23 +48,38 @@ pub struct Sealed {
     /// Epoch key: the newest FILE.epoch that `ume backup` wrote; without it no payload can be read
     #[arg(long, value_name = "FILE")]
     epoch: Option<PathBuf>,
+    /// Folder given to `ume backup --files`, if one was
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
 }
 
 /// What came out of a backup, verified where it was unpacked.
 pub(crate) struct Unpacked {
     pub(crate) sum: Sum,
     pub(crate) manifest: Manifest,
+    /// What came out of the folder beside it.
+    listed: Listed,
     pub(crate) report: ledger::Report,
 }
 
 impl Unpacked {
+    /// Files in the backup and beside it.
+    pub(crate) fn files(&self) -> usize {
+        self.manifest.files.len() + self.listed.sums.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        let beside = self.listed.sums.iter().map(|(_, sum)| sum);
+        self.manifest.files.values().chain(beside).map(|sum| sum.bytes).sum()
+    }
+
     /// What is known about the backup and about what stands in it.
     pub(crate) fn facts(&self) -> Json {
         json!({
             "made_at": self.manifest.made_at,
             "sha256": self.sum.sha256,
-            "files": self.manifest.files.len(),
-            "bytes": self.manifest.files.values().map(|f| f.bytes).sum::<u64>(),
+            "files": self.files(),
+            "bytes": self.bytes(),
             "leaves": self.report.leaves,
             "rows": self.report.rows,
             "unreadable": self.report.unreadable,
@@ -76,22 +93,24 @@ impl Unpacked {
 pub(crate) async fn unpack_and_verify(sealed: &Sealed, into: &Path) -> Result<Unpacked, CliError> {
     let secret = passphrase(&sealed.passphrase_file)?;
     let epoch = sealed.epoch.as_deref().map(|path| read_epoch(path, secret.clone())).transpose()?;
-    let (from, target) = (sealed.from.clone(), into.to_owned());
+    let (from, target, beside) = (sealed.from.clone(), into.to_owned(), sealed.files.clone());
     let unpacked = tokio::task::spawn_blocking(move || {
         let sum = sum_of(&from)?;
         let bar = Bar::bytes("バックアップを展開しています", "unpacking the backup", sum.bytes);
         let manifest = extract(&from, secret, &target, bar)?;
+        let (listed, faults) = fetched(&from, beside.as_deref(), &target)?;
         if let Some(epoch) = epoch {
             let path = target.join(KEYS).join("epoch");
             data::create(parent(&path))?;
             let mut out = create_new(&path)?;
             out.write_all(&epoch).and_then(|()| out.sync_all()).map_err(at(&path))?;
         }
-        Ok::<_, CliError>((sum, manifest))
+        Ok::<_, CliError>((sum, manifest, listed, faults))
     });
-    let (sum, manifest) = unpacked.await.map_err(|e| CliError::Worker(e.to_string()))??;
+    let (sum, manifest, listed, faults) =
+        unpacked.await.map_err(|e| CliError::Worker(e.to_string()))??;
     let place = Place::sqlite(into);
-    let report = match crate::verified(&place).await {
+    let mut report = match crate::verified(&place).await {
         // A backup of an older Ume: what was unpacked is ours to bring up to date.
         Err(CliError::Store(store::StoreError::Older { .. })) => {
             place.open().await?.db().close().await;
@@ -99,7 +118,48 @@ pub(crate) async fn unpack_and_verify(sealed: &Sealed, into: &Path) -> Result<Un
         }
         report => report?,
     };
-    Ok(Unpacked { sum, manifest, report })
+    report.faults.splice(0..0, faults);
+    Ok(Unpacked { sum, manifest, listed, report })
+}
+
+/// Fetches what the unpacked backup names of the folder beside it.
+fn fetched(
+    from: &Path,
+    beside: Option<&Path>,
+    into: &Path,
+) -> Result<(Listed, Vec<ledger::Fault>), CliError> {
+    let path = into.join(FILES);
+    let json = match fs::read(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Default::default()),
+        json => json.map_err(at(&path))?,
+    };
+    let listed = Listed::parse(&json).ok_or_else(|| not_a_list(from))?;
+    let faults = match beside {
+        Some(shelf) => shelf::fetch(shelf, &listed, &into.join(BLOBS))?,
+        None if listed.sums.is_empty() => Vec::new(),
+        None => return Err(BackupError::NoShelf(from.to_owned(), listed.sums.len()).into()),
+    };
+    Ok((listed, faults))
+}
+
+fn not_a_list(from: &Path) -> CliError {
+    damaged(from, &AtomicU64::new(0), format!("{FILES:?} does not read"))
+}
+
+/// What a backup names of the folder beside it: its first entry, if it has one of that name.
+pub(crate) fn listed(from: &Path, secret: SecretString) -> Result<Listed, CliError> {
+    let file = Counted::new(File::open(from).map_err(at(from))?, None);
+    let bytes = file.bytes.clone();
+    let broken = |e: io::Error| damaged(from, &bytes, e.to_string());
+    let mut tar = tar::Archive::new(decrypted(from, file, secret)?);
+    let mut entries = tar.entries().map_err(broken)?;
+    let first = entries.next().ok_or_else(|| not_a_list(from))?.map_err(broken)?;
+    if first.path_bytes().as_ref() != FILES.as_bytes() {
+        return Ok(Listed::default());
+    }
+    let mut json = Vec::new();
+    first.take(MANIFEST_BYTES_MAX).read_to_end(&mut json).map_err(broken)?;
+    Listed::parse(&json).ok_or_else(|| not_a_list(from))
 }
 
 /// Restores a backup into an empty folder and verifies it before it stands there. The record of it
@@ -136,7 +196,7 @@ pub async fn restore(
     for place in std::iter::once(&restored).chain(drill) {
         record(place, "isms.backup_restored", facts.clone()).await?;
     }
-    let (count, made_at) = (unpacked.manifest.files.len(), &unpacked.manifest.made_at);
+    let (count, made_at) = (unpacked.files(), &unpacked.manifest.made_at);
     let said = crate::say(
         &format!(
             "{count}個のファイルを復元しました（{made_at}時点）。ハッシュはすべて一致しています"
@@ -237,7 +297,14 @@ fn damaged(path: &Path, bytes: &AtomicU64, what: String) -> CliError {
 
 fn decrypted(from: &Path, file: Counted, secret: SecretString) -> Result<impl Read, CliError> {
     let bytes = file.bytes.clone();
-    let decryptor = age::Decryptor::new(file).map_err(|e| damaged(from, &bytes, e.to_string()))?;
+    let decryptor = age::Decryptor::new(file).map_err(|e| match &e {
+        age::DecryptError::Io(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            let empty = bytes.load(Ordering::Relaxed) == 0;
+            let what = if empty { "the file is empty" } else { "it ends within its head" };
+            damaged(from, &bytes, what.to_owned())
+        }
+        _ => damaged(from, &bytes, e.to_string()),
+    })?;
     let mut identity = age::scrypt::Identity::new(secret);
     identity.set_max_work_factor(WORK_FACTOR_MAX);
     decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|e| match e {
@@ -310,7 +377,7 @@ fn unpack(
 
 /// Holds what was unpacked against the manifest, both ways.
 fn fits(manifest: &Manifest, found: &BTreeMap<String, Sum>) -> Result<(), String> {
-    if manifest.format != FORMAT {
+    if !(1..=FORMAT).contains(&manifest.format) {
         return Err(format!("format {} is not known", manifest.format));
     }
     if let Some((name, _)) = manifest.files.iter().find(|(n, sum)| found.get(*n) != Some(*sum)) {

@@ -37,7 +37,7 @@ pub async fn run(sealed: &Sealed, format: Format) -> Result<ExitCode, CliError> 
         }
         Err(error) => return Err(error),
     };
-    let (count, made_at) = (unpacked.manifest.files.len(), &unpacked.manifest.made_at);
+    let (count, made_at) = (unpacked.files(), &unpacked.manifest.made_at);
     let said = crate::say(
         &format!("{count}個のファイル（{made_at}時点）のハッシュはすべて一致しています"),
         &format!("{count} files, as of {made_at}; every hash fits the manifest"),

@@ -2,97 +2,13 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::Path,
+    process::{Command, Stdio},
 };
 
-fn ume(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ume")).args(args).env("UME_LOG", "warn").output().unwrap()
-}
+mod backups;
 
-fn text(output: &Output) -> String {
-    let (out, err) = (&output.stdout, &output.stderr);
-    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// Restores with the epoch key that lies beside a backup, if one does.
-fn restore(from: &Path, to: &Path, secret: &Path) -> Output {
-    restore_with(from, to, secret, &epoch_of(from))
-}
-
-fn restore_with(from: &Path, to: &Path, secret: &Path, epoch: &Path) -> Output {
-    let common = ["--from", path(from), "--data", path(to), "--passphrase-file", path(secret)];
-    let mut args = vec!["restore"];
-    args.extend(common);
-    if epoch.exists() {
-        args.extend(["--epoch", path(epoch)]);
-    }
-    ume(&args)
-}
-
-fn epoch_of(backup: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.epoch", path(backup)))
-}
-
-fn backup(data: &Path, to: &Path, secret: &Path) -> Output {
-    ume(&["backup", "--data", path(data), "--to", path(to), "--passphrase-file", path(secret)])
-}
-
-/// Ends the server however the test ends.
-struct Server(Child);
-
-impl Server {
-    fn start(data: &Path) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ume"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", path(data)])
-            .env("UME_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("http://"), "{line}");
-        Server(child)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(bytes))
-}
-
-/// Type and facts of every record of a folder.
-fn records(folder: &Path) -> Vec<(String, String)> {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let store = store::Store::open_read_only(folder, store::system_clock()).await.unwrap();
-        let rows = store.db().fetch("SELECT type, facts FROM record", &[]).await.unwrap();
-        store.db().close().await;
-        let text = |v: &store::Val| v.text().unwrap().to_owned();
-        rows.iter().map(|r| (text(&r[0]), text(&r[1]))).collect()
-    })
-}
+use backups::*;
 
 #[test]
 fn a_killed_backup_leaves_no_half_file_and_the_next_one_works() {
@@ -307,13 +223,10 @@ fn secret_setting(folder: &Path) -> Option<String> {
 
 #[test]
 fn a_restore_has_the_same_head_and_an_older_backup_cannot_open_what_was_shredded_since() {
-    let root = tempfile::tempdir().unwrap();
-    let at = |name: &str| root.path().join(name);
-    let (data, secret) = (at("data"), at("secret"));
-    fs::write(&secret, "correct horse battery\n").unwrap();
-    fs::create_dir(&data).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let [shredded, kept, decision] = runtime.block_on(two_payloads(&data));
+    let scene = Scene::build();
+    let at = |name: &str| scene.at(name);
+    let (data, secret) = (scene.data.clone(), scene.secret.clone());
+    let [shredded, kept, decision] = run(two_payloads(&data));
     let sink = at("sink");
     let published = ume(&["ledger", "publish", "--data", path(&data), "--to", path(&sink)]);
     assert!(published.status.success(), "{}", text(&published));
@@ -360,39 +273,16 @@ fn a_restore_has_the_same_head_and_an_older_backup_cannot_open_what_was_shredded
     assert_eq!(secret_setting(&bare), None);
 }
 
-/// `ume verify` with a temporary folder of its own, which must be empty afterwards.
-fn verify(from: &Path, secret: &Path, epoch: Option<&Path>) -> Output {
-    let temporary = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ume"));
-    command
-        .args(["verify", "--from", path(from), "--passphrase-file", path(secret)])
-        .args(["--format", "json"])
-        .envs([("UME_LOG", "warn"), ("LC_ALL", "C"), ("TMPDIR", path(temporary.path()))]);
-    if let Some(epoch) = epoch {
-        command.args(["--epoch", path(epoch)]);
-    }
-    let output = command.output().unwrap();
-    assert!(names(temporary.path()).is_empty(), "{:?}", names(temporary.path()));
-    output
-}
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
-}
-
 #[test]
 fn a_backup_is_verified_whole_without_a_trace_and_a_flipped_byte_is_located() {
-    let root = tempfile::tempdir().unwrap();
-    let at = |name: &str| root.path().join(name);
-    let (data, file, secret) = (at("data"), at("ume.backup"), at("secret"));
-    fs::write(&secret, "correct horse battery\n").unwrap();
-    fs::create_dir(&data).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(two_payloads(&data));
+    let scene = Scene::build();
+    let at = |name: &str| scene.at(name);
+    let (data, file, secret) = (scene.data.clone(), at("ume.backup"), scene.secret.clone());
+    run(two_payloads(&data));
     let made = backup(&data, &file, &secret);
     assert!(made.status.success(), "{}", text(&made));
     let epoch = epoch_of(&file);
-    let before = names(root.path());
+    let before = names(scene.root.path());
 
     let whole = verify(&file, &secret, Some(&epoch));
     assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
@@ -403,7 +293,7 @@ fn a_backup_is_verified_whole_without_a_trace_and_a_flipped_byte_is_located() {
     let locked = verify(&file, &secret, None);
     assert_eq!(locked.status.code(), Some(3), "{}", text(&locked));
     assert_eq!(json(&locked)["unreadable"], 2);
-    assert_eq!(names(root.path()), before, "nothing beside the backup");
+    assert_eq!(names(scene.root.path()), before, "nothing beside the backup");
 
     let sound = fs::read(&file).unwrap();
     let bad = at("bad");
@@ -432,13 +322,10 @@ fn a_backup_is_verified_whole_without_a_trace_and_a_flipped_byte_is_located() {
 
 #[test]
 fn a_killed_backup_blocks_no_name_and_takes_no_epoch_key_that_is_not_its_own() {
-    let root = tempfile::tempdir().unwrap();
-    let at = |name: &str| root.path().join(name);
-    let (data, file, secret) = (at("data"), at("ume.backup"), at("secret"));
-    fs::write(&secret, "correct horse battery\n").unwrap();
-    fs::create_dir(&data).unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(two_payloads(&data));
+    let scene = Scene::build();
+    let at = |name: &str| scene.at(name);
+    let (data, file, secret) = (scene.data.clone(), at("ume.backup"), scene.secret.clone());
+    run(two_payloads(&data));
     let start = |to: &Path| {
         Command::new(env!("CARGO_BIN_EXE_ume"))
             .args(["backup", "--data", path(&data), "--to", path(to)])
@@ -467,59 +354,15 @@ fn a_killed_backup_blocks_no_name_and_takes_no_epoch_key_that_is_not_its_own() {
         }
     }
     assert!(left, "no kill fell between the two files");
-    assert!(!names(root.path()).iter().any(|n| n.ends_with(".tmp")), "{:?}", names(root.path()));
+    assert!(
+        !names(scene.root.path()).iter().any(|n| n.ends_with(".tmp")),
+        "{:?}",
+        names(scene.root.path())
+    );
     assert!(!data.join("backup.begun").exists());
     // An epoch key that no killed run of this folder left stays, and keeps its name taken.
     fs::write(epoch_of(&file), "another's").unwrap();
     let refused = backup(&data, &file, &secret);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert_eq!(fs::read(epoch_of(&file)).unwrap(), b"another's");
-}
-
-/// Puts a document with a file into a folder that no server holds.
-async fn document_with(folder: &Path, content: &[u8]) -> (model::Id, PathBuf) {
-    let store = store::Store::open(folder, store::system_clock()).await.unwrap();
-    let mut upload = store.upload().await.unwrap();
-    upload.write(content).await.unwrap();
-    let blob = store.keep(upload, "規程.txt", "account:tester").await.unwrap();
-    let id = store.new_id().unwrap();
-    let mut row = store::Row::new(model::Table::Asset, id, "document", "規程");
-    row.attributes.insert("content".to_owned(), blob.sha256.as_str().into());
-    let mut write = store.write("tester", "", "test").await.unwrap();
-    write.put(row).await.unwrap();
-    write.commit().await.unwrap();
-    let path = store.blob_path(&blob.sha256).unwrap();
-    store.db().close().await;
-    (id, path)
-}
-
-#[test]
-fn a_backup_carries_files_and_a_verification_names_the_row_of_a_changed_one() {
-    let root = tempfile::tempdir().unwrap();
-    let at = |name: &str| root.path().join(name);
-    let (data, file, secret, target) = (at("data"), at("b"), at("secret"), at("restored"));
-    fs::write(&secret, "correct horse battery\n").unwrap();
-    drop(Server::start(&data));
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (id, blob) = runtime.block_on(document_with(&data, "第3版".as_bytes()));
-    let made = backup(&data, &file, &secret);
-    assert!(made.status.success(), "{}", text(&made));
-    let restored = restore(&file, &target, &secret);
-    assert!(restored.status.success(), "{}", text(&restored));
-    let copy = target.join(blob.strip_prefix(&data).unwrap());
-    assert_eq!(fs::read(&copy).unwrap(), "第3版".as_bytes());
-
-    let verify = || ume(&["ledger", "verify", "--data", path(&target)]);
-    let good = verify();
-    assert!(good.status.success() && text(&good).contains("1 files read back"), "{}", text(&good));
-    for (content, what) in [(Some("第4版"), "was changed"), (None, "is missing")] {
-        match content {
-            Some(content) => fs::write(&copy, content).unwrap(),
-            None => fs::remove_file(&copy).unwrap(),
-        }
-        let bad = verify();
-        let text = text(&bad);
-        assert!(!bad.status.success() && text.contains(what), "{text}");
-        assert!(text.contains(&format!("asset/{id}/1")), "{text}");
-    }
 }

@@ -372,8 +372,13 @@ impl Judge<'_> {
             let what = match self.file(store, sha256, report).await? {
                 BlobState::Good => continue,
                 BlobState::Missing if self.excuse(key, report) => continue,
+                BlobState::Shut if self.locked => {
+                    report.unreadable += 1;
+                    continue;
+                }
                 BlobState::Missing => "is missing",
                 BlobState::Changed => "was changed",
+                BlobState::Shut => "has no key that opens it",
             };
             report.fault(key, index, None, &format!("file {sha256} in {field} {what}"));
         }
@@ -504,8 +509,13 @@ async fn verify_blobs(
             }
             let what = match judge.file(store, &blob.sha256, report).await? {
                 BlobState::Good => continue,
+                BlobState::Shut if judge.locked => {
+                    report.unreadable += 1;
+                    continue;
+                }
                 BlobState::Missing => "file is missing",
                 BlobState::Changed => "file was changed",
+                BlobState::Shut => "file has no key that opens it",
             };
             report.fault(format!("blob/{}", blob.sha256), None, None, what);
         }

@@ -126,6 +126,19 @@ impl House {
         report
     }
 
+    /// Where the file with this content lies.
+    async fn file(&self, sha256: &str) -> PathBuf {
+        let blob = self.store.blob(sha256).await.unwrap().unwrap();
+        self.store.blob_path(&blob).unwrap()
+    }
+
+    /// Place of each fault, and what is said of the file's content in its field.
+    async fn file_faults(&self) -> Vec<(String, String)> {
+        let faults = self.report().await.faults;
+        let said = |what: &str| what.rsplit(" in file ").next().unwrap().to_owned();
+        faults.iter().map(|f| (f.place.clone(), said(&f.what))).collect()
+    }
+
     async fn reopen(&mut self) {
         self.store.db().close().await;
         self.store = open(self.folder.path()).await;
@@ -175,6 +188,8 @@ async fn after_shredding_a_raw_search_finds_nothing_and_the_rest_proves() {
     let kept = house.record("kept", None).await;
     let phone = house.phone().await;
     let folder = house.folder.path().to_owned();
+    // As an update keeps it from before its migrations.
+    house.store.db().copy_to(&folder.join("ume.db.before-0009")).await.unwrap();
     for marker in [FIELD, NAME] {
         assert!(!hits(&folder, marker.as_bytes()).is_empty(), "the search must be able to find it");
     }
@@ -226,6 +241,15 @@ async fn an_older_copy_of_database_and_key_files_opens_no_shredded_payload() {
     let old = open(backup.path()).await;
     assert!(matches!(old.payload(record.id).await, Err(StoreError::Column(_))));
     assert_eq!(old.payload(other.id).await.unwrap().unwrap(), b"other cohort");
+    // What nothing opens holds nothing up that is written from now on.
+    for text in ["new", "newer"] {
+        let mut write = old.write("tester", "why", "").await.unwrap();
+        let new = write.record(draft(text)).await.unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(old.payload(new.id).await.unwrap().unwrap(), text.as_bytes());
+    }
+    assert!(backup.path().join("keys/none.2.keys").exists());
+    assert!(!backup.path().join("keys/none.3.keys").exists());
     old.db().close().await;
     // With the newest key files it opens everything but what was shredded.
     copy(&house.keys(), &backup.path().join("keys"));
@@ -422,29 +446,149 @@ async fn a_missing_or_changed_file_is_named_with_its_row_even_if_the_database_fo
     let (record, row, first, second) = with_files(&mut house).await;
     let report = house.report().await;
     assert_eq!((report.faults.len(), report.blobs), (0, 2), "{report:?}");
-    let path = house.store.blob_path(&first).unwrap();
-    fs::write(&path, b"otherwise").unwrap();
-    let path = house.store.blob_path(&second).unwrap();
-    fs::remove_file(&path).unwrap();
+    let path = house.file(&first).await;
+    let sound = fs::read(&path).unwrap();
+    fs::write(&path, vec![0; sound.len()]).unwrap();
+    fs::remove_file(house.file(&second).await).unwrap();
+    let (asset, noted) = (format!("asset/{}/1", row.id), format!("record/{}", record.id));
+    let found = house.file_faults().await;
+    assert_eq!(found, [(asset.clone(), "is missing"), (noted.clone(), "was changed")].map(said));
     let mut tx = house.store.db().begin().await.unwrap();
     for sql in ["DELETE FROM blob", "DELETE FROM blob_ref"] {
         tx.execute(sql, &[]).await.unwrap();
     }
     tx.commit().await.unwrap();
-    let faults = house.report().await.faults;
-    let found: Vec<(&str, &str)> =
-        faults.iter().map(|f| (f.place.as_str(), f.what.rsplit(" in ").next().unwrap())).collect();
-    let (asset, record) = (format!("asset/{}/1", row.id), format!("record/{}", record.id));
-    assert_eq!(found, [(asset.as_str(), "file is missing"), (record.as_str(), "file was changed")]);
+    let found = house.file_faults().await;
+    assert_eq!(found, [(asset, "is missing"), (noted, "is missing")].map(said));
+}
+
+fn said((place, what): (String, &str)) -> (String, String) {
+    (place, what.to_owned())
 }
 
 #[tokio::test]
 async fn the_file_of_a_shredded_record_is_gone_and_excused() {
     let mut house = House::build().await;
     let (record, _, first, second) = with_files(&mut house).await;
+    let path = house.file(&first).await;
     house.shred(&[record.id], &[]).await.unwrap();
-    assert!(!house.store.blob_path(&first).unwrap().exists());
-    assert!(house.store.blob_path(&second).unwrap().exists());
+    assert!(!path.exists());
+    assert!(house.file(&second).await.exists());
     let report = house.report().await;
     assert_eq!((report.faults.len(), report.blobs), (0, 1), "{report:?}");
+}
+
+const FILE: &str = "MARKER-in-the-file-3c9e";
+
+/// A record that names a file full of markers, and two more files of the same month.
+async fn marked_files(house: &mut House) -> (Record, [String; 3]) {
+    let mut names = Vec::new();
+    for text in [FILE, "survivor", "another"] {
+        let mut upload = house.store.upload().await.unwrap();
+        upload.write(text.repeat(9_000).as_bytes()).await.unwrap();
+        names.push(house.store.keep(upload, "a.txt", "tester").await.unwrap().sha256);
+    }
+    let mut noted = draft(PAYLOAD);
+    noted.facts.insert("file".to_owned(), json!(names[0]));
+    let mut write = house.store.write("tester", "why", "").await.unwrap();
+    let record = write.record(noted).await.unwrap();
+    let mut row = Row::new(Table::Asset, house.store.new_id().unwrap(), "plan", "plan");
+    row.attributes.insert("file".to_owned(), json!(names[1]));
+    write.put(row).await.unwrap();
+    write.commit().await.unwrap();
+    house.settle().await;
+    (record, names.try_into().unwrap())
+}
+
+/// The whole of a file as its reader gives it; `None` where it does not open.
+async fn content(store: &Store, sha256: &str) -> Option<String> {
+    let blob = store.blob(sha256).await.unwrap()?;
+    let store::Opening::Open(mut reader) = store.open_blob(&blob).await.unwrap() else {
+        return None;
+    };
+    let mut out = Vec::new();
+    loop {
+        let bytes = reader.chunk().await.unwrap();
+        if bytes.is_empty() {
+            return Some(String::from_utf8(out).unwrap());
+        }
+        out.extend(bytes);
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_with_the_newest_epoch_opens_no_shredded_file() {
+    let mut house = House::build().await;
+    let (record, [shredded, kept, other]) = marked_files(&mut house).await;
+    let backup = tempfile::tempdir().unwrap();
+    house.store.db().copy_to(&backup.path().join("ume.db")).await.unwrap();
+    for name in ["keys", "blobs"] {
+        copy(&house.folder.path().join(name), &backup.path().join(name));
+    }
+    // With the epoch key of its day the copy opens: so it is the key that counts below.
+    let old = open(backup.path()).await;
+    assert!(content(&old, &shredded).await.unwrap().starts_with(FILE));
+    old.db().close().await;
+    let epochs = fs::read_to_string(house.keys().join("epoch")).unwrap();
+    let lay = house.file(&shredded).await;
+    house.shred(&[record.id], &[]).await.unwrap();
+
+    // The house itself: no content, no name, no row that would confirm a guess of the content. What
+    // remains is the hash in the facts of the record, to which the ledger commits.
+    let folder = house.folder.path();
+    assert_eq!(hits(folder, FILE.as_bytes()), Vec::<PathBuf>::new());
+    assert!(!lay.exists());
+    for table in ["blob", "blob_ref"] {
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE sha256 = $1");
+        let count = house.store.db().fetch(&sql, &[shredded.as_str().into()]).await.unwrap();
+        assert_eq!(count[0][0], store::Val::Int(0), "{table}");
+    }
+    assert!(content(&house.store, &kept).await.unwrap().starts_with("survivor"));
+    assert_eq!(house.report().await.faults, []);
+    for line in epochs.lines().filter(|l| l.starts_with("files-") || l.starts_with("none ")) {
+        let key = line.rsplit(' ').next().unwrap();
+        assert_eq!(hits(folder, key.as_bytes()), Vec::<PathBuf>::new(), "{line}");
+    }
+
+    // The older database, key files and sealed files, the only epoch file there still is.
+    fs::copy(house.keys().join("epoch"), backup.path().join("keys/epoch")).unwrap();
+    let old = open(backup.path()).await;
+    assert_eq!(old.blob_state(&shredded).await.unwrap(), store::BlobState::Shut);
+    assert_eq!(content(&old, &shredded).await, None);
+    // The same bytes sent again lie under a key that opens.
+    let mut upload = old.upload().await.unwrap();
+    upload.write("another".repeat(9_000).as_bytes()).await.unwrap();
+    assert_eq!(content(&old, &other).await, None);
+    let again = old.keep(upload, "a.txt", "tester").await.unwrap();
+    assert_eq!(again.sha256, other);
+    assert!(content(&old, &other).await.unwrap().starts_with("another"));
+    old.db().close().await;
+    assert_eq!(hits(backup.path(), FILE.as_bytes()), Vec::<PathBuf>::new());
+    // With the newest key files it opens everything but what was shredded.
+    copy(&house.keys(), &backup.path().join("keys"));
+    let old = open(backup.path()).await;
+    assert_eq!(content(&old, &shredded).await, None);
+    assert!(content(&old, &kept).await.unwrap().starts_with("survivor"));
+}
+
+#[tokio::test]
+async fn a_crash_between_the_tables_and_the_key_of_a_file_is_finished_by_the_next_opening() {
+    let mut house = House::build().await;
+    let (record, [shredded, kept, _]) = marked_files(&mut house).await;
+    let before = tempfile::tempdir().unwrap();
+    copy(&house.keys(), &before.path().join("keys"));
+    let lay = house.file(&shredded).await;
+    let sealed = fs::read(&lay).unwrap();
+    house.shred(&[record.id], &[]).await.unwrap();
+    // The tables say shredded; key files and the sealed file stand as before.
+    fs::remove_dir_all(house.keys()).unwrap();
+    copy(&before.path().join("keys"), &house.keys());
+    fs::write(&lay, sealed).unwrap();
+    house.reopen().await;
+    let text = fs::read_to_string(house.keys().join("epoch")).unwrap();
+    let epochs: Vec<&str> = text.lines().filter(|l| l.starts_with("files-")).collect();
+    assert_eq!(epochs.len(), 1, "{text}");
+    assert!(epochs[0].contains(" 2 "), "{text}");
+    assert!(content(&house.store, &kept).await.unwrap().starts_with("survivor"));
+    assert_eq!(house.report().await.faults, []);
 }

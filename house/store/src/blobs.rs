@@ -1,30 +1,31 @@
-//! Files: content-addressed blobs in the data folder, what is known of them in the database.
+//! Files: sealed bytes in the data folder, what is known of them in the database.
 //!
-//! Invariants: a blob is named by the SHA-256 of its bytes (`blobs/ab/abcdef…`) and never changes; its
-//! file is on disk before its row, and its row before anything names it; what any row, old version or
-//! record names is kept; what nothing names goes after a day. The media type is read from the bytes,
-//! the name is cleaned. Whoever adds or removes files holds `blobs/lock`, so that a file is never
-//! removed behind an upload of the same bytes.
+//! Invariants: a file is known by the SHA-256 of its content and never changes. On disk it is sealed
+//! ([`crate::sealed`]) under a name of its own that tells nothing (`blobs/ef/01…ef`); key and hash of
+//! the content stand in a slot of the key files. The sealed file and its key are durable before its
+//! row, and its row is before anything names it; what any row, old version or record names is kept;
+//! what nothing names goes after a day. The media type is read from the bytes, the name is cleaned.
+//! Whoever adds or removes files holds `blobs/lock`, so that a file is never removed behind an upload
+//! of the same bytes; the lock comes before the transaction.
+//!
+//! A shredding destroys the keys of the files that go with it. What is not shredded but swept loses
+//! its key in place: older backups keep theirs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{ErrorKind, Read, Write as _},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, File, OpenOptions},
+    io::ErrorKind,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use model::{Id, Table, Timestamp};
 use serde_json::{Map, Value as Json};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    Row, Store, StoreError, Val, Write,
-    file_name::{HEAD_BYTES, clean_name, fits, sniff},
-    parse_id,
+    Row, Store, StoreError, Val, Write, parse_id,
     payload::blocking,
-    random_hex,
     rows::{COLUMNS, decode, places, table_sql},
 };
 
@@ -32,8 +33,6 @@ use crate::{
 pub const FILE_BYTES_MAX: u64 = 25 * 1024 * 1024;
 /// How long a file that nothing names is kept: whoever uploaded it may still be filling in a form.
 const IDLE_HOURS: i64 = 24;
-/// Bytes collected before they are written.
-const CHUNK_BYTES: usize = 1024 * 1024;
 /// Files removed in one run of the sweep.
 const SWEEP_MAX: usize = 1_000;
 /// Hashes looked up at once.
@@ -45,9 +44,12 @@ pub type FileFields = HashMap<(&'static str, String), Vec<String>>;
 /// Where the files are, and how large one may be.
 #[derive(Clone, Debug)]
 pub(crate) struct Blobs {
-    folder: PathBuf,
-    bytes_max: u64,
+    pub(crate) folder: PathBuf,
+    pub(crate) bytes_max: u64,
 }
+
+/// Name of a file that is not whole yet, or not known yet: `blobs/ef/01…ef.part`.
+pub(crate) const PART: &str = "part";
 
 impl Blobs {
     pub(crate) fn new(data: &Path) -> Blobs {
@@ -58,12 +60,13 @@ impl Blobs {
         Blobs { bytes_max, ..self }
     }
 
-    fn path(&self, sha256: &str) -> PathBuf {
-        self.folder.join(&sha256[..2]).join(sha256)
+    /// Where a sealed file lies.
+    pub(crate) fn path(&self, file: Id) -> PathBuf {
+        self.folder.join(place(file))
     }
 
     /// Held while a file is added or removed, by any process.
-    fn lock(&self) -> Result<File, StoreError> {
+    pub(crate) fn lock(&self) -> Result<File, StoreError> {
         create(&self.folder)?;
         let path = self.folder.join("lock");
         let file = OpenOptions::new()
@@ -79,6 +82,14 @@ impl Blobs {
     }
 }
 
+/// Which file holds the bytes, and which slot its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) file: Id,
+    pub(crate) cohort: String,
+    pub(crate) slot: u64,
+}
+
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
@@ -90,83 +101,66 @@ pub struct Blob {
     pub name: String,
     pub uploaded_by: String,
     pub uploaded_at: Timestamp,
+    /// `None` where an older Ume left it in the clear and it was not sealed yet.
+    pub(crate) sealed: Option<Sealed>,
 }
 
-/// What stands on disk under the name of a blob.
+impl Blob {
+    /// Where its bytes lie, below the folder of files.
+    pub fn place(&self) -> String {
+        match &self.sealed {
+            Some(sealed) => place(sealed.file),
+            None => clear_place(&self.sha256),
+        }
+    }
+}
+
+/// What stands on disk of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobState {
     Good,
     Missing,
     Changed,
+    /// No key opens it.
+    Shut,
 }
 
-/// A file that is being received. Dropped before [`Store::keep`] it leaves nothing behind.
-pub struct Upload {
-    path: PathBuf,
-    file: Option<File>,
-    waiting: Vec<u8>,
-    head: Vec<u8>,
-    hash: Sha256,
-    bytes: u64,
-    bytes_max: u64,
+/// The name of a sealed file: nothing of its content is in it.
+pub(crate) fn file_name(file: Id) -> String {
+    file.to_string().replace('-', "")
 }
 
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
+/// The last digits are random, the first are the time.
+fn place(file: Id) -> String {
+    let name = file_name(file);
+    format!("{}/{name}", &name[name.len() - 2..])
 }
 
-impl Upload {
-    /// Takes the next bytes; one byte too many ends it.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > self.bytes_max {
-            return Err(StoreError::LargeFile(self.bytes_max));
-        }
-        self.hash.update(bytes);
-        let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
-        self.head.extend_from_slice(&bytes[..missing]);
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= CHUNK_BYTES { self.flush(false).await } else { Ok(()) }
-    }
-
-    /// Bytes received so far.
-    pub fn len(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether nothing was received.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    async fn flush(&mut self, sync: bool) -> Result<(), StoreError> {
-        let Some(mut file) = self.file.take() else { return Ok(()) };
-        let (waiting, path) = (std::mem::take(&mut self.waiting), self.path.clone());
-        let file = blocking(move || {
-            file.write_all(&waiting).map_err(io(&path))?;
-            if sync {
-                file.sync_all().map_err(io(&path))?;
-            }
-            Ok(file)
-        })
-        .await?;
-        self.file = Some(file);
-        Ok(())
-    }
+/// Where an older Ume put it.
+pub(crate) fn clear_place(sha256: &str) -> String {
+    format!("{}/{sha256}", sha256.get(..2).unwrap_or(""))
 }
 
-fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
+/// Whether the text is the name of a sealed file.
+pub fn is_file_name(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> StoreError + '_ {
     move |source| StoreError::Io { path: path.to_owned(), source }
 }
 
-fn create(folder: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io(folder))
-}
-
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io(folder))
+/// Makes a folder whose name survives.
+pub(crate) fn create(folder: &Path) -> Result<(), StoreError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    disk::create_dir(folder).map_err(io(folder))?;
+    for path in folder.ancestors().skip(1).take(2) {
+        let path = if path == Path::new("") { Path::new(".") } else { path };
+        disk::sync_folder(path).map_err(io(path))?;
+    }
+    Ok(())
 }
 
 /// Whether the text is the name of a blob.
@@ -189,7 +183,18 @@ fn hashes(object: &Map<String, Json>) -> BTreeSet<String> {
     out
 }
 
+const BLOB_COLUMNS: &str =
+    "sha256, bytes, media_type, name, uploaded_by, uploaded_at, file, cohort, slot";
+
 fn decode_blob(v: &[Val]) -> Result<Blob, StoreError> {
+    let sealed = match (v[6].opt_text()?, v[7].opt_text()?, v[8].opt_int()?) {
+        (Some(file), Some(cohort), Some(slot)) => Some(Sealed {
+            file: parse_id(file)?,
+            cohort: cohort.to_owned(),
+            slot: u64::try_from(slot).unwrap_or(u64::MAX),
+        }),
+        _ => None,
+    };
     Ok(Blob {
         sha256: v[0].text()?.to_owned(),
         bytes: v[1].int()?.max(0) as u64,
@@ -197,6 +202,7 @@ fn decode_blob(v: &[Val]) -> Result<Blob, StoreError> {
         name: v[3].text()?.to_owned(),
         uploaded_by: v[4].text()?.to_owned(),
         uploaded_at: Timestamp(v[5].int()?),
+        sealed,
     })
 }
 
@@ -214,88 +220,13 @@ impl Store {
         self
     }
 
-    fn blob_folder(&self) -> Result<&Blobs, StoreError> {
+    pub(crate) fn blob_folder(&self) -> Result<&Blobs, StoreError> {
         self.blobs.as_ref().ok_or(StoreError::NoFiles)
     }
 
     /// Largest file taken.
     pub fn file_bytes_max(&self) -> u64 {
         self.blobs.as_ref().map_or(FILE_BYTES_MAX, |b| b.bytes_max)
-    }
-
-    /// Where the bytes of a blob lie, whether or not they are there.
-    pub fn blob_path(&self, sha256: &str) -> Result<PathBuf, StoreError> {
-        if !is_sha256(sha256) {
-            return Err(StoreError::Column(format!("{sha256:?} is no SHA-256")));
-        }
-        Ok(self.blob_folder()?.path(sha256))
-    }
-
-    /// Begins to receive a file.
-    pub async fn upload(&self) -> Result<Upload, StoreError> {
-        let blobs = self.blob_folder()?.clone();
-        let folder = blobs.folder.join("tmp");
-        let path = folder.join(random_hex::<16>()?);
-        let (file, path) = blocking(move || {
-            create(&folder)?;
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(io(&path))?;
-            Ok((file, path))
-        })
-        .await?;
-        Ok(Upload {
-            path,
-            file: Some(file),
-            waiting: Vec::new(),
-            head: Vec::new(),
-            hash: Sha256::new(),
-            bytes: 0,
-            bytes_max: blobs.bytes_max,
-        })
-    }
-
-    /// Keeps what was received: file first, synced, then its row.
-    pub async fn keep(
-        &self,
-        mut upload: Upload,
-        name: &str,
-        actor: &str,
-    ) -> Result<Blob, StoreError> {
-        let (name, media_type) = (clean_name(name), sniff(&upload.head));
-        if !fits(&name, media_type, upload.bytes) {
-            return Err(StoreError::FileType { name, found: media_type });
-        }
-        upload.flush(true).await?;
-        let sha256 = hex::encode(std::mem::take(&mut upload.hash).finalize());
-        let (blobs, bytes) = (self.blob_folder()?.clone(), upload.bytes);
-        let (to, from) = (blobs.path(&sha256), upload.path.clone());
-        let lock = blocking(move || {
-            let lock = blobs.lock()?;
-            place(&from, &to)?;
-            Ok(lock)
-        })
-        .await?;
-        let mut tx = self.db().begin().await?;
-        // Who sends the same bytes again gets another day to name them.
-        let sql = "INSERT INTO blob (sha256, bytes, media_type, name, uploaded_by, uploaded_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6) \
-                   ON CONFLICT (sha256) DO UPDATE SET uploaded_at = excluded.uploaded_at";
-        let args = [
-            sha256.as_str().into(),
-            (bytes as i64).into(),
-            media_type.into(),
-            name.as_str().into(),
-            actor.into(),
-            self.now().0.into(),
-        ];
-        tx.execute(sql, &args).await?;
-        tx.commit().await?;
-        drop(lock);
-        self.blob(&sha256).await?.ok_or(StoreError::NoFiles)
     }
 
     /// What is known of one blob.
@@ -307,11 +238,8 @@ impl Store {
     pub async fn blobs(&self, names: &[&str]) -> Result<BTreeMap<String, Blob>, StoreError> {
         let mut out = BTreeMap::new();
         for part in names.chunks(PAGE) {
-            let sql = format!(
-                "SELECT sha256, bytes, media_type, name, uploaded_by, uploaded_at FROM blob \
-                 WHERE sha256 IN ({})",
-                places(part.len())
-            );
+            let sql =
+                format!("SELECT {BLOB_COLUMNS} FROM blob WHERE sha256 IN ({})", places(part.len()));
             let args: Vec<Val> = part.iter().map(|n| (*n).into()).collect();
             for row in self.db().fetch(&sql, &args).await? {
                 let blob = decode_blob(&row)?;
@@ -324,8 +252,7 @@ impl Store {
     /// Every blob, in pages by name: for backup and verifier.
     pub async fn all_blobs(&self, after: &str) -> Result<Vec<Blob>, StoreError> {
         let sql = format!(
-            "SELECT sha256, bytes, media_type, name, uploaded_by, uploaded_at FROM blob \
-             WHERE sha256 > $1 ORDER BY sha256 LIMIT {PAGE}"
+            "SELECT {BLOB_COLUMNS} FROM blob WHERE sha256 > $1 ORDER BY sha256 LIMIT {PAGE}"
         );
         self.db().fetch(&sql, &[after.into()]).await?.iter().map(|r| decode_blob(r)).collect()
     }
@@ -369,28 +296,6 @@ impl Store {
         self.blobs.is_some()
     }
 
-    /// Reads a blob back and holds it against its name.
-    pub async fn blob_state(&self, sha256: &str) -> Result<BlobState, StoreError> {
-        let path = self.blob_path(sha256)?;
-        let wanted = sha256.to_owned();
-        blocking(move || {
-            let mut file = match File::open(&path) {
-                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(BlobState::Missing),
-                other => other.map_err(io(&path))?,
-            };
-            let (mut hash, mut buffer) = (Sha256::new(), vec![0; 64 * 1024]);
-            loop {
-                match file.read(&mut buffer).map_err(io(&path))? {
-                    0 => break,
-                    n => hash.update(&buffer[..n]),
-                }
-            }
-            let same = hex::encode(hash.finalize()) == wanted;
-            Ok(if same { BlobState::Good } else { BlobState::Changed })
-        })
-        .await
-    }
-
     /// Removes what nothing has named for a day, and what crashes left; returns how many files.
     pub async fn sweep_blobs(&self) -> Result<u64, StoreError> {
         let Some(blobs) = self.blobs.clone() else { return Ok(0) };
@@ -417,60 +322,102 @@ impl Store {
         sha256: &str,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
-        let blobs = self.blob_folder()?.clone();
-        let path = blobs.path(sha256);
-        let lock = blocking(move || blobs.lock()).await?;
+        let lock = self.hold_blobs().await?;
         let mut tx = self.db().begin().await?;
-        if !self.db().is_sqlite() {
-            // Whoever is about to name it holds the row; after the wait a new statement sees that.
-            let sql = "SELECT sha256 FROM blob WHERE sha256 = $1 FOR UPDATE";
-            tx.fetch(sql, &[sha256.into()]).await?;
-        }
+        // Whoever is about to name it holds the row; after the wait a new statement sees that.
+        let wait = if self.db().is_sqlite() { "" } else { " FOR UPDATE" };
+        let sql = format!("SELECT {BLOB_COLUMNS} FROM blob WHERE sha256 = $1{wait}");
+        let found = tx.fetch(&sql, &[sha256.into()]).await?;
+        let Some(blob) = found.first().map(|row| decode_blob(row)).transpose()? else {
+            return Ok(false);
+        };
         let sql = "DELETE FROM blob WHERE sha256 = $1 AND uploaded_at < $2 AND NOT EXISTS \
                    (SELECT 1 FROM blob_ref WHERE blob_ref.sha256 = blob.sha256)";
         let gone = tx.execute(sql, &[sha256.into(), before.0.into()]).await? == 1;
         tx.commit().await?;
         if gone {
-            blocking(move || remove(&path)).await?;
+            self.discard(vec![blob], true).await?;
         }
         drop(lock);
         Ok(gone)
     }
 
+    /// Holds the files against other writers until dropped.
+    pub(crate) async fn hold_blobs(&self) -> Result<File, StoreError> {
+        let blobs = self.blob_folder()?.clone();
+        blocking(move || blobs.lock()).await
+    }
+
+    /// Removes files of which no row speaks any more; their keys too, unless a shredding sees to them.
+    pub(crate) async fn discard(&self, gone: Vec<Blob>, keys: bool) -> Result<(), StoreError> {
+        let folder = self.blob_folder()?.folder.clone();
+        let files = self.keys()?.clone();
+        blocking(move || {
+            for blob in gone {
+                let path = folder.join(blob.place());
+                match &blob.sealed {
+                    None => wipe(&path)?,
+                    Some(sealed) => {
+                        remove(&path)?;
+                        if keys {
+                            files.forget(&sealed.cohort, sealed.slot, sealed.file)?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Removes a file that no row speaks of: half an upload, or one whose row never came.
     async fn drop_stray(&self, path: &Path) -> Result<bool, StoreError> {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        let blobs = self.blob_folder()?.clone();
-        let lock = blocking(move || blobs.lock()).await?;
-        let known = is_sha256(name) && self.blob(name).await?.is_some();
+        let lock = self.hold_blobs().await?;
+        let sql = "SELECT 1 FROM blob WHERE file = $1 OR (sha256 = $1 AND file IS NULL)";
+        // As the table names it.
+        let id = parse_id(name).map_or_else(|_| name.to_owned(), |id| id.to_string());
+        let known = !self.db().fetch(sql, &[id.into()]).await?.is_empty();
         if !known {
             let path = path.to_owned();
-            blocking(move || remove(&path)).await?;
+            blocking(move || if is_sha256(&name_of(&path)) { wipe(&path) } else { remove(&path) })
+                .await?;
         }
         drop(lock);
         Ok(!known)
     }
 }
 
-/// Puts a received file in its place, unless the same bytes stand there already.
-fn place(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let folder = to.parent().unwrap_or(Path::new("."));
-    let length = fs::metadata(from).map_err(io(from))?.len();
-    // A damaged file of another length is replaced; the verifier finds any other damage.
-    if fs::metadata(to).is_ok_and(|there| there.is_file() && there.len() == length) {
-        return Ok(());
-    }
-    create(folder)?;
-    fs::rename(from, to).map_err(io(to))?;
-    sync_folder(folder)?;
-    sync_folder(folder.parent().unwrap_or(Path::new(".")))
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    match disk::remove_file(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(io(path)(e)),
         _ => Ok(()),
     }
+}
+
+/// Bytes that are overwritten at once.
+const WIPE_BYTES: usize = 1024 * 1024;
+
+/// Overwrites a file that lies in the clear, and removes it.
+pub(crate) fn wipe(path: &Path) -> Result<(), StoreError> {
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(io(path))?,
+    };
+    let found = file.metadata().map_err(io(path))?;
+    let (mut at, zeros) = (0, vec![0; WIPE_BYTES]);
+    while at < found.size() {
+        let n = (found.size() - at).min(WIPE_BYTES as u64);
+        std::os::unix::fs::FileExt::write_all_at(&file, &zeros[..n as usize], at)
+            .map_err(io(path))?;
+        at += n;
+    }
+    file.sync_all().map_err(io(path))?;
+    remove(path)
 }
 
 /// Files not touched since then, at most [`SWEEP_MAX`] from a few folders: those of half uploads, and
@@ -522,7 +469,7 @@ impl Write<'_> {
     }
 
     /// Notes anew what all versions of a row, or a record whose payload is gone, name; what they no
-    /// longer do is looked at once the change stands.
+    /// longer do is [`Write::take_loosened`]'s.
     pub(crate) async fn refer_anew(&mut self, table: Table, id: Id) -> Result<(), StoreError> {
         let args: [Val; 2] = [table.name().into(), id.to_string().into()];
         let sql = "SELECT sha256 FROM blob_ref WHERE subject_table = $1 AND row_id = $2";
@@ -538,6 +485,25 @@ impl Write<'_> {
             self.refer(table, id, &version.attributes).await?;
         }
         Ok(())
+    }
+
+    /// Takes out the rows of files that nothing names any more since [`Write::refer_anew`]; the caller
+    /// holds the files, and removes them behind the commit.
+    pub(crate) async fn take_loosened(&mut self) -> Result<Vec<Blob>, StoreError> {
+        let names: BTreeSet<String> = std::mem::take(&mut self.loosened).into_iter().collect();
+        let wait = if self.store().db().is_sqlite() { "" } else { " FOR UPDATE" };
+        let mut gone = Vec::new();
+        for name in names {
+            // Whoever is about to name it holds the row; after the wait a new statement sees that.
+            let sql = format!("SELECT {BLOB_COLUMNS} FROM blob WHERE sha256 = $1{wait}");
+            let found = self.tx.fetch(&sql, &[name.as_str().into()]).await?;
+            let sql = "DELETE FROM blob WHERE sha256 = $1 AND NOT EXISTS \
+                       (SELECT 1 FROM blob_ref WHERE blob_ref.sha256 = blob.sha256)";
+            if self.tx.execute(sql, &[name.as_str().into()]).await? == 1 {
+                gone.extend(found.first().map(|row| decode_blob(row)).transpose()?);
+            }
+        }
+        Ok(gone)
     }
 
     async fn all_versions(&mut self, table: Table, id: Id) -> Result<Vec<Row>, StoreError> {

@@ -1,7 +1,8 @@
-//! Key files: salt and key of every payload, outside the database.
+//! Key files: salt and key of every payload, the key of every file, outside the database.
 //!
 //! `keys/<cohort>.keys` holds one wrapped entry per payload, in slots of fixed size, one file per
-//! month of expiry. `keys/epoch` holds the one key under which each of these files is wrapped.
+//! month of expiry. Files have cohorts of their own, `files-<month>` of receipt, and in place of the
+//! salt the SHA-256 of their content. `keys/epoch` holds the one key under which each of these files is wrapped.
 //! Shredding writes the file anew under a new epoch key and destroys the old one: what an older copy
 //! of the file holds can then be opened by nobody. So a backup may hold the `.keys` files, but
 //! `epoch` belongs to where only its newest version is kept.
@@ -16,7 +17,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fs::{self, File, OpenOptions},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -31,12 +32,13 @@ use crate::StoreError;
 const HEAD_BYTES: usize = 64;
 const ID_BYTES: usize = 16;
 pub(crate) const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
 /// Id, nonce, salt and key sealed with their tag.
-const SLOT_BYTES: usize = ID_BYTES + NONCE_BYTES + 64 + 16;
+const SLOT_BYTES: usize = ID_BYTES + NONCE_BYTES + 64 + TAG_BYTES;
 
 type Slot = [u8; SLOT_BYTES];
 
-/// Salt and key of one payload.
+/// Salt and key of one payload, or content hash and key of one file.
 #[derive(Clone)]
 pub(crate) struct Secret {
     pub(crate) salt: [u8; 32],
@@ -81,6 +83,12 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + '_ {
 /// The cohort of a payload: the month in which it expires.
 pub(crate) fn cohort(expires: Option<Timestamp>) -> String {
     expires.map_or_else(|| "none".to_owned(), |t| t.rfc3339().chars().take(7).collect())
+}
+
+/// The cohort of a file: the month in which it came. A shredding makes older copies of one cohort
+/// useless, and few shreddings concern files of more than a month or two.
+pub(crate) fn cohort_of_files(at: Timestamp) -> String {
+    format!("files-{}", cohort(Some(at)))
 }
 
 fn id_bytes(id: Id) -> [u8; ID_BYTES] {
@@ -152,8 +160,10 @@ fn unwrap(cohort: &str, epoch: u64, key: &[u8; 32], slot: &[u8]) -> Option<Secre
     Some(Secret { salt: salt.try_into().ok()?, key: key.try_into().ok()? })
 }
 
+/// A power failure may leave one half of a slot that was overwritten in place.
 fn is_destroyed(slot: &[u8]) -> bool {
-    slot.iter().all(|b| *b == 0)
+    let zero = |bytes: &[u8]| bytes.iter().all(|b| *b == 0);
+    zero(&slot[..ID_BYTES]) || zero(&slot[SLOT_BYTES - TAG_BYTES..])
 }
 
 fn head(cohort: &str, epoch: u64) -> Vec<u8> {
@@ -231,11 +241,7 @@ impl Keys {
 
     /// Holds the folder against other writers until dropped.
     fn lock(&self) -> Result<File, StoreError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .map_err(io(&self.folder))?;
+        crate::blobs::create(&self.folder)?;
         let path = self.folder.join("lock");
         let file = OpenOptions::new()
             .write(true)
@@ -262,12 +268,18 @@ impl Keys {
         Ok(Reader { keys: self, epochs, open: BTreeMap::new(), _lock: lock })
     }
 
-    /// Appends entries to a cohort, synced on return; gives the slot of the first.
-    pub(crate) fn append(&self, cohort: &str, entries: &[(Id, Secret)]) -> Result<u64, StoreError> {
+    /// Appends entries to a cohort, synced on return; gives the cohort they went into and the slot of
+    /// the first.
+    pub(crate) fn append(
+        &self,
+        cohort: &str,
+        entries: &[(Id, Secret)],
+    ) -> Result<(String, u64), StoreError> {
         let _lock = self.lock()?;
         self.not_locked()?;
-        let path = self.path(cohort);
         let mut epochs = self.epochs()?;
+        let cohort = &self.open_one_of(cohort, &epochs)?;
+        let path = self.path(cohort);
         let found = self.open_cohort(cohort)?;
         let (epoch, slots) = found.as_ref().map_or((1, 0), |f| (f.epoch, f.slots));
         let name = (cohort.to_owned(), epoch);
@@ -284,15 +296,44 @@ impl Keys {
         }
         if found.is_none() {
             replace(&path, &[head(cohort, epoch), bytes].concat())?;
-            return Ok(0);
+            return Ok((name.0, 0));
         }
-        let file = OpenOptions::new().write(true).open(&path).map_err(io(&path))?;
+        let mut file = disk::File::append(&path).map_err(io(&path))?;
         if found.is_some_and(|f| f.torn > 0) {
             file.set_len(offset(slots)).map_err(io(&path))?;
         }
-        file.write_all_at(&bytes, offset(slots)).map_err(io(&path))?;
-        file.sync_data().map_err(io(&path))?;
-        Ok(slots)
+        file.write_all(&bytes).and_then(|()| file.sync()).map_err(io(&path))?;
+        Ok((name.0, slots))
+    }
+
+    /// The cohort, or the first of its substitutes (`none.2`) whose file is new or opens. An older backup
+    /// restored with the newest epoch file has cohorts that nothing opens any more: what is written from
+    /// then on must not be held up by them.
+    fn open_one_of(&self, cohort: &str, epochs: &Epochs) -> Result<String, StoreError> {
+        for number in 1..SUBSTITUTES_MAX {
+            let name = if number == 1 { cohort.to_owned() } else { format!("{cohort}.{number}") };
+            match self.open_cohort(&name)? {
+                Some(file) if !epochs.contains_key(&(name.clone(), file.epoch)) => {}
+                _ => return Ok(name),
+            }
+        }
+        let what = format!("has no key for {cohort}");
+        Err(StoreError::Keys(self.folder.join("epoch"), what))
+    }
+
+    /// Overwrites one entry in place. Older copies of the file keep it: what must not be opened from
+    /// those either is for [`Keys::destroy`].
+    pub(crate) fn forget(&self, cohort: &str, slot: u64, id: Id) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        let path = self.path(cohort);
+        let Some(found) = self.open_cohort(cohort)? else { return Ok(()) };
+        let there = found.read_slot(slot, &path)?;
+        if there.is_none_or(|bytes| bytes[..ID_BYTES] != id_bytes(id)) {
+            return Ok(());
+        }
+        let file = OpenOptions::new().write(true).open(&path).map_err(io(&path))?;
+        file.write_all_at(&[0; SLOT_BYTES], offset(slot)).map_err(io(&path))?;
+        file.sync_data().map_err(io(&path))
     }
 
     /// A new epoch file would stand in the way of the one that opens what is here.
@@ -545,6 +586,9 @@ impl Keys {
     }
 }
 
+/// Files of one cohort that nothing opens before another one is refused.
+const SUBSTITUTES_MAX: u32 = 100;
+
 /// Most payloads of one commit.
 pub(crate) const TORN_SLOTS_MAX: u64 = 10_000;
 
@@ -568,14 +612,8 @@ fn epochs_text(epochs: &Epochs) -> String {
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let (temporary, old) = (path.with_extension("tmp"), path.with_extension("old"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(io(&temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(&temporary))?;
+    let mut file = disk::File::create(&temporary).map_err(io(&temporary))?;
+    file.write_all(bytes).and_then(|()| file.sync()).map_err(io(&temporary))?;
     // A second name, so that a crash behind the rename still finds what it has to destroy.
     if old.exists() {
         wipe(&old)?;
@@ -583,8 +621,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     if path.exists() {
         fs::hard_link(path, &old).map_err(io(&old))?;
     }
-    fs::rename(&temporary, path).map_err(io(path))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io(folder))?;
+    disk::rename(&temporary, path).map_err(io(path))?;
+    disk::sync_folder(folder).map_err(io(folder))?;
     if old.exists() { wipe(&old) } else { Ok(()) }
 }
 

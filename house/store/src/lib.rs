@@ -11,6 +11,8 @@ mod about;
 mod accounts;
 mod agents;
 mod api;
+mod blob_read;
+mod blob_settle;
 mod blobs;
 mod changes;
 mod db;
@@ -27,12 +29,16 @@ mod people;
 mod personal;
 mod records;
 mod rows;
+mod sealed;
 mod secret;
 mod shred;
 mod tally;
 mod tasks;
 mod transfer;
 mod upcast;
+mod upload;
+#[cfg(test)]
+mod upload_crash;
 mod within;
 mod words;
 
@@ -44,7 +50,8 @@ pub use about::End;
 pub use accounts::{AccountChange, LiveSession, OidcFlow, PasskeyRow};
 pub use agents::{Agent, EnrolError, Enrolment};
 pub use api::{ApiToken, Once, RecordFilter};
-pub use blobs::{Blob, BlobState, FILE_BYTES_MAX, FileFields, Upload, is_sha256};
+pub use blob_read::{BlobReader, Opening};
+pub use blobs::{Blob, BlobState, FILE_BYTES_MAX, FileFields, is_file_name, is_sha256};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
 pub use file_name::{FILE_NAME_BYTES_MAX, clean_name};
@@ -63,6 +70,7 @@ pub use secret::SECRET_SETTINGS;
 pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 pub use upcast::{Upcast, Upcasts};
+pub use upload::Upload;
 pub use within::{Bounds, Place, Within};
 
 /// Gives the current time.
@@ -121,6 +129,10 @@ pub enum StoreError {
     SealedSetting(String),
     #[error("no folder for keys: payloads are stored sealed only, give the store one (with_keys)")]
     NoKeys,
+    #[error(
+        "{0}: piece {1} was changed, moved or does not belong to this file: run `ume ledger verify`"
+    )]
+    SealedFile(std::path::PathBuf, u64),
     #[error("no folder for files: give the store one (with_keys)")]
     NoFiles,
     #[error("a file has at most {0} bytes")]
@@ -271,6 +283,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 13,
         sqlite: include_str!("../migrations/sqlite/0013_received.sql"),
         postgres: include_str!("../migrations/postgres/0013_received.sql"),
+    },
+    Migration {
+        number: 14,
+        sqlite: include_str!("../migrations/sqlite/0014_sealed_blob.sql"),
+        postgres: include_str!("../migrations/postgres/0014_sealed_blob.sql"),
     },
 ];
 

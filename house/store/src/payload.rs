@@ -60,8 +60,8 @@ impl Write<'_> {
         for (cohort, waiting) in std::mem::take(&mut self.sealing).0 {
             let entries: Vec<(Id, Secret)> =
                 waiting.iter().map(|w| (w.record, w.secret.clone())).collect();
-            let (keys, name) = (self.store().keys()?.clone(), cohort.clone());
-            let first = blocking(move || keys.append(&name, &entries)).await?;
+            let (keys, name) = (self.store().keys()?.clone(), cohort);
+            let (cohort, first) = blocking(move || keys.append(&name, &entries)).await?;
             for (slot, waiting) in (first..).zip(waiting) {
                 let sql =
                     "INSERT INTO payload (record, cohort, slot, body) VALUES ($1, $2, $3, $4)";
@@ -182,10 +182,10 @@ impl Store {
                 return Ok(());
             }
             let cohort = keys::cohort(None);
-            let (keys, name) = (self.keys()?.clone(), cohort.clone());
+            let (keys, name) = (self.keys()?.clone(), cohort);
             let secrets: Vec<(Id, Secret)> =
                 entries.iter().map(|(id, secret, _)| (*id, secret.clone())).collect();
-            let first = blocking(move || keys.append(&name, &secrets)).await?;
+            let (cohort, first) = blocking(move || keys.append(&name, &secrets)).await?;
             let mut tx = self.db().begin().await?;
             for (slot, (id, secret, body)) in (first..).zip(entries) {
                 let sealed = keys::seal(&secret.key, NONCE, &context(id), body)?;

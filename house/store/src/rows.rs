@@ -462,13 +462,6 @@ impl Write<'_> {
         self.seal().await?;
         self.tx.commit().await?;
         self.store.notices.add(self.changes);
-        let now = self.store.now();
-        for name in &self.loosened {
-            // The change stands; what is not removed now goes with the next sweep.
-            if let Err(error) = self.store.drop_blob(name, now).await {
-                tracing::warn!(name, %error, "file not removed yet");
-            }
-        }
         Ok(())
     }
 

@@ -73,22 +73,30 @@ impl Store {
 
     /// Whoever goes back to such a copy enters the secrets again: the older Ume reads no sealed one.
     async fn clear_kept_copies(&self) -> Result<(), StoreError> {
-        let Some(path) = self.db().sqlite_file() else { return Ok(()) };
-        let folder = path.parent().unwrap_or(std::path::Path::new("."));
-        let io = |source| StoreError::Io { path: folder.to_owned(), source };
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let kept = entry.map_err(io)?.path();
-            let name = kept.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let number = name.strip_prefix("ume.db.before-").unwrap_or("");
-            if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-                continue;
-            }
+        for kept in self.kept_copies()? {
             let copy = Db::sqlite(&kept, false).await?;
             let cleared = clear(&copy).await;
             copy.close().await;
             cleared?;
         }
         Ok(())
+    }
+
+    /// Copies of the database from before migrations.
+    pub(crate) fn kept_copies(&self) -> Result<Vec<std::path::PathBuf>, StoreError> {
+        let Some(path) = self.db().sqlite_file() else { return Ok(Vec::new()) };
+        let folder = path.parent().unwrap_or(std::path::Path::new("."));
+        let io = |source| StoreError::Io { path: folder.to_owned(), source };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let kept = entry.map_err(io)?.path();
+            let name = kept.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let number = name.strip_prefix("ume.db.before-").unwrap_or("");
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+                found.push(kept);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -64,6 +64,8 @@ impl Store {
         let decision =
             what.decision.ok_or(StoreError::Unshreddable("nothing".to_owned(), "no decision"))?;
         let reason = format!("shredding by decision {decision}");
+        // The lock comes before the transaction, as for whoever adds or removes a file.
+        let files = if self.has_files() { Some(self.hold_blobs().await?) } else { None };
         let mut write = self.write(actor, &reason, "").await?;
         let mut cohorts: BTreeMap<String, Vec<Id>> = BTreeMap::new();
         for id in &what.records {
@@ -72,11 +74,7 @@ impl Store {
             }
         }
         for (cohort, records) in cohorts {
-            let epoch = self.keys()?.epoch(&cohort)?.unwrap_or(0) as i64;
-            let facts = json!({
-                "records": records, "decision": decision, "cohort": cohort, "epoch": epoch,
-            });
-            write.record(draft(&write, facts)).await?;
+            self.note_shredded(&mut write, decision, "records", &cohort, records).await?;
         }
         let mut rows = Vec::new();
         for (table, id) in &what.rows {
@@ -88,9 +86,41 @@ impl Store {
             let facts = json!({"rows": rows, "decision": decision});
             write.record(draft(&write, facts)).await?;
         }
+        // What is shredded stands in those too, and there is no way back behind a shredding.
+        for kept in self.kept_copies()? {
+            blocking(move || crate::blobs::wipe(&kept)).await?;
+        }
+        let gone = write.take_loosened().await?;
+        let mut cohorts: BTreeMap<String, Vec<Id>> = BTreeMap::new();
+        for sealed in gone.iter().filter_map(|blob| blob.sealed.as_ref()) {
+            cohorts.entry(sealed.cohort.clone()).or_default().push(sealed.file);
+        }
+        for (cohort, files) in cohorts {
+            self.note_shredded(&mut write, decision, "files", &cohort, files).await?;
+        }
         write.commit().await?;
         self.destroy_keys(false).await?;
+        if !gone.is_empty() {
+            self.discard(gone, false).await?;
+        }
+        drop(files);
         self.scrub().await
+    }
+
+    /// Says whose keys fall: payloads by their records, files by the names under which they lie, which
+    /// tell nothing of their content.
+    async fn note_shredded(
+        &self,
+        write: &mut Write<'_>,
+        decision: Id,
+        what: &str,
+        cohort: &str,
+        ids: Vec<Id>,
+    ) -> Result<(), StoreError> {
+        let epoch = self.keys()?.epoch(cohort)?.unwrap_or(0) as i64;
+        let facts = json!({what: ids, "decision": decision, "cohort": cohort, "epoch": epoch});
+        let draft = draft(write, facts);
+        write.record(draft).await.map(drop)
     }
 
     /// Destroys the keys of everything that shredding records name. `late`: only where the epoch
@@ -100,10 +130,10 @@ impl Store {
         for facts in self.shredding_facts().await? {
             let Some(cohort) = facts.get("cohort").and_then(Json::as_str) else { continue };
             let epoch = facts.get("epoch").and_then(Json::as_u64).unwrap_or(0);
-            let ids = facts.get("records").and_then(Json::as_array).cloned().unwrap_or_default();
+            let ids = ["records", "files"].into_iter().filter_map(|n| facts.get(n)?.as_array());
             let entry = gone.entry(cohort.to_owned()).or_default();
             entry.0 = entry.0.max(epoch);
-            entry.1.extend(ids.iter().filter_map(|id| parse_id(id.as_str()?).ok()));
+            entry.1.extend(ids.flatten().filter_map(|id| parse_id(id.as_str()?).ok()));
         }
         for (cohort, (epoch, ids)) in gone {
             let keys = self.keys()?.clone();
@@ -116,8 +146,8 @@ impl Store {
     }
 
     /// Brings the key files in order after a crash: what was being replaced, what was never
-    /// acknowledged, what was to be destroyed. Seals what an older Ume left in the clear, payloads and
-    /// secret settings.
+    /// acknowledged, what was to be destroyed. Seals what an older Ume left in the clear: payloads,
+    /// secret settings, files.
     pub(crate) async fn settle_keys(&self) -> Result<(), StoreError> {
         let keys = self.keys()?.clone();
         let settled = blocking(move || keys.clean().and_then(|()| keys.cut_torn_tails())).await;
@@ -131,7 +161,8 @@ impl Store {
         }
         self.destroy_keys(true).await?;
         self.seal_clear_payloads().await?;
-        self.seal_settings().await
+        self.seal_settings().await?;
+        self.seal_clear_files().await
     }
 
     /// Rewrites the database so that no page, free or in the write-ahead log, holds what is no longer

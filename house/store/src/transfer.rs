@@ -158,7 +158,17 @@ const NOTICE: &[&str] = &[
 const NOTICE_PREFERENCE: &[&str] =
     &["account", "mail", "lang", "digest", "quiet_from", "quiet_to", "zone"];
 
-const BLOB: &[&str] = &["sha256", "bytes", "media_type", "name", "uploaded_by", "uploaded_at"];
+const BLOB: &[&str] = &[
+    "sha256",
+    "bytes",
+    "media_type",
+    "name",
+    "uploaded_by",
+    "uploaded_at",
+    "file",
+    "cohort",
+    "slot",
+];
 const BLOB_REF: &[&str] = &["sha256", "subject_table", "row_id"];
 
 /// Table, its columns, the columns of its primary key.

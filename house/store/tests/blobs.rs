@@ -1,4 +1,5 @@
-//! Files: what is kept, what goes, and what is left of a broken upload; on both databases.
+//! Files: what is kept, what goes, what is left of a broken upload, and that none of it ever lies in the
+//! clear; on both databases.
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use std::{
 
 use model::{Assurance, Table, Timestamp};
 use serde_json::json;
-use store::{BlobState, RecordDraft, Row, Shredding, Store, StoreError};
+use store::{Blob, BlobState, Opening, RecordDraft, Row, Shredding, Store, StoreError};
 
 const START: i64 = 1_795_600_000_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -53,17 +54,68 @@ impl Fixture {
     async fn over(database: Option<(String, String)>) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(AtomicI64::new(START));
-        let shared = time.clone();
-        let clock: store::Clock =
-            Arc::new(move || Timestamp(shared.fetch_add(1_000, Ordering::Relaxed)));
-        let store = match &database {
-            None => Store::open(folder.path(), clock).await.unwrap(),
-            Some((url, _)) => {
-                Store::connect(url, clock).await.unwrap().with_keys(folder.path()).await.unwrap()
-            }
+        let store = opened(folder.path(), &time, &database).await;
+        Fixture { store, time, folder, database }
+    }
+
+    /// As after a restart.
+    async fn reopen(&mut self) {
+        self.store.db().close().await;
+        self.store = opened(self.folder.path(), &self.time, &self.database).await;
+    }
+
+    async fn sql(&self, sql: &str) {
+        let mut tx = self.store.db().begin().await.unwrap();
+        tx.execute(sql, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    fn path(&self, blob: &Blob) -> PathBuf {
+        self.store.blob_path(blob).unwrap()
+    }
+
+    async fn state(&self, blob: &Blob) -> BlobState {
+        self.store.blob_state(&blob.sha256).await.unwrap()
+    }
+
+    /// All of a file, as a download gives it.
+    async fn read(&self, sha256: &str) -> Vec<u8> {
+        let blob = self.store.blob(sha256).await.unwrap().unwrap();
+        let Opening::Open(mut reader) = self.store.open_blob(&blob).await.unwrap() else {
+            panic!("does not open")
         };
-        let personal = [(Table::Asset, "secret".to_owned(), vec!["/attributes/file".to_owned()])];
-        Fixture { store: store.with_personal(personal), time, folder, database }
+        let mut out = Vec::new();
+        loop {
+            let bytes = reader.chunk().await.unwrap();
+            if bytes.is_empty() {
+                return out;
+            }
+            out.extend(bytes);
+        }
+    }
+
+    /// Where an older Ume kept the file.
+    fn clear_path(&self, sha256: &str) -> PathBuf {
+        self.folder.path().join("blobs").join(&sha256[..2]).join(sha256)
+    }
+
+    /// Puts a file back as an older Ume left it: plain, and a row that names no key.
+    async fn as_before(&self, blob: &Blob, bytes: &[u8]) {
+        let path = self.clear_path(&blob.sha256);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        let of = format!("WHERE sha256 = '{}'", blob.sha256);
+        self.sql(&format!("UPDATE blob SET file = NULL, cohort = NULL, slot = NULL {of}")).await;
+    }
+
+    /// Files anywhere below the folder that hold these bytes.
+    fn hits(&self, marker: &[u8]) -> Vec<PathBuf> {
+        let mut out = Vec::new();
+        walk(self.folder.path(), &mut out);
+        // The search in a text is much faster than one by windows.
+        let marker = std::str::from_utf8(marker).unwrap();
+        out.retain(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(marker));
+        out
     }
 
     async fn end(self) {
@@ -101,17 +153,36 @@ impl Fixture {
 
     /// Every file below `blobs` except the lock.
     fn files(&self) -> Vec<PathBuf> {
-        fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
-            for entry in fs::read_dir(folder).into_iter().flatten() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { walk(&path, out) } else { out.push(path) }
-            }
-        }
         let mut out = Vec::new();
         walk(&self.folder.path().join("blobs"), &mut out);
         out.retain(|path| path.file_name().unwrap() != "lock");
         out
     }
+}
+
+fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, out) } else { out.push(path) }
+    }
+}
+
+async fn opened(
+    folder: &Path,
+    time: &Arc<AtomicI64>,
+    database: &Option<(String, String)>,
+) -> Store {
+    let shared = time.clone();
+    let clock: store::Clock =
+        Arc::new(move || Timestamp(shared.fetch_add(1_000, Ordering::Relaxed)));
+    let store = match database {
+        None => Store::open(folder, clock).await.unwrap(),
+        Some((url, _)) => {
+            Store::connect(url, clock).await.unwrap().with_keys(folder).await.unwrap()
+        }
+    };
+    let personal = [(Table::Asset, "secret".to_owned(), vec!["/attributes/file".to_owned()])];
+    store.with_personal(personal)
 }
 
 /// Gives a file the age it would have by the clock of the test.
@@ -128,9 +199,11 @@ async fn a_file_is_kept_under_its_hash_with_a_clean_name_and_its_true_type() {
         let blob = f.send(&bytes, "../../図面\u{202e}.pdf").await.unwrap();
         assert_eq!(blob.bytes, bytes.len() as u64);
         assert_eq!((blob.name.as_str(), blob.media_type.as_str()), ("図面.pdf", "application/pdf"));
-        let path = f.store.blob_path(&blob.sha256).unwrap();
+        let path = f.path(&blob);
         assert_eq!(f.files(), std::slice::from_ref(&path));
-        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert!(!path.to_string_lossy().contains(&blob.sha256[..8]), "the name tells nothing");
+        assert_eq!(f.hits(&bytes[..20]), Vec::<PathBuf>::new());
+        assert_eq!(f.read(&blob.sha256).await, bytes);
         assert_eq!(f.store.blob_state(&blob.sha256).await.unwrap(), BlobState::Good);
         // The same bytes under another name are the same file.
         let again = f.send(&bytes, "other.pdf").await.unwrap();
@@ -222,6 +295,149 @@ async fn shredding_removes_a_file_only_when_nobody_else_names_it() {
         assert_eq!(f.store.blob_users(&file.sha256, 9).await.unwrap(), [(Table::Asset, two.id)]);
         assert_eq!(shred(&two).await, BlobState::Missing);
         assert_eq!(f.store.blob(&file.sha256).await.unwrap(), None);
+        assert_eq!(f.files(), Vec::<PathBuf>::new());
+        f.end().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_file_lies_in_the_clear_while_it_comes_in() {
+    for f in Fixture::all().await {
+        let marker = b"MARKER-while-it-comes-in";
+        let mut upload = f.store.upload().await.unwrap();
+        for _ in 0..20 {
+            upload.write(&marker.repeat(8_000)).await.unwrap();
+            assert_eq!(f.hits(marker), Vec::<PathBuf>::new());
+        }
+        let [part] = f.files().try_into().unwrap();
+        assert!(fs::metadata(part).unwrap().len() > 1 << 20, "it does come to the disk");
+        let blob = f.store.keep(upload, "a.txt", "tester").await.unwrap();
+        assert_eq!(f.hits(marker), Vec::<PathBuf>::new());
+        assert_eq!(f.read(&blob.sha256).await, marker.repeat(160_000));
+        f.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_known_as_such_and_the_same_bytes_again_mend_it() {
+    for f in Fixture::all().await {
+        let bytes = vec![5; 200_000];
+        let blob = f.send(&bytes, "a.bin").await.unwrap();
+        let other = f.send(&[6; 200_000], "b.bin").await.unwrap();
+        let sealed = fs::read(f.path(&blob)).unwrap();
+        for at in [0, 65_600, sealed.len() - 1] {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            fs::write(f.path(&blob), &changed).unwrap();
+            assert_eq!(f.state(&blob).await, BlobState::Changed, "{at}");
+        }
+        // Cut; another's bytes of the same length; a row that shows another file under this hash.
+        fs::write(f.path(&blob), &sealed[..65_552]).unwrap();
+        assert_eq!(f.state(&blob).await, BlobState::Changed);
+        fs::copy(f.path(&other), f.path(&blob)).unwrap();
+        assert_eq!(f.state(&blob).await, BlobState::Changed);
+        fs::write(f.path(&blob), &sealed).unwrap();
+        assert_eq!(f.state(&blob).await, BlobState::Good);
+        f.sql("CREATE TABLE was AS SELECT sha256, file, slot FROM blob").await;
+        f.sql("UPDATE blob SET file = NULL").await;
+        f.sql(
+            "UPDATE blob SET file = (SELECT file FROM was WHERE was.sha256 <> blob.sha256), \
+             slot = (SELECT slot FROM was WHERE was.sha256 <> blob.sha256)",
+        )
+        .await;
+        assert_eq!(f.state(&blob).await, BlobState::Changed);
+        assert_eq!(f.state(&other).await, BlobState::Changed);
+        fs::remove_file(f.path(&blob)).unwrap();
+        let again = f.send(&bytes, "a.bin").await.unwrap();
+        assert_eq!(again.sha256, blob.sha256);
+        assert_eq!(f.read(&blob.sha256).await, bytes);
+        f.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_swept_loses_its_key_too() {
+    for f in Fixture::all().await {
+        let (idle, kept) = (f.send(b"idle", "i.txt").await, f.send(b"kept", "k.txt").await);
+        let (idle, kept) = (idle.unwrap(), kept.unwrap());
+        f.row("open", &kept.sha256).await;
+        let sealed = fs::read(f.path(&idle)).unwrap();
+        let sql = format!("SELECT file, cohort, slot FROM blob WHERE sha256 = '{}'", idle.sha256);
+        let was = f.store.db().fetch(&sql, &[]).await.unwrap().remove(0);
+        f.pass_hours(25);
+        assert_eq!(f.store.sweep_blobs().await.unwrap(), 1);
+        // File and row put back: no key opens them any more.
+        fs::write(f.path(&idle), sealed).unwrap();
+        let mut tx = f.store.db().begin().await.unwrap();
+        let sql = "INSERT INTO blob (sha256, bytes, media_type, name, uploaded_by, uploaded_at, \
+                   file, cohort, slot) VALUES ($1, 4, 't', 'n', 'b', 0, $2, $3, $4)";
+        let mut args = vec![idle.sha256.as_str().into()];
+        args.extend(was);
+        tx.execute(sql, &args).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(f.state(&idle).await, BlobState::Shut);
+        assert_eq!(f.state(&kept).await, BlobState::Good);
+        assert_eq!(f.store.key_faults().unwrap(), []);
+        f.end().await;
+    }
+}
+
+const OLD: &[u8] = b"MARKER-of-an-older-ume";
+
+#[tokio::test]
+async fn files_of_an_older_ume_are_sealed_at_the_next_start_wherever_a_crash_ended_the_last_one() {
+    for mut f in Fixture::all().await {
+        let blob = f.send(OLD, "old.txt").await.unwrap();
+        f.row("open", &blob.sha256).await;
+        let stray = f.folder.path().join("blobs/tmp/0123456789abcdef0123456789abcdef");
+        for crash in ["none", "before the commit", "behind the commit", "in a part"] {
+            let sealed = f.store.blob(&blob.sha256).await.unwrap().unwrap();
+            let bytes = fs::read(f.path(&sealed)).unwrap();
+            match crash {
+                // The sealed file has its name and its key, but no row: as stray as any.
+                "before the commit" | "none" => f.as_before(&blob, OLD).await,
+                "behind the commit" => fs::write(f.clear_path(&blob.sha256), OLD).unwrap(),
+                _ => {
+                    f.as_before(&blob, OLD).await;
+                    fs::write(f.path(&sealed).with_extension("part"), &bytes[..9]).unwrap();
+                }
+            }
+            if crash == "none" {
+                fs::remove_file(f.path(&sealed)).unwrap();
+            }
+            fs::create_dir_all(stray.parent().unwrap()).unwrap();
+            fs::write(&stray, OLD).unwrap();
+            assert_eq!(f.hits(OLD).len(), 2, "{crash}");
+            // Until then it is read as it lies there.
+            assert_eq!(f.read(&blob.sha256).await, OLD, "{crash}");
+            f.reopen().await;
+            assert_eq!(f.hits(OLD), Vec::<PathBuf>::new(), "{crash}");
+            assert_eq!(f.state(&blob).await, BlobState::Good, "{crash}");
+            assert_eq!(f.read(&blob.sha256).await, OLD, "{crash}");
+            assert_eq!(f.store.key_faults().unwrap(), []);
+        }
+        for path in f.files() {
+            age(&path, START);
+        }
+        f.pass_hours(25);
+        assert_eq!(f.store.sweep_blobs().await.unwrap(), 3, "what the crashes left");
+        assert_eq!(f.files().len(), 1);
+        f.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changed_while_it_lay_in_the_clear_is_sealed_as_changed() {
+    for mut f in Fixture::all().await {
+        let blob = f.send(b"as it was sent", "old.txt").await.unwrap();
+        let lost = f.send(b"lost before", "lost.txt").await.unwrap();
+        f.as_before(&blob, OLD).await;
+        f.as_before(&lost, b"").await;
+        fs::remove_file(f.clear_path(&lost.sha256)).unwrap();
+        f.reopen().await;
+        assert_eq!(f.state(&blob).await, BlobState::Changed);
+        assert_eq!(f.state(&lost).await, BlobState::Missing);
+        assert_eq!(f.hits(OLD), Vec::<PathBuf>::new());
         f.end().await;
     }
 }

@@ -1,10 +1,10 @@
 //! Files of registers and records: received, shown, sent.
 //!
-//! Invariants: a file is streamed to disk, never held in memory; nothing of a form is read before its
+//! Invariants: a file is sealed as it comes in and opened as it goes out, never held in memory; nothing of a form is read before its
 //! token was; a file goes out as an attachment that no browser runs, and to those only who may see
 //! a field that names it.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::HashMap;
 
 use axum::{
     Form, Json as JsonBody, RequestExt,
@@ -21,8 +21,7 @@ use futures_util::StreamExt;
 use model::{Field, FieldError, FieldType, Table, Text, t};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use store::{Blob, Store, StoreError, Upload};
-use tokio::io::AsyncReadExt;
+use store::{Blob, Opening, Store, StoreError, Upload};
 
 use crate::{
     BODY_BYTES_MAX, House, Shared,
@@ -39,7 +38,6 @@ use crate::{
 const PARTS_MAX: usize = 1_000;
 /// What is still read behind a limit, so that the sender hears the answer instead of a broken line.
 const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Rows looked at to find a field through which someone may see a file.
 const USERS_READ_MAX: usize = 50;
 const NAME_HEADER_BYTES_MAX: usize = 2_000;
@@ -387,24 +385,25 @@ async fn shown_by(
 
 /// The file as an attachment; `None` if its bytes are gone.
 async fn send(house: &House, blob: &Blob) -> Option<Response> {
-    let path: PathBuf = house.store.blob_path(&blob.sha256).ok()?;
-    let file = match tokio::fs::File::open(&path).await {
-        Ok(file) => file,
-        Err(error) => {
-            tracing::error!(path = %path.display(), %error, "a file is gone: run `ume ledger verify`");
+    let reader = match house.store.open_blob(blob).await {
+        Ok(Opening::Open(reader)) => reader,
+        other => {
+            let error = other.err().map(|e| e.to_string());
+            let sha256 = &blob.sha256;
+            tracing::error!(sha256, error, "a file does not open: run `ume ledger verify`");
             return None;
         }
     };
-    let stream = futures_util::stream::unfold(Some(file), |file| async {
-        let mut file = file?;
-        let mut buffer = vec![0; CHUNK_BYTES];
-        match file.read(&mut buffer).await {
-            Ok(0) => None,
-            Ok(n) => {
-                buffer.truncate(n);
-                Some((Ok(Bytes::from(buffer)), Some(file)))
+    // A piece that does not open ends the answer short of the length it promised.
+    let stream = futures_util::stream::unfold(Some(reader), |reader| async {
+        let mut reader = reader?;
+        match reader.chunk().await {
+            Ok(bytes) if bytes.is_empty() => None,
+            Ok(bytes) => Some((Ok(Bytes::from(bytes)), Some(reader))),
+            Err(error) => {
+                tracing::error!(%error, "a file ended early");
+                Some((Err(error), None))
             }
-            Err(error) => Some((Err(error), None)),
         }
     });
     let mut response = Body::from_stream(stream).into_response();

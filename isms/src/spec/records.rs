@@ -61,6 +61,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             list("records", t("記録", "Records")),
             list("rows", t("台帳の行", "Rows")),
+            list("files", t("ファイルの保管名", "Files, by the name they lay under")),
             text("decision", t("決定", "Decision")).required(),
             text("cohort", t("期限の区分", "Expiry cohort")),
             count("epoch", t("破棄した鍵の世代", "Epoch of the destroyed key")),

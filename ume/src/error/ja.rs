@@ -202,6 +202,14 @@ fn backup(error: &BackupError) -> String {
         BackupError::Passphrase(path) => {
             format!("{}: パスフレーズは1行目に12文字以上で書いてください", path.display())
         }
+        BackupError::NoShelf(path, count) => format!(
+            "{}のファイル{count}個は別のフォルダーにあります。--filesでそのフォルダーを指定してください",
+            path.display()
+        ),
+        BackupError::ShelfBusy(folder) => format!(
+            "{}は別のバックアップかume pruneが使っています。終わるまで待ってください",
+            folder.display()
+        ),
         BackupError::Many => "ファイルが1,000,000個を超えています".to_owned(),
         BackupError::Unrecorded(path, error) => format!(
             "バックアップ{}は完成しましたが、記録を残せませんでした: {error}",
@@ -265,6 +273,8 @@ mod tests {
             CliError::NoSocket(folder.clone()),
             CliError::Io { path: folder.clone(), source: ErrorKind::PermissionDenied.into() },
             BackupError::Exists(folder.clone()).into(),
+            BackupError::NoShelf(folder.clone(), 3).into(),
+            BackupError::ShelfBusy(folder.clone()).into(),
             BackupError::Damaged { path: folder.clone(), byte: 9, what: "x".into() }.into(),
             DemoError::CutOff(folder.clone()).into(),
             LedgerError::InUse(folder.clone()).into(),
