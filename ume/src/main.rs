@@ -16,6 +16,7 @@ mod jobs_page;
 mod ledger_cmd;
 mod local;
 mod merkle_cmd;
+mod outside_cmd;
 mod people;
 mod place;
 mod progress;
@@ -229,6 +230,9 @@ enum LedgerCommand {
     Checkpoint {
         #[command(flatten)]
         data: DataFolder,
+        /// The newest one that witnesses have cosigned, with their lines
+        #[arg(long)]
+        cosigned: bool,
         #[command(flatten)]
         shown: Shown,
     },
@@ -397,8 +401,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
-        Command::Ledger { command: LedgerCommand::Checkpoint { shown, .. } } => {
-            ledger_cmd::checkpoint(place, shown.format)
+        Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
+            ledger_cmd::checkpoint(place, cosigned, shown.format)
         }
         Command::Backup { to, passphrase_file, shown, .. } => {
             backup::backup(place, &to, &passphrase_file, shown.format).await
