@@ -95,8 +95,8 @@ fn parse_cosigned(bytes: &[u8], log: &VerifierKey) -> Result<Cosigned, LedgerErr
     Ok(Cosigned { witness, checkpoint: open.checkpoint, note, time: seen.time })
 }
 
-/// What each witness cosigned last, beside a running writer too. Files that do not verify are left out;
-/// the verifier names them.
+/// What each witness cosigned last, beside a running writer too. Files that do not verify are left out,
+/// the verifier names them; so is an end of the log that was given up.
 pub fn cosigned_by_all(folder: &Path) -> Result<Vec<Cosigned>, LedgerError> {
     let log = log_key(folder)?;
     let mut found = Vec::new();
@@ -105,6 +105,7 @@ pub fn cosigned_by_all(folder: &Path) -> Result<Vec<Cosigned>, LedgerError> {
         let path = place.join(name);
         let Some(bytes) = read(&path)? else { continue };
         match parse_cosigned(&bytes, &log) {
+            Ok(cosigned) if publish::given_up(folder, &cosigned.checkpoint)? => {}
             Ok(cosigned) => found.push(cosigned),
             Err(error) => tracing::warn!(path = %path.display(), %error, "ignored"),
         }

@@ -49,6 +49,10 @@ fn proof_under(
         known.borrow_mut().insert(name, hashes.clone());
         Ok(hashes)
     });
+    // After an old backup was restored, a cosigned checkpoint may be of another history than the tiles.
+    if merkle::tree_root(checkpoint.size(), &tree)? != *checkpoint.root() {
+        return Ok(None);
+    }
     let hashes = merkle::inclusion_proof(index, checkpoint.size(), &tree)?;
     Ok(Some(TlogProof::new(Vec::new(), index, hashes, note)?))
 }
