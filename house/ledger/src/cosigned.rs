@@ -98,13 +98,16 @@ fn parse_cosigned(bytes: &[u8], log: &VerifierKey) -> Result<Cosigned, LedgerErr
 /// What each witness cosigned last, beside a running writer too. Files that do not verify are left out,
 /// the verifier names them; so is an end of the log that was given up.
 pub fn cosigned_by_all(folder: &Path) -> Result<Vec<Cosigned>, LedgerError> {
-    let log = log_key(folder)?;
+    kept_of(folder, &log_key(folder)?)
+}
+
+fn kept_of(folder: &Path, log: &VerifierKey) -> Result<Vec<Cosigned>, LedgerError> {
     let mut found = Vec::new();
     let place = folder.join(COSIGNATURES);
     for name in names(&place)?.into_iter().take(KEPT_MAX) {
         let path = place.join(name);
         let Some(bytes) = read(&path)? else { continue };
-        match parse_cosigned(&bytes, &log) {
+        match parse_cosigned(&bytes, log) {
             Ok(cosigned) if publish::given_up(folder, &cosigned.checkpoint)? => {}
             Ok(cosigned) => found.push(cosigned),
             Err(error) => tracing::warn!(path = %path.display(), %error, "ignored"),
@@ -116,6 +119,14 @@ pub fn cosigned_by_all(folder: &Path) -> Result<Vec<Cosigned>, LedgerError> {
 /// The largest checkpoint that a witness has cosigned, with the cosignatures of all that cosigned it.
 pub fn newest_cosigned(folder: &Path) -> Result<Option<SignedNote>, LedgerError> {
     Ok(merged(&cosigned_by_all(folder)?))
+}
+
+/// The same by the key of an open ledger, whatever the file `vkey` says: that is the verifier's business.
+pub(crate) fn newest_of(
+    folder: &Path,
+    log: &VerifierKey,
+) -> Result<Option<SignedNote>, LedgerError> {
+    Ok(merged(&kept_of(folder, log)?))
 }
 
 fn merged(all: &[Cosigned]) -> Option<SignedNote> {
@@ -306,7 +317,7 @@ impl Ledger {
         files::create_dir(&folder)?;
         files::replace(&path, bytes.as_bytes())?;
         disk::sync_folder(&self.folder).map_err(io(&self.folder))?;
-        self.cosigned = merged(&cosigned_by_all(&self.folder)?);
+        self.cosigned = newest_of(&self.folder, &self.signer.verifier_key())?;
         Ok(kept)
     }
 

@@ -154,7 +154,7 @@ impl Ledger {
         let checkpoint_size = known.map(|c| c.size());
         files::settle_tiles(folder, &tree, &log, size)?;
         let fork = publish::fork(folder, &signer, &tree)?;
-        let cosigned = cosigned::newest_cosigned(folder)?;
+        let cosigned = cosigned::newest_of(folder, &signer.verifier_key())?;
         let folder = folder.to_owned();
         let mut ledger =
             Ledger { folder, log, tree, signer, checkpoint_size, fork, cosigned, _lock: lock };
