@@ -2,12 +2,18 @@
 // checkpoint and key with sumdb/note; tiles, inclusion and consistency with sumdb/tlog.
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]...
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go cosigned NOTE LOG-KEY WITNESS-KEY...
+//
+// The second form opens a checkpoint with sumdb/note, whose lines of witnesses (c2sp.org/tlog-cosignature,
+// type 0x04) are verified by crypto/ed25519 behind note's own interface. Every witness must have signed.
 //
 // Needs Debian's golang-go and golang-golang-x-mod-dev. Exit 0 only if everything verifies.
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -125,9 +131,80 @@ func proof(path, entry string, verifier note.Verifier) {
 	}
 }
 
+// witness is a note.Verifier of type 0x04, which sumdb/note does not know itself.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+	time *uint64
+}
+
+func (w witness) Name() string { return w.name }
+
+func (w witness) KeyHash() uint32 { return w.hash }
+
+// Verify checks a cosignature: eight bytes of time, then a signature over time and text.
+func (w witness) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	*w.time = binary.BigEndian.Uint64(signature)
+	message := append([]byte(fmt.Sprintf("cosignature/v1\ntime %d\n", *w.time)), text...)
+	return ed25519.Verify(w.key, message, signature[8:])
+}
+
+// newWitness reads a key in its text form and holds its id against its name and bytes.
+func newWitness(text string) witness {
+	fields := strings.SplitN(text, "+", 3)
+	if len(fields) != 3 {
+		fail("witness key %q", text)
+	}
+	id, err := strconv.ParseUint(fields[1], 16, 32)
+	if err != nil {
+		fail("witness key: %v", err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(fields[2])
+	if err != nil || len(raw) != 1+ed25519.PublicKeySize || raw[0] != 0x04 {
+		fail("witness key: not of type 0x04: %q", fields[2])
+	}
+	sum := sha256.Sum256(append([]byte(fields[0]+"\n"), raw...))
+	if binary.BigEndian.Uint32(sum[:]) != uint32(id) {
+		fail("witness key: the id is another key's")
+	}
+	return witness{fields[0], uint32(id), ed25519.PublicKey(raw[1:]), new(uint64)}
+}
+
+// cosigned opens a note with the keys of log and witnesses, all of whom must have signed.
+func cosigned(path, log string, witnesses []string) {
+	verifier, err := note.NewVerifier(log)
+	if err != nil {
+		fail("log key: %v", err)
+	}
+	list := []note.Verifier{verifier}
+	for _, text := range witnesses {
+		list = append(list, newWitness(text))
+	}
+	opened, err := note.Open(read(path), note.VerifierList(list...))
+	if err != nil {
+		fail("%s: %v", path, err)
+	}
+	if len(opened.Sigs) != len(list) {
+		fail("%s: %d of %d keys have signed", path, len(opened.Sigs), len(list))
+	}
+	tree := checkpoint(read(path), verifier)
+	fmt.Printf("checkpoint of %d leaves, signed by its log and %d witnesses: verified by Go's note\n", tree.N, len(witnesses))
+}
+
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]...")
+		fail("usage: verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]..., or verify.go cosigned NOTE LOG-KEY WITNESS-KEY...")
+	}
+	if os.Args[1] == "cosigned" {
+		if len(os.Args) < 4 {
+			fail("usage: verify.go cosigned NOTE LOG-KEY WITNESS-KEY...")
+		}
+		cosigned(os.Args[2], os.Args[3], os.Args[4:])
+		return
 	}
 	log := ledger{os.Args[1]}
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(filepath.Join(log.folder, "vkey")))))

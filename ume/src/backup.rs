@@ -425,6 +425,12 @@ fn add_all<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError
             out.file(&format!("ledger/{name}"), &path, None)?;
         }
     }
+    // What others have said of this ledger; those who restore it must find it again.
+    for (name, bytes) in ledger::outside_files(&ledger, frozen.size)? {
+        let path = ledger.join(&name);
+        let (name, length) = (format!("ledger/{name}"), bytes.len() as u64);
+        out.entry(&name, length, bytes.as_slice()).map_err(at(&path))?;
+    }
     let keys = scratch.join(KEYS);
     if keys.exists() {
         for path in plain_files(&keys)? {

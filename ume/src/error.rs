@@ -70,6 +70,14 @@ pub enum CliError {
     Oidc(#[from] web::people::oidc::OidcError),
     #[error("there is no record {0}")]
     NoRecord(model::Id),
+    #[error("no witness has cosigned a checkpoint yet; `ume ledger witness list` says why")]
+    NotCosigned,
+    #[error("no stamp of {0} is kept; `ume ledger tsa list` shows the authorities")]
+    NoStamp(String),
+    #[error("there is no ledger here yet: start the server once")]
+    NoOrigin,
+    #[error("witnesses and authorities: {0}")]
+    Outside(#[from] ledger::outside::OutsideError),
     #[error(
         "the proof of record {0} is pending: no checkpoint covers it yet, try again in a second"
     )]

@@ -1,4 +1,4 @@
-//! `ume ledger proof | publish | accept-fork | shred`.
+//! `ume ledger proof | publish | witness | tsa | log | accept-fork | shred`.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use web::api::local::{self, Act};
 use crate::{
     CliError, Format,
     door::Door,
+    outside_cmd::{self, LogCommand, TsaCommand, WitnessCommand},
     place::Place,
     print,
     settings::DataFolder,
@@ -43,6 +44,21 @@ pub enum LedgerMore {
         to: PathBuf,
         #[command(flatten)]
         shown: Shown,
+    },
+    /// Witnesses that cosign the checkpoints of this ledger
+    Witness {
+        #[command(subcommand)]
+        command: WitnessCommand,
+    },
+    /// Authorities that time-stamp the checkpoints of this ledger
+    Tsa {
+        #[command(subcommand)]
+        command: TsaCommand,
+    },
+    /// Logs of others whose checkpoints are cosigned here
+    Log {
+        #[command(subcommand)]
+        command: LogCommand,
     },
     /// Give up the published end of the log after an old backup was restored
     AcceptFork {
@@ -81,6 +97,9 @@ fn row_name(text: &str) -> Result<(Table, Id), String> {
 
 pub async fn run(command: LedgerMore) -> Result<ExitCode, CliError> {
     let text = match command {
+        LedgerMore::Witness { command } => outside_cmd::witness(command).await?,
+        LedgerMore::Tsa { command } => outside_cmd::tsa(command).await?,
+        LedgerMore::Log { command } => outside_cmd::log(command).await?,
         LedgerMore::Proof { data, record, entry, shown } => {
             proof(&Place::of(&data)?, record, entry.as_deref(), shown.format).await?
         }
@@ -118,11 +137,16 @@ pub async fn run(command: LedgerMore) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the newest signed checkpoint.
-pub fn checkpoint(place: &Place, format: Format) -> Result<ExitCode, CliError> {
+/// Prints the newest signed checkpoint, or the newest that witnesses have cosigned.
+pub fn checkpoint(place: &Place, cosigned: bool, format: Format) -> Result<ExitCode, CliError> {
     crate::data::existing_place(place)?;
-    let path = place.folder.join("ledger/checkpoint");
-    let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?;
+    let folder = place.folder.join("ledger");
+    let text = if cosigned {
+        ledger::newest_cosigned(&folder)?.ok_or(CliError::NotCosigned)?.to_string()
+    } else {
+        let path = folder.join("checkpoint");
+        std::fs::read_to_string(&path).map_err(|source| CliError::Io { path, source })?
+    };
     // Origin, size and root are the first three lines of a signed checkpoint (c2sp.org/tlog-checkpoint).
     let mut lines = text.lines();
     let (origin, size, root) = (lines.next(), lines.next(), lines.next());

@@ -18,6 +18,7 @@ mod ledger_cmd;
 mod local;
 mod merkle_cmd;
 mod oscal_cmd;
+mod outside_cmd;
 mod people;
 mod place;
 mod progress;
@@ -249,6 +250,9 @@ enum LedgerCommand {
     Checkpoint {
         #[command(flatten)]
         data: DataFolder,
+        /// The newest one that witnesses have cosigned, with their lines
+        #[arg(long)]
+        cosigned: bool,
         #[command(flatten)]
         shown: Shown,
     },
@@ -422,8 +426,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command),
-        Command::Ledger { command: LedgerCommand::Checkpoint { shown, .. } } => {
-            ledger_cmd::checkpoint(place, shown.format)
+        Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
+            ledger_cmd::checkpoint(place, cosigned, shown.format)
         }
         Command::Backup { to, files, passphrase_file, shown, .. } => {
             backup::backup(place, &to, files.as_deref(), &passphrase_file, shown.format).await

@@ -7,7 +7,8 @@ use std::{
 };
 
 use merkle::{
-    Checkpoint, MemTree, SignedNote, Signer, TlogProof, VerifierKey, inclusion_proof, leaf_hash,
+    AddCheckpoint, Checkpoint, MemTree, Seen, SignedNote, Signer, TlogProof, VerifierKey,
+    WitnessRefusal, WitnessedLog, inclusion_proof, leaf_hash,
 };
 
 use serde_json::json;
@@ -54,6 +55,29 @@ pub enum MerkleCommand {
         /// Verifier key of a witness whose cosignature is required; may be given several times
         #[arg(long, value_name = "KEY")]
         witness: Vec<String>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Decide an add-checkpoint request as a witness does (c2sp.org/tlog-witness): prints the
+    /// cosignature and keeps the new state; exit 1 where it is refused
+    Witness {
+        /// The request's body
+        request: PathBuf,
+        /// Verifier key of the log, or a file that holds it; may be given several times
+        #[arg(long, value_name = "KEY", required = true)]
+        vkey: Vec<String>,
+        /// First line of the log's checkpoints [default: the name of the first key]
+        #[arg(long)]
+        origin: Option<String>,
+        /// Checkpoint cosigned last, of which nothing is there at first; replaced before the answer is
+        /// printed
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+        /// Unix seconds to state [default: now]
+        #[arg(long, value_name = "SECONDS")]
+        time: Option<u64>,
+        #[command(flatten)]
+        key: SigningKey,
         #[command(flatten)]
         shown: Shown,
     },
@@ -140,8 +164,54 @@ pub fn run(command: MerkleCommand) -> Result<ExitCode, CliError> {
         MerkleCommand::Check { proof, entry, vkey, witness, shown } => {
             return check(&proof, &entry, &vkey, &witness, shown.format);
         }
+        MerkleCommand::Witness { request, vkey, origin, state, time, key, shown } => {
+            let keys: Vec<VerifierKey> =
+                vkey.iter().map(|key| verifier(key)).collect::<Result<_, _>>()?;
+            let origin = origin.unwrap_or_else(|| keys[0].name().to_owned());
+            let (log, signer) = (WitnessedLog { origin, keys }, key.signer()?);
+            return witness(&request, &state, &log, &signer, time, shown.format);
+        }
         MerkleCommand::Note { command } => return note(command),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn witness(
+    request: &Path,
+    state: &Path,
+    log: &WitnessedLog,
+    signer: &Signer,
+    time: Option<u64>,
+    format: Format,
+) -> Result<ExitCode, CliError> {
+    let refused = |refusal: &WitnessRefusal| {
+        let status = refusal.status();
+        let ja = format!("連署しません（{status}）: {refusal}");
+        eprintln!("ume: {}", crate::say(&ja, &format!("not cosigned ({status}): {refusal}")));
+        ExitCode::from(MISMATCH)
+    };
+    let request = match AddCheckpoint::parse(&read(request)?) {
+        Ok(request) => request,
+        Err(error) => return Ok(refused(&WitnessRefusal::Malformed(error))),
+    };
+    let seen = if state.exists() {
+        let open = Checkpoint::parse(SignedNote::parse(&read(state)?)?.text())?;
+        Some(Seen { size: open.size(), root: *open.root() })
+    } else {
+        None
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.unwrap_or_else(|| now.map_or(0, |now| now.as_secs()));
+    let decided = merkle::witness(signer, Some(log), seen, &request, time);
+    let (_, cosignature) = match decided {
+        Ok(decided) => decided,
+        Err(refusal) => return Ok(refused(&refusal)),
+    };
+    let mut note = request.note().clone();
+    note.push(cosignature.to_line())?;
+    disk::replace(state, note.to_string().as_bytes())
+        .map_err(|source| CliError::Io { path: state.to_owned(), source })?;
+    print(&as_written(format, "cosignature", &format!("{}\n", cosignature.to_line())));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -93,6 +93,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn go(ledger: &Path, rest: &[&Path]) -> Option<Output> {
+    go_run(
+        &[&[ledger.as_os_str()][..], &rest.iter().map(|p| p.as_os_str()).collect::<Vec<_>>()]
+            .concat(),
+    )
+}
+
+fn go_run(args: &[&std::ffi::OsStr]) -> Option<Output> {
     let sources = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog");
     let installed = Command::new("go").arg("version").output().is_ok() && sources.is_dir();
     if !installed {
@@ -103,8 +110,7 @@ fn go(ledger: &Path, rest: &[&Path]) -> Option<Output> {
     let output = Command::new("go")
         .arg("run")
         .arg(program)
-        .arg(ledger)
-        .args(rest)
+        .args(args)
         .envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
         .output()
         .unwrap();
@@ -162,6 +168,55 @@ async fn go_verifies_our_checkpoints_tiles_bundles_and_proofs() {
     bytes[700] ^= 1;
     fs::write(&bundle, bytes).unwrap();
     assert!(!go(&path.join("ledger"), &[]).unwrap().status.success());
+}
+
+#[tokio::test]
+async fn go_verifies_our_cosigned_checkpoint_with_every_witness() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (store, mut ledger) = open(path).await;
+    records(&store, 5, None).await;
+    settle(&store, &mut ledger).await;
+    let log = merkle::VerifierKey::parse(&ledger.verifier_key()).unwrap();
+    let logs = [merkle::WitnessedLog { origin: ORIGIN.to_owned(), keys: vec![log.clone()] }];
+    let mut keys = Vec::new();
+    // As many as c2sp.org/signed-note asks readers to take.
+    for number in 0..16 {
+        let name = format!("witness.example/{number}");
+        let mut desk = ledger::WitnessDesk::at(path.join(&name), &name);
+        let key = desk.verifier_key().unwrap();
+        let request = ledger.witness_request(0).unwrap();
+        let answer =
+            desk.add_checkpoint(&logs, request.to_string().as_bytes(), 1_795_600_000 + number);
+        let line = answer.unwrap().unwrap();
+        let line = merkle::cosignature_in(line.as_bytes(), request.note(), &key).unwrap();
+        ledger.keep_cosignature(&key, &request, &line).unwrap();
+        keys.push(key.to_string());
+    }
+    assert_eq!(ledger.signed_checkpoint().unwrap().lines().count(), 3 + 1 + 1 + 16);
+    store.db().close().await;
+    drop(ledger);
+    let note = path.join("note");
+    let printed = good(&["ledger", "checkpoint", "--cosigned", "--data", text(path)]);
+    fs::write(&note, &printed).unwrap();
+    let log = log.to_string();
+    let run = |note: &Path, keys: &[String]| {
+        let mut args = vec!["cosigned".as_ref(), note.as_os_str(), log.as_ref()];
+        args.extend(keys.iter().map(std::ffi::OsStr::new));
+        go_run(&args)
+    };
+    let Some(output) = run(&note, &keys) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "checkpoint of 5 leaves, signed by its log and 16 witnesses: verified by Go's note\n"
+    );
+    // Without one of them, and with a changed time, it does not.
+    let cut = printed.lines().filter(|l| !l.contains("witness.example/7 "));
+    fs::write(&note, cut.map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    assert!(!run(&note, &keys).unwrap().status.success());
+    fs::write(&note, printed.replace("\n5\n", "\n6\n")).unwrap();
+    assert!(!run(&note, &keys).unwrap().status.success());
 }
 
 #[tokio::test]
@@ -301,6 +356,7 @@ fn merkle_commands_work_on_plain_files() {
     fs::write(&entry, "b").unwrap();
     assert_eq!(good(&check), "entry 1 of 3 in example.org/log\n");
 
+    witness_decides_on_plain_files(&path);
     let note = path("note");
     fs::write(&note, good(&[&["merkle", "note", "sign", text(&lines)][..], &key_args].concat()))
         .unwrap();
@@ -308,4 +364,56 @@ fn merkle_commands_work_on_plain_files() {
     assert_eq!(good(&verify), "a\nb\nc\n");
     fs::write(&note, fs::read_to_string(&note).unwrap().replace("b\n", "x\n")).unwrap();
     assert_eq!(refused(&verify).0, 1);
+}
+
+/// `ume merkle witness`: the log's first checkpoint, its growth, and a fork of it.
+fn witness_decides_on_plain_files(path: &impl Fn(&str) -> PathBuf) {
+    let log = merkle::Signer::from_seed("example.org/l", &[5; 32]).unwrap();
+    let request = |old: u64, leaves: &[&str]| {
+        let tree: merkle::MemTree =
+            leaves.iter().map(|leaf| merkle::leaf_hash(leaf.as_bytes())).collect();
+        let note = merkle::Checkpoint::new("example.org/l", tree.size(), tree.root());
+        let proof = match old {
+            0 => Vec::new(),
+            old => merkle::consistency_proof(old, tree.size(), &tree).unwrap(),
+        };
+        let note = note.unwrap().sign(&log).unwrap();
+        merkle::AddCheckpoint::new(old, proof, note).unwrap().to_string()
+    };
+    let (key, file, state) = (path("witness-key"), path("request"), path("state"));
+    let vkey = log.verifier_key().to_string();
+    good(&["merkle", "note", "key", "--key", text(&key), "--name", "w.example"]);
+    let args = [
+        "merkle",
+        "witness",
+        text(&file),
+        "--vkey",
+        &vkey,
+        "--state",
+        text(&state),
+        "--time",
+        "1795600000",
+        "--key",
+        text(&key),
+        "--name",
+        "w.example",
+    ];
+    fs::write(&file, request(0, &["a", "b"])).unwrap();
+    assert!(good(&args).starts_with("— w.example "));
+    let kept = fs::read(&state).unwrap();
+    for (body, status) in [
+        (request(0, &["a", "b", "c"]), "(409)"),
+        (request(2, &["a", "x", "c"]), "(422)"),
+        ("junk".to_owned(), "(400)"),
+        (request(0, &["a"]).replace("example.org/l\n1", "example.org/m\n1"), "(404)"),
+        (request(2, &["a", "b", "c"]).replace("\n3\n", "\n4\n"), "(403)"),
+    ] {
+        fs::write(&file, body).unwrap();
+        let (code, message) = refused(&args);
+        assert!(code == 1 && message.contains(status), "{message}");
+        assert_eq!(fs::read(&state).unwrap(), kept);
+    }
+    fs::write(&file, request(2, &["a", "b", "c"])).unwrap();
+    good(&args);
+    assert_ne!(fs::read(&state).unwrap(), kept);
 }

@@ -268,3 +268,39 @@ async fn an_employee_sees_at_home_the_open_tasks_that_are_theirs_and_in_register
     let response = request.send().await.unwrap();
     assert_eq!(response.headers()[header::LOCATION], "/people/me/password", "first a password");
 }
+
+#[tokio::test]
+async fn the_page_of_the_ledger_sets_the_outside_and_tells_of_a_fork() {
+    let served = Served::start(1_000_000).await;
+    let (administrator, auditor) =
+        (served.browser("administrator").await, served.browser("auditor").await);
+    let signer = merkle::Signer::from_seed("witness.example/w1", &[7; 32]).unwrap();
+    let key = signer.cosigner_key().to_string();
+    let witness = [
+        ("change", "witness_add"),
+        ("url", "https://witness.example/witness"),
+        ("vkey", key.as_str()),
+    ];
+    assert_eq!(served.send(&auditor, "/ledger/outside", &witness).await.0, 403);
+    let wrong = [("change", "log_add"), ("vkey", key.as_str())];
+    assert_eq!(served.send(&administrator, "/ledger/outside", &wrong).await.0, 400);
+    assert_eq!(served.send(&administrator, "/ledger/outside", &witness).await.0, 303);
+    let newest = served.house.store.newest_records(&["house.outside_changed"], None, 9).await;
+    assert_eq!(newest.unwrap()[0].facts["name"], json!("witness.example/w1"));
+    // Who inspects sees it, and no form.
+    let (status, page) = served.show(&auditor, "/ledger").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("witness.example/w1") && !page.contains("/ledger/outside\""), "{page}");
+    assert_eq!(served.show(&auditor, "/ledger/cosigned").await.0, 404);
+    assert_eq!(served.show(&auditor, "/ledger/timestamps/local/token.tsr").await.0, 404);
+    assert_eq!(served.show(&auditor, "/ledger/timestamps/..%2F..%2Fkey/token.tsr").await.0, 404);
+
+    served.drain().await;
+    served.house.ledger.lock().await.doubt("witness.example/w1", 9_999).unwrap();
+    let (status, page) = served.show(&administrator, "/ledger").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("9999") && page.contains("accept-fork"), "{page}");
+    let link = "/register/decision/fork";
+    assert!(page.contains(link));
+    assert_eq!(served.show(&administrator, link).await.0, 200);
+}

@@ -25,6 +25,7 @@
 //! | `tile` | [`TileId`], tile and entry bundle bytes |
 //! | `key`, `note` | [`VerifierKey`], [`Signer`], [`SignedNote`] |
 //! | `checkpoint`, `cosignature`, `tlog_proof` | what is written into notes |
+//! | `witness` | [`AddCheckpoint`], [`witness`]: the request to a witness and its decision |
 
 mod checkpoint;
 mod cosignature;
@@ -39,6 +40,7 @@ mod subtree;
 mod text;
 mod tile;
 mod tlog_proof;
+mod witness;
 
 pub use checkpoint::{Checkpoint, OpenCheckpoint};
 pub use cosignature::Cosignature;
@@ -58,6 +60,10 @@ pub use tile::{
     tiles_for_growth,
 };
 pub use tlog_proof::{MAX_EXTRA_BYTES, MAX_PROOF_HASHES, TlogProof};
+pub use witness::{
+    AddCheckpoint, MAX_WITNESS_BYTES, MAX_WITNESS_HASHES, SIZE_TYPE, Seen, WitnessRefusal,
+    WitnessedLog, cosignature_in, size_in, witness,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

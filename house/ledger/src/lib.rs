@@ -12,28 +12,37 @@
 //! - no clock, no randomness except the signing key drawn once at creation.
 
 mod copy;
+mod cosigned;
 mod decision;
 mod files;
 mod log;
+pub mod outside;
 mod proof;
 mod publish;
 mod shred;
 mod verify;
+mod witness;
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use merkle::{Checkpoint, Hash, MemTree, NoteError, ProofError, Signer, TileError, TlogProof};
+use merkle::{
+    Checkpoint, Hash, MemTree, NoteError, ProofError, SignedNote, Signer, TileError, TlogProof,
+};
 
 pub use copy::{Frozen, settled_size};
+pub use cosigned::{
+    Cosigned, Stamped, cosigned_by_all, newest_cosigned, outside_files, stampers, stamps,
+};
 pub use decision::{FORK, SHRED, approved_fork};
 pub use log::LEAVES_PER_GROUP_MAX;
 pub use proof::read_proof;
 pub use publish::Fork;
 pub use shred::{SHRED_MAX, ShredReceipt, shred};
 pub use verify::{Fault, Report, verify, verify_all, verify_rows};
+pub use witness::{WitnessDesk, Witnessed, witness_name};
 
 /// Why the ledger refused.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +65,17 @@ pub enum LedgerError {
     Proof(#[from] ProofError),
     #[error("tile: {0}")]
     Tile(#[from] TileError),
+    #[error("time stamp: {0}")]
+    Stamp(#[from] timestamp::StampError),
+    #[error(
+        "cosignatures of {} witnesses are kept: remove files of former ones",
+        cosigned::KEPT_MAX
+    )]
+    Witnesses,
+    #[error(
+        "{0}: missing although there is a memory of what was cosigned; put the key back, or move the folder away and tell the logs the new key"
+    )]
+    WitnessKey(PathBuf),
     #[error("{0}: not a signing key of 32 bytes")]
     Key(PathBuf),
     #[error("{0}: missing although the log has entries: restore it from a backup")]
@@ -101,6 +121,8 @@ pub struct Ledger {
     signer: Signer,
     checkpoint_size: Option<u64>,
     fork: Option<Fork>,
+    /// The newest checkpoint that witnesses have cosigned, with their lines.
+    cosigned: Option<SignedNote>,
     /// Held until the ledger is dropped.
     _lock: std::fs::File,
 }
@@ -132,8 +154,10 @@ impl Ledger {
         let checkpoint_size = known.map(|c| c.size());
         files::settle_tiles(folder, &tree, &log, size)?;
         let fork = publish::fork(folder, &signer, &tree)?;
+        let cosigned = cosigned::newest_of(folder, &signer.verifier_key())?;
         let folder = folder.to_owned();
-        let mut ledger = Ledger { folder, log, tree, signer, checkpoint_size, fork, _lock: lock };
+        let mut ledger =
+            Ledger { folder, log, tree, signer, checkpoint_size, fork, cosigned, _lock: lock };
         if ledger.fork.is_none() {
             ledger.checkpoint()?;
         }
@@ -191,16 +215,39 @@ impl Ledger {
         Ok(checkpoint)
     }
 
-    /// The signed checkpoint over the current size, as text.
+    /// The signed checkpoint over the current size, as text; with the cosignatures of those who have
+    /// cosigned this one.
     pub fn signed_checkpoint(&mut self) -> Result<String, LedgerError> {
-        Ok(self.checkpoint()?.sign(&self.signer)?.to_string())
+        let own = self.checkpoint()?.sign(&self.signer)?;
+        let cosigned = self.cosigned.as_ref().filter(|note| note.text() == own.text());
+        Ok(cosigned.unwrap_or(&own).to_string())
     }
 
-    /// Inclusion proof of the leaf at `index` under a checkpoint of the current size.
+    /// Inclusion proof of the leaf at `index`: under the checkpoint that witnesses have cosigned if it
+    /// reaches that far, else under one of the current size.
     pub fn proof(&mut self, index: u64) -> Result<TlogProof, LedgerError> {
+        if let Some(proof) = self.cosigned_proof(index)? {
+            return Ok(proof);
+        }
         let checkpoint = self.checkpoint()?;
         let hashes = merkle::inclusion_proof(index, checkpoint.size(), &self.tree)?;
         Ok(TlogProof::new(Vec::new(), index, hashes, checkpoint.sign(&self.signer)?)?)
+    }
+
+    fn cosigned_proof(&self, index: u64) -> Result<Option<TlogProof>, LedgerError> {
+        let Some(note) = &self.cosigned else { return Ok(None) };
+        let checkpoint = Checkpoint::parse(note.text())?;
+        // After a fork was accepted the cosigned end may be one that was given up.
+        if index >= checkpoint.size() || !publish::extends(&self.tree, &checkpoint)? {
+            return Ok(None);
+        }
+        let hashes = merkle::inclusion_proof(index, checkpoint.size(), &self.tree)?;
+        Ok(Some(TlogProof::new(Vec::new(), index, hashes, note.clone())?))
+    }
+
+    /// Name of the log.
+    pub fn origin(&self) -> &str {
+        self.signer.name()
     }
 
     /// The leaf at `index`, read back from the disk.
@@ -211,6 +258,11 @@ impl Ledger {
     /// The key that verifies the checkpoints, in C2SP text form.
     pub fn verifier_key(&self) -> String {
         self.signer.verifier_key().to_string()
+    }
+
+    /// Keys that no peer may have: our own as a log, and that of the witness beside us.
+    pub fn own_keys(&self) -> Result<Vec<merkle::VerifierKey>, LedgerError> {
+        Ok(vec![self.signer.verifier_key(), WitnessDesk::beside(self).verifier_key()?])
     }
 
     /// A note over another text than a checkpoint, signed with the same key. The text must not begin

@@ -12,7 +12,7 @@ use std::{
 
 use merkle::{Checkpoint, Hash, MemTree, Signer};
 
-use crate::{Ledger, LedgerError, files, log};
+use crate::{Ledger, LedgerError, cosigned, files, log};
 
 const PUBLISHED: &str = "published";
 const SINKS: &str = "sinks";
@@ -23,15 +23,30 @@ const FORKS: &str = "forks";
 pub struct Fork {
     /// Size of the published checkpoint.
     pub published: u64,
-    /// Its root, in hex.
+    /// Its root, in hex; empty where only a witness's word of the size is known.
     pub root: String,
     /// Number of leaves here.
     pub log: u64,
-    /// Where the checkpoint was found.
+    /// Where the checkpoint was found: a file, or the witness that has seen it.
     pub place: PathBuf,
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
+impl Fork {
+    /// How a line of the accepted ones begins.
+    fn name(&self) -> String {
+        match self.root.as_str() {
+            "" => format!("{} {}", self.published, self.place.display()),
+            root => format!("{} {root}", self.published),
+        }
+    }
+
+    pub(crate) fn is_given_up(&self, accepted: &[String]) -> bool {
+        let start = format!("{} ", self.name());
+        accepted.iter().any(|line| line.starts_with(&start))
+    }
+}
+
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
@@ -39,7 +54,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
     }
 }
 
-fn lines(path: &Path) -> Result<Vec<String>, LedgerError> {
+pub(crate) fn lines(path: &Path) -> Result<Vec<String>, LedgerError> {
     let bytes = read(path)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
 }
@@ -49,7 +64,7 @@ fn root_hex(root: &Hash) -> String {
 }
 
 /// Whether a log of this tree may stand behind the checkpoint.
-fn extends(tree: &MemTree, checkpoint: &Checkpoint) -> Result<bool, LedgerError> {
+pub(crate) fn extends(tree: &MemTree, checkpoint: &Checkpoint) -> Result<bool, LedgerError> {
     let size = checkpoint.size();
     Ok(size <= tree.size() && log::root_at(tree, size)? == *checkpoint.root())
 }
@@ -61,20 +76,31 @@ fn judge(
     accepted: &[String],
 ) -> Result<Option<Fork>, LedgerError> {
     let Some(bytes) = read(path)? else { return Ok(None) };
+    let folder = path.parent().and_then(Path::file_name);
+    let kept = folder.is_some_and(|name| name == cosigned::COSIGNATURES);
+    let bytes = if kept { cosigned::note_part(&bytes) } else { &bytes };
     // What our key did not sign says nothing about our log.
-    let Ok(open) = Checkpoint::open(&bytes, signer.name(), &signer.verifier_key(), &[]) else {
+    let Ok(open) = Checkpoint::open(bytes, signer.name(), &signer.verifier_key(), &[]) else {
         tracing::warn!(path = %path.display(), "not a checkpoint of this ledger; ignored");
         return Ok(None);
     };
     let (published, root) = (open.checkpoint.size(), root_hex(open.checkpoint.root()));
-    let given_up = accepted.iter().any(|line| line.starts_with(&format!("{published} {root} ")));
-    if given_up || extends(tree, &open.checkpoint)? {
+    let fork = Fork { published, root, log: tree.size(), place: path.to_owned() };
+    if fork.is_given_up(accepted) || extends(tree, &open.checkpoint)? {
         return Ok(None);
     }
-    Ok(Some(Fork { published, root, log: tree.size(), place: path.to_owned() }))
+    Ok(Some(fork))
 }
 
-/// The largest published checkpoint, here or at a sink, that the log does not extend.
+/// Whether a checkpoint is of an end of the log that a decision has given up.
+pub(crate) fn given_up(folder: &Path, checkpoint: &Checkpoint) -> Result<bool, LedgerError> {
+    let (published, root) = (checkpoint.size(), root_hex(checkpoint.root()));
+    let fork = Fork { published, root, log: 0, place: PathBuf::new() };
+    Ok(fork.is_given_up(&lines(&folder.join(FORKS))?))
+}
+
+/// The largest checkpoint that others have seen, here, at a sink or at a witness, and that the log does
+/// not extend.
 pub(crate) fn fork(
     folder: &Path,
     signer: &Signer,
@@ -83,7 +109,8 @@ pub(crate) fn fork(
     let accepted = lines(&folder.join(FORKS))?;
     let mut places = vec![folder.join(PUBLISHED)];
     places.extend(lines(&folder.join(SINKS))?.into_iter().map(PathBuf::from));
-    let mut forks = Vec::new();
+    places.extend(cosigned::places(folder)?);
+    let mut forks = cosigned::claims(folder, tree.size(), &accepted)?;
     for place in places {
         match judge(&place, signer, tree, &accepted) {
             Ok(found) => forks.extend(found),
@@ -104,7 +131,7 @@ impl Ledger {
             return Err(LedgerError::Fork(Box::new(fork)));
         }
         let checkpoint = self.checkpoint()?;
-        let text = checkpoint.sign(&self.signer)?.to_string();
+        let text = self.signed_checkpoint()?;
         // Known before it leaves: a crash between must not forget what others may have seen.
         files::replace(&self.folder.join(PUBLISHED), text.as_bytes())?;
         let absolute = std::path::absolute(sink).map_err(io)?;
@@ -128,7 +155,7 @@ impl Ledger {
         while let Some(fork) = self.fork.take() {
             let path = self.folder.join(FORKS);
             let mut text = lines(&path)?;
-            text.push(format!("{} {} {decision}", fork.published, fork.root));
+            text.push(format!("{} {decision}", fork.name()));
             files::replace(&path, (text.join("\n") + "\n").as_bytes())?;
             self.fork = crate::publish::fork(&self.folder, &self.signer, &self.tree)?;
             // Another one needs a decision of its own.

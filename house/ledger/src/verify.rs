@@ -12,9 +12,9 @@ use model::Table;
 use store::{BlobState, Record, Store, StoreError, Version, record_leaf, row_leaf};
 
 use crate::{
-    LedgerError, files,
+    LedgerError, cosigned, files,
     log::{FRAME_HEAD_BYTES, Frame, read_frame, root_at},
-    shred,
+    publish, shred,
 };
 
 /// One mismatch.
@@ -69,7 +69,21 @@ pub fn verify(folder: &Path) -> Result<(Report, Vec<Vec<u8>>), LedgerError> {
     report.leaves = tree.size();
     let size = verify_checkpoint(folder, &tree, &mut report)?;
     verify_tiles(folder, &tree, size, &leaves, &mut report)?;
+    verify_outside(folder, &tree, &mut report)?;
     Ok((report, leaves))
+}
+
+/// Verifies what witnesses and authorities said of this log.
+fn verify_outside(folder: &Path, tree: &MemTree, report: &mut Report) -> Result<(), LedgerError> {
+    // A missing or broken key is told by who reads the checkpoint.
+    let Ok(key) = fs::read_to_string(folder.join("vkey")) else { return Ok(()) };
+    let Ok(key) = VerifierKey::parse(key.trim_end()) else { return Ok(()) };
+    let extends = |c: &Checkpoint| publish::extends(tree, c).unwrap_or(false);
+    let given_up = |c: &Checkpoint| publish::given_up(folder, c).unwrap_or(false);
+    for (place, what) in cosigned::verify(folder, &key, extends, given_up)? {
+        report.fault(place, None, None, &what);
+    }
+    Ok(())
 }
 
 fn read_log(folder: &Path, report: &mut Report) -> Result<(MemTree, Vec<Vec<u8>>), LedgerError> {

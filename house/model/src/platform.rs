@@ -34,6 +34,15 @@ pub const RECORDS: &[RecordSpec] = &[
         title: t("設定の変更", "Settings changed"),
         fields: &[Field::new("area", t("対象", "Area"), FieldType::Text).required()],
     },
+    // Who sees our ledger from outside, and whose we see, decides what its proofs are worth.
+    RecordSpec {
+        ty: "house.outside_changed",
+        title: t("証人・タイムスタンプ局の変更", "Witness or authority changed"),
+        fields: &[
+            Field::new("change", t("変更", "Change"), FieldType::Enum(OUTSIDE_CHANGES)).required(),
+            Field::new("name", t("名前", "Name"), FieldType::Text).required(),
+        ],
+    },
     // What closes a task that asks for no other record.
     RecordSpec {
         ty: "house.task_done",
@@ -51,6 +60,15 @@ const SECONDS: FieldType = FieldType::Number { unit: "s", min: -(1 << 40), max: 
 const fn change(value: &'static str, ja: &'static str, en: &'static str) -> Choice {
     Choice { value, label: t(ja, en) }
 }
+
+const OUTSIDE_CHANGES: &[Choice] = &[
+    change("witness_add", "証人の追加", "Witness added"),
+    change("witness_remove", "証人の削除", "Witness removed"),
+    change("authority_add", "タイムスタンプ局の追加", "Authority added"),
+    change("authority_remove", "タイムスタンプ局の削除", "Authority removed"),
+    change("log_add", "連署するログの追加", "Log to cosign added"),
+    change("log_remove", "連署するログの削除", "Log to cosign removed"),
+];
 
 const AGENT_CHANGES: &[Choice] = &[
     change("token_made", "登録トークンの発行", "Enrolment token made"),

@@ -16,6 +16,7 @@ use crate::{
     access::Action,
     files::{self, Shown},
     frame::{Answer, Cx, Refusal, User, page},
+    outside::Peers,
     route::{Access, Route},
 };
 
@@ -33,6 +34,12 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/ledger", inspect, t("証跡", "The ledger"), ledger),
         Route::post("/ledger", inspect, t("証跡の検証", "Verify the ledger"), verify),
         Route::get("/ledger/checkpoint", inspect, t("チェックポイント", "Checkpoint"), checkpoint),
+        Route::get(
+            "/ledger/cosigned",
+            inspect,
+            t("連署されたチェックポイント", "Cosigned checkpoint"),
+            cosigned,
+        ),
         Route::get("/ledger/vkey", inspect, t("検証鍵", "Verifier key"), vkey),
     ]
 }
@@ -192,6 +199,8 @@ struct LedgerPage<'a> {
     size: u64,
     report: Option<ledger::Report>,
     faults: Vec<ledger::Fault>,
+    fork: Option<ledger::Fork>,
+    outside: Peers,
 }
 
 async fn ledger(State(house): State<Shared>, user: User) -> Answer {
@@ -215,20 +224,43 @@ async fn verify(State(house): State<Shared>, user: User, Form(form): Form<CsrfFo
     show_ledger(&house, &user, Some(report)).await
 }
 
-async fn show_ledger(house: &crate::House, user: &User, report: Option<ledger::Report>) -> Answer {
-    let (checkpoint, vkey, size) = {
+pub(crate) async fn show_ledger(
+    house: &crate::House,
+    user: &User,
+    report: Option<ledger::Report>,
+) -> Answer {
+    let (checkpoint, vkey, size, fork, folder) = {
         let mut ledger = house.ledger.lock().await;
-        (ledger.signed_checkpoint()?, ledger.verifier_key(), ledger.size())
+        let checkpoint = shown_checkpoint(&mut ledger)?;
+        let (fork, folder) = (ledger.fork().cloned(), ledger.folder().to_owned());
+        (checkpoint, ledger.verifier_key(), ledger.size(), fork, folder)
     };
+    let outside = Peers::load(house, &user.cx, &folder).await?;
     let faults = report
         .as_ref()
         .map_or_else(Vec::new, |r| r.faults.iter().take(FAULTS_SHOWN_MAX).cloned().collect());
-    let body = LedgerPage { cx: &user.cx, checkpoint, vkey, size, report, faults };
+    let body = LedgerPage { cx: &user.cx, checkpoint, vkey, size, report, faults, fork, outside };
     page(&user.cx, user.cx.t("証跡", "Ledger"), &body)
 }
 
+/// The newest checkpoint; of a ledger that may sign nothing, the one it signed last.
+fn shown_checkpoint(ledger: &mut ledger::Ledger) -> Result<String, ledger::LedgerError> {
+    if ledger.fork().is_none() {
+        return ledger.signed_checkpoint();
+    }
+    let path = ledger.folder().join("checkpoint");
+    std::fs::read_to_string(&path).map_err(|source| ledger::LedgerError::Io { path, source })
+}
+
+async fn cosigned(State(house): State<Shared>, _: User) -> Answer {
+    let folder = house.ledger.lock().await.folder().to_owned();
+    let note = ledger::newest_cosigned(&folder)?.ok_or(Refusal::NotFound)?;
+    let text = note.to_string();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
 async fn checkpoint(State(house): State<Shared>, _: User) -> Answer {
-    let text = house.ledger.lock().await.signed_checkpoint()?;
+    let text = shown_checkpoint(&mut *house.ledger.lock().await)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 

@@ -20,6 +20,7 @@ pub mod import;
 mod ledger_pages;
 pub mod links;
 pub mod openapi;
+pub mod outside;
 pub mod people;
 pub mod registers;
 pub mod route;
@@ -54,6 +55,8 @@ const LOCAL_SECONDS_MAX: u64 = 1_800;
 pub struct House {
     pub store: Store,
     pub ledger: Arc<tokio::sync::Mutex<ledger::Ledger>>,
+    /// Cosigns the checkpoints of others.
+    pub desk: Arc<Mutex<ledger::WitnessDesk>>,
     /// Where collected events are archived, for the search.
     pub archive: std::path::PathBuf,
     /// The ordered rooms.
@@ -90,6 +93,7 @@ impl House {
     ) -> House {
         House {
             store,
+            desk: Arc::new(Mutex::new(ledger::WitnessDesk::beside(&ledger))),
             ledger: Arc::new(tokio::sync::Mutex::new(ledger)),
             archive,
             rooms,
@@ -185,6 +189,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(table::routes());
     routes.extend(import::routes());
     routes.extend(ledger_pages::routes());
+    routes.extend(outside::routes());
     routes.extend(help::routes());
     routes.extend(approvals::routes());
     routes.extend(api::routes());

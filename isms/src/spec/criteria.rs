@@ -320,7 +320,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("witness"),
         minutes_per_miss: 120,
     },
     Criterion {

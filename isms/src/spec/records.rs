@@ -73,7 +73,9 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             text("decision", t("決定", "Decision")).required(),
             count("published_size", t("公開済みの葉の数", "Published leaves")).required(),
-            hash("published_root", t("公開済みのルート", "Published root")).required(),
+            // A witness's word names no root.
+            hash("published_root", t("公開済みのルート", "Published root")),
+            text("seen_by", t("公開済みの末尾を見た証人", "Witness that saw the published end")),
             count("size", t("残った葉の数", "Leaves left")).required(),
         ],
     },
@@ -312,6 +314,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             hash("root", t("ルート", "Root")).required(),
             count("witnesses", t("外部の証人", "Outside witnesses")),
             flag("time_stamped", t("タイムスタンプ局の印", "Time-stamped")),
+            list("names", t("証人とタイムスタンプ局", "Witnesses and authorities")),
         ],
     },
     RecordSpec {

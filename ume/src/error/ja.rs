@@ -81,6 +81,16 @@ impl CliError {
             }
             CliError::Oidc(error) => format!("OpenID Connectの設定に誤りがあります: {error}"),
             CliError::NoRecord(id) => format!("記録{id}はありません"),
+            CliError::NotCosigned => "証人が連署したチェックポイントはまだありません。ume ledger witness list で理由を確認できます".to_owned(),
+            CliError::NoStamp(name) => format!(
+                "{name}のタイムスタンプはまだありません。ume ledger tsa list で状態を確認できます"
+            ),
+            CliError::NoOrigin => {
+                "ここにはまだ証跡がありません。サーバーを一度起動してください".to_owned()
+            }
+            CliError::Outside(error) => {
+                format!("証人・タイムスタンプ局の設定を読み取れません: {error}")
+            }
             CliError::Pending(id) => format!(
                 "記録{id}の証明はまだありません。チェックポイントに含まれるまで1秒ほど待ってください"
             ),
@@ -175,6 +185,17 @@ fn ledger(error: &LedgerError) -> String {
         LedgerError::Behind { log, store } => format!(
             "証跡は{log}件ですが、データベースには{store}件とあります。証跡をバックアップから復元してください"
         ),
+        LedgerError::Fork(fork) => format!(
+            "{}にある葉{}個のチェックポイントは、この証跡（{}個）の過去ではありません（古いバックアップを復元しませんでしたか）。最新のバックアップから復元するか、公開済みの末尾を ume ledger accept-fork で放棄してください",
+            fork.place.display(),
+            fork.published,
+            fork.log
+        ),
+        LedgerError::WitnessKey(path) => format!(
+            "{}がありませんが、連署した記憶は残っています。鍵を戻すか、フォルダーごと退避して新しい検証鍵を相手に知らせてください",
+            path.display()
+        ),
+        LedgerError::Stamp(error) => format!("タイムスタンプを検証できません: {error}"),
         LedgerError::NoDecision => "決定が指定されていません".to_owned(),
         LedgerError::NotNamed(what) => format!("決定に{what}が書かれていません"),
         LedgerError::Decision { id, kind, .. } => format!(

@@ -28,7 +28,7 @@ pub fn jobs() -> Vec<Job> {
 pub fn services(lock: WriterLock) -> Vec<Service> {
     let lock = Arc::new(Mutex::new(lock));
     let drain = move |ctx| drain(ctx, lock.clone());
-    let mut all = vec![Service::new("ledger", Pause::For(DRAIN_EVERY), drain)];
+    let mut all = vec![Service::new("ledger", Pause::For(DRAIN_EVERY), drain), witness::service()];
     all.extend(notices::services());
     all
 }

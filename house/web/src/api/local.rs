@@ -6,7 +6,7 @@
 //! the process of a command where no server holds the folder. Secrets cross as hashes where they can.
 
 use axum::{Json as JsonBody, extract::State, http::Method};
-use ledger::{Ledger, LedgerError};
+use ledger::{Ledger, LedgerError, outside::Change};
 use model::{Assurance, Id, Lang, Table, t};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -75,11 +75,12 @@ pub enum Act {
     LedgerPublish { to: std::path::PathBuf },
     LedgerAcceptFork { decision: Id },
     LedgerShred { records: Vec<Id>, rows: Vec<String>, decision: Id },
+    LedgerOutside { what: Change },
 }
 
 impl Act {
     /// Names of all acts, for the description of the API.
-    pub(crate) const NAMES: [&str; 16] = [
+    pub(crate) const NAMES: [&str; 17] = [
         "account_add",
         "account_disable",
         "account_enable",
@@ -96,12 +97,19 @@ impl Act {
         "ledger_publish",
         "ledger_accept_fork",
         "ledger_shred",
+        "ledger_outside",
     ];
 
     /// Whether the ledger must be open for it.
     pub fn needs_ledger(&self) -> bool {
-        use Act::{LedgerAcceptFork, LedgerPublish, LedgerShred};
-        matches!(self, LedgerAcceptFork { .. } | LedgerPublish { .. } | LedgerShred { .. })
+        use Act::{LedgerAcceptFork, LedgerOutside, LedgerPublish, LedgerShred};
+        matches!(
+            self,
+            LedgerAcceptFork { .. }
+                | LedgerOutside { .. }
+                | LedgerPublish { .. }
+                | LedgerShred { .. }
+        )
     }
 }
 
@@ -205,6 +213,12 @@ impl Hand<'_> {
             Act::LedgerAcceptFork { decision } => self.accept_fork(decision).await,
             Act::LedgerShred { records, rows, decision } => {
                 self.shred(records, &rows, decision).await
+            }
+            Act::LedgerOutside { what } => {
+                let done = crate::outside::change(self.store, self.ledger()?, &what, &self.actor);
+                let name =
+                    done.await.map_err(|error| crate::outside::problem(self.lang, &error))?;
+                Ok(json!({"name": name, "change": what}))
             }
         }
     }
@@ -377,12 +391,15 @@ impl Hand<'_> {
         let mut ledger = self.ledger()?.lock().await;
         let Some(fork) = ledger.fork().cloned() else { return Ok(json!({"fork": null})) };
         self.kept(ledger::approved_fork(self.store, decision, &fork).await)?;
-        let facts = json!({
+        let mut facts = json!({
             "decision": decision,
             "published_size": fork.published,
-            "published_root": fork.root,
             "size": fork.log,
         });
+        match fork.root.as_str() {
+            "" => facts["seen_by"] = json!(fork.place),
+            root => facts["published_root"] = json!(root),
+        }
         self.record("isms.ledger_forked", "published end of the log given up", facts).await?;
         self.kept(ledger.accept_fork(decision))?;
         Ok(json!({"fork": fork.published, "place": fork.place, "size": fork.log}))
