@@ -272,6 +272,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0013_received.sql"),
         postgres: include_str!("../migrations/postgres/0013_received.sql"),
     },
+    Migration {
+        number: 16,
+        sqlite: include_str!("../migrations/sqlite/0016_sites.sql"),
+        postgres: include_str!("../migrations/postgres/0016_sites.sql"),
+    },
 ];
 
 /// The system clock.

@@ -398,6 +398,9 @@ impl Write<'_> {
         if let Some(old) = &current {
             self.in_bounds(table, &old.kind, old.id).await?;
         }
+        if table == Table::Link {
+            self.ends_in_bounds(&row).await?;
+        }
         self.claim(&mut row);
         let found = current.as_ref().map_or(0, |r| r.version);
         if found != row.version {

@@ -101,14 +101,19 @@ async fn subjects(
     let mut by_table: HashMap<Table, Vec<Id>> = HashMap::new();
     for request in requests {
         let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-        let seen = |t: &Table| *t != Table::Record && reader.sees_of(*t) == Within::All;
+        let seen = |t: &Table| *t != Table::Record && *reader.sees_of(*t).anywhere() == Within::All;
         let table = table.and_then(Table::parse).filter(seen);
         if let Some((table, id)) = table.zip(request.subject) {
             by_table.entry(table).or_default().push(id);
         }
     }
     let mut found = HashMap::new();
-    for (table, ids) in by_table {
+    for (table, mut ids) in by_table {
+        let within = reader.sees_of(table);
+        if within != Within::All {
+            let reached = store.reached(table, &ids, &within).await?;
+            ids.retain(|id| reached.contains(id));
+        }
         found.extend(store.rows_by_id(table, &ids).await?.into_iter().map(|row| (row.id, row)));
     }
     Ok(found)

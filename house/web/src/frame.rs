@@ -179,8 +179,7 @@ impl Cx {
     }
 
     fn may(&self, action: Action) -> bool {
-        let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
-        access::allowed(role, action)
+        self.session.as_ref().is_some_and(|s| access::may(&s.account, action))
     }
 
     /// Whether the reader may see registers and records, some of them at least.
@@ -212,11 +211,7 @@ impl Cx {
 impl User {
     /// Refuses what the role may not do.
     pub fn may(&self, action: Action) -> Result<(), Refusal> {
-        if access::allowed(&self.session.account.role, action) {
-            Ok(())
-        } else {
-            Err(Refusal::Forbidden)
-        }
+        if access::may(&self.session.account, action) { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// What this user reaches.
