@@ -9,6 +9,7 @@ mod declared;
 mod demo;
 mod door;
 mod error;
+mod follow;
 mod help;
 mod intake;
 mod intake_http;

@@ -277,6 +277,11 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../migrations/sqlite/0016_sites.sql"),
         postgres: include_str!("../migrations/postgres/0016_sites.sql"),
     },
+    Migration {
+        number: 17,
+        sqlite: include_str!("../migrations/sqlite/0017_agent_rules.sql"),
+        postgres: include_str!("../migrations/postgres/0017_agent_rules.sql"),
+    },
 ];
 
 /// The system clock.

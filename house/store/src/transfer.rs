@@ -142,6 +142,8 @@ const AGENT: &[&str] = &[
     "last_seen",
     "revoked_at",
     "record_sequence",
+    "rules_serial",
+    "rules_root",
 ];
 const NOTICE: &[&str] = &[
     "id",
