@@ -291,10 +291,10 @@ const DATABASE: KindSpec = KindSpec {
 /// How lines of a file are read.
 const LINE_FORMATS: &[Choice] = &[
     choice("auto", "自動", "By themselves"),
-    choice("syslog", "syslog", "Syslog"),
-    choice("json", "JSON", "JSON"),
+    choice("syslog", "syslog形式", "Syslog"),
+    choice("json", "JSON形式", "JSON"),
     choice("plain", "そのまま", "As they are"),
-    choice("dpkg", "dpkg", "dpkg"),
+    choice("dpkg", "dpkgの形式", "dpkg"),
     choice("apt_history", "aptの履歴", "History of apt"),
 ];
 
