@@ -99,6 +99,8 @@ pub enum StoreError {
     Hidden(String),
     #[error("{table} {id} lies beyond what this account may write")]
     OutOfReach { table: &'static str, id: Id },
+    #[error("an approval of {0} is asked for already")]
+    AskedAlready(Id),
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]

@@ -131,6 +131,7 @@ contract! {
     an_account_follows_the_person_who_names_it
     who_is_narrowed_to_sites_writes_there_and_nowhere_else
     an_account_keeps_the_sites_it_is_narrowed_to_and_an_officer_has_none
+    of_eight_who_ask_for_an_approval_at_once_exactly_one_asks
     words_of_personal_fields_are_found_only_by_those_who_see_them
     a_field_that_becomes_personal_is_hidden_in_the_rows_there_are
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
@@ -1557,6 +1558,36 @@ async fn who_is_narrowed_to_sites_writes_there_and_nowhere_else(f: &Fixture) {
     write.put(link(&free, &there)).await.unwrap();
     write.commit().await.unwrap();
     assert!(begin().await.put(free.clone()).await.is_err());
+}
+
+async fn of_eight_who_ask_for_an_approval_at_once_exactly_one_asks(f: &Fixture) {
+    let row = save(&f.store, asset(&f.store, "asked")).await;
+    let ask = |name: String| {
+        let (store, about) = (f.store.clone(), row.id);
+        tokio::spawn(async move {
+            let mut request = Row::new(Table::Decision, store.new_id().unwrap(), "approval", &name);
+            (request.status, request.subject) = ("proposed".to_owned(), Some(about));
+            let mut write = store.write("x", "", "").await.unwrap();
+            let put = write.put(request).await?;
+            // Whoever is second must wait here, not look past an open transaction.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            write.commit().await.map(|()| put)
+        })
+    };
+    let asked: Vec<_> = (0..8).map(|i| ask(i.to_string())).collect();
+    let mut made = Vec::new();
+    for task in asked {
+        match task.await.unwrap() {
+            Ok(row) => made.push(row),
+            Err(StoreError::AskedAlready(id)) => assert_eq!(id, row.id),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(made.len(), 1);
+    // It may be changed, and once it is answered another may be made.
+    let first = save(&f.store, made.remove(0)).await;
+    save(&f.store, changed(first, |r| r.status = "approved".to_owned())).await;
+    assert!(ask("again".to_owned()).await.unwrap().is_ok());
 }
 
 async fn an_account_keeps_the_sites_it_is_narrowed_to_and_an_officer_has_none(f: &Fixture) {

@@ -227,6 +227,11 @@ impl Reader {
         self.within(action, kind) != Within::Nothing
     }
 
+    /// Whether the reader may decide about rows of a table.
+    pub fn decides(&self, table: Table) -> bool {
+        self.reaches(Action::Decide, table, false) != Within::Nothing
+    }
+
     /// Whether the reader may hand in records.
     pub fn may_hand_in(&self) -> bool {
         self.reaches(Action::Write, Table::Record, false) != Within::Nothing

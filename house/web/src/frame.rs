@@ -429,10 +429,16 @@ impl IntoResponse for Refusal {
                 "There is no such row.",
                 String::new(),
             ),
+            Refusal::Store(StoreError::AskedAlready(_)) => (
+                StatusCode::CONFLICT,
+                "承認はすでに依頼されています。",
+                "An approval has been asked for already.",
+                String::new(),
+            ),
             Refusal::Store(StoreError::OutOfReach { .. }) => (
                 StatusCode::FORBIDDEN,
-                "この役割で書き込める範囲の外です。自部署や本人に属する行だけを追加・変更できます。所有者か部署を確かめてください。",
-                "This lies beyond what your role may write: only rows of your own department, or your own. Check owner and department.",
+                "このアカウントで書き込める範囲の外です。自部署、本人、扱える拠点の行だけを追加・変更できます。所有者、部署、拠点を確かめてください。",
+                "This lies beyond what your account may write: rows of your own department, your own, or of your sites. Check owner, department and site.",
                 String::new(),
             ),
             Refusal::Store(StoreError::LargeFile(max)) => (
