@@ -145,6 +145,7 @@ const KEYS: &[Key] = &[
 const TABLES: &[(&str, bool)] = &[
     ("", false),
     ("files", false),
+    ("agent", false),
     ("intake", false),
     ("intake.syslog_udp", true),
     ("intake.syslog_tcp", true),
