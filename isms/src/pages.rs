@@ -142,7 +142,11 @@ async fn home(
     tasks.truncate(TASKS_SHOWN_MAX);
     let waiting = match user.may(Action::Decide) {
         Ok(()) => {
-            web::approvals::requests(&house.store, user.reader(), None, TASKS_SHOWN_MAX).await?.0
+            let found =
+                web::approvals::requests(&house.store, user.reader(), None, TASKS_SHOWN_MAX);
+            let mut found = found.await?.0;
+            found.retain(|request| web::approvals::may_sign(user.reader(), request));
+            found
         }
         Err(_) => Vec::new(),
     };

@@ -15,6 +15,7 @@ use web::{House, Shared, api::local::Act};
 use crate::{
     CliError, Format, data,
     door::Door,
+    follow::Followers,
     intake,
     place::Place,
     print,
@@ -26,6 +27,11 @@ use crate::{
 const ACCEPTS: &[&str] = &["configuration.snapshot"];
 const STATUS_EVERY_HOURS: i64 = 1;
 const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
+/// What agents work by.
+pub const RULES: edge::rules::RuleKind = edge::rules::RuleKind {
+    kind: monitoring::work::collection::KIND,
+    of: monitoring::work::collection::signed,
+};
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
 
 #[derive(Subcommand)]
@@ -193,12 +199,17 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
             }
         }));
     }
+    let own = intake::own_files(config).into_iter().chain(options.follow.iter().cloned());
+    let allow = settings.config.agent.may_follow.0.clone();
+    let followed = Followers::new(stream.clone(), shutdown.clone(), allow, own);
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
         token: options.token_file,
         data: folder.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
         collect: Arc::new(collect),
+        apply: followed.into_apply(),
+        state_every: edge::agent::STATE_EVERY,
         stream,
         now: Arc::new(stream::intake::now),
     });
@@ -261,7 +272,7 @@ pub async fn start(
         println!("house CA / ハウスCA: {} SHA-256 {fingerprint}", path.display());
     }
     let config = tls::agents(served.clone(), &ca)?;
-    let centre = edge::centre::Centre::new(house.clone(), ca, ACCEPTS);
+    let centre = edge::centre::Centre::new(house.clone(), ca, ACCEPTS, RULES);
     edges.tasks.push(tokio::spawn(centre.clone().watch(served)));
     if let Some(address) = options.agents {
         let listener = tokio::net::TcpListener::bind(address).await;
@@ -273,7 +284,8 @@ pub async fn start(
         let app = edge::centre::routes(centre.clone());
         edges.tasks.push(tokio::spawn(tls.serve(app, std::future::pending())));
         println!("agents / エージェント: port {port}, CA SHA-256 {fingerprint}");
-        edges.about = pages::About(Some(pages::Open { port, ca: fingerprint }));
+        edges.about =
+            pages::About(Some(pages::Open { port, ca: fingerprint, centre: centre.clone() }));
     }
     edges.centre = Some(centre);
     Ok(edges)

@@ -31,6 +31,33 @@ pub struct Config {
     pub log: Option<LogFilter>,
     pub intake: Intake,
     pub files: Files,
+    pub agent: Agent,
+}
+
+/// What an agent lets the rules of its centre do.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    pub may_follow: MayFollow,
+}
+
+/// Patterns of the log files that rules may make this host follow.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct MayFollow(pub stream::intake::Allow);
+
+/// Nothing else of a host is for others to read unless its own administrator says so.
+impl Default for MayFollow {
+    fn default() -> MayFollow {
+        MayFollow(stream::intake::Allow::below("/var/log"))
+    }
+}
+
+impl TryFrom<Vec<String>> for MayFollow {
+    type Error = String;
+    fn try_from(patterns: Vec<String>) -> Result<MayFollow, String> {
+        stream::intake::Allow::new(patterns).map(MayFollow)
+    }
 }
 
 /// Files of registers and records.

@@ -54,6 +54,13 @@ const KEYS: &[Key] = &[
         "Limit of one file in MiB, 1 to 1024",
     ),
     key(
+        "agent.may_follow",
+        "[\"/var/log/**\", \"/srv/*/log/*.log\"]",
+        "[\"/var/log/**\"]",
+        "センターの収集ルールが、エージェントのこのホストで開けるファイル。`*`は名前の一部、`**`は階層を表す。ルールの署名が正しくても、これを超えるものは開かない",
+        "Files of this host that the centre's collection rules may make an agent follow; `*` within a name, `**` for names. Nothing beyond is opened, however well a rule is signed",
+    ),
+    key(
         "intake.journal",
         "true",
         "true",
@@ -138,6 +145,7 @@ const KEYS: &[Key] = &[
 const TABLES: &[(&str, bool)] = &[
     ("", false),
     ("files", false),
+    ("agent", false),
     ("intake", false),
     ("intake.syslog_udp", true),
     ("intake.syslog_tcp", true),

@@ -85,6 +85,14 @@ pub fn follow(
     tasks
 }
 
+/// Names and paths of the log files that the configuration follows.
+pub fn own_files(config: &config::Intake) -> Vec<(String, std::path::PathBuf)> {
+    let standard =
+        if config.standard_files { Stream::standard_files(Path::new("/")) } else { Vec::new() };
+    let named = config.files.iter().map(|f| (f.source.0.clone(), f.path.clone()));
+    standard.into_iter().chain(named).collect()
+}
+
 fn watch(
     what: &'static str,
     run: impl Future<Output = stream::Result<()>> + Send + 'static,

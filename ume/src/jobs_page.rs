@@ -14,7 +14,7 @@ use serde::Deserialize;
 use store::JobRow;
 use web::{
     Shared,
-    access::{Action, allowed},
+    access::Action,
     frame::{Answer, Cx, Refusal, User},
 };
 
@@ -95,7 +95,7 @@ pub async fn show(
     });
     let body = WorkPage {
         cx: &user.cx,
-        may_run: allowed(&user.session.account.role, Action::Administer),
+        may_run: user.may(Action::Administer).is_ok(),
         jobs: jobs.collect(),
         services: services.all(),
     };

@@ -9,6 +9,7 @@ mod declared;
 mod demo;
 mod door;
 mod error;
+mod follow;
 mod hall_cmd;
 mod help;
 mod intake;

@@ -69,6 +69,16 @@ pub enum UserCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Narrow an account to sites; without any, widen it to all again
+    Sites {
+        #[command(flatten)]
+        data: DataFolder,
+        login: String,
+        /// Name or id of a site, several
+        sites: Vec<String>,
+        #[command(flatten)]
+        shown: Shown,
+    },
     /// Set a new first password, to be changed at the next sign-in; ends the sessions
     ResetPassword {
         #[command(flatten)]
@@ -181,6 +191,20 @@ pub async fn user(command: UserCommand) -> Result<ExitCode, CliError> {
             let act = Act::AccountRole { login, role };
             shown::done(shown.format, &said, &Door::act(&data, act).await?)
         }
+        UserCommand::Sites { data, login, sites, shown } => {
+            let said = match sites.as_slice() {
+                [] => crate::say(
+                    &format!("アカウント{login}はすべての拠点を扱えます"),
+                    &format!("account {login} reaches all sites now"),
+                ),
+                some => crate::say(
+                    &format!("アカウント{login}が扱える拠点: {}", some.join("、")),
+                    &format!("account {login} is narrowed to {}", some.join(", ")),
+                ),
+            };
+            let act = Act::AccountSites { login, sites };
+            shown::done(shown.format, &said, &Door::act(&data, act).await?)
+        }
         UserCommand::ResetPassword { data, login, second_factor, password_file, shown } => {
             let password = password(password_file.as_deref(), &login)?;
             let password_hash = secrets::hash_password(&password).ok_or(CliError::Random)?;
@@ -243,7 +267,8 @@ async fn list(place: &Place, format: Format) -> Result<String, CliError> {
         .iter()
         .map(|a| {
             json!({
-                "id": a.id, "login": a.login, "role": a.role, "state": state(a),
+                "id": a.id, "login": a.login, "role": a.role, "sites": a.sites,
+                "state": state(a),
                 "second_factor": a.totp.is_some(),
                 "signed_in_at": a.signed_in_at.map(model::Timestamp::rfc3339),
             })

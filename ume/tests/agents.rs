@@ -18,10 +18,14 @@ use edge::{
     tls,
     token::Token,
 };
-use model::Timestamp;
+use model::{Table, Timestamp};
+use monitoring::work::collection;
+use serde_json::json;
 use store::Record;
 use tokio::task::JoinHandle;
 
+#[path = "../src/follow.rs"]
+mod follow;
 #[allow(dead_code)]
 #[path = "../src/rooms.rs"]
 mod rooms;
@@ -50,6 +54,57 @@ struct Place {
     centre: SharedCentre,
     clock: Clock,
     url: String,
+    meddler: Meddler,
+}
+
+/// Stands between centre and agent, inside TLS, and changes the rules on their way.
+#[derive(Clone, Default)]
+struct Meddler(Arc<std::sync::Mutex<(Meddling, Vec<Vec<u8>>)>>);
+
+#[derive(Clone, Default)]
+enum Meddling {
+    #[default]
+    None,
+    /// One path becomes another.
+    Tamper(&'static str, &'static str),
+    /// This note, whatever is asked for.
+    Replay(Vec<u8>),
+}
+
+impl Meddler {
+    fn set(&self, meddling: Meddling) {
+        self.0.lock().unwrap().0 = meddling;
+    }
+
+    /// The notes that went out, oldest first.
+    fn seen(&self) -> Vec<Vec<u8>> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+async fn meddle(
+    axum::extract::State(meddler): axum::extract::State<Meddler>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    let rules = request.uri().path() == "/agent/v1/rules";
+    let response = next.run(request).await;
+    if !rules {
+        return response;
+    }
+    let note = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec();
+    let mut state = meddler.0.lock().unwrap();
+    let note = match &state.0 {
+        Meddling::None => note,
+        Meddling::Tamper(from, to) => {
+            let changed = String::from_utf8(note.clone()).unwrap().replace(from, to);
+            assert_ne!(changed.as_bytes(), note, "{from} stands in the note");
+            changed.into_bytes()
+        }
+        Meddling::Replay(old) => old.clone(),
+    };
+    state.1.push(note.clone());
+    axum::response::Response::new(note.into())
 }
 
 impl Place {
@@ -69,40 +124,50 @@ impl Place {
         let ca = ca::HouseCa::open(&folder.path().join("ca"), "centre-1", now).unwrap();
         let served = tls::Served::new(ca.server(now).unwrap()).unwrap();
         let config = tls::agents(served.clone(), &ca).unwrap();
-        let centre = Centre::new(house, ca, &["configuration.snapshot"]);
+        let rules = edge::rules::RuleKind { kind: collection::KIND, of: collection::signed };
+        let centre = Centre::new(house, ca, &["configuration.snapshot"], rules);
         centre.stream.set(stream(&folder.path().join("stream"))).unwrap();
         let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", tcp.local_addr().unwrap());
         let (connections, limits) = (centre.connections.clone(), listen::Limits::default());
         let tls = listen::BoundedListener::new(tcp, Some(config), connections, limits).unwrap();
-        let service = centre::routes(centre.clone());
+        let meddler = Meddler::default();
+        let service = centre::routes(centre.clone())
+            .layer(axum::middleware::from_fn_with_state(meddler.clone(), meddle));
         let service = service.into_make_service_with_connect_info::<listen::Peer>();
         tokio::spawn(async move { axum::serve(tls, service).await.unwrap() });
         tokio::spawn(centre.clone().watch(served));
-        Place { folder, centre, clock, url }
+        Place { folder, centre, clock, url, meddler }
     }
 
     fn store(&self) -> &store::Store {
         &self.centre.house.store
     }
 
-    /// Starts an agent that enrols with a fresh token, and waits until its rules are recorded.
-    async fn agent(&self, clock: &Clock) -> JoinHandle<edge::Result<()>> {
+    /// An agent that may enrol with a fresh token.
+    async fn options(&self, clock: &Clock) -> agent::Options {
         let token = Token::draw(&self.centre.ca.fingerprint()).unwrap();
         let ends = self.store().now().plus_hours(1);
         self.store().add_enrolment(token.secret(), "box-1", ends, "test").await.unwrap();
         let file = self.folder.path().join("token");
         std::fs::write(&file, token.secret()).unwrap();
         let data = self.folder.path().join("agent");
-        let options = agent::Options {
+        agent::Options {
             url: self.url.clone(),
             token: Some(file),
             stream: stream(&data.join("spool")),
             data,
             version: "test",
             collect: Arc::new(Vec::new),
+            apply: Arc::new(|_| agent::Applied::default()),
             now: clock.read(),
-        };
+            state_every: Duration::from_secs(1),
+        }
+    }
+
+    /// Starts an agent that enrols with a fresh token, and waits until its rules are recorded.
+    async fn agent(&self, clock: &Clock) -> JoinHandle<edge::Result<()>> {
+        let options = self.options(clock).await;
         let running = tokio::spawn(agent::run(options));
         self.until("the rules are at work", async || {
             !self.records("house.rules_applied").await.is_empty()
@@ -257,4 +322,182 @@ async fn a_revoked_agent_loses_its_open_connection_and_ends() {
     assert!(matches!(end, Err(EdgeError::Refused { status: 403, .. })), "{end:?}");
     assert_eq!(place.changes().await[2..], ["revoked"]);
     assert_eq!(place.report(&place.client(), place.store().now()).await.status(), 403);
+}
+
+/// An agent that follows what rules say below `log`, and what else is needed to rule it.
+struct Followed<'p> {
+    place: &'p Place,
+    log: std::path::PathBuf,
+    running: JoinHandle<edge::Result<()>>,
+    _end: tokio::sync::watch::Sender<bool>,
+}
+
+impl Followed<'_> {
+    async fn start<'p>(place: &'p Place, clock: &Clock) -> Followed<'p> {
+        let log = std::fs::canonicalize(place.folder.path()).unwrap().join("log");
+        std::fs::create_dir_all(&log).unwrap();
+        let mut options = place.options(clock).await;
+        let allow = stream::intake::Allow::below(log.to_str().unwrap());
+        let (_end, shutdown) = tokio::sync::watch::channel(false);
+        let own = [("own".to_owned(), log.join("own.log"))];
+        let followers = follow::Followers::new(options.stream.clone(), shutdown, allow, own);
+        options.apply = followers.into_apply();
+        let running = tokio::spawn(agent::run(options));
+        Followed { place, log, running, _end }
+    }
+
+    /// Writes the rule with these files: path and source.
+    async fn rule(&self, files: &[(&Path, &str)]) -> String {
+        let store = self.place.store();
+        let known = store.all(Table::Rule, &[collection::KIND]).await.unwrap().pop();
+        let id = store.new_id().unwrap();
+        let mut row =
+            known.unwrap_or_else(|| store::Row::new(Table::Rule, id, collection::KIND, "r"));
+        let files: Vec<_> = files
+            .iter()
+            .map(|(path, source)| json!({"path": path, "source": source, "format": "plain"}))
+            .collect();
+        row.attributes = json!({"hosts": ["box-*"], "files": files}).as_object().unwrap().clone();
+        let (_, kind) = self.place.centre.house.kind(Table::Rule, collection::KIND).unwrap();
+        assert!(kind.validate(&row.attributes).is_empty());
+        let mut write = store.write("test", "", "").await.unwrap();
+        let row = write.put(row).await.unwrap();
+        write.commit().await.unwrap();
+        let host = store::Row::new(Table::Asset, id, "host", "box-1");
+        let rules = collection::signed(&[row], &host);
+        edge::fingerprint(model::canonical::to_string(&rules).unwrap().as_bytes())
+    }
+
+    /// Serial and refused files of the newest record that says the rules with this root are at work.
+    async fn applied(&self, root: &str) -> (u64, u64) {
+        self.place
+            .until("the rules are at work", async || {
+                let all = self.place.records("house.rules_applied").await;
+                all.last().is_some_and(|r| r.facts["root"] == root)
+            })
+            .await;
+        let last = self.place.records("house.rules_applied").await.pop().unwrap();
+        assert_eq!(last.facts["kind"], "agent_rules");
+        (last.facts["serial"].as_u64().unwrap(), last.facts["denied"].as_u64().unwrap())
+    }
+
+    fn stored(&self, source: &str) -> u64 {
+        let counters = self.place.centre.stream.get().unwrap().counters();
+        counters.get(&format!("box-1/{source}")).map_or(0, |c| c.stored)
+    }
+
+    async fn arrives(&self, source: &str, lines: u64) {
+        self.place.until("the lines are here", async || self.stored(source) == lines).await;
+    }
+}
+
+fn append(path: &Path, line: &str) {
+    use std::io::Write;
+    let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_rule_makes_the_agent_follow_another_file_and_the_host_has_the_last_word() {
+    let place = Place::open().await;
+    let agent = Followed::start(&place, &Clock::default()).await;
+    let (one, two, own) =
+        (agent.log.join("one.log"), agent.log.join("two.log"), agent.log.join("own.log"));
+    let outside = agent.log.parent().unwrap().join("secret");
+    std::fs::write(&outside, "root:hash\n").unwrap();
+    std::os::unix::fs::symlink(&outside, agent.log.join("link.log")).unwrap();
+    append(&one, "first");
+    let root = agent.rule(&[(&one, "one")]).await;
+    let (first, denied) = agent.applied(&root).await;
+    assert_eq!(denied, 0);
+    agent.arrives("one", 1).await;
+
+    // Another file, one that the host follows itself, and three that it does not give away.
+    append(&two, "second");
+    let link = agent.log.join("link.log");
+    let up = agent.log.join("../secret");
+    let files: [(&Path, &str); 5] =
+        [(&two, "two"), (&own, "own2"), (&outside, "a"), (&link, "b"), (&up, "c")];
+    let root = agent.rule(&files).await;
+    let (second, denied) = agent.applied(&root).await;
+    assert!(second > first, "{second} {first}");
+    assert_eq!(denied, 3);
+    agent.arrives("two", 1).await;
+    let known = place.known().await;
+    let report = place.centre.report(known.id).unwrap();
+    let reasons: Vec<&str> = report.denied.values().map(String::as_str).collect();
+    assert_eq!(reasons, ["path", "outside", "outside"]);
+
+    // The first file is followed no longer; named again, it goes on where it stopped.
+    append(&one, "unseen for now");
+    append(&two, "third");
+    agent.arrives("two", 2).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((agent.stored("one"), agent.stored("own2")), (1, 0));
+    let root = agent.rule(&[(&one, "one")]).await;
+    agent.applied(&root).await;
+    agent.arrives("one", 2).await;
+    assert!(["a", "b", "c"].iter().all(|source| agent.stored(source) == 0));
+
+    // A link that is put in place of a followed file later is not read either.
+    std::fs::remove_file(&one).unwrap();
+    std::os::unix::fs::symlink(&outside, &one).unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(agent.stored("one"), 2);
+    assert!(!agent.running.is_finished());
+    agent.running.abort();
+}
+
+#[tokio::test]
+async fn tampered_and_older_rules_are_refused_and_those_at_work_stay_over_a_restart() {
+    let place = Place::open().await;
+    let clock = Clock::default();
+    let agent = Followed::start(&place, &clock).await;
+    let (one, two) = (agent.log.join("one.log"), agent.log.join("two.log"));
+    let root = agent.rule(&[(&one, "one")]).await;
+    let (first, _) = agent.applied(&root).await;
+    let old = place.meddler.seen().pop().unwrap();
+
+    // Changed on the way: not taken, asked for again, and taken as it was signed.
+    place.meddler.set(Meddling::Tamper("two.log", "six.log"));
+    let second_root = agent.rule(&[(&two, "two")]).await;
+    let before = place.meddler.seen().len();
+    place.until("the changed note was sent", async || place.meddler.seen().len() > before).await;
+    append(&one, "still followed");
+    agent.arrives("one", 1).await;
+    assert_eq!(place.records("house.rules_applied").await.last().unwrap().facts["serial"], first);
+    place.meddler.set(Meddling::None);
+    let (second, _) = agent.applied(&second_root).await;
+    assert!(second > first);
+
+    // The rules of before, well signed, are older.
+    place.meddler.set(Meddling::Replay(old.clone()));
+    agent.rule(&[(&two, "two"), (&one, "one")]).await;
+    let before = place.meddler.seen().len();
+    place.until("the older note was sent", async || place.meddler.seen().len() > before).await;
+    append(&one, "no longer followed");
+    append(&two, "followed");
+    agent.arrives("two", 1).await;
+    assert_eq!(agent.stored("one"), 1);
+    agent.running.abort();
+    let _ = agent.running.await;
+
+    // The centre is of no use now, and somebody put the old note on the disk: the serial, noted apart,
+    // keeps it from working. With the newest one back, the agent works by it without the centre.
+    let note = place.folder.path().join("agent/agent/rules.note");
+    let newest = std::fs::read(&note).unwrap();
+    std::fs::write(&note, &old).unwrap();
+    let again = Followed::start(&place, &clock).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    append(&one, "not read by the old rules");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(again.stored("one"), 1);
+    again.running.abort();
+    let _ = again.running.await;
+    std::fs::write(&note, &newest).unwrap();
+    let again = Followed::start(&place, &clock).await;
+    append(&two, "read by the kept rules");
+    again.arrives("two", 2).await;
+    assert_eq!(again.stored("one"), 1);
+    again.running.abort();
 }

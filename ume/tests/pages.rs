@@ -103,8 +103,13 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
         let (_, text) = served.show(&signer, path).await;
         assert!(text.contains(&shown) && text.contains("ready to go live"), "{path} {text}");
     }
-    let (_, text) = served.show(&writer, "/").await;
-    assert!(!text.contains("ready to go live"), "who may not sign is not asked to");
+    for who in [&writer, &served.browser("risk_owner").await] {
+        let (_, text) = served.show(who, "/").await;
+        assert!(!text.contains("ready to go live"), "who may not sign is not asked to");
+        let (_, text) = served.show(who, "/approvals").await;
+        assert!(text.contains("wait for someone who may decide"), "{text}");
+        assert!(text.contains("ISMS officer, executive"), "{text}");
+    }
     let mut edited = row.clone();
     edited.name = "srv-mail-02".to_owned();
     let mut write = served.house.store.write("another", "", "").await.unwrap();

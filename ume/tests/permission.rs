@@ -394,6 +394,137 @@ async fn each_way_of_writing_ends_where_the_scope_ends() {
     }
 }
 
+/// Two sites with a zone each, and hosts in the zones, at a site by a link, and nowhere.
+async fn places(served: &Served) -> Rows {
+    let mut rows = Rows(Vec::new());
+    for (site, zone, host) in
+        [("kyoto", "kyotoroom", "kyotohost"), ("nara", "nararoom", "narahost")]
+    {
+        let at = row(served, Table::Asset, "site", site, json!({"address": "1-1"}));
+        let at = put(served, at).await;
+        let attributes = json!({"site": at.id, "grade": "3"});
+        let room = put(served, row(served, Table::Asset, "zone", zone, attributes)).await;
+        let machine = row(served, Table::Asset, "host", host, json!({"hostname": host}));
+        let machine = put(served, machine).await;
+        let mut link = row(served, Table::Link, "located_in", "", json!({}));
+        (link.subject, link.object) = (Some(machine.id), Some(room.id));
+        put(served, link).await;
+        let person =
+            row(served, Table::Party, "person", &format!("{site}person"), json!({"site": at.id}));
+        let mut task =
+            row(served, Table::Task, "task", &format!("{site}task"), json!({"due": "2026-12-31"}));
+        task.status = "open".to_owned();
+        task.subject = Some(machine.id);
+        let [place, person_word, task_word] = match site {
+            "kyoto" => ["kyotoroom", "kyotoperson", "kyototask"],
+            _ => ["nararoom", "naraperson", "naratask"],
+        };
+        rows.0.push((person_word, put(served, person).await));
+        rows.0.push((task_word, put(served, task).await));
+        rows.0.extend([(site, at), (place, room), (host, machine)]);
+    }
+    let free = row(served, Table::Asset, "host", "freehost", json!({"hostname": "freehost"}));
+    rows.0.push(("freehost", put(served, free).await));
+    rows
+}
+
+async fn narrow(served: &Served, role: &str, sites: &[Id]) {
+    let account = served.house.store.account(role).await.unwrap().unwrap();
+    let change = store::AccountChange::Sites(sites);
+    assert!(served.house.store.change_account("test", &account, change).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_account_narrowed_to_a_site_meets_another_sites_rows_nowhere() {
+    for served in everywhere("sites").await {
+        let rows = places(&served).await;
+        for role in ["administrator", "risk_owner", "executive", "auditor", "department"] {
+            let browser = served.browser(role).await;
+            let token = served.token(role).await;
+            narrow(&served, role, &[rows.of("kyoto").id]).await;
+            for (word, row) in &rows.0 {
+                let sees = !word.starts_with("nara");
+                let (table, id, kind) = (row.table.name(), row.id, &row.kind);
+                let api = format!("/api/v1/{}", collection(row.table));
+                for path in [
+                    format!("/row/{table}/{id}"),
+                    format!("{api}/{id}"),
+                    format!("{api}/{id}/history"),
+                    format!("{api}/{id}?as_of=2100-01-01T00:00:00Z"),
+                ] {
+                    let (status, _) = show(&served, &browser, &path).await;
+                    assert_eq!(status, if sees { 200 } else { 404 }, "{role} {word} {path}");
+                }
+                for path in [
+                    format!("/register/{table}/{kind}"),
+                    format!("/register/{table}/{kind}/export.json"),
+                    format!("{api}?kind={kind}"),
+                    format!("{api}?as_of=2100-01-01T00:00:00Z"),
+                    format!("/search?q={word}"),
+                ] {
+                    let (status, body) = show(&served, &browser, &path).await;
+                    assert_eq!(status, 200, "{role} {path}");
+                    assert_eq!(holds(&body, &id.to_string()), sees, "{role} {word} {path}");
+                }
+            }
+            for path in ["/", "/tasks", "/approvals", "/records"] {
+                let (status, body) = show(&served, &browser, path).await;
+                assert!(status == 200 && !holds(&body, "nara"), "{role} {path} {status}");
+            }
+            // What concerns no single row is closed, and so are the accounts.
+            for path in ["/people", "/events", "/work", "/ledger", "/agents"] {
+                assert_eq!(show(&served, &browser, path).await.0, 403, "{role} {path}");
+            }
+            let writes = role == "administrator";
+            let note = json!({"attributes": {"os": "x"}});
+            let id = rows.of("kyotohost").id;
+            let newest = served.house.store.row(Table::Asset, id).await.unwrap().unwrap();
+            let here = patch(&served, &token, &newest, note.clone()).await;
+            assert_eq!(here, if writes { 200 } else { 403 }, "{role}");
+            let there = patch(&served, &token, rows.of("narahost"), note).await;
+            assert!(there == 404 || !writes && there == 403, "{role} {there}");
+            let person = patch(&served, &token, rows.of("kyotoperson"), json!({"name": "x"})).await;
+            assert_eq!(person, 403, "{role}");
+            narrow(&served, role, &[]).await;
+            let (status, _) =
+                show(&served, &browser, &format!("/row/asset/{}", rows.of("narahost").id)).await;
+            assert_eq!(status, 200, "{role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_an_officer_narrows_an_account_and_the_page_shows_it() {
+    let served = Served::start(1_000_000).await;
+    let rows = places(&served).await;
+    served.account("auditor").await;
+    let auditor = served.house.store.account("auditor").await.unwrap().unwrap();
+    let (officer, administrator) =
+        (served.browser("officer").await, served.browser("administrator").await);
+    for who in [&officer, &administrator] {
+        let token = who.cookie.strip_prefix("ume=").unwrap();
+        served.house.store.confirm_session(token).await.unwrap();
+    }
+    let at = format!("/people/{}/change", auditor.id);
+    let kyoto = rows.of("kyoto").id.to_string();
+    let sites = [("change", "sites"), ("site", kyoto.as_str())];
+    assert_eq!(post(&served, &administrator, &at, &sites).await, 400);
+    assert_eq!(post(&served, &officer, &at, &sites).await, 303);
+    let found = served.house.store.account("auditor").await.unwrap().unwrap();
+    assert_eq!(found.sites, [rows.of("kyoto").id]);
+    for path in ["/people".to_owned(), format!("/people/{}", auditor.id)] {
+        let (_, body) = show(&served, &officer, &path).await;
+        assert!(holds(&body, "kyoto"), "{path}");
+    }
+    // A host is no site.
+    let host = rows.of("kyotohost").id.to_string();
+    let sites = [("change", "sites"), ("site", host.as_str())];
+    assert_eq!(post(&served, &officer, &at, &sites).await, 400);
+    assert_eq!(post(&served, &officer, &at, &[("change", "sites")]).await, 303);
+    let found = served.house.store.account("auditor").await.unwrap().unwrap();
+    assert!(found.sites.is_empty());
+}
+
 #[tokio::test]
 async fn the_page_of_accounts_says_in_words_what_each_role_may_do() {
     let served = Served::start(1_000_000).await;

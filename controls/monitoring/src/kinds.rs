@@ -288,7 +288,53 @@ const DATABASE: KindSpec = KindSpec {
     ..KindSpec::BASE
 };
 
+/// How lines of a file are read.
+const LINE_FORMATS: &[Choice] = &[
+    choice("auto", "自動", "By themselves"),
+    choice("syslog", "syslog形式", "Syslog"),
+    choice("json", "JSON形式", "JSON"),
+    choice("plain", "そのまま", "As they are"),
+    choice("dpkg", "dpkgの形式", "dpkg"),
+    choice("apt_history", "aptの履歴", "History of apt"),
+];
+
+const LOG_FILES: &[Field] = &[
+    text("source", "発生源名", "Source").required(),
+    text("path", "パス", "Path").required(),
+    field("format", "形式", "Format", FieldType::Enum(LINE_FORMATS)),
+];
+
 pub(crate) const RULES: &[KindSpec] = &[
+    KindSpec {
+        id: crate::work::collection::KIND,
+        table: Table::Rule,
+        title: t("収集ルール", "Collection rule"),
+        help: t(
+            "エージェントが追うログファイルと構成の収集間隔。署名して届け、エージェントは自身の設定で許すパス（既定は/var/log以下）だけを開きます。",
+            "Which log files agents follow and how often they collect the configuration. Delivered signed; an agent opens only what its own host permits, by default what lies below /var/log.",
+        ),
+        fields: &[
+            field(
+                "hosts",
+                "対象ホスト（*が使えます。空欄はすべて）",
+                "Hosts (* fits anything; all if empty)",
+                FieldType::List,
+            )
+            .aliases(&["対象ホスト", "ホスト"]),
+            text("attribute", "ホストの項目", "Field of the host").aliases(&["項目"]),
+            text("value", "その値", "Its value").aliases(&["値"]),
+            field("files", "ログファイル", "Log files", FieldType::Table(LOG_FILES))
+                .aliases(&["ログファイル", "ファイル"]),
+            Field::new(
+                "configuration_h",
+                t("構成の収集間隔", "Configuration every"),
+                FieldType::Number { unit: "h", min: 1, max: 168 },
+            )
+            .aliases(&["収集間隔"]),
+        ],
+        rules: &[Rule::RequiredIf { field: "value", when: "attribute", is: &[] }],
+        ..KindSpec::BASE
+    },
     KindSpec {
         id: "detection",
         table: Table::Rule,

@@ -1,5 +1,7 @@
 //! What this room does by itself: it archives what came in, and records how each source fares.
 
+pub mod collection;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{Timestamp, t};

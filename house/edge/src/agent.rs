@@ -1,4 +1,10 @@
-//! The agent's side: outbound only. Enrols once, collects, spools, delivers in order, renews.
+//! The agent's side: outbound only. Enrols once, collects, spools, delivers in order, renews, and works
+//! by the rules that the centre signed for it.
+//!
+//! Rules that were taken over lie in the folder as they were signed and stay at work while the centre
+//! is away, past their end too: a host that no longer reports because nobody renewed its rules would be
+//! the worse fault. They are read again at a start only if the signature still fits and their serial is
+//! no lower than the one noted apart from them.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,8 +22,8 @@ use crate::{
     files,
     outbox::Outbox,
     protocol::{
-        Enrol, Enrolled, Events, EventsAck, LINE_BYTES_MAX, LINES_MAX, Records, RecordsAck, Renew,
-        Renewed, Report, State, WireLine, WireRecord, open_rules,
+        Enrol, Enrolled, Events, EventsAck, Have, LINE_BYTES_MAX, LINES_MAX, Records, RecordsAck,
+        Renew, Renewed, Report, Rules, State, WireLine, WireRecord, accept_rules, open_rules,
     },
     random, tls,
     token::Token,
@@ -25,7 +31,10 @@ use crate::{
 
 const COLLECT_EVERY: Duration = Duration::from_secs(6 * 3600);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const STATE_EVERY: Duration = Duration::from_secs(30);
+/// How often an agent says that it is there, and hears of new rules.
+pub const STATE_EVERY: Duration = Duration::from_secs(30);
+/// Rules whose end is nearer are asked for again.
+const RULES_HOURS_LEFT: i64 = 7 * 24;
 const RENEW_EVERY_MIN: Duration = Duration::from_secs(3600);
 const REQUEST_MAX: Duration = Duration::from_secs(90);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -42,6 +51,19 @@ pub struct Collected {
 /// Collects once; the rooms are not known here.
 pub type Collect = Arc<dyn Fn() -> Vec<Collected> + Send + Sync>;
 
+/// What became of rules on this host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Time between two collections, if the rules say one.
+    pub collect_every: Option<Duration>,
+    /// Files that this host does not open, with a word for the reason.
+    pub denied: std::collections::BTreeMap<String, String>,
+}
+
+/// Brings the rules to work, again and again: what they say and is at work already stays untouched.
+/// The host's own configuration has the last word.
+pub type Apply = Arc<dyn Fn(&Json) -> Applied + Send + Sync>;
+
 /// What an agent needs.
 pub struct Options {
     /// `https://host:port` of the centre.
@@ -51,9 +73,12 @@ pub struct Options {
     pub data: PathBuf,
     pub version: &'static str,
     pub collect: Collect,
+    pub apply: Apply,
     /// The spool, which intakes fill.
     pub stream: Stream,
     pub now: store::Clock,
+    /// [`STATE_EVERY`], shorter in tests.
+    pub state_every: Duration,
 }
 
 /// What enrolment gave.
@@ -78,6 +103,9 @@ pub struct Runner {
     client: reqwest::Client,
     renew_at: Timestamp,
     checked: bool,
+    /// The rules at work.
+    rules: Option<Rules>,
+    applied: Applied,
     asked: Option<tokio::time::Instant>,
     renewed: Option<tokio::time::Instant>,
 }
@@ -102,10 +130,38 @@ pub async fn run(options: Options) -> Result<()> {
     tracing::info!(name = enrolment.name, "agent of {}", options.url);
     let (client, renew_at) = client(&folder, &enrolment.ca)?;
     let outbox = Outbox::open(&options.data.join("outbox"))?;
-    let (checked, asked, renewed) = (false, None, None);
-    let runner =
-        Runner { options, folder, outbox, enrolment, client, renew_at, checked, asked, renewed };
+    let rules = kept_rules(&folder, &enrolment)?;
+    let mut runner = Runner {
+        options,
+        folder,
+        outbox,
+        enrolment,
+        client,
+        renew_at,
+        rules,
+        checked: false,
+        applied: Applied::default(),
+        asked: None,
+        renewed: None,
+    };
+    runner.apply();
     runner.work().await
+}
+
+/// The rules that were taken over last, if they are still what the centre signed.
+fn kept_rules(folder: &std::path::Path, enrolment: &Enrolment) -> Result<Option<Rules>> {
+    let Some(note) = files::read(&folder.join("rules.note"))? else { return Ok(None) };
+    match open_rules(note.as_bytes(), &enrolment.ledger) {
+        Ok(r) if r.agent == enrolment.agent && r.serial >= enrolment.rules_serial => Ok(Some(r)),
+        Ok(rules) => {
+            tracing::error!(serial = rules.serial, "the rules on disk are older than they were");
+            Ok(None)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the rules on disk are not at work");
+            Ok(None)
+        }
+    }
 }
 
 fn key(folder: &std::path::Path) -> Result<KeyPair> {
@@ -269,7 +325,8 @@ impl Runner {
         let mut retry_at = tokio::time::Instant::now();
         loop {
             // Collecting goes on while the centre is away.
-            if collected.is_none_or(|at| at.elapsed() >= COLLECT_EVERY) {
+            let every = self.applied.collect_every.unwrap_or(COLLECT_EVERY);
+            if collected.is_none_or(|at| at.elapsed() >= every) {
                 self.collect().await?;
                 collected = Some(tokio::time::Instant::now());
             }
@@ -316,7 +373,7 @@ impl Runner {
     }
 
     async fn deliver(&mut self) -> Result<()> {
-        if !self.checked || self.asked.is_none_or(|at| at.elapsed() >= STATE_EVERY) {
+        if !self.checked || self.asked.is_none_or(|at| at.elapsed() >= self.options.state_every) {
             self.state().await?;
         }
         // A clock that is off must not ask for a certificate each second.
@@ -328,7 +385,21 @@ impl Runner {
         self.events().await
     }
 
+    /// Brings the rules to work, or sees that they still are.
+    fn apply(&mut self) {
+        if let Some(rules) = &self.rules {
+            let applied = (self.options.apply)(&rules.rules);
+            for (path, reason) in
+                applied.denied.iter().filter(|d| !self.applied.denied.contains_key(d.0))
+            {
+                tracing::warn!(path, reason, "a rule names a file that is not opened here");
+            }
+            self.applied = applied;
+        }
+    }
+
     async fn state(&mut self) -> Result<()> {
+        self.apply();
         let counters = self.options.stream.counters();
         let (mut refused, mut lost) = (Report::default().refused, Report::default().lost);
         for (source, counts) in counters.iter().take(100) {
@@ -339,11 +410,12 @@ impl Runner {
         let report = Report {
             version: self.options.version.to_owned(),
             clock: (self.options.now)().0,
-            rules: self.enrolment.rules_root.clone(),
+            rules: self.rules.as_ref().map_or_else(String::new, |r| r.root.clone()),
             rules_serial: self.enrolment.rules_serial,
             pending_bytes: self.options.stream.pending(),
             refused,
             lost,
+            denied: self.applied.denied.clone(),
         };
         let state: State = self.ask("state", &report).await?;
         if !self.checked {
@@ -357,31 +429,50 @@ impl Runner {
             self.checked = true;
         }
         // At once after new rules: the next report says that they are at work.
-        let fresh = state.rules != self.enrolment.rules_root && self.rules().await?;
+        let fresh = self.wants_rules(&state) && self.rules().await?;
         self.asked = if fresh { None } else { Some(tokio::time::Instant::now()) };
         Ok(())
     }
 
-    /// Takes rules over only if the centre's ledger signed them and they are no older; true if so. The
-    /// next report tells the centre, which records it.
+    /// Whether the centre has other rules than those at work, or these are in the later half of their
+    /// time.
+    fn wants_rules(&self, state: &State) -> bool {
+        let Some(rules) = &self.rules else { return true };
+        let late = (self.options.now)().plus_hours(RULES_HOURS_LEFT) >= rules.until;
+        late || state.rules != rules.root || state.rules_serial != rules.serial
+    }
+
+    /// Takes rules over only if the centre's ledger signed them for this agent and they are no older;
+    /// true if they are new. The next report tells the centre, which records it.
     async fn rules(&mut self) -> Result<bool> {
         let url = format!("{}/agent/v1/rules", self.options.url.trim_end_matches('/'));
         let note = answer(self.client.get(url)).await?;
-        let rules = match open_rules(&note, &self.enrolment.ledger) {
-            Ok(rules) if rules.serial >= self.enrolment.rules_serial => rules,
-            Ok(rules) => {
-                tracing::error!(serial = rules.serial, "older rules than ours were not taken");
-                return Ok(false);
-            }
+        let have = Have {
+            key: &self.enrolment.ledger,
+            agent: &self.enrolment.agent,
+            serial: self.enrolment.rules_serial,
+            root: &self.enrolment.rules_root,
+        };
+        let rules = match accept_rules(&note, &have, (self.options.now)()) {
+            Ok(rules) => rules,
             Err(error) => {
                 tracing::error!(%error, "rules were not taken");
                 return Ok(false);
             }
         };
         files::replace(&self.folder.join("rules.note"), &note)?;
-        (self.enrolment.rules_serial, self.enrolment.rules_root) = (rules.serial, rules.root);
+        (self.enrolment.rules_serial, self.enrolment.rules_root) =
+            (rules.serial, rules.root.clone());
         save(&self.folder, &self.enrolment)?;
-        Ok(true)
+        // The same with a later end is nothing to report at once.
+        let known = |r: &Rules| (r.serial, &r.root) == (rules.serial, &rules.root);
+        let fresh = !self.rules.as_ref().is_some_and(known);
+        if fresh {
+            tracing::info!(serial = rules.serial, "works by new rules");
+        }
+        self.rules = Some(rules);
+        self.apply();
+        Ok(fresh)
     }
 
     async fn renew(&mut self) -> Result<()> {

@@ -27,8 +27,9 @@ use crate::{
     notes::Notes,
     protocol::{
         BODY_BYTES_MAX, Enrol, Enrolled, Events, EventsAck, LINES_MAX, PAYLOAD_BYTES_MAX,
-        RECORDS_MAX, Records, RecordsAck, Renew, Renewed, Report, State, WireRecord, rules_text,
+        RECORDS_MAX, Records, RecordsAck, Renew, Renewed, Report, State, WireRecord,
     },
+    rules::RuleKind,
     tls::Served,
     token::Token,
 };
@@ -42,9 +43,9 @@ const ENROL_RATE: (f64, f64) = (0.2, 10.0);
 /// Hosts whose name contains the agent's; a page of the store.
 const HOSTS_LOOKED_AT: usize = 200;
 const BUCKETS_MAX: usize = 20_000;
-/// There are no rules for agents yet: the signed set is empty, and said to be.
-pub(crate) const RULES: &str = "{\"rules\":[]}";
-pub(crate) const RULES_SERIAL: u64 = 1;
+/// Files of its rules that an agent may say it does not open, and characters of each.
+const DENIED_MAX: usize = 100;
+const DENIED_CHARS_MAX: usize = 4_096;
 
 /// What the routes for agents work on.
 pub struct Centre {
@@ -55,6 +56,7 @@ pub struct Centre {
     pub stream: OnceLock<Stream>,
     /// Record types that agents may write.
     accepts: &'static [&'static str],
+    pub(crate) rules: RuleKind,
     buckets: Mutex<HashMap<String, (f64, Instant)>>,
     reports: Mutex<HashMap<Id, Report>>,
     pub(crate) noted: Notes,
@@ -64,8 +66,13 @@ pub struct Centre {
 pub type SharedCentre = Arc<Centre>;
 
 impl Centre {
-    /// A centre that takes these record types.
-    pub fn new(house: web::Shared, ca: HouseCa, accepts: &'static [&'static str]) -> SharedCentre {
+    /// A centre that takes these record types, and gives rules of this kind.
+    pub fn new(
+        house: web::Shared,
+        ca: HouseCa,
+        accepts: &'static [&'static str],
+        rules: RuleKind,
+    ) -> SharedCentre {
         let opened = house.store.now();
         Arc::new(Centre {
             house,
@@ -73,6 +80,7 @@ impl Centre {
             connections: Arc::default(),
             stream: OnceLock::new(),
             accepts,
+            rules,
             buckets: Mutex::default(),
             reports: Mutex::default(),
             noted: Notes::new(opened),
@@ -350,10 +358,15 @@ async fn state(
 ) -> Result<Json<State>, Problem> {
     let text_max = 100;
     let texts = report.version.len().max(report.rules.len());
-    if report.refused.len().max(report.lost.len()).max(texts) > text_max {
+    let denied = |(path, why): (&String, &String)| path.len().max(why.len()) > DENIED_CHARS_MAX;
+    let too_long = report.refused.len().max(report.lost.len()).max(texts) > text_max
+        || report.denied.len() > DENIED_MAX
+        || report.denied.iter().any(denied);
+    if too_long {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the report is too long"));
     }
-    centre.note_report(&known.agent, &report).await?;
+    let wanted = centre.rules_for(&known.agent, report.rules_serial).await?;
+    centre.note_report(&known.agent, &report, &wanted).await?;
     let mut reports = centre.reports.lock().unwrap_or_else(PoisonError::into_inner);
     reports.insert(known.agent.id, report);
     drop(reports);
@@ -361,7 +374,8 @@ async fn state(
     Ok(Json(State {
         events,
         records: known.agent.record_sequence.unsigned_abs(),
-        rules: Centre::rules_root(),
+        rules: wanted.root,
+        rules_serial: wanted.serial,
     }))
 }
 
@@ -505,9 +519,9 @@ async fn events(
     }
 }
 
-async fn rules(_: Known, Inject(centre): Inject<SharedCentre>) -> Result<Response, Problem> {
-    let text = rules_text(RULES_SERIAL, RULES);
-    let note = centre.house.ledger.lock().await.sign(&text).map_err(|error| broken(&error))?;
+async fn rules(known: Known, Inject(centre): Inject<SharedCentre>) -> Result<Response, Problem> {
+    let wanted = centre.rules_for(&known.agent, 0).await?;
+    let note = centre.sign_rules(&known.agent, &wanted).await.map_err(|error| broken(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 

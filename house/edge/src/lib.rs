@@ -7,6 +7,7 @@
 //! | `transport` | pages over TLS or behind trusted proxies |
 //! | `token`, `protocol` | what is said |
 //! | `centre`, `pages` | the centre's side: routes for agents, page `/agents` for people |
+//! | `rules` | the centre's side: the rules of one agent, numbered and signed |
 //! | `notes` | the centre's records about its agents: rules at work, silence, clock |
 //! | `agent`, `outbox` | the agent's side: enrol once, spool, deliver in order, renew |
 //!
@@ -27,6 +28,7 @@ mod notes;
 mod outbox;
 pub mod pages;
 pub mod protocol;
+pub mod rules;
 pub mod tls;
 pub mod token;
 pub mod transport;

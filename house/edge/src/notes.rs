@@ -10,9 +10,10 @@ use store::{Agent, Record, RecordDraft, Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::{
-    centre::{Centre, RULES, RULES_SERIAL, actor},
+    centre::{Centre, actor},
     pages::SILENT_MINUTES,
     protocol::Report,
+    rules::Wanted,
 };
 
 /// A clock may differ so much; a request takes some of it on its way.
@@ -34,8 +35,8 @@ pub(crate) struct Notes {
 struct Note {
     silent: bool,
     clock_off: bool,
-    /// Root, serial and time.
-    rules: Option<(String, u64, Timestamp)>,
+    /// Root, serial, files that the agent does not open, and time.
+    rules: Option<(String, u64, u64, Timestamp)>,
 }
 
 impl Notes {
@@ -59,7 +60,8 @@ impl Note {
         let newest = |of: [&str; 2]| changes().find(|change| of.contains(change));
         let rules = records.iter().find(|r| r.ty == APPLIED && ours(r, "edge")).and_then(|r| {
             let serial = r.facts.get("serial")?.as_u64()?;
-            Some((r.facts.get("root")?.as_str()?.to_owned(), serial, r.observed_to))
+            let denied = r.facts.get("denied").and_then(|d| d.as_u64()).unwrap_or(0);
+            Some((r.facts.get("root")?.as_str()?.to_owned(), serial, denied, r.observed_to))
         });
         Note {
             silent: newest(["silent", "returned"]) == Some("silent"),
@@ -81,6 +83,7 @@ impl Centre {
         &self,
         agent: &Agent,
         report: &Report,
+        wanted: &Wanted,
     ) -> Result<(), StoreError> {
         let mut known = self.noted.known.lock().await;
         let store = &self.house.store;
@@ -91,9 +94,10 @@ impl Centre {
         let now = store.now();
         let ahead = (report.clock - now.0) / 1_000_000;
         let mut after = Note { silent: false, clock_off: is_off(ahead), ..before.clone() };
-        let applied = applied(report) && due(before.rules.as_ref(), report, now);
+        let applied = applied(report, wanted) && due(before.rules.as_ref(), report, now);
         if applied {
-            after.rules = Some((report.rules.clone(), report.rules_serial, now));
+            let denied = report.denied.len() as u64;
+            after.rules = Some((report.rules.clone(), report.rules_serial, denied, now));
         }
         if before != after {
             let mut write = store.write(&actor(agent.id), "report of an agent", "").await?;
@@ -140,11 +144,6 @@ impl Centre {
         }
         Ok(())
     }
-
-    /// The rules as this centre would have them at work.
-    pub(crate) fn rules_root() -> String {
-        crate::fingerprint(RULES.as_bytes())
-    }
 }
 
 fn is_off(ahead: i64) -> bool {
@@ -152,14 +151,15 @@ fn is_off(ahead: i64) -> bool {
 }
 
 /// Whether the agent works by what this centre signed; anything else is no evidence.
-fn applied(report: &Report) -> bool {
-    report.rules == Centre::rules_root() && report.rules_serial == RULES_SERIAL
+fn applied(report: &Report, wanted: &Wanted) -> bool {
+    report.rules == wanted.root && report.rules_serial == wanted.serial
 }
 
-fn due(known: Option<&(String, u64, Timestamp)>, report: &Report, now: Timestamp) -> bool {
-    known.is_none_or(|(root, serial, at)| {
+fn due(known: Option<&(String, u64, u64, Timestamp)>, report: &Report, now: Timestamp) -> bool {
+    known.is_none_or(|(root, serial, denied, at)| {
         *root != report.rules
             || *serial != report.rules_serial
+            || *denied != report.denied.len() as u64
             || now.hours_since(*at) >= RULES_EVERY_HOURS
     })
 }
@@ -170,6 +170,7 @@ fn draft(agent: &Agent, report: &Report, now: Timestamp) -> RecordDraft {
         "kind": KIND,
         "root": report.rules,
         "serial": report.rules_serial,
+        "denied": report.denied.len(),
     });
     RecordDraft {
         ty: APPLIED.to_owned(),

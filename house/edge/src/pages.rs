@@ -12,7 +12,7 @@ use web::{
     route::{Access, Route},
 };
 
-use crate::{check_name, token::Token};
+use crate::{centre::SharedCentre, check_name, protocol::Report, token::Token};
 
 /// An agent that was not here for so long is silent: it says it is there every half minute.
 pub const SILENT_MINUTES: i64 = 10;
@@ -29,6 +29,8 @@ pub struct Open {
     pub port: u16,
     /// Fingerprint of the house CA.
     pub ca: String,
+    /// Knows what agents last said.
+    pub centre: SharedCentre,
 }
 
 /// The page's routes.
@@ -66,6 +68,30 @@ pub fn standing(agent: &Agent, now: model::Timestamp) -> Standing {
 struct Line {
     agent: Agent,
     standing: Standing,
+    /// What it said last since this server started.
+    report: Option<Report>,
+}
+
+impl Line {
+    /// Files of its rules that the host does not open, each with the reason.
+    fn denied(&self, cx: &Cx) -> Vec<String> {
+        let denied = self.report.iter().flat_map(|r| &r.denied);
+        denied.map(|(path, why)| format!("{path} ({})", why_denied(cx, why))).collect()
+    }
+}
+
+/// Why an agent does not open a file.
+fn why_denied<'a>(cx: &Cx, word: &'a str) -> &'a str {
+    match word {
+        "outside" => cx.t("ホストの設定で許可されていない場所", "not permitted by the host"),
+        "path" => cx.t("絶対パスではない", "no absolute path"),
+        "special" => cx.t("通常のファイルではない", "no regular file"),
+        "source" => cx.t("発生源名が不正か重複", "source name is wrong or taken"),
+        "format" => cx.t("形式が不明", "unknown format"),
+        "failed" => cx.t("開けない", "could not be opened"),
+        "unknown" => cx.t("エージェントの版が古い", "the agent is too old for these rules"),
+        other => other,
+    }
 }
 
 #[derive(Template)]
@@ -147,7 +173,11 @@ async fn render(
     let agents = house.store.agents().await?;
     let lines: Vec<Line> = agents
         .into_iter()
-        .map(|agent| Line { standing: standing(&agent, cx.now), agent })
+        .map(|agent| Line {
+            standing: standing(&agent, cx.now),
+            report: about.0.as_ref().and_then(|open| open.centre.report(agent.id)),
+            agent,
+        })
         .collect();
     let silent = lines.iter().filter(|l| l.standing == Standing::Silent).count();
     let open = house.store.open_enrolments().await?;

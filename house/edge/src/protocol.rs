@@ -71,6 +71,9 @@ pub struct Report {
     pub pending_bytes: u64,
     pub refused: BTreeMap<String, u64>,
     pub lost: BTreeMap<String, u64>,
+    /// Files of the rules that this host does not open, with a word for the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub denied: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,6 +84,8 @@ pub struct State {
     pub records: u64,
     /// SHA-256 of the rules.
     pub rules: String,
+    #[serde(default)]
+    pub rules_serial: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -184,19 +189,24 @@ pub struct EventsAck {
 }
 
 /// First line of a rules note; no checkpoint begins so, and one key signs both.
-const RULES_HEADER: &str = "ume.rules/v1";
+const RULES_HEADER: &str = "ume.rules/v2";
 
-/// The text of a rules note: header, serial, root, and the canonical JSON of the rules.
-pub fn rules_text(serial: u64, rules: &str) -> String {
-    format!("{RULES_HEADER}\n{serial}\n{}\n{rules}\n", crate::fingerprint(rules.as_bytes()))
+/// The text of a rules note: header, agent, serial, end in microseconds since 1970, root, and the
+/// canonical JSON of the rules.
+pub fn rules_text(agent: &str, serial: u64, until: Timestamp, rules: &str) -> String {
+    let root = crate::fingerprint(rules.as_bytes());
+    format!("{RULES_HEADER}\n{agent}\n{serial}\n{}\n{root}\n{rules}\n", until.0)
 }
 
 /// Rules that were verified.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
+    pub agent: String,
     pub serial: u64,
+    /// They are taken over until then; at work they stay.
+    pub until: Timestamp,
     pub root: String,
-    pub rules: String,
+    pub rules: Json,
 }
 
 /// Verifies a rules note under the key and against its own root.
@@ -205,14 +215,43 @@ pub fn open_rules(note: &[u8], key: &str) -> crate::Result<Rules> {
     let key = merkle::VerifierKey::parse(key).map_err(|e| wrong(e.to_string()))?;
     let (note, _) = merkle::SignedNote::open(note, &[key]).map_err(|e| wrong(e.to_string()))?;
     let lines: Vec<&str> = note.text().lines().collect();
-    let [RULES_HEADER, serial, root, rules] = lines[..] else {
+    let [RULES_HEADER, agent, serial, until, root, rules] = lines[..] else {
         return Err(wrong("not a rules note".to_owned()));
     };
     if crate::fingerprint(rules.as_bytes()) != root {
         return Err(wrong("the root does not fit the rules".to_owned()));
     }
     let serial = serial.parse().map_err(|_| wrong(format!("{serial:?} is no serial")))?;
-    Ok(Rules { serial, root: root.to_owned(), rules: rules.to_owned() })
+    let until = until.parse().map_err(|_| wrong(format!("{until:?} is no time")))?;
+    let rules = serde_json::from_str(rules).map_err(|e| wrong(e.to_string()))?;
+    let (agent, root) = (agent.to_owned(), root.to_owned());
+    Ok(Rules { agent, serial, until: Timestamp(until), root, rules })
+}
+
+/// What an agent has, against which a note that comes is held.
+pub struct Have<'a> {
+    pub key: &'a str,
+    pub agent: &'a str,
+    pub serial: u64,
+    pub root: &'a str,
+}
+
+/// Verifies a note that comes and takes it only if it is for this agent, has not ended, and is no
+/// older than what the agent has: of the same serial only the same rules, with a later end.
+pub fn accept_rules(note: &[u8], have: &Have, now: Timestamp) -> crate::Result<Rules> {
+    let wrong = |what: String| Err(crate::EdgeError::Rules(what));
+    let rules = open_rules(note, have.key)?;
+    if rules.agent != have.agent {
+        return wrong(format!("they are for the agent {}", rules.agent));
+    }
+    if rules.until <= now {
+        return wrong(format!("they ended at {}", rules.until.rfc3339()));
+    }
+    let same = rules.serial == have.serial && (rules.root == have.root || have.root.is_empty());
+    if rules.serial > have.serial || same {
+        return Ok(rules);
+    }
+    wrong(format!("serial {} does not follow ours, {}", rules.serial, have.serial))
 }
 
 #[cfg(test)]
@@ -237,18 +276,38 @@ mod tests {
     }
 
     #[test]
-    fn rules_count_only_as_the_ledger_signed_them() {
+    fn rules_count_only_as_the_ledger_signed_them_for_this_agent_and_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = ledger::Ledger::open(folder.path(), "ume.test/rules").unwrap();
-        let note = ledger.sign(&rules_text(3, "{}")).unwrap();
-        let key = ledger.verifier_key();
-        assert_eq!(open_rules(note.as_bytes(), &key).unwrap().serial, 3);
-        for (from, to) in [("{}", "{ }"), ("\n3\n", "\n4\n"), ("ume.rules", "ume.other")] {
-            assert!(open_rules(note.replacen(from, to, 1).as_bytes(), &key).is_err(), "{to}");
+        let (key, until) = (ledger.verifier_key(), Timestamp(1_000));
+        let note = |serial, rules: &str| {
+            ledger.sign(&rules_text("a-1", serial, until, rules)).unwrap().into_bytes()
+        };
+        let root = crate::fingerprint(b"{}");
+        let have = |serial, root| Have { key: &key, agent: "a-1", serial, root };
+        let accept = |note: &[u8], have: &Have, now| accept_rules(note, have, Timestamp(now));
+        let three = note(3, "{}");
+        assert_eq!(accept(&three, &have(2, "other"), 999).unwrap().serial, 3);
+        assert!(accept(&three, &have(3, &root), 999).is_ok());
+        // Rolled back, the same number with other rules, ended, for somebody else.
+        assert!(accept(&three, &have(4, &root), 999).is_err());
+        assert!(accept(&note(3, "[]"), &have(3, &root), 999).is_err());
+        assert!(accept(&three, &have(2, "other"), 1_000).is_err());
+        assert!(accept(&three, &Have { agent: "a-2", ..have(2, "other") }, 999).is_err());
+        let text = String::from_utf8(three).unwrap();
+        for (from, to) in [
+            ("{}", "{ }"),
+            ("\n3\n", "\n4\n"),
+            ("\n1000\n", "\n9000\n"),
+            ("a-1", "a-2"),
+            ("ume.rules", "ume.other"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert!(changed != text && open_rules(changed.as_bytes(), &key).is_err(), "{to}");
         }
         let other = tempfile::tempdir().unwrap();
         let other = ledger::Ledger::open(other.path(), "ume.test/rules").unwrap();
-        assert!(open_rules(note.as_bytes(), &other.verifier_key()).is_err());
+        assert!(open_rules(text.as_bytes(), &other.verifier_key()).is_err());
         // What begins with the ledger's name could pass for a checkpoint.
         assert!(ledger.sign("ume.test/rules\n0\n").is_err());
     }

@@ -14,6 +14,8 @@ pub const RECORDS: &[RecordSpec] = &[
             Field::new("kind", t("種類", "Kind"), FieldType::Text).required(),
             Field::new("root", t("ルートハッシュ", "Root"), FieldType::Hash).required(),
             Field::new("serial", t("版", "Serial"), COUNT),
+            // What the edge's own host does not permit.
+            Field::new("denied", t("適用先が拒んだ項目", "Refused by the edge"), COUNT),
         ],
     },
     RecordSpec {

@@ -225,7 +225,12 @@ pub enum Tie {
     Party,
     /// Names a department in words.
     Department,
+    /// Holds the id of a place: a site, or a zone that lies in one.
+    Place,
 }
+
+/// Kinds of asset that are places.
+const PLACES: [&str; 2] = ["site", "zone"];
 
 /// Fields by which a person asks for something.
 const ASKING: [&str; 2] = ["requester", "applicant"];
@@ -368,6 +373,7 @@ impl Field {
         match self.ty {
             FieldType::Party => Some(Tie::Party),
             FieldType::Text if self.name == "department" => Some(Tie::Department),
+            FieldType::Reference(kind) if PLACES.contains(&kind) => Some(Tie::Place),
             _ => None,
         }
     }

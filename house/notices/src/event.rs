@@ -15,14 +15,14 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Everyone with one of the roles.
+    /// Everyone who answers for one of the roles.
     pub fn roles(roles: &[&str]) -> Audience {
         Audience::Roles(roles.iter().map(|r| (*r).to_owned()).collect())
     }
 
     fn takes(&self, reader: &Reader) -> bool {
         match self {
-            Audience::Roles(roles) => roles.contains(&reader.role),
+            Audience::Roles(roles) => roles.iter().any(|role| reader.answers_for(role)),
             Audience::Accounts(ids) => ids.contains(&reader.id),
         }
     }

@@ -45,6 +45,8 @@ pub enum AccountChange<'a> {
         id: &'a str,
     },
     EndSessions,
+    /// Narrowed to these sites; to none if there are none.
+    Sites(&'a [Id]),
     /// Bound to a subject of an OpenID provider.
     Linked {
         issuer: &'a str,
@@ -66,6 +68,7 @@ impl AccountChange<'_> {
             AccountChange::PasskeyAdded { .. } => "passkey_added",
             AccountChange::PasskeyRemoved { .. } => "passkey_removed",
             AccountChange::EndSessions => "sessions_ended",
+            AccountChange::Sites(_) => "sites",
             AccountChange::Linked { .. } => "provider_linked",
         }
     }
@@ -136,7 +139,10 @@ fn draft(ty: &str, at: Timestamp, facts: Json) -> RecordDraft {
 
 impl Write<'_> {
     async fn account_record(&mut self, id: Id, change: &str, role: &str) -> Result<(), StoreError> {
-        let facts = json!({"account_id": id, "change": change, "role": role});
+        self.account_facts(json!({"account_id": id, "change": change, "role": role})).await
+    }
+
+    async fn account_facts(&mut self, facts: Json) -> Result<(), StoreError> {
         let draft = draft("isms.account_changed", self.now(), facts);
         self.record(draft).await.map(drop)
     }
@@ -150,7 +156,8 @@ impl Write<'_> {
         let now = self.now().0;
         match change {
             AccountChange::Role(role) => {
-                let sql = "UPDATE account SET role = $1 WHERE id = $2";
+                let sql = "UPDATE account SET role = $1, \
+                           sites = CASE WHEN $1 = 'officer' THEN '' ELSE sites END WHERE id = $2";
                 self.run(sql, &[role.into(), key.into()]).await
             }
             AccountChange::Disable | AccountChange::Enable => {
@@ -196,6 +203,13 @@ impl Write<'_> {
                 self.run(sql, &[passkey.into(), key.into()]).await
             }
             AccountChange::EndSessions => Ok(1),
+            AccountChange::Sites(sites) => {
+                let sites: Vec<String> = sites.iter().map(Id::to_string).collect();
+                // Whoever answers for the whole is narrowed to no part of it.
+                let sql = "UPDATE account SET sites = $1 WHERE id = $2 \
+                           AND (role <> 'officer' OR $1 = '')";
+                self.run(sql, &[sites.join(" ").into(), key.into()]).await
+            }
             AccountChange::Linked { issuer, subject } => {
                 let sql = "INSERT INTO identity (issuer, subject, account, created_at) \
                            VALUES ($1, $2, $3, $4)";
@@ -267,7 +281,11 @@ impl Store {
                 return Err(StoreError::LastOfficer);
             }
         }
-        write.account_record(account.id, change.name(), role).await?;
+        let mut facts = json!({"account_id": account.id, "change": change.name(), "role": role});
+        if let AccountChange::Sites(sites) = change {
+            facts["sites"] = json!(sites);
+        }
+        write.account_facts(facts).await?;
         write.commit().await?;
         Ok(true)
     }

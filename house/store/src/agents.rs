@@ -163,6 +163,35 @@ impl Store {
         tx.commit().await
     }
 
+    /// The serial of an agent's rules with this root. It rises when the root changes, and above what
+    /// the agent has (`have`); of two who ask at once both get the same.
+    pub async fn number_agent_rules(
+        &self,
+        agent: Id,
+        root: &str,
+        have: i64,
+    ) -> Result<i64, StoreError> {
+        let select = "SELECT rules_root, rules_serial FROM agent WHERE id = $1";
+        let id: Val = agent.to_string().into();
+        loop {
+            let rows = self.db().fetch(select, std::slice::from_ref(&id)).await?;
+            let Some(row) = rows.first() else {
+                return Err(StoreError::Absent { table: "agent", id: agent });
+            };
+            let (known, serial) = (row[0].text()?, row[1].int()?);
+            if known == root && serial >= have {
+                return Ok(serial);
+            }
+            let mut tx = self.db().begin().await?;
+            let sql = "UPDATE agent SET rules_root = $1, rules_serial = $2 \
+                       WHERE id = $3 AND rules_serial = $4";
+            let next = serial.max(have).saturating_add(1);
+            let args = [root.into(), next.into(), id.clone(), serial.into()];
+            tx.execute(sql, &args).await?;
+            tx.commit().await?;
+        }
+    }
+
     /// Agents of which nothing was heard since `before`, by id; at most 10,000.
     pub async fn agents_unheard(&self, before: Timestamp) -> Result<Vec<Agent>, StoreError> {
         let sql = format!(

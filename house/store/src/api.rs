@@ -103,7 +103,7 @@ impl Store {
         let args = [people::hash(secret).into(), now.0.into()];
         let rows = self.db().fetch(&sql, &args).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let (id, used_at) = (parse_id(row[9].text()?)?, row[10].opt_int()?);
+        let (id, used_at) = (parse_id(row[10].text()?)?, row[11].opt_int()?);
         if used_at.is_none_or(|used| now.0 - used > TOUCH_EVERY_MICROS) {
             let mut tx = self.db().begin().await?;
             let sql = "UPDATE token_api SET used_at = $1 WHERE id = $2";

@@ -266,6 +266,10 @@ impl Db {
 }
 
 impl Tx {
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self, Tx::Sqlite(_))
+    }
+
     /// Runs a statement and returns the number of rows it changed.
     pub async fn execute(&mut self, sql: &str, args: &[Val]) -> Result<u64, StoreError> {
         refuse_nul(args)?;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Raised whenever what is written here changes; an older index is made anew at start.
-pub(crate) const INDEX_VERSION: i64 = 4;
+pub(crate) const INDEX_VERSION: i64 = 5;
 /// Most characters of a text that filters and sorting look at; PostgreSQL limits index keys.
 const TEXT_CHARS_MAX: usize = 250;
 /// Most items of a list that filters see.
@@ -147,6 +147,7 @@ impl Write<'_> {
         ] {
             self.tx.execute(clear, &of_row).await?;
         }
+        self.place(row).await?;
         let mut entries = if row.deleted { Vec::new() } else { entries(row) };
         entries.extend(within::entries(row, self.store().ties_of(row.table, &row.kind)));
         self.index_attributes(row, entries).await?;

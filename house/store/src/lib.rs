@@ -107,6 +107,8 @@ pub enum StoreError {
     Hidden(String),
     #[error("{table} {id} lies beyond what this account may write")]
     OutOfReach { table: &'static str, id: Id },
+    #[error("an approval of {0} is asked for already")]
+    AskedAlready(Id),
     #[error("no randomness from the operating system")]
     Random,
     #[error("this is the last enabled officer: make someone else officer first")]
@@ -288,6 +290,16 @@ const MIGRATIONS: &[Migration] = &[
         number: 14,
         sqlite: include_str!("../migrations/sqlite/0014_sealed_blob.sql"),
         postgres: include_str!("../migrations/postgres/0014_sealed_blob.sql"),
+    },
+    Migration {
+        number: 16,
+        sqlite: include_str!("../migrations/sqlite/0016_sites.sql"),
+        postgres: include_str!("../migrations/postgres/0016_sites.sql"),
+    },
+    Migration {
+        number: 17,
+        sqlite: include_str!("../migrations/sqlite/0017_agent_rules.sql"),
+        postgres: include_str!("../migrations/postgres/0017_agent_rules.sql"),
     },
 ];
 

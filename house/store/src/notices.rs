@@ -99,7 +99,17 @@ pub struct Reader {
     pub login: String,
     pub role: String,
     pub party: Option<Id>,
+    /// Reaches some sites only.
+    pub narrowed: bool,
     pub preference: Preference,
+}
+
+impl Reader {
+    /// Whether what concerns a role is told to them. It may lie at any site, so who is narrowed to some
+    /// is not meant; what is theirs by name is.
+    pub fn answers_for(&self, role: &str) -> bool {
+        self.role == role && !self.narrowed
+    }
 }
 
 /// How many notices of a channel stand in a state, and the newest reason of a failure.
@@ -312,7 +322,7 @@ impl Store {
     /// Every account that can sign in, with its wishes. Its person is the one of the register that
     /// names the account.
     pub async fn readers(&self) -> Result<Vec<Reader>, StoreError> {
-        let sql = "SELECT a.id, a.login, a.role, a.party, p.mail, p.lang, p.digest, p.quiet_from, \
+        let sql = "SELECT a.id, a.login, a.role, a.party, a.sites, p.mail, p.lang, p.digest, p.quiet_from, \
                    p.quiet_to, p.zone FROM account a LEFT JOIN notice_preference p \
                    ON p.account = a.id WHERE a.disabled = 0 ORDER BY a.login";
         let rows = self.db().fetch(sql, &[]).await?;
@@ -326,7 +336,8 @@ impl Store {
                     party: r[3].opt_text()?.map(parse_id).transpose()?.or(named),
                     login,
                     role: r[2].text()?.to_owned(),
-                    preference: preference(&r[4..])?,
+                    narrowed: !r[4].text()?.is_empty(),
+                    preference: preference(&r[5..])?,
                 })
             })
             .collect()

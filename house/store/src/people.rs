@@ -22,6 +22,8 @@ pub struct Account {
     /// The password was set by someone else and must be changed at the next sign-in.
     pub must_change: bool,
     pub signed_in_at: Option<Timestamp>,
+    /// Sites to which what it reaches is narrowed; none for no narrowing.
+    pub sites: Vec<Id>,
 }
 
 /// A live session.
@@ -43,7 +45,7 @@ pub struct Session {
 }
 
 pub(crate) const ACCOUNT: &str = "a.id, a.login, a.role, a.password, a.totp, a.totp_step, \
-                                  a.disabled, a.must_change, a.signed_in_at";
+                                  a.disabled, a.must_change, a.signed_in_at, a.sites";
 
 pub(crate) fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token))
@@ -138,13 +140,13 @@ impl Store {
         let Some(row) = rows.first() else { return Ok(None) };
         let session = Session {
             account: decode(row)?,
-            csrf: row[9].text()?.to_owned(),
-            state: row[10].text()?.to_owned(),
-            created_at: Timestamp(row[11].int()?),
-            seen_at: Timestamp(row[12].int()?),
-            confirmed_at: Timestamp(row[13].int()?),
-            method: row[14].text()?.to_owned(),
-            unread: row[15].int()?,
+            csrf: row[10].text()?.to_owned(),
+            state: row[11].text()?.to_owned(),
+            created_at: Timestamp(row[12].int()?),
+            seen_at: Timestamp(row[13].int()?),
+            confirmed_at: Timestamp(row[14].int()?),
+            method: row[15].text()?.to_owned(),
+            unread: row[16].int()?,
         };
         const TOUCH_EVERY_MICROS: i64 = 60_000_000;
         if now.0 - session.seen_at.0 > TOUCH_EVERY_MICROS {
@@ -175,5 +177,11 @@ pub(crate) fn decode(v: &[Val]) -> Result<Account, StoreError> {
         disabled: v[6].int()? != 0,
         must_change: v[7].int()? != 0,
         signed_in_at: v[8].opt_int()?.map(Timestamp),
+        sites: v[9]
+            .text()?
+            .split(' ')
+            .filter(|s| !s.is_empty())
+            .map(parse_id)
+            .collect::<Result<_, _>>()?,
     })
 }

@@ -90,7 +90,8 @@ impl Write<'_> {
     ) -> Result<Record, StoreError> {
         if let Some(bounds) = &self.bounds {
             let within = (bounds.within)(model::Table::Record, &draft.ty);
-            if !crate::within::record_in_bounds(&mut self.tx, &within, draft.subject).await? {
+            let (table, ends) = (model::Table::Record, [draft.subject, None]);
+            if !crate::within::would_be_within(&mut self.tx, &within, table, ends).await? {
                 let id = draft.subject.unwrap_or_else(Id::nil);
                 return Err(StoreError::OutOfReach { table: "record", id });
             }

@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{Store, StoreError, Tx, Val, parse_id, payload::Sealing, personal, random_hex};
 
+/// Kind and status of a decision that asks for an approval.
+const ASKED_KIND: &str = "approval";
+const ASKED: &str = "proposed";
 /// Longest name in bytes: it is part of index keys, which PostgreSQL limits to some 2,700.
 pub const NAME_BYTES_MAX: usize = 2_000;
 /// Most versions of one row that are read at once.
@@ -398,6 +401,10 @@ impl Write<'_> {
         if let Some(old) = &current {
             self.in_bounds(table, &old.kind, old.id).await?;
         }
+        if table == Table::Link {
+            self.ends_in_bounds(&row).await?;
+        }
+        self.ask_once(&row).await?;
         self.claim(&mut row);
         let found = current.as_ref().map_or(0, |r| r.version);
         if found != row.version {
@@ -486,6 +493,27 @@ impl Write<'_> {
         }
         let sql = "INSERT INTO outbox (row_key, leaf) VALUES ($1, $2)";
         self.tx.execute(sql, &[key.into(), leaf.into()]).await.map(drop)
+    }
+
+    /// Refuses a second open request for an approval of one row, whichever way it comes. PostgreSQL
+    /// lets two ask at once, so they line up at a lock of the row asked about; SQLite has one writer.
+    async fn ask_once(&mut self, row: &Row) -> Result<(), StoreError> {
+        let asks = row.table == Table::Decision && row.kind == ASKED_KIND && !row.deleted;
+        let Some(about) = row.subject.filter(|_| asks && row.status == ASKED) else {
+            return Ok(());
+        };
+        let about_val: Val = about.to_string().into();
+        if !self.store.db.is_sqlite() {
+            let sql = "SELECT CAST(pg_advisory_xact_lock(hashtextextended($1, 0)) AS TEXT)";
+            self.tx.fetch(sql, &[format!("ume/ask/{about}").into()]).await?;
+        }
+        let sql = "SELECT 1 FROM decision WHERE subject = $1 AND kind = $2 AND status = $3 \
+                   AND deleted = 0 AND id <> $4 LIMIT 1";
+        let args = [about_val, ASKED_KIND.into(), ASKED.into(), row.id.to_string().into()];
+        match self.tx.fetch(sql, &args).await?.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::AskedAlready(about)),
+        }
     }
 
     async fn current(&mut self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {

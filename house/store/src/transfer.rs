@@ -74,6 +74,7 @@ const RECORD: &[&str] = &[
     "leaf_index",
 ];
 const ATTRIBUTE: &[&str] = &["subject_table", "kind", "row_id", "name", "item", "text", "number"];
+const PLACEMENT: &[&str] = &["source", "row_id", "place_id"];
 const TOKEN: &[&str] = &["subject_table", "row_id", "token", "personal"];
 const ACCOUNT: &[&str] = &[
     "id",
@@ -88,6 +89,7 @@ const ACCOUNT: &[&str] = &[
     "created_at",
     "must_change",
     "signed_in_at",
+    "sites",
 ];
 const SESSION: &[&str] = &[
     "token_hash",
@@ -140,6 +142,8 @@ const AGENT: &[&str] = &[
     "last_seen",
     "revoked_at",
     "record_sequence",
+    "rules_serial",
+    "rules_root",
 ];
 const NOTICE: &[&str] = &[
     "id",
@@ -213,6 +217,7 @@ const TABLES: &[TableSpec] = &[
     spec("payload", &["record", "cohort", "slot", "salt", "body"], &["record"]),
     spec("attribute", ATTRIBUTE, &["row_id", "subject_table", "name", "item"]),
     spec("token", TOKEN, &["token", "subject_table", "row_id"]),
+    spec("placement", PLACEMENT, &["row_id", "place_id", "source"]),
     spec("outbox", &["seq", "row_key", "leaf"], &["seq"]),
     spec("leaf", &["row_key", "leaf_index"], &["row_key"]),
     spec("account", ACCOUNT, &["id"]),

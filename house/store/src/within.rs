@@ -7,6 +7,12 @@
 //! names, and to the departments it names or its parties are members of. What names nobody belongs
 //! to whatever it is about: a task or decision to its subject, a record likewise, a link to both its
 //! ends. Deleted rows keep these three, and nothing else: their history is no more open than they were.
+//!
+//! Apart from that, a row lies where it says: the table `placement` holds each place that a row names
+//! (a site, a zone) or that a link `located_in` gives it, and the subject of what is about something,
+//! which lies where that does. A row is at every site that these steps lead to, however many there
+//! are; who is narrowed to sites reaches what is at one of them, and what is at none. Where a thing is,
+//! is asked of the thing and never of its owner: people move, racks do not.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,6 +30,10 @@ const MEMBER: &str = "@member";
 const TEAM: &str = "team";
 /// The field by which a person names their account.
 const ACCOUNT: &str = "account";
+/// The kind of asset that is a site.
+const SITE: &str = "site";
+/// The kind of link by which an asset lies in another.
+const LOCATED_IN: &str = "located_in";
 const IDS_PER_STATEMENT: usize = 400;
 
 /// Which rows someone reaches.
@@ -39,6 +49,11 @@ pub enum Within {
         person: Option<Id>,
         department: Option<String>,
         nobodys: bool,
+    },
+    /// Of that, what lies at one of these sites or at none.
+    At {
+        sites: Vec<Id>,
+        of: Box<Within>,
     },
 }
 
@@ -71,6 +86,7 @@ pub(crate) fn entries(row: &Row, ties: &[(String, Tie)]) -> Vec<Entry<'static>> 
         match tie {
             Tie::Party => parties.extend(text(field).and_then(|id| id.parse::<Id>().ok())),
             Tie::Department => departments.extend(text(field).filter(|d| !d.trim().is_empty())),
+            Tie::Place => {}
         }
     }
     let member = match row.table {
@@ -87,6 +103,21 @@ pub(crate) fn entries(row: &Row, ties: &[(String, Tie)]) -> Vec<Entry<'static>> 
         .into_iter()
         .flat_map(|(name, keys)| keys.into_iter().zip(0..).map(move |(key, i)| (name, i, key)))
         .collect()
+}
+
+/// Row and place of each step that this row makes known. A link that was taken back leads nowhere.
+fn steps(row: &Row, ties: &[(String, Tie)]) -> Vec<(Id, Id)> {
+    if row.table == Table::Link {
+        let ends = row.subject.zip(row.object);
+        return ends.filter(|_| row.kind == LOCATED_IN && !row.deleted).into_iter().collect();
+    }
+    let named = |field: &str| row.attributes.get(field)?.as_str()?.parse().ok();
+    let places = ties.iter().filter(|(_, tie)| *tie == Tie::Place);
+    let mut all: Vec<Id> =
+        places.filter_map(|(field, _)| named(field)).chain(row.subject).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().map(|place| (row.id, place)).collect()
 }
 
 /// A condition in which `?` stands for each value in turn.
@@ -138,12 +169,50 @@ fn department(id: &str, of: Option<&str>) -> Test {
     Test(sql, of.into_iter().flat_map(|d| [Val::from(d), Val::from(d)]).collect())
 }
 
+/// Where the row with this id lies, a site among these is, or none at all. One walk answers both: 2 for
+/// a site that is wanted, 1 for another, and nothing where the steps end at no site.
+fn at(id: &str, sites: &[Id]) -> Test {
+    let wanted = vec!["?"; sites.len()].join(", ");
+    let sql = format!(
+        "COALESCE((WITH RECURSIVE up(id) AS (SELECT {id} UNION \
+         SELECT p.place_id FROM up JOIN placement AS p ON p.row_id = up.id) \
+         SELECT MAX(CASE WHEN s.id IN ({wanted}) THEN 2 ELSE 1 END) \
+         FROM up JOIN asset AS s ON s.id = up.id AND s.kind = '{SITE}'), 2) = 2"
+    );
+    Test(sql, sites.iter().map(|site| site.to_string().into()).collect())
+}
+
 impl Within {
+    /// The same, narrowed to sites; no sites narrow nothing.
+    pub fn at(self, sites: &[Id]) -> Within {
+        match self {
+            Within::Nothing => Within::Nothing,
+            of if sites.is_empty() => of,
+            of => Within::At { sites: sites.to_vec(), of: Box::new(of) },
+        }
+    }
+
+    /// The same without regard to sites.
+    pub fn anywhere(&self) -> &Within {
+        match self {
+            Within::At { of, .. } => of.anywhere(),
+            other => other,
+        }
+    }
+
     /// The condition on a row `t`; none where everything is reached.
     fn test(&self, table: Table) -> Option<Test> {
         match self {
             Within::All => None,
             Within::Nothing => Some(Test::of("1 = 0")),
+            Within::At { sites, of } => {
+                let here = match table {
+                    Table::Link => all(vec![at("t.subject", sites), at("t.object", sites)]),
+                    Table::Record => at("t.subject", sites),
+                    _ => at("t.id", sites),
+                };
+                Some(all(of.test(table).into_iter().chain([here]).collect()))
+            }
             Within::Own(person) => {
                 let own = |id| own(id, *person);
                 Some(match table {
@@ -186,7 +255,7 @@ impl Within {
 
     /// A condition that every row reached fulfils, where there is a simple one.
     pub(crate) fn leads(&self, table: Table) -> Option<Condition> {
-        match (self, table) {
+        match (self.anywhere(), table) {
             (_, Table::Link | Table::Decision | Table::Record) => None,
             (Within::Own(Some(person)), _) => {
                 let test = crate::Test::Is(Key::text(&person.to_string()));
@@ -311,13 +380,39 @@ impl<'s> Write<'s> {
         Ok(())
     }
 
+    /// Refuses a link whose ends lie beyond the bounds as they are now: once written, it would itself
+    /// say that they lie within.
+    pub(crate) async fn ends_in_bounds(&mut self, row: &Row) -> Result<(), StoreError> {
+        let Some(bounds) = &self.bounds else { return Ok(()) };
+        let within = (bounds.within)(row.table, &row.kind);
+        let ends = [row.subject, row.object];
+        if would_be_within(&mut self.tx, &within, row.table, ends).await? {
+            return Ok(());
+        }
+        Err(StoreError::OutOfReach { table: row.table.name(), id: row.id })
+    }
+
     /// What someone with bounds adds is theirs unless it says otherwise.
     pub(crate) fn claim(&self, row: &mut Row) {
         let Some(bounds) = &self.bounds else { return };
-        let everywhere = (bounds.within)(row.table, &row.kind) == Within::All;
+        let within = (bounds.within)(row.table, &row.kind);
+        let everywhere = *within.anywhere() == Within::All;
         if row.version == 0 && row.owner.is_none() && !everywhere {
             row.owner = bounds.person;
         }
+    }
+
+    /// Keeps where the row lies, or what a link says of it.
+    pub(crate) async fn place(&mut self, row: &Row) -> Result<(), StoreError> {
+        let source: Val = row.id.to_string().into();
+        let sql = "DELETE FROM placement WHERE source = $1";
+        self.tx.execute(sql, std::slice::from_ref(&source)).await?;
+        for (of, place) in steps(row, self.store().ties_of(row.table, &row.kind)) {
+            let sql = "INSERT INTO placement (source, row_id, place_id) VALUES ($1, $2, $3)";
+            let args = [source.clone(), of.to_string().into(), place.to_string().into()];
+            self.tx.execute(sql, &args).await?;
+        }
+        Ok(())
     }
 
     /// Keeps `account.party` as the row of the person says.
@@ -359,21 +454,27 @@ impl<'s> Write<'s> {
     }
 }
 
-/// Asks, inside a change, whether a record about this subject lies within.
-pub(crate) async fn record_in_bounds(
+/// Asks, inside a change, whether what names these two would lie within: a record, or a link that is
+/// not written yet.
+pub(crate) async fn would_be_within(
     tx: &mut Tx,
     within: &Within,
-    subject: Option<Id>,
+    table: Table,
+    [subject, object]: [Option<Id>; 2],
 ) -> Result<bool, StoreError> {
     let mut sql = Sql::default();
-    within.narrow(Table::Record, &mut sql);
+    within.narrow(table, &mut sql);
     if sql.clauses.is_empty() {
         return Ok(true);
     }
-    sql.args.push(subject.map(|id| id.to_string()).into());
+    let ends = [subject, object].map(|end| end.map(|id| id.to_string()).into());
+    sql.args.extend(ends);
+    // A walk must begin in the order of letters in which it goes on.
+    let order = if tx.is_sqlite() { "" } else { " COLLATE \"C\"" };
+    let (first, second) = (sql.args.len() - 1, sql.args.len());
     let text = format!(
-        "SELECT 1 FROM (SELECT CAST(${} AS TEXT) AS subject) AS t WHERE {}",
-        sql.args.len(),
+        "SELECT 1 FROM (SELECT CAST(${first} AS TEXT){order} AS subject, \
+         CAST(${second} AS TEXT){order} AS object) AS t WHERE {}",
         sql.clauses.join(" AND ")
     );
     Ok(!tx.fetch(&text, &sql.args).await?.is_empty())

@@ -129,6 +129,9 @@ contract! {
     lists_show_what_the_rule_of_belonging_says_of_each_row
     nothing_is_written_beyond_the_bounds
     an_account_follows_the_person_who_names_it
+    who_is_narrowed_to_sites_writes_there_and_nowhere_else
+    an_account_keeps_the_sites_it_is_narrowed_to_and_an_officer_has_none
+    of_eight_who_ask_for_an_approval_at_once_exactly_one_asks
     words_of_personal_fields_are_found_only_by_those_who_see_them
     a_field_that_becomes_personal_is_hidden_in_the_rows_there_are
     a_very_long_attribute_is_stored_whole_and_indexed_in_part
@@ -1082,16 +1085,22 @@ async fn every_order_and_condition_lists_what_a_plain_scan_would(f: &Fixture) {
 
 type Ties = Vec<(String, Tie)>;
 
-fn ties() -> [(Table, String, Ties); 4] {
+fn ties() -> [(Table, String, Ties); 5] {
     let of = |names: &[&str]| {
         let tie = |n: &&str| {
-            ((*n).to_owned(), if *n == "department" { Tie::Department } else { Tie::Party })
+            let tie = match *n {
+                "department" => Tie::Department,
+                "site" | "zone" => Tie::Place,
+                _ => Tie::Party,
+            };
+            ((*n).to_owned(), tie)
         };
         names.iter().map(tie).collect::<Vec<_>>()
     };
     [
-        (Table::Party, "person".to_owned(), of(&["department"])),
-        (Table::Asset, "server".to_owned(), of(&["department", "admin"])),
+        (Table::Party, "person".to_owned(), of(&["department", "site"])),
+        (Table::Asset, "server".to_owned(), of(&["department", "admin", "zone"])),
+        (Table::Asset, "zone".to_owned(), of(&["site"])),
         (Table::Task, "task".to_owned(), of(&["assignee"])),
         (Table::Decision, "approval".to_owned(), Vec::new()),
     ]
@@ -1101,6 +1110,7 @@ fn ties() -> [(Table, String, Ties); 4] {
 struct World {
     rows: Vec<Row>,
     persons: Vec<Id>,
+    sites: Vec<Id>,
 }
 
 /// Numbers by a fixed rule: a failure comes again.
@@ -1145,9 +1155,31 @@ async fn world(store: &Store, dice: &mut Dice) -> World {
     let supplier = new(Table::Party, "supplier", "設計部".to_owned());
     parties.push(supplier.id);
     rows.push(supplier);
-    let mut assets = Vec::new();
+    let sites: Vec<Row> =
+        ["z-east", "z-west"].map(|name| new(Table::Asset, "site", name.to_owned())).into();
+    let mut zones = Vec::new();
+    for i in 0..4 {
+        let mut zone = new(Table::Asset, "zone", format!("z{i}"));
+        // The last two name no site: one says it by a link, one not at all.
+        if let Some(site) = sites.get(i) {
+            zone.attributes.insert("site".into(), site.id.to_string().into());
+        }
+        zones.push(zone);
+    }
+    for person in rows.iter_mut().take(8) {
+        if let Some(site) = dice.some(&sites) {
+            person.attributes.insert("site".into(), site.id.to_string().into());
+        }
+    }
+    let mut assets: Vec<Id> = sites.iter().chain(&zones).map(|row| row.id).collect();
+    let mut inside = new(Table::Link, "located_in", "i-zone".to_owned());
+    (inside.subject, inside.object) = (Some(zones[2].id), Some(sites[1].id));
+    rows.push(inside);
     for i in 0..40 {
         let mut row = new(Table::Asset, "server", format!("a{i:02}"));
+        if let Some(zone) = dice.some(&zones) {
+            row.attributes.insert("zone".into(), zone.id.to_string().into());
+        }
         row.owner = dice.some(&parties);
         if let Some(d) = dice.some(&DEPARTMENTS) {
             row.attributes.insert("department".into(), d.into());
@@ -1161,6 +1193,16 @@ async fn world(store: &Store, dice: &mut Dice) -> World {
         assets.push(row.id);
         rows.push(row);
     }
+    // Chains and loops of things in things; some links were taken back.
+    for i in 0..30 {
+        let mut link = new(Table::Link, "located_in", format!("i{i:02}"));
+        link.subject = Some(assets[dice.below(assets.len())]);
+        link.object = Some(assets[dice.below(assets.len())]);
+        link.deleted = i % 5 == 0;
+        rows.push(link);
+    }
+    let places = sites.iter().map(|row| row.id).collect();
+    rows.extend(sites.into_iter().chain(zones));
     for i in 0..30 {
         let mut task = new(Table::Task, "task", format!("t{i:02}"));
         task.subject = dice.some(&assets);
@@ -1183,7 +1225,7 @@ async fn world(store: &Store, dice: &mut Dice) -> World {
         *row = write.put(row.clone()).await.unwrap();
     }
     write.commit().await.unwrap();
-    World { rows, persons }
+    World { rows, persons, sites: places }
 }
 
 impl World {
@@ -1215,11 +1257,49 @@ impl World {
         all
     }
 
+    /// The sites where a row is: every step from it, until there is no new one.
+    fn sites_of(&self, row: Option<&Row>) -> Vec<Id> {
+        let mut known: Vec<Id> = row.map(|row| row.id).into_iter().collect();
+        let mut next = 0;
+        while let Some(id) = known.get(next).copied() {
+            next += 1;
+            let Some(row) = self.row(id) else { continue };
+            let said = |name: &str| row.attributes.get(name).and_then(Json::as_str)?.parse().ok();
+            let mut steps: Vec<Id> = match row.kind.as_str() {
+                "server" => said("zone").into_iter().collect(),
+                "zone" | "person" => said("site").into_iter().collect(),
+                _ => Vec::new(),
+            };
+            steps.extend(row.subject.filter(|_| row.table != Table::Link));
+            let links = self.rows.iter().filter(|l| l.kind == "located_in" && !l.deleted);
+            steps.extend(links.filter(|l| l.subject == Some(id)).filter_map(|l| l.object));
+            for step in steps {
+                if !known.contains(&step) {
+                    known.push(step);
+                }
+            }
+        }
+        known.retain(|id| self.sites.contains(id));
+        known
+    }
+
+    fn is_at(&self, row: &Row, sites: &[Id]) -> bool {
+        let here = |row: Option<&Row>| {
+            let known = self.sites_of(row);
+            known.is_empty() || known.iter().any(|site| sites.contains(site))
+        };
+        let end = |id: Option<Id>| here(id.and_then(|id| self.row(id)));
+        if row.table == Table::Link { end(row.subject) && end(row.object) } else { here(Some(row)) }
+    }
+
     /// The rule, in plain words: see the module `within` of the store.
     fn admits(&self, within: &Within, row: &Row) -> bool {
+        if let Within::At { sites, of } = within {
+            return self.admits(of, row) && self.is_at(row, sites);
+        }
         let (person, department, nobodys) = match within {
             Within::All => return true,
-            Within::Nothing => return false,
+            Within::Nothing | Within::At { .. } => return false,
             Within::Own(person) => (person, None, None),
             Within::Department { person, department, nobodys } => {
                 (person, department.as_deref(), Some(*nobodys))
@@ -1263,6 +1343,17 @@ async fn lists_show_what_the_rule_of_belonging_says_of_each_row(f: &Fixture) {
             }
         }
     }
+    let one = Within::Department {
+        person: Some(world.persons[0]),
+        department: Some("sales".to_owned()),
+        nobodys: true,
+    };
+    for of in [Within::All, one, Within::Own(Some(world.persons[0]))] {
+        for sites in [&world.sites[..1], &world.sites[1..], &world.sites[..]] {
+            readers.push(of.clone().at(sites));
+        }
+    }
+    assert!(world.rows.iter().any(|row| world.sites_of(Some(row)).len() == 2));
     let mut shown = [0; 2];
     for within in &readers {
         for table in [Table::Party, Table::Asset, Table::Task, Table::Decision, Table::Link] {
@@ -1393,6 +1484,133 @@ async fn nothing_is_written_beyond_the_bounds(f: &Fixture) {
         let filter = RecordFilter { limit: 9, within, ..RecordFilter::default() };
         assert_eq!(store.list_records(&filter).await.unwrap().len(), expected);
     }
+}
+
+async fn who_is_narrowed_to_sites_writes_there_and_nowhere_else(f: &Fixture) {
+    let store = f.store.clone().with_ties(ties());
+    let site = |name: &str| Row::new(Table::Asset, store.new_id().unwrap(), "site", name);
+    let (here, there) = (save(&store, site("here")).await, save(&store, site("there")).await);
+    let server = |zone: &Row, name: &str| {
+        let mut row = Row::new(Table::Asset, store.new_id().unwrap(), "server", name);
+        row.attributes.insert("zone".into(), zone.id.to_string().into());
+        row
+    };
+    let mine = save(&store, server(&here, "mine")).await;
+    let theirs = save(&store, server(&there, "theirs")).await;
+    let free = save(&store, asset(&store, "free")).await;
+    let within = Within::All.at(&[here.id]);
+    let reads = within.clone();
+    let bounds = Bounds { within: Arc::new(move |_, _: &str| within.clone()), person: None };
+    let begin = || async { store.write("ito", "", "").await.unwrap().bounded(bounds.clone()) };
+    let moved = |row: &Row, to: &Row| {
+        let mut row = row.clone();
+        row.attributes.insert("zone".into(), to.id.to_string().into());
+        row
+    };
+    let link = |subject: &Row, object: &Row| {
+        let id = store.new_id().unwrap();
+        let mut row = Row::new(Table::Link, id, "located_in", "in");
+        (row.subject, row.object) = (Some(subject.id), Some(object.id));
+        row
+    };
+    for (row, good) in [
+        (server(&here, "new"), true),
+        (server(&there, "new"), false),
+        (moved(&mine, &here), true),
+        (moved(&mine, &there), false),
+        (moved(&theirs, &here), false),
+        (moved(&free, &here), true),
+        (link(&free, &here), true),
+        (link(&free, &there), false),
+        (link(&theirs, &here), false),
+        (site("another"), false),
+    ] {
+        let name = format!("{} {} v{}", row.kind, row.name, row.version);
+        let put = begin().await.put(row).await;
+        match good {
+            true => assert!(put.is_ok_and(|row| row.owner.is_none()), "{name}"),
+            false => assert!(matches!(put, Err(StoreError::OutOfReach { .. })), "{name}: {put:?}"),
+        }
+    }
+    let record = |subject| RecordDraft {
+        ty: "a.b".to_owned(),
+        subject,
+        observed_from: Timestamp(START),
+        observed_to: Timestamp(START),
+        source: "test".to_owned(),
+        assurance: Assurance::Attested,
+        facts: Map::new(),
+        payload: None,
+    };
+    for (subject, good) in
+        [(Some(mine.id), true), (Some(theirs.id), false), (Some(free.id), true), (None, true)]
+    {
+        let written = begin().await.record(record(subject)).await;
+        assert_eq!(written.is_ok(), good, "{written:?}");
+        let mut write = store.write("tester", "", "").await.unwrap();
+        write.record(record(subject)).await.unwrap();
+        write.commit().await.unwrap();
+    }
+    let filter = RecordFilter { limit: 9, within: reads, ..RecordFilter::default() };
+    assert_eq!(store.list_records(&filter).await.unwrap().len(), 3);
+    // What a link takes elsewhere is reached no longer.
+    let mut write = store.write("tester", "", "").await.unwrap();
+    write.put(link(&free, &there)).await.unwrap();
+    write.commit().await.unwrap();
+    assert!(begin().await.put(free.clone()).await.is_err());
+}
+
+async fn of_eight_who_ask_for_an_approval_at_once_exactly_one_asks(f: &Fixture) {
+    let row = save(&f.store, asset(&f.store, "asked")).await;
+    let ask = |name: String| {
+        let (store, about) = (f.store.clone(), row.id);
+        tokio::spawn(async move {
+            let mut request = Row::new(Table::Decision, store.new_id().unwrap(), "approval", &name);
+            (request.status, request.subject) = ("proposed".to_owned(), Some(about));
+            let mut write = store.write("x", "", "").await.unwrap();
+            let put = write.put(request).await?;
+            // Whoever is second must wait here, not look past an open transaction.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            write.commit().await.map(|()| put)
+        })
+    };
+    let asked: Vec<_> = (0..8).map(|i| ask(i.to_string())).collect();
+    let mut made = Vec::new();
+    for task in asked {
+        match task.await.unwrap() {
+            Ok(row) => made.push(row),
+            Err(StoreError::AskedAlready(id)) => assert_eq!(id, row.id),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(made.len(), 1);
+    // It may be changed, and once it is answered another may be made.
+    let first = save(&f.store, made.remove(0)).await;
+    save(&f.store, changed(first, |r| r.status = "approved".to_owned())).await;
+    assert!(ask("again".to_owned()).await.unwrap().is_ok());
+}
+
+async fn an_account_keeps_the_sites_it_is_narrowed_to_and_an_officer_has_none(f: &Fixture) {
+    let store = &f.store;
+    let sites = [store.new_id().unwrap(), store.new_id().unwrap()];
+    store.create_account("x", "ito", "auditor", "-", false).await.unwrap();
+    let account = || async { store.account("ito").await.unwrap().unwrap() };
+    let change =
+        |account, change| async move { store.change_account("x", &account, change).await.unwrap() };
+    assert!(account().await.sites.is_empty());
+    let token = store.sign_in(account().await.id, "x", "").await.unwrap();
+    assert!(change(account().await, AccountChange::Sites(&sites)).await);
+    assert_eq!(account().await.sites, sites);
+    // The narrowing holds for open sessions and tokens at once.
+    let session = store.session(&token, 1, 1).await.unwrap().unwrap();
+    assert_eq!((session.account.sites, session.method.as_str()), (sites.to_vec(), "x"));
+    let filter = RecordFilter { limit: 1, ..RecordFilter::default() };
+    let newest = store.list_records(&filter).await.unwrap().remove(0);
+    assert_eq!(newest.facts["sites"], json!(sites));
+    assert!(change(account().await, AccountChange::Role("officer")).await);
+    assert!(account().await.sites.is_empty());
+    assert!(!change(account().await, AccountChange::Sites(&sites)).await);
+    assert!(account().await.sites.is_empty());
 }
 
 async fn an_account_follows_the_person_who_names_it(f: &Fixture) {

@@ -106,6 +106,7 @@ async fn fill(store: &Store, seed: u64) {
          VALUES ('i', '機器', 'a', 'f', '', 'active', 1, 9007199254740993, 2, NULL, 7)",
         "INSERT INTO blob (sha256, bytes, media_type, name, uploaded_by, uploaded_at) \
          VALUES ('h', 9007199254740993, 'text/plain', '記録.txt', 'a', 1)",
+        "INSERT INTO placement (source, row_id, place_id) VALUES ('梅', 'r', 'p')",
         "INSERT INTO blob_ref (sha256, subject_table, row_id) VALUES ('h', 'asset', 'i')",
     ] {
         tx.execute(sql, &[]).await.unwrap();

@@ -110,7 +110,7 @@ fn writes(house: &House, user: &User) -> Within {
 
 /// Whether the rows of tasks are open to the user; a task given to a role is nobody's own row.
 fn follows(user: &User) -> bool {
-    !matches!(user.reader().sees_of(Table::Task), Within::Own(_) | Within::Nothing)
+    !matches!(user.reader().sees_of(Table::Task).anywhere(), Within::Own(_) | Within::Nothing)
 }
 
 async fn list(State(house): State<Shared>, Me(user): Me) -> Answer {

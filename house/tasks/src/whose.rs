@@ -19,7 +19,7 @@ pub fn role(task: &Row) -> Option<&str> {
 pub fn is_for(task: &Row, reader: &Reader) -> bool {
     match (assignee(task), role(task)) {
         (Some(party), _) => reader.party == Some(party),
-        (None, Some(role)) => reader.role == role,
+        (None, Some(role)) => reader.answers_for(role),
         (None, None) => false,
     }
 }
@@ -27,7 +27,7 @@ pub fn is_for(task: &Row, reader: &Reader) -> bool {
 /// Those who are to do it. A task that nobody would hear of falls to the officers.
 pub fn readers<'a>(task: &Row, all: &'a [Reader]) -> Vec<&'a Reader> {
     let own: Vec<&Reader> = all.iter().filter(|r| is_for(task, r)).collect();
-    if own.is_empty() { all.iter().filter(|r| r.role == "officer").collect() } else { own }
+    if own.is_empty() { all.iter().filter(|r| r.answers_for("officer")).collect() } else { own }
 }
 
 /// Whether its time is over.
@@ -48,7 +48,14 @@ mod tests {
 
     fn reader(n: u8, role: &str, party: Option<Id>) -> Reader {
         let preference = Preference::default();
-        Reader { id: id(n), login: n.to_string(), role: role.to_owned(), party, preference }
+        Reader {
+            id: id(n),
+            login: n.to_string(),
+            role: role.to_owned(),
+            party,
+            narrowed: false,
+            preference,
+        }
     }
 
     #[test]

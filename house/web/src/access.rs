@@ -3,10 +3,13 @@
 //! Invariants: nothing is allowed that the table does not grant. Whoever may change a row of a kind
 //! sees its personal fields, and nobody else does. People and their departments are written only by
 //! those who write everywhere, since scopes follow from them; so are rules and norms, which bind all.
+//! An account of any role but the officer's may be narrowed to sites: of what its role grants it keeps
+//! what lies at one of them or at none ([`Within::At`]), and what concerns the whole house is closed to
+//! it ([`NARROWED`]).
 
 use std::sync::Arc;
 
-use model::{Field, KindSpec, RoomSpec, Table, Text, t};
+use model::{Field, Id, KindSpec, RoomSpec, Table, Text, t};
 use serde_json::Value as Json;
 use store::{Account, Bounds, Place, Reach, Row, Store, StoreError, Within};
 
@@ -129,6 +132,18 @@ fn grants(role: &str, action: Action) -> impl Iterator<Item = &'static Grant> {
     GRANTS.iter().filter(move |g| g.role == role && g.action == action)
 }
 
+/// What an account that is narrowed to sites may still do. The rest concerns no single row, so a part
+/// of it cannot be given; and who keeps accounts could widen their own.
+pub const NARROWED: [Action; 4] = [Action::Read, Action::Write, Action::Decide, Action::Levels];
+
+/// What a narrowed account does not write: it binds everyone, or scopes follow from it.
+const UNDIVIDED: [Table; 3] = [Table::Party, Table::Rule, Table::Norm];
+
+/// Whether the holder of an account may do it anywhere at all.
+pub fn may(account: &Account, action: Action) -> bool {
+    allowed(&account.role, action) && (account.sites.is_empty() || NARROWED.contains(&action))
+}
+
 /// Whether the role may do it anywhere at all. An unknown role may do nothing.
 pub fn allowed(role: &str, action: Action) -> bool {
     grants(role, action).next().is_some()
@@ -157,29 +172,34 @@ pub fn sees_personal(role: &str, kind: &KindSpec) -> bool {
 pub struct Reader {
     role: Option<String>,
     place: Place,
+    /// Sites to which everything is narrowed.
+    sites: Vec<Id>,
 }
 
 impl Reader {
     /// The house itself: sees everything.
     pub fn house() -> Reader {
-        Reader { role: None, place: Place::default() }
+        Reader { role: None, place: Place::default(), sites: Vec::new() }
     }
 
     /// The holder of an account. Who is limited nowhere needs no place, and none is read.
     pub async fn of(store: &Store, account: &Account) -> Result<Reader, StoreError> {
         let limited = GRANTS.iter().any(|g| g.role == account.role && g.scope != Scope::All);
         let place = if limited { store.place(account.id).await? } else { Place::default() };
-        Ok(Reader { role: Some(account.role.clone()), place })
+        Ok(Reader { role: Some(account.role.clone()), place, sites: account.sites.clone() })
     }
 
     /// Someone not signed in: sees nothing.
     pub fn nobody() -> Reader {
-        Reader { role: Some(String::new()), place: Place::default() }
+        Reader { role: Some(String::new()), place: Place::default(), sites: Vec::new() }
     }
 
     fn reaches(&self, action: Action, table: Table, request: bool) -> Within {
         let Some(role) = &self.role else { return Within::All };
-        match scope(role, action, table, request) {
+        if action == Action::Write && !self.sites.is_empty() && UNDIVIDED.contains(&table) {
+            return Within::Nothing;
+        }
+        let within = match scope(role, action, table, request) {
             None => Within::Nothing,
             Some(Scope::All) => Within::All,
             Some(Scope::Own) => Within::Own(self.place.person),
@@ -188,7 +208,8 @@ impl Reader {
                 department: self.place.department.clone(),
                 nobodys: action == Action::Read,
             },
-        }
+        };
+        within.at(&self.sites)
     }
 
     /// Which rows of a kind the reader may do it with.
@@ -204,6 +225,11 @@ impl Reader {
     /// Whether the reader may do it with any row of the kind.
     pub fn may(&self, action: Action, kind: &KindSpec) -> bool {
         self.within(action, kind) != Within::Nothing
+    }
+
+    /// Whether the reader may decide about rows of a table.
+    pub fn decides(&self, table: Table) -> bool {
+        self.reaches(Action::Decide, table, false) != Within::Nothing
     }
 
     /// Whether the reader may hand in records.
@@ -384,6 +410,54 @@ mod tests {
             assert_eq!(GRANTS.iter().position(|g| same(&g)), Some(i), "{grant:?}");
             let text = grant_text(grant);
             assert!(!text.ja.is_empty() && !text.en.is_empty());
+        }
+    }
+
+    fn account(role: &str, sites: &[Id]) -> Account {
+        Account {
+            id: Id::nil(),
+            login: role.to_owned(),
+            role: role.to_owned(),
+            password: String::new(),
+            totp: None,
+            totp_step: 0,
+            disabled: false,
+            must_change: false,
+            signed_in_at: None,
+            sites: sites.to_vec(),
+        }
+    }
+
+    #[test]
+    fn sites_narrow_every_cell_of_the_table_and_widen_none() {
+        let site = [Id::nil()];
+        for role in ROLES {
+            for action in Action::ALL {
+                let whole = matches!(action, Action::Inspect | Action::Administer);
+                assert_eq!(may(&account(role, &[]), action), allowed(role, action));
+                assert_eq!(may(&account(role, &site), action), allowed(role, action) && !whole);
+            }
+            let reader = |sites: &[Id]| Reader {
+                role: Some(role.to_owned()),
+                place: Place::default(),
+                sites: sites.to_vec(),
+            };
+            for (action, table, request) in [Action::Read, Action::Write, Action::Decide]
+                .into_iter()
+                .flat_map(|a| Table::ALL.into_iter().map(move |t| (a, t, false)))
+                .chain([(Action::Write, Table::Plan, true)])
+            {
+                let wide = reader(&[]).reaches(action, table, request);
+                let narrow = reader(&site).reaches(action, table, request);
+                let undivided = matches!(table, Table::Party | Table::Rule | Table::Norm);
+                let expected = match wide {
+                    Within::Nothing => Within::Nothing,
+                    _ if undivided && action == Action::Write => Within::Nothing,
+                    of => Within::At { sites: site.to_vec(), of: Box::new(of) },
+                };
+                assert_eq!(narrow, expected, "{role} {action:?} {table:?}");
+            }
+            assert!(!reader(&site).sees_all(), "{role}");
         }
     }
 

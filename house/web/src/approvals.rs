@@ -19,7 +19,7 @@ use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Within};
 
 use crate::{
     Shared, Titles,
-    access::{Action, Reader},
+    access::{Action, ROLES, Reader, scope},
     decide::{ASKED_KIND, PROPOSED, is_signed, named},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
@@ -44,6 +44,28 @@ struct Waiting {
     subject: Option<Row>,
     /// The subject is another version than the one asked about.
     edited: bool,
+    /// Roles that may sign it.
+    roles: Vec<&'static str>,
+}
+
+impl Waiting {
+    /// Who may sign it, in words.
+    fn signers(&self, cx: &Cx) -> String {
+        let roles: Vec<&str> = self.roles.iter().map(|role| cx.role(role)).collect();
+        roles.join(cx.t("、", ", "))
+    }
+}
+
+/// The table of what a request is about.
+fn table_of(request: &Row) -> Table {
+    let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
+    let asked = table.filter(|_| request.kind == ASKED_KIND).and_then(Table::parse);
+    asked.unwrap_or(Table::Decision)
+}
+
+/// Whether the reader's role may sign what is asked for.
+pub fn may_sign(reader: &Reader, request: &Row) -> bool {
+    reader.decides(table_of(request))
 }
 
 /// Requests that wait, by name, after `after`; and whether there are more.
@@ -86,7 +108,10 @@ async fn waiting(
         let subject = request.subject.filter(|_| request.kind == ASKED_KIND);
         let subject = subject.and_then(|id| subjects.get(&id).cloned());
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
-        Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject }
+        let table = table_of(&request);
+        let signs = |role: &&str| scope(role, Action::Decide, table, false).is_some();
+        let roles = ROLES.into_iter().filter(signs).collect();
+        Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject, roles }
     };
     Ok(requests.into_iter().map(pair).collect())
 }
@@ -101,14 +126,19 @@ async fn subjects(
     let mut by_table: HashMap<Table, Vec<Id>> = HashMap::new();
     for request in requests {
         let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-        let seen = |t: &Table| *t != Table::Record && reader.sees_of(*t) == Within::All;
+        let seen = |t: &Table| *t != Table::Record && *reader.sees_of(*t).anywhere() == Within::All;
         let table = table.and_then(Table::parse).filter(seen);
         if let Some((table, id)) = table.zip(request.subject) {
             by_table.entry(table).or_default().push(id);
         }
     }
     let mut found = HashMap::new();
-    for (table, ids) in by_table {
+    for (table, mut ids) in by_table {
+        let within = reader.sees_of(table);
+        if within != Within::All {
+            let reached = store.reached(table, &ids, &within).await?;
+            ids.retain(|id| reached.contains(id));
+        }
         found.extend(store.rows_by_id(table, &ids).await?.into_iter().map(|row| (row.id, row)));
     }
     Ok(found)
@@ -140,7 +170,7 @@ async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQ
     });
     let body = ApprovalsPage {
         cx: &user.cx,
-        may_decide: user.may(Action::Decide).is_ok(),
+        may_decide: waiting.iter().any(|w| may_sign(user.reader(), &w.request)),
         waiting,
         next,
         titles: Titles { house: &house, lang: user.cx.lang },
@@ -183,16 +213,20 @@ async fn ask(
             "The row changed after you opened it. Look at the newest version.",
         );
     }
-    if open(&house.store, row.id).await?.is_some() {
-        return bad("承認はすでに依頼されています。", "An approval has been asked for already.");
-    }
     let mut request = Row::new(Table::Decision, house.store.new_id()?, ASKED_KIND, &named(&row));
     request.status = PROPOSED.to_owned();
     request.subject = Some(row.id);
     request.subject_hash = Some(form.hash);
     request.attributes.insert("subject_table".into(), row.table.name().into());
     let mut write = user.write(&house, reason).await?;
-    write.put(request).await?;
+    if let Err(error) = write.put(request).await {
+        return match error {
+            StoreError::AskedAlready(_) => {
+                bad("承認はすでに依頼されています。", "An approval has been asked for already.")
+            }
+            error => Err(error.into()),
+        };
+    }
     write.commit().await?;
     house.wake();
     Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())

@@ -189,8 +189,7 @@ impl Cx {
     }
 
     fn may(&self, action: Action) -> bool {
-        let role = self.session.as_ref().map_or("", |s| s.account.role.as_str());
-        access::allowed(role, action)
+        self.session.as_ref().is_some_and(|s| access::may(&s.account, action))
     }
 
     /// Whether the reader may see registers and records, some of them at least.
@@ -222,11 +221,7 @@ impl Cx {
 impl User {
     /// Refuses what the role may not do.
     pub fn may(&self, action: Action) -> Result<(), Refusal> {
-        if access::allowed(&self.session.account.role, action) {
-            Ok(())
-        } else {
-            Err(Refusal::Forbidden)
-        }
+        if access::may(&self.session.account, action) { Ok(()) } else { Err(Refusal::Forbidden) }
     }
 
     /// What this user reaches.
@@ -444,10 +439,16 @@ impl IntoResponse for Refusal {
                 "There is no such row.",
                 String::new(),
             ),
+            Refusal::Store(StoreError::AskedAlready(_)) => (
+                StatusCode::CONFLICT,
+                "承認はすでに依頼されています。",
+                "An approval has been asked for already.",
+                String::new(),
+            ),
             Refusal::Store(StoreError::OutOfReach { .. }) => (
                 StatusCode::FORBIDDEN,
-                "この役割で書き込める範囲の外です。自部署や本人に属する行だけを追加・変更できます。所有者か部署を確かめてください。",
-                "This lies beyond what your role may write: only rows of your own department, or your own. Check owner and department.",
+                "このアカウントで書き込める範囲の外です。自部署、本人、扱える拠点の行だけを追加・変更できます。所有者、部署、拠点を確かめてください。",
+                "This lies beyond what your account may write: rows of your own department, your own, or of your sites. Check owner, department and site.",
                 String::new(),
             ),
             Refusal::Store(StoreError::LargeFile(max)) => (

@@ -180,5 +180,5 @@ fn admit(access: Access, cx: &Cx) -> Result<(), Refusal> {
     if session.account.must_change {
         return Err(Refusal::ChangePassword);
     }
-    if access::allowed(&session.account.role, action) { Ok(()) } else { Err(Refusal::Forbidden) }
+    if access::may(&session.account, action) { Ok(()) } else { Err(Refusal::Forbidden) }
 }

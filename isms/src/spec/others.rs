@@ -14,6 +14,11 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         fields: &[
             text("department", t("部署", "Department")).aliases(&["部署", "所属", "所属部署"]),
             text("position", t("役職", "Position")).aliases(&["役職"]),
+            Field::new("site", t("拠点", "Site"), FieldType::Reference("site")).aliases(&[
+                "拠点",
+                "勤務地",
+                "事業所",
+            ]),
             text("mail", t("メールアドレス", "Mail")).personal().aliases(&[
                 "メール",
                 "メールアドレス",

@@ -86,6 +86,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             ACCOUNT_ID,
             text("change", t("変更", "Change")).required(),
             text("role", t("役割", "Role")).required(),
+            list("sites", t("拠点", "Sites")),
         ],
     },
     RecordSpec {

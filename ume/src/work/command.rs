@@ -13,6 +13,7 @@ use crate::{
     rooms::ROOMS,
     serve,
     settings::{DataFolder, Settings},
+    shown,
 };
 
 const WAIT: Duration = Duration::from_secs(900);
@@ -57,30 +58,20 @@ async fn list(settings: &Settings, format: Format) -> Result<ExitCode, CliError>
     let (rows, now) = (store.jobs().await?, store.now());
     store.db().close().await;
     let time = |t: Option<model::Timestamp>| t.map_or_else(|| "-".to_owned(), |t| t.rfc3339());
-    if format == Format::Json {
+    if format != Format::Table {
         let all: Vec<_> = rows.iter().map(|row| to_json(row, now)).collect();
-        print(&format!("{}\n", serde_json::to_string_pretty(&all).unwrap_or_default()));
+        let columns = ["name", "state", "last", "next", "duration_ms", "error"];
+        print(&shown::rows(format, &columns.map(str::to_owned), &all));
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = String::new();
-    if format == Format::Csv {
-        out.push_str("name,state,last,next,ms,error\n");
-    }
     for row in &rows {
         let (last, next) = (time(row.last_started), row.next_due.rfc3339());
         let ms = duration_ms(row).map_or_else(|| "-".to_owned(), |n| n.to_string());
         let (name, state) = (&row.name, state(row, now));
         let error = row.last_error.as_deref().unwrap_or("");
-        if format == Format::Csv {
-            let error = error.replace('"', "\"\"");
-            out.push_str(&format!("{name},{state},{last},{next},{ms},\"{error}\"\n"));
-        } else {
-            let said =
-                if error.is_empty() { row.last_result.as_deref().unwrap_or("") } else { error };
-            out.push_str(&format!(
-                "{name:<32} {state:<8} {last:<28} {next:<28} {ms:>7} ms  {said}\n"
-            ));
-        }
+        let said = if error.is_empty() { row.last_result.as_deref().unwrap_or("") } else { error };
+        out.push_str(&format!("{name:<32} {state:<8} {last:<28} {next:<28} {ms:>7} ms  {said}\n"));
     }
     print(&out);
     Ok(ExitCode::SUCCESS)

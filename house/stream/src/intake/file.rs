@@ -3,14 +3,14 @@
 use std::{
     fmt,
     fs::{self, File},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Shutdown, blocking, now, pause, room};
+use super::{Allow, Shutdown, blocking, now, pause, room};
 use crate::{Format, MAX_LINE_BYTES, Marked, RawLine, Result, Stream, error::At, files::read_json};
 
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -64,6 +64,8 @@ pub struct FileTail {
     position: Option<Position>,
     /// Kept open, so that a renamed file can be read to its end.
     file: Option<File>,
+    /// What may be read at all; everything if nothing is said.
+    only: Option<Allow>,
 }
 
 impl FileTail {
@@ -85,7 +87,23 @@ impl FileTail {
             None => read_json(&stream.state_folder().join(format!("{intake}.json")))?,
         };
         let (path, source) = (path.to_path_buf(), source.to_owned());
-        Ok(FileTail { path, source, format, intake, backlog_bytes_max, position, file: None })
+        let (file, only) = (None, None);
+        Ok(FileTail { path, source, format, intake, backlog_bytes_max, position, file, only })
+    }
+
+    /// Reads only what these patterns admit, whatever stands under its name when it is opened.
+    pub fn only(mut self, allow: Allow) -> FileTail {
+        self.only = Some(allow);
+        self
+    }
+
+    /// Opens a file of the name that is followed. One that is no regular file must not be waited for.
+    fn open_only(&self, path: &Path) -> std::io::Result<File> {
+        let Some(only) = &self.only else { return File::open(path) };
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+        only.admits(&file)?;
+        Ok(file)
     }
 
     /// Follows until the end; one look a second.
@@ -123,7 +141,7 @@ impl FileTail {
             (self.file, self.position) = (None, None);
         }
         if self.file.is_none() {
-            self.file = Some(File::open(&self.path).at("open", &self.path)?);
+            self.file = Some(self.open_only(&self.path).at("open", &self.path)?);
         }
         let Some(file) = &self.file else { return Ok(0) };
         let meta = file.metadata().at("look at", &self.path)?;
@@ -146,7 +164,7 @@ impl FileTail {
     /// Reads what is left of the file that was renamed away.
     fn finish_rotated(&mut self, stream: &Stream, old: &Position) -> Result<u64> {
         if self.file.is_none() {
-            self.file = sibling(&self.path, old.inode);
+            self.file = sibling(&self.path, old.inode).and_then(|p| self.open_only(&p).ok());
         }
         let known = self.file.as_ref().is_some_and(|file| {
             file.metadata().is_ok_and(|m| m.len() >= old.offset) && same_head(file, old)
@@ -283,10 +301,10 @@ fn head_crc(file: &File, bytes: u64) -> Option<u32> {
 }
 
 /// The renamed file: in the same folder, with the same inode.
-fn sibling(path: &Path, inode: u64) -> Option<File> {
+fn sibling(path: &Path, inode: u64) -> Option<PathBuf> {
     let entries = fs::read_dir(path.parent()?).ok()?.take(10_000).flatten();
     let found = entries.filter(|e| e.metadata().is_ok_and(|m| m.is_file() && m.ino() == inode));
-    found.map(|e| e.path()).next().and_then(|p| File::open(p).ok())
+    found.map(|e| e.path()).next()
 }
 
 #[cfg(test)]

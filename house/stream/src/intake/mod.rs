@@ -4,6 +4,7 @@
 //! are then refused and counted. File and journal write their position into the frame of each line (see
 //! `marks`), so a crash reads none twice and none never.
 
+mod allow;
 mod file;
 mod journal;
 mod syslog;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use model::Timestamp;
 use tokio::sync::watch;
 
+pub use allow::{Allow, Denied, wild};
 pub use file::FileTail;
 pub use journal::JournalFollow;
 pub use syslog::{SyslogTcp, SyslogUdp, TcpLimits};

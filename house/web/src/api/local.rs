@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Shared,
     access::ROLES,
-    people::oidc,
+    people::{oidc, rules, rules::SITES_MAX},
     route::{Access, Api, Route},
 };
 
@@ -51,6 +51,7 @@ impl LocalUser {
             disabled: false,
             must_change: false,
             signed_in_at: None,
+            sites: Vec::new(),
         }
     }
 }
@@ -63,6 +64,7 @@ pub enum Act {
     AccountDisable { login: String },
     AccountEnable { login: String },
     AccountRole { login: String, role: String },
+    AccountSites { login: String, sites: Vec<String> },
     AccountPassword { login: String, password_hash: String, second_factor: bool },
     AccountRecovery { login: String, codes: Vec<String> },
     TokenAdd { login: String, name: String, days: i64 },
@@ -85,6 +87,7 @@ impl Act {
         "account_disable",
         "account_enable",
         "account_role",
+        "account_sites",
         "account_password",
         "account_recovery",
         "token_add",
@@ -173,6 +176,7 @@ impl Hand<'_> {
                 self.known_role(&role)?;
                 self.change(&login, AccountChange::Role(&role)).await
             }
+            Act::AccountSites { login, sites } => self.account_sites(&login, &sites).await,
             Act::AccountPassword { login, password_hash, second_factor } => {
                 let new = AccountChange::Password { hash: &password_hash, must_change: true };
                 let done = self.change(&login, new).await?;
@@ -293,6 +297,38 @@ impl Hand<'_> {
         let made = self.store.create_account(&self.actor, login, role, password_hash, true).await;
         let id = self.stored(made)?;
         Ok(json!({"id": id, "login": login, "role": role}))
+    }
+
+    /// Narrows an account to sites, each given by id or name.
+    async fn account_sites(&self, login: &str, sites: &[String]) -> Done {
+        let account = self.account(login).await?;
+        if account.role == "officer" && !sites.is_empty() {
+            let no = rules::No::OfficerWhole.text();
+            return Err(self.refuse(problem::CONFLICT, no.ja.to_owned(), no.en.to_owned()));
+        }
+        if sites.len() > SITES_MAX {
+            let ja = format!("拠点は{SITES_MAX}件までです。");
+            return Err(self.refuse(problem::INVALID, ja, format!("at most {SITES_MAX} sites")));
+        }
+        let known = self.stored(self.store.all(Table::Asset, &["site"]).await)?;
+        let mut found = Vec::new();
+        for wanted in sites {
+            let named = |row: &&store::Row| row.id.to_string() == *wanted || row.name == *wanted;
+            let mut all = known.iter().filter(named);
+            let (Some(site), None) = (all.next(), all.next()) else {
+                let ja = format!(
+                    "拠点{wanted}が見つからないか、同名の拠点が複数あります。ume asset list --kind site で確認できます。"
+                );
+                let en = format!(
+                    "{wanted} names no site, or more than one; `ume asset list --kind site` shows them"
+                );
+                return Err(self.refuse(problem::NOT_FOUND, ja, en));
+            };
+            if !found.contains(&site.id) {
+                found.push(site.id);
+            }
+        }
+        self.change(login, AccountChange::Sites(&found)).await
     }
 
     async fn change(&self, login: &str, change: AccountChange<'_>) -> Done {

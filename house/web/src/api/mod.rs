@@ -205,7 +205,7 @@ fn admit(wanted: Access, caller: &Caller, request: &Request) -> Result<(), Probl
     let lang = caller.cx.lang;
     let refuse = |detail| Err(Problem::new(lang, problem::FORBIDDEN, detail));
     if let Access::Action(action) = wanted
-        && !access::allowed(&caller.account.role, action)
+        && !access::may(&caller.account, action)
     {
         return refuse(t("権限は管理者が付与します。", "An administrator can grant it."));
     }

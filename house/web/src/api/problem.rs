@@ -146,10 +146,11 @@ impl Problem {
             | StoreError::LongName(..)
             | StoreError::LargeLeaf(..)
             | StoreError::TooMany(..) => (INVALID, error.to_string()),
+            StoreError::AskedAlready(_) => (CONFLICT, error.to_string()),
             StoreError::OutOfReach { .. } => {
                 let text = t(
-                    "この役割で書き込める範囲の外です。自部署や本人に属する行だけを書き込めます。",
-                    "This lies beyond what your role may write: rows of your own department, or your own.",
+                    "このアカウントで書き込める範囲の外です。自部署、本人、扱える拠点の行だけを書き込めます。",
+                    "This lies beyond what your account may write: rows of your own department, your own, or of your sites.",
                 );
                 return Problem::new(lang, FORBIDDEN, text);
             }

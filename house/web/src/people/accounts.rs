@@ -6,9 +6,9 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect},
 };
-use model::{Id, t};
+use model::{Id, Table, t};
 use serde::Deserialize;
-use store::{Account, AccountChange, LiveSession};
+use store::{Account, AccountChange, Filter, LiveSession, PAGE_ROWS_MAX, Row};
 
 use super::{
     actor, recently,
@@ -54,7 +54,8 @@ impl Cx {
 #[template(path = "people.html")]
 struct ListPage<'a> {
     cx: &'a Cx,
-    accounts: Vec<Account>,
+    /// Each with the names of the sites to which it is narrowed.
+    accounts: Vec<(Account, String)>,
     roles: Vec<&'static str>,
     login: &'a str,
     error: &'a str,
@@ -71,7 +72,14 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
 async fn show_list(house: &House, user: &User, login: &str, error: &str) -> Answer {
     let mine = &user.session.account.role;
     let may = |role: &&str| rules::judge(mine, false, "", Act::Add(role)).is_ok();
+    let sites = all_sites(house).await?;
+    let names = |account: &Account| {
+        let name =
+            |id: &Id| sites.iter().find(|s| s.id == *id).map_or(id.to_string(), |s| s.name.clone());
+        account.sites.iter().map(name).collect::<Vec<_>>().join(user.cx.t("、", ", "))
+    };
     let accounts = house.store.accounts().await?;
+    let accounts = accounts.into_iter().map(|a| (names(&a), a)).map(|(n, a)| (a, n)).collect();
     let roles = ROLES.into_iter().filter(may).collect();
     let lang = user.cx.lang;
     let words = |role, action| {
@@ -124,6 +132,32 @@ async fn add(State(house): State<Shared>, user: User, Form(form): Form<AddForm>)
     show_secret(cx, login, &password, &format!("/people/{id}"))
 }
 
+/// The sites of the register, by name; as many as a page shows.
+async fn all_sites(house: &House) -> Result<Vec<Row>, Refusal> {
+    let filter =
+        Filter { kind: Some("site".to_owned()), limit: PAGE_ROWS_MAX, ..Filter::default() };
+    Ok(house.store.list(Table::Asset, &filter).await?)
+}
+
+/// Refuses sites that are not in the register, unless the account has them already, and too many.
+async fn known_sites(
+    house: &House,
+    user: &User,
+    account: &Account,
+    sites: &[Id],
+) -> Result<(), Refusal> {
+    let many = sites.len() > rules::SITES_MAX;
+    let named = if many { Vec::new() } else { house.store.rows_by_id(Table::Asset, sites).await? };
+    let is_site = |id: &Id| named.iter().any(|s| s.id == *id && s.kind == "site");
+    if many || !sites.iter().all(|id| is_site(id) || account.sites.contains(id)) {
+        let max = rules::SITES_MAX;
+        let ja = format!("台帳にある拠点を{max}件まで選んでください。");
+        let en = format!("Choose at most {max} sites of the register.");
+        return Err(Refusal::Bad(user.cx.t(&ja, &en).to_owned()));
+    }
+    Ok(())
+}
+
 fn new_password() -> Result<String, Refusal> {
     secrets::random_words::<15>().ok_or_else(|| Refusal::Bad("random".to_owned()))
 }
@@ -144,6 +178,9 @@ struct PersonPage<'a> {
     own: bool,
     may: bool,
     roles: Vec<&'static str>,
+    /// Id and name of each site, and whether the account is narrowed to it.
+    sites: Vec<(Id, String, bool)>,
+    may_narrow: bool,
 }
 
 async fn find(house: &House, id: &str) -> Result<Account, Refusal> {
@@ -157,6 +194,15 @@ async fn person(State(house): State<Shared>, user: User, Path(id): Path<String>)
     let mine = &user.session.account;
     let own = mine.id == account.id;
     let allowed = |act| rules::judge(&mine.role, own, &account.role, act).is_ok();
+    let mut sites: Vec<(Id, String, bool)> = all_sites(&house)
+        .await?
+        .into_iter()
+        .map(|s| (s.id, s.name, account.sites.contains(&s.id)))
+        .collect();
+    // A site that is gone from the register narrows still, and must be seen to be taken away.
+    let gone = account.sites.iter().filter(|id| sites.iter().all(|(known, ..)| known != *id));
+    let gone: Vec<_> = gone.map(|id| (*id, id.to_string(), true)).collect();
+    sites.extend(gone);
     let body = PersonPage {
         cx: &user.cx,
         sessions: house.store.sessions_of(account.id).await?,
@@ -165,25 +211,45 @@ async fn person(State(house): State<Shared>, user: User, Path(id): Path<String>)
         own,
         may: allowed(Act::EndSessions),
         roles: ROLES.into_iter().filter(|role| allowed(Act::Role(role))).collect(),
+        may_narrow: allowed(Act::Sites),
+        sites,
         account: &account,
     };
     page(&user.cx, &account.login, &body)
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct ChangeForm {
     csrf: String,
     change: String,
-    #[serde(default)]
     role: String,
+    sites: Vec<Id>,
+}
+
+impl ChangeForm {
+    /// Each ticked site is a field `site` of its own.
+    fn of(fields: Vec<(String, String)>) -> Result<ChangeForm, Refusal> {
+        let mut form = ChangeForm::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "csrf" => form.csrf = value,
+                "change" => form.change = value,
+                "role" => form.role = value,
+                "site" => form.sites.push(value.parse().map_err(|_| Refusal::NotFound)?),
+                _ => {}
+            }
+        }
+        Ok(form)
+    }
 }
 
 async fn change(
     State(house): State<Shared>,
     user: User,
     Path(id): Path<String>,
-    Form(form): Form<ChangeForm>,
+    Form(fields): Form<Vec<(String, String)>>,
 ) -> Answer {
+    let form = ChangeForm::of(fields)?;
     user.form(&form.csrf, Action::Administer)?;
     let account = find(&house, &id).await?;
     let back = format!("/people/{}", account.id);
@@ -194,11 +260,15 @@ async fn change(
         "reset-password" => Act::ResetPassword,
         "reset-factor" => Act::ResetFactor,
         "end-sessions" => Act::EndSessions,
+        "sites" => Act::Sites,
         _ => return Err(Refusal::NotFound),
     };
     let own = user.session.account.id == account.id;
     rules::judge(&user.session.account.role, own, &account.role, act)
         .map_err(|no| Refusal::Bad(user.cx.pick(&no.text()).to_owned()))?;
+    if act == Act::Sites {
+        known_sites(&house, &user, &account, &form.sites).await?;
+    }
     recently(&user, &back)?;
     let password = if act == Act::ResetPassword { new_password()? } else { String::new() };
     let hash = match act {
@@ -212,6 +282,7 @@ async fn change(
         Act::ResetPassword => AccountChange::Password { hash: &hash, must_change: true },
         Act::ResetFactor => AccountChange::ResetFactor,
         Act::EndSessions => AccountChange::EndSessions,
+        Act::Sites => AccountChange::Sites(&form.sites),
     };
     house.store.change_account(&actor(&user), &account, change).await?;
     house.wake();

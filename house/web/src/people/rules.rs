@@ -12,7 +12,12 @@ pub enum Act<'a> {
     ResetPassword,
     ResetFactor,
     EndSessions,
+    /// To narrow to sites, or to widen again.
+    Sites,
 }
+
+/// Most sites to which one account is narrowed.
+pub const SITES_MAX: usize = 20;
 
 /// Why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,10 @@ pub enum No {
     UnknownRole,
     /// Only officers and administrators keep accounts.
     NotAllowed,
+    /// Only an officer says how far others reach.
+    SitesByOfficers,
+    /// Who answers for the whole is not narrowed to a part.
+    OfficerWhole,
 }
 
 impl No {
@@ -42,6 +51,14 @@ impl No {
             No::NotAllowed => model::t(
                 "アカウントを管理できるのは、ISMS担当者と管理者だけです。",
                 "Only officers and administrators keep accounts.",
+            ),
+            No::SitesByOfficers => model::t(
+                "アカウントの拠点を変更できるのは、ISMS担当者だけです。",
+                "Only an officer narrows accounts to sites.",
+            ),
+            No::OfficerWhole => model::t(
+                "ISMS担当者のアカウントは拠点で絞り込めません。",
+                "An officer's account cannot be narrowed to sites.",
             ),
         }
     }
@@ -66,6 +83,12 @@ pub fn judge(actor_role: &str, own: bool, target_role: &str, act: Act) -> Result
     let touches_officer = target_role == "officer" || new_role == Some("officer");
     if touches_officer && actor_role != "officer" {
         return Err(No::OfficersOnly);
+    }
+    if act == Act::Sites && actor_role != "officer" {
+        return Err(No::SitesByOfficers);
+    }
+    if act == Act::Sites && touches_officer {
+        return Err(No::OfficerWhole);
     }
     Ok(())
 }
@@ -97,6 +120,16 @@ mod tests {
             assert_eq!(judge("administrator", false, "employee", act), Ok(()));
             assert_eq!(judge("officer", false, "officer", act), Ok(()));
         }
+    }
+
+    #[test]
+    fn only_an_officer_narrows_and_no_officer_is_narrowed() {
+        assert_eq!(judge("officer", false, "administrator", Act::Sites), Ok(()));
+        assert_eq!(judge("officer", false, "officer", Act::Sites), Err(No::OfficerWhole));
+        let refused = judge("administrator", false, "auditor", Act::Sites);
+        assert_eq!(refused, Err(No::SitesByOfficers));
+        assert_eq!(judge("administrator", false, "officer", Act::Sites), Err(No::OfficersOnly));
+        assert_eq!(judge("department", false, "employee", Act::Sites), Err(No::NotAllowed));
     }
 
     #[test]
