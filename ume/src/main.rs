@@ -10,6 +10,7 @@ mod demo;
 mod door;
 mod error;
 mod help;
+mod import;
 mod intake;
 mod intake_http;
 mod jobs_page;
@@ -144,6 +145,11 @@ enum Command {
         #[command(subcommand)]
         command: registers::RegisterCommand,
     },
+    /// Import a whole workbook or CSV file: finds its tables, all rows or none
+    ///
+    /// Every table whose register is recognised is taken; with --as the first one goes to the kind
+    /// given. Exit 1 where rows are refused or nothing is recognised: then nothing is saved.
+    Import(import::ImportArgs),
     /// Tokens with which programs use the API
     Token {
         #[command(subcommand)]
@@ -342,6 +348,7 @@ impl Command {
             | Command::Task { .. }
             | Command::Decision { .. }
             | Command::Record { .. }
+            | Command::Import(_)
             | Command::Token { .. }
             | Command::Merkle { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
@@ -391,6 +398,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Task { command } => registers::run(model::Table::Task, command).await,
         Command::Decision { command } => registers::run(model::Table::Decision, command).await,
         Command::Record { command } => registers::run(model::Table::Record, command).await,
+        Command::Import(args) => import::run(args).await,
         Command::Token { command } => tokens::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { shown, .. } } => {
             verify(place, shown.format).await

@@ -15,6 +15,7 @@ mod blobs;
 mod changes;
 mod db;
 mod file_name;
+mod imports;
 mod index;
 mod jobs;
 mod keys;
@@ -48,6 +49,7 @@ pub use blobs::{Blob, BlobState, FILE_BYTES_MAX, FileFields, Upload, is_sha256};
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
 pub use file_name::{FILE_NAME_BYTES_MAX, clean_name};
+pub use imports::{ImportDraft, ImportMapping};
 pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
@@ -271,6 +273,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 13,
         sqlite: include_str!("../migrations/sqlite/0013_received.sql"),
         postgres: include_str!("../migrations/postgres/0013_received.sql"),
+    },
+    Migration {
+        number: 20,
+        sqlite: include_str!("../migrations/sqlite/0020_import.sql"),
+        postgres: include_str!("../migrations/postgres/0020_import.sql"),
     },
 ];
 

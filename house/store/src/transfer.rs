@@ -161,6 +161,8 @@ const NOTICE_PREFERENCE: &[&str] =
 const BLOB: &[&str] = &["sha256", "bytes", "media_type", "name", "uploaded_by", "uploaded_at"];
 const BLOB_REF: &[&str] = &["sha256", "subject_table", "row_id"];
 
+const IMPORT_MAPPING: &[&str] = &["signature", "header", "mapping", "updated_by", "updated_at"];
+
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
     name: &'static str,
@@ -222,6 +224,8 @@ const TABLES: &[TableSpec] = &[
     spec("agent", AGENT, &["id"]),
     spec("blob", BLOB, &["sha256"]),
     spec("blob_ref", BLOB_REF, BLOB_REF),
+    spec("import_draft", &["id", "actor", "content", "created_at"], &["id"]),
+    spec("import_mapping", IMPORT_MAPPING, &["signature"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.
