@@ -15,7 +15,7 @@ use crate::{Sheet, fold, fold_header, value};
 /// Tables of one sheet; a sheet of more is no register.
 const TABLES_MAX: usize = 50;
 const HEADER_ROWS_MAX: usize = 3;
-const HEADER_CHARS_MAX: usize = 60;
+const HEADER_CHARS_MAX: usize = 100;
 /// Rows looked at to see whether a column without a header holds something.
 const GAP_ROWS_TRIED: usize = 50;
 /// Lines above a table that may be its title.
@@ -93,16 +93,25 @@ pub fn tables(sheet: &Sheet, known: &dyn Fn(&str) -> bool) -> Vec<Table> {
 }
 
 impl Table {
+    /// Whether it is an export of our own, in which every text means itself.
+    fn is_own(&self) -> bool {
+        self.columns.iter().any(|column| column.parts == ["ume_id"])
+    }
+
     /// The rows with merged cells filled down and `同上` resolved, cell by column.
     pub fn records<'s>(&'s self, sheet: &'s Sheet) -> impl Iterator<Item = (usize, Vec<Cell<'s>>)> {
         let merged = merged_cells(sheet);
         let mut above: Vec<Cow<'s, str>> = vec![Cow::Borrowed(""); self.columns.len()];
+        let own = self.is_own();
         self.rows.iter().map(move |row| {
             let mut cells: Vec<Cell<'s>> = Vec::with_capacity(self.columns.len());
             for (index, column) in self.columns.iter().enumerate() {
                 let raw = body_text(sheet, &merged, *row, column.at);
                 let left = cells.last().map(|cell: &Cell<'s>| cell.text.clone());
-                let cell = meant(raw, &above[index], left);
+                let cell = match own {
+                    true => Cell { text: Cow::Borrowed(raw), dangling: false },
+                    false => meant(raw, &above[index], left),
+                };
                 above[index] = cell.text.clone();
                 cells.push(cell);
             }

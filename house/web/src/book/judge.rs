@@ -430,6 +430,11 @@ impl Bench<'_> {
                 None => drop(row.attributes.shift_remove(field.name)),
             }
         }
+        let same = old.version > 0 && row.attributes == old.attributes && row.name == old.name;
+        // What stands in the register already is not judged again where nothing changes.
+        if same && !sayings.is_bad() {
+            return (Verdict::Same, Vec::new());
+        }
         self.validate(job, kind, &old, &row, sayings);
         if self.known.locked.contains(&old.id) {
             let what =
@@ -438,9 +443,6 @@ impl Bench<'_> {
         }
         if sayings.is_bad() {
             return refused;
-        }
-        if old.version > 0 && row.attributes == old.attributes && row.name == old.name {
-            return (Verdict::Same, Vec::new());
         }
         let changed =
             |field: &&Field| row.attributes.get(field.name) != old.attributes.get(field.name);
