@@ -39,7 +39,10 @@ fn merge(sheet: &mut Worksheet, area: (u32, u16, u32, u16), text: &str) {
     sheet.merge_range(area.0, area.1, area.2, area.3, text, &Format::new()).unwrap();
 }
 
-fn book(sheets: &[(&str, &dyn Fn(&mut Worksheet))]) -> Vec<u8> {
+/// Name of a sheet, and what fills it.
+type Page<'p> = (&'p str, &'p dyn Fn(&mut Worksheet));
+
+fn book(sheets: &[Page<'_>]) -> Vec<u8> {
     let mut book = Workbook::new();
     for (name, fill) in sheets {
         let sheet = book.add_worksheet();
@@ -145,7 +148,7 @@ fn information_assets() -> Vec<u8> {
             5,
             2,
             &[
-                &["顧客名簿", "顧客情報", "機密", "○", "7年", "約１，２００件"],
+                &["顧客名簿", "顧客情報", "極秘", "○", "7年", "約１，２００件"],
                 &["見積書控", "同上", "〃", "×", "同上", "350"],
                 &["商談メモ", "営業情報", "社外秘", "－", "3年", "-"],
             ],
@@ -220,7 +223,7 @@ fn devices() -> Vec<u8> {
                 0,
                 &[
                     &["ソフト名", "分類", "ベンダー", "バージョン", "ＥＯＬ"],
-                    &["表計算ソフト", "製品", "竹ソフト", "２０２４", "2029.10.9"],
+                    &["表計算ソフト", "業務アプリケーション", "竹ソフト", "２０２４", "2029.10.9"],
                 ],
             );
         }),
@@ -823,6 +826,40 @@ async fn the_wizard_goes_from_files_to_rows_by_plain_forms_and_remembers_the_col
     let chosen: Vec<String> =
         selected(&page).into_iter().filter(|(n, _)| n.ends_with(".to")).map(|(_, v)| v).collect();
     assert_eq!(chosen, ["asset/hardware", ""]);
+}
+
+#[tokio::test]
+async fn words_that_are_no_choice_get_a_meaning_once_and_for_all() {
+    let house = House::start().await;
+    let (served, officer) = (&house.served, house.served.browser("officer").await);
+    let file = |name: &str| {
+        let name = name.to_owned();
+        book(&[("情報資産一覧", &|sheet| {
+            put(
+                sheet,
+                0,
+                0,
+                &[
+                    &["情報資産名", "情報分類", "機密区分", "保存期間"],
+                    &[&name, "顧客情報", "ランクＡ", "7年"],
+                    &["社内報", "広報", "公開", "1年"],
+                ],
+            );
+        })])
+    };
+    let (_, at) = served.send_files(&officer, &[("a.xlsx", &file("顧客名簿"))]).await;
+    let (_, page, _) = served.page(&officer, &at).await;
+    let mut fields = selected(&page);
+    let word = fields.iter_mut().find(|(n, _)| n == "t0.w.confidentiality.ランクa").expect("word");
+    word.1 = "strict".to_owned();
+    fields.push(("step".to_owned(), "check".to_owned()));
+    served.form(&officer, &at, &fields).await;
+    served.form(&officer, &format!("{at}/commit"), &[]).await;
+    let rows = house.rows(Table::Asset, "dataset").await;
+    assert_eq!(rows["顧客名簿"].attributes["confidentiality"], "strict");
+    // The next book of this kind needs no more telling, on the command line neither.
+    let done = house.import("", &file("取引先名簿")).await;
+    assert_eq!(came_to(&done), only("asset/dataset", [1, 0, 1, 0]), "{done:#}");
 }
 
 #[tokio::test]

@@ -485,7 +485,9 @@ impl Bench<'_> {
         old: &Row,
         sayings: &mut Sayings<'_>,
     ) -> Vec<(&'static Field, Option<Json>)> {
-        let reading = Reading { lang: self.lang, since_1904: job.since_1904, zone: self.zone };
+        let (lang, zone) = (self.lang, self.zone);
+        let meanings = &job.mapping.meanings;
+        let reading = Reading { meanings, lang, since_1904: job.since_1904, zone };
         let mut given = Vec::new();
         for (at, name) in job.mapping.columns.iter().enumerate() {
             let Some(field) = kind.field(name) else { continue };
@@ -535,7 +537,9 @@ impl Bench<'_> {
         given: &mut Vec<(&'static Field, Option<Json>)>,
         sayings: &mut Sayings<'_>,
     ) {
-        let reading = Reading { lang: self.lang, since_1904: job.since_1904, zone: self.zone };
+        let meanings = &job.mapping.meanings;
+        let since_1904 = job.since_1904;
+        let reading = Reading { meanings, lang: self.lang, since_1904, zone: self.zone };
         for (name, text) in &job.mapping.fixed {
             let Some(field) = kind.field(name).filter(|f| !old.attributes.contains_key(f.name))
             else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Target;
+use super::{Target, typed::Meanings};
 
 /// A column of our own exports that names the row, and the version it was exported at.
 pub(crate) const ID: &str = "@id";
@@ -25,6 +25,9 @@ pub struct Mapping {
     /// What required fields without a column hold in new rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, String>,
+    /// Field, then folded word of the sheet, to the choice that it means.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub meanings: Meanings,
 }
 
 impl Mapping {
@@ -49,6 +52,7 @@ impl Mapping {
             && self.columns.len() == columns
             && used.iter().all(|name| known(name) && once(name))
             && self.name.is_none_or(|at| at < columns)
+            && self.meanings.keys().all(|name| target.field(name).is_some())
             && self.fixed.iter().all(|(name, text)| {
                 target.field(name).is_some() && text.chars().count() <= FIXED_CHARS_MAX
             })

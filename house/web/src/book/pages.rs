@@ -23,6 +23,7 @@ use super::{
     find,
     mapping::{ID, VERSION},
     plan, targets,
+    typed::{Meanings, Read, Reading},
 };
 use crate::{
     House, Shared,
@@ -36,6 +37,8 @@ const LINES_SHOWN: usize = 100;
 const EXAMPLES_SHOWN: usize = 3;
 const EXAMPLE_CHARS_MAX: usize = 40;
 const PROPOSED_SHOWN: usize = 200;
+/// Words of a table that wait for a meaning.
+const WORDS_SHOWN: usize = 60;
 /// How long the page waits for a commit before it says that one is under way.
 const COMMIT_WAIT: Duration = Duration::from_secs(15);
 
@@ -315,6 +318,16 @@ struct TableLine {
     fixed: Vec<Fixed>,
     /// Labels of those that nothing fills.
     missing: String,
+    words: Vec<Word>,
+}
+
+/// A word of the sheet that is none of a field's choices.
+struct Word {
+    /// `field.word`, for the form.
+    key: String,
+    label: &'static str,
+    text: String,
+    options: Vec<Choice>,
 }
 
 struct Fixed {
@@ -429,8 +442,67 @@ fn line(
         names: names.collect(),
         columns: columns(cx, books, found, mapping, target),
         fixed: fixed(cx, mapping, target),
+        words: words(cx, books, found, mapping, target),
         missing: missing.join(if cx.lang == model::Lang::Ja { "、" } else { ", " }),
     }
+}
+
+/// The words of choice columns that need a meaning, each once.
+fn words(
+    cx: &Cx,
+    books: &Books,
+    found: &super::Found,
+    mapping: &Mapping,
+    target: Option<&Target>,
+) -> Vec<Word> {
+    let nothing = Meanings::new();
+    let zone = &cx.local.zone;
+    let reading = Reading { meanings: &nothing, lang: cx.lang, since_1904: false, zone };
+    let fields = target.iter().flat_map(|target| target.fields);
+    let columns: Vec<_> = fields
+        .filter_map(|field| match field.ty {
+            model::FieldType::Enum(choices) => {
+                Some((field, choices, mapping.column_of(field.name)?))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut out: Vec<Word> = Vec::new();
+    if columns.is_empty() {
+        return out;
+    }
+    let mut seen = std::collections::HashSet::new();
+    for (_, cells) in found.table.records(found.sheet(&books.files)) {
+        for (field, choices, at) in &columns {
+            let text = cells.get(*at).map_or("", |cell| cell.text.as_ref());
+            let word = reports::fold(text);
+            if out.len() == WORDS_SHOWN
+                || text.is_empty()
+                || !seen.insert((field.name, word.clone()))
+            {
+                continue;
+            }
+            if !matches!(reading.read(field, text).0, Read::Bad(_)) {
+                continue;
+            }
+            let now = mapping.meanings.get(field.name).and_then(|words| words.get(&word));
+            let option = |value: &str, label: &str| Choice {
+                value: value.to_owned(),
+                label: label.to_owned(),
+                chosen: now.is_some_and(|now| now == value),
+            };
+            let options = std::iter::once(option("", "–"));
+            let options =
+                options.chain(choices.iter().map(|c| option(c.value, c.label.get(cx.lang))));
+            out.push(Word {
+                key: format!("{}.{word}", field.name),
+                label: field.label.get(cx.lang),
+                text: text.chars().take(EXAMPLE_CHARS_MAX).collect(),
+                options: options.collect(),
+            });
+        }
+    }
+    out
 }
 
 fn fixed(cx: &Cx, mapping: &Mapping, target: Option<&Target>) -> Vec<Fixed> {
@@ -535,6 +607,19 @@ fn columns(
 struct Sent(Vec<(String, String)>);
 
 impl Sent {
+    /// What words of a table mean.
+    fn meanings(&self, at: usize) -> Meanings {
+        let prefix = format!("t{at}.w.");
+        let mut out = Meanings::new();
+        for (name, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
+            if let Some((field, word)) = name.strip_prefix(&prefix).and_then(|n| n.split_once('.'))
+            {
+                out.entry(field.to_owned()).or_default().insert(word.to_owned(), value.clone());
+            }
+        }
+        out
+    }
+
     /// What required fields of a table hold without a column.
     fn fixed(&self, at: usize) -> std::collections::BTreeMap<String, String> {
         let prefix = format!("t{at}.f.");
@@ -571,6 +656,7 @@ async fn choose(
             choice.columns = (0..columns).map(column).collect();
             choice.name = sent.get(&format!("t{at}.name")).parse().ok();
             choice.fixed = sent.fixed(at);
+            choice.meanings = sent.meanings(at);
         } else if to != choice.to {
             // The columns on the form were those of another register.
             again |= !to.is_empty();

@@ -1,6 +1,8 @@
 //! A cell's text as the JSON of a field. What is not understood is refused with the words that were
 //! there; what was left out of a text is said as a warning.
 
+use std::collections::BTreeMap;
+
 use jiff::{civil, tz::TimeZone};
 use model::{Choice, Field, FieldType, Lang, duration};
 use reports::{fold, value};
@@ -14,8 +16,12 @@ pub(crate) enum Read {
     Bad(String),
 }
 
+/// What the words of a sheet mean among the choices of a field, as somebody said.
+pub(crate) type Meanings = BTreeMap<String, BTreeMap<String, String>>;
+
 /// How cells of a file are read.
 pub(crate) struct Reading<'z> {
+    pub meanings: &'z Meanings,
     pub lang: Lang,
     pub since_1904: bool,
     pub zone: &'z TimeZone,
@@ -60,7 +66,13 @@ impl Reading<'_> {
             },
             FieldType::Date => self.date(text),
             FieldType::Time => self.time(text),
-            FieldType::Enum(choices) => self.choice(choices, text),
+            FieldType::Enum(choices) => {
+                let said = self.meanings.get(field.name).and_then(|words| words.get(&fold(text)));
+                match said.and_then(|value| choices.iter().find(|c| c.value == value)) {
+                    Some(choice) => good(Json::from(choice.value)),
+                    None => self.choice(choices, text),
+                }
+            }
             FieldType::Duration => match duration::read(text) {
                 Some(length) => good(Json::from(length)),
                 None => self.bad(text, "時間の長さとして読めません。", "is no length of time."),
@@ -169,13 +181,13 @@ impl Reading<'_> {
         if value::is_blank(text) {
             return (Read::Blank, None);
         }
-        let long = folded.chars().count() >= 2;
-        let near: Vec<&Choice> = choices
-            .iter()
-            .filter(|c| {
-                long && (fold(c.label.ja).contains(&folded) || folded.contains(&fold(c.label.ja)))
-            })
-            .collect();
+        // `業務用PC` is a PC; what is only part of a label says too little unless it begins it.
+        let meets = |label: &str| {
+            let (label, text) = (fold(label), folded.as_str());
+            let long = |word: &str| word.chars().count() >= 2;
+            (long(&label) && text.contains(&label)) || (long(text) && label.starts_with(text))
+        };
+        let near: Vec<&Choice> = choices.iter().filter(|c| meets(c.label.ja)).collect();
         if let [only] = near.as_slice() {
             let label = only.label.get(self.lang);
             let warning = self.say(
@@ -274,7 +286,12 @@ mod tests {
     fn read(ty: FieldType, text: &str) -> (Read, bool) {
         let field = Field::new("x", t("x", "x"), ty);
         let zone = TimeZone::get("Asia/Tokyo").expect("zone");
-        let reading = Reading { lang: Lang::Ja, since_1904: false, zone: &zone };
+        let meanings = Meanings::from([(
+            "x".to_owned(),
+            BTreeMap::from([("部外秘".to_owned(), "secret".to_owned())]),
+        )]);
+        let reading =
+            Reading { meanings: &meanings, lang: Lang::Ja, since_1904: false, zone: &zone };
         let (read, warning) = reading.read(&field, text);
         (read, warning.is_some())
     }
@@ -326,6 +343,8 @@ mod tests {
         assert_eq!(read(CHOICES, "極秘（役員限り）"), (Read::Value(json!("secret")), false));
         assert_eq!(read(CHOICES, "ＩＮＴＥＲＮＡＬ"), (Read::Value(json!("internal")), false));
         assert_eq!(read(CHOICES, "社外秘"), (Read::Value(json!("internal")), true));
+        assert_eq!(read(CHOICES, "部外秘"), (Read::Value(json!("secret")), false));
+        assert!(matches!(read(CHOICES, "情報").0, Read::Bad(_)));
         assert!(matches!(read(CHOICES, "公開").0, Read::Bad(what) if what.contains("極秘")));
     }
 }
