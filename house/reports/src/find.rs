@@ -204,8 +204,11 @@ impl<'s> Page<'s> {
         (!texts.is_empty()).then(|| texts.join(" ").chars().take(200).collect())
     }
 
+    /// A group alone does not make a header known: a stray value below one would count as another.
     fn is_known(&self, column: &Column) -> bool {
-        spellings(&column.parts).iter().any(|word| (self.known)(word))
+        let last = column.parts.len().saturating_sub(1);
+        let whole = spellings(&column.parts).into_iter().next();
+        whole.iter().chain(&spellings(&column.parts[last..])).any(|word| (self.known)(word))
     }
 
     /// The header that begins in this row, if one does: of the depths that are possible, the one that
@@ -565,6 +568,17 @@ mod tests {
             assert_eq!(headers, ["リスク", "評価 / 起こりやすさ", "評価 / 影響度", "管理者"]);
             assert_eq!(texts(&found[0], &sheet), [["漏えい", "3", "4", "梅田"]]);
         }
+    }
+
+    #[test]
+    fn a_stray_value_beside_the_first_row_makes_no_second_header_row() {
+        let sheet = sheet(&[
+            &["資産名", "管理者", "保管場所"],
+            &["PC", "梅田", "本社", "", "2"],
+            &["棚", "竹内", "同上"],
+        ]);
+        let found = tables(&sheet, &known);
+        assert_eq!((found[0].header.clone(), found[0].rows.clone()), (0..1, vec![1, 2]));
     }
 
     #[test]
