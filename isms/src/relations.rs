@@ -86,10 +86,28 @@ const RISK: KindSpec = KindSpec {
         "起こりうる事態と、その起こりやすさ・影響（1から5）、対応、所有者（6.1）。",
         "What may happen, how likely and how grave (1 to 5), what is done and who answers for it (6.1).",
     ),
+    known_as: &[
+        "リスクアセスメント",
+        "リスクアセスメント表",
+        "リスク一覧",
+        "リスク台帳",
+        "リスク評価",
+        "リスク分析",
+        "リスク対応計画",
+        "リスク管理表",
+    ],
     fields: &[
-        Field::new("scenario", t("シナリオ", "Scenario"), FieldType::Multiline)
-            .required()
-            .aliases(&["リスクの内容", "シナリオ", "脅威と脆弱性"]),
+        Field::new("scenario", t("シナリオ", "Scenario"), FieldType::Multiline).required().aliases(
+            &[
+                "リスクの内容",
+                "シナリオ",
+                "脅威と脆弱性",
+                "リスク内容",
+                "リスクシナリオ",
+                "想定されるリスク",
+                "リスク",
+            ],
+        ),
         Field::new("threat", t("脅威", "Threat"), FieldType::Multiline).aliases(&["脅威"]),
         Field::new("risk_source", t("リスク源", "Risk source"), FieldType::Multiline).aliases(&[
             "リスク源",
@@ -101,8 +119,13 @@ const RISK: KindSpec = KindSpec {
             t("もとにした見本のシナリオ", "Shipped scenario it began with"),
             FieldType::Text,
         ),
-        Field::new("owner", t("リスク所有者", "Risk owner"), FieldType::Party)
-            .aliases(&["リスク所有者", "リスクオーナー"]),
+        Field::new("owner", t("リスク所有者", "Risk owner"), FieldType::Party).aliases(&[
+            "リスク所有者",
+            "リスクオーナー",
+            "責任者",
+            "担当",
+            "対応責任者",
+        ]),
         Field::new(
             "treatment",
             t("対応", "Treatment"),
@@ -114,17 +137,31 @@ const RISK: KindSpec = KindSpec {
             ]),
         )
         .required()
-        .aliases(&["リスク対応"]),
-        Field::new("likelihood", t("現在の起こりやすさ", "Likelihood now"), STEPS)
-            .aliases(&["起こりやすさ", "発生可能性"]),
-        Field::new("consequence", t("現在の影響", "Consequence now"), STEPS)
-            .aliases(&["影響度", "結果"]),
+        .aliases(&["リスク対応", "対応方針", "リスク対応方針", "対応区分", "選択肢"]),
+        Field::new("likelihood", t("現在の起こりやすさ", "Likelihood now"), STEPS).aliases(&[
+            "起こりやすさ",
+            "発生可能性",
+            "発生頻度",
+            "頻度",
+            "リスク評価/起こりやすさ",
+        ]),
+        Field::new("consequence", t("現在の影響", "Consequence now"), STEPS).aliases(&[
+            "影響度",
+            "結果",
+            "影響",
+            "重大性",
+        ]),
         Field::new("inherent_likelihood", t("対応前の起こりやすさ", "Likelihood untreated"), STEPS),
         Field::new("inherent_consequence", t("対応前の影響", "Consequence untreated"), STEPS),
         Field::new("target_likelihood", t("目標の起こりやすさ", "Likelihood aimed at"), STEPS),
         Field::new("target_consequence", t("目標の影響", "Consequence aimed at"), STEPS),
-        Field::new("measures", t("対応の内容", "What is done"), FieldType::Multiline)
-            .aliases(&["管理策", "対策"]),
+        Field::new("measures", t("対応の内容", "What is done"), FieldType::Multiline).aliases(&[
+            "管理策",
+            "対策",
+            "対応策",
+            "対応内容",
+            "実施する管理策",
+        ]),
         Field::new("reviewed_on", t("見直し日", "Reviewed on"), FieldType::Date)
             .aliases(&["見直し日", "評価日"]),
     ],

@@ -14,7 +14,7 @@ use store::{RecordFilter, WriterLock};
 use tokio::sync::Mutex;
 use web::api::{
     IMPORT_TYPES, collection,
-    desk::{Desk, PAGE_ROWS_MAX, Page},
+    desk::{BookAsked, Desk, PAGE_ROWS_MAX, Page},
     local::{self as acts, Act, Hand},
     problem::Problem,
 };
@@ -226,6 +226,27 @@ impl Door {
     }
 }
 
+impl Door {
+    /// A whole workbook.
+    pub async fn import_book(&self, asked: BookAsked, file: Vec<u8>) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => Ok(folder.desk().import_book(asked, file).await?),
+            Door::Server(server) => {
+                let media = IMPORT_TYPES[usize::from(file.starts_with(b"PK\x03\x04"))];
+                let query = query(&[
+                    ("as", asked.to),
+                    ("check", Some(asked.check_only.to_string())),
+                    ("conflicts", Some(asked.clash.name().to_owned())),
+                    ("name", Some(asked.name)),
+                ]);
+                let url = format!("{}/api/v1/import{query}", server.base);
+                let request = server.asking(server.client.post(url));
+                server.send(request.header(header::CONTENT_TYPE, media).body(file)).await
+            }
+        }
+    }
+}
+
 impl Folder {
     async fn act(mut self, place: &Place, act: Act) -> Result<Json, CliError> {
         if act.needs_ledger() {
@@ -260,6 +281,7 @@ impl Folder {
             request: "command line".to_owned(),
             // Whoever may open the folder reads the database as well.
             reader: web::access::Reader::house(),
+            zone: jiff::tz::TimeZone::system(),
         }
     }
 
@@ -335,8 +357,12 @@ impl Server {
 
     fn request(&self, method: Method, table: Table, path: &str) -> RequestBuilder {
         let url = format!("{}/api/v1/{}{path}", self.base, collection(table));
-        let lang = crate::lang().tag();
-        let request = self.client.request(method, url).header(header::ACCEPT_LANGUAGE, lang);
+        self.asking(self.client.request(method, url))
+    }
+
+    /// The same request in the reader's language, from whom it is.
+    fn asking(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = request.header(header::ACCEPT_LANGUAGE, crate::lang().tag());
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod hall_cmd;
 mod help;
+mod import;
 mod intake;
 mod intake_http;
 mod jobs_page;
@@ -153,6 +154,11 @@ enum Command {
         #[command(subcommand)]
         command: registers::RegisterCommand,
     },
+    /// Import a whole workbook or CSV file: finds its tables, all rows or none
+    ///
+    /// Every table whose register is recognised is taken; with --as the first one goes to the kind
+    /// given. Exit 1 where rows are refused or nothing is recognised: then nothing is saved.
+    Import(import::ImportArgs),
     /// Tokens with which programs use the API
     Token {
         #[command(subcommand)]
@@ -368,6 +374,7 @@ impl Command {
             | Command::Task { .. }
             | Command::Decision { .. }
             | Command::Record { .. }
+            | Command::Import(_)
             | Command::Token { .. }
             | Command::Merkle { .. }
             | Command::Oscal { .. }
@@ -420,6 +427,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Task { command } => registers::run(model::Table::Task, command).await,
         Command::Decision { command } => registers::run(model::Table::Decision, command).await,
         Command::Record { command } => registers::run(model::Table::Record, command).await,
+        Command::Import(args) => import::run(args).await,
         Command::Token { command } => tokens::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { shown, .. } } => {
             verify(place, shown.format).await

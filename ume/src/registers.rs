@@ -332,7 +332,8 @@ fn exported(table: Table, kind: &str) -> Result<Vec<String>, CliError> {
     Ok(["id", "version", "name"].map(str::to_owned).into_iter().chain(fields).collect())
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
+/// A file, or standard input for `-`, within the limit.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, CliError> {
     let fail = |source| CliError::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file: Box<dyn std::io::Read> = if path == Path::new("-") {

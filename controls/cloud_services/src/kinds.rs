@@ -94,6 +94,16 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "組織が使う、または使っていることが分かったクラウドサービスです。",
             "A cloud service that the organisation uses, or was found to use.",
         ),
+        known_as: &[
+            "クラウド台帳",
+            "クラウドサービス台帳",
+            "クラウドサービス一覧",
+            "クラウド一覧",
+            "クラウド利用台帳",
+            "外部サービス台帳",
+            "saas一覧",
+            "saas台帳",
+        ],
         fields: &[
             Field::new(
                 "usage_state",

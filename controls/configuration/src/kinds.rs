@@ -159,6 +159,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("情報システム", "System"),
         help: t("ひとまとまりで設計・運用する情報システム。", "What is designed and run as one."),
+        known_as: &["システム台帳", "情報システム台帳", "システム一覧"],
         fields: &[
             f("purpose", "用途", "Purpose", Multiline).required().aliases(&[
                 "用途",
@@ -206,6 +207,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "OSが動くサーバー、仮想マシン、業務用PC。",
             "Server, virtual machine or PC with an operating system.",
         ),
+        known_as: &["サーバ台帳", "サーバー一覧", "サーバ一覧", "ホスト台帳", "ホスト一覧"],
         fields: &[
             f("hostname", "ホスト名", "Host name", TEXT).required().aliases(&[
                 "ホスト名",
@@ -256,6 +258,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "ルーター、スイッチ、ファイアウォールなど。",
             "Router, switch, firewall and the like.",
         ),
+        known_as: &["ネットワーク機器台帳", "nw機器", "ネットワーク機器一覧", "通信機器"],
         fields: &[
             f("type", "種別", "Type", Enum(DEVICE_TYPES)).required().aliases(&["種別", "機器種別"]),
             f("vendor", "メーカー", "Vendor", TEXT).required().aliases(&["メーカー", "ベンダー"]),
@@ -296,12 +299,31 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("ハードウェア", "Hardware"),
         help: t("筐体、端末、部品、予備品。", "Chassis, terminal, part or spare."),
+        known_as: &[
+            "機器台帳",
+            "機器一覧",
+            "pc台帳",
+            "pc一覧",
+            "端末台帳",
+            "端末一覧",
+            "ハードウェア台帳",
+            "ハード一覧",
+            "資産管理台帳",
+            "固定資産",
+            "機器管理台帳",
+        ],
         fields: &[
             f("type", "種別", "Type", Enum(HARDWARE_TYPES))
                 .required()
                 .aliases(&["種別", "機器種別"]),
             f("vendor", "メーカー", "Vendor", TEXT).aliases(&["メーカー"]),
-            f("model", "型番", "Model", TEXT).required().aliases(&["型番", "機種名", "モデル"]),
+            f("model", "型番", "Model", TEXT).required().aliases(&[
+                "型番",
+                "機種名",
+                "モデル",
+                "型式",
+                "機種",
+            ]),
             f("serial", "製造番号", "Serial number", TEXT).required().aliases(&[
                 "製造番号",
                 "シリアル番号",
@@ -311,7 +333,12 @@ pub(crate) const KINDS: &[KindSpec] = &[
             f("firmware", "ファームウェア版", "Firmware", TEXT)
                 .aliases(&["ファームウェア", "BIOS"]),
             f("spare", "予備品", "Spare", Boolean).aliases(&["予備", "予備品"]),
-            f("user", "使用者", "User", Party).personal().aliases(&["使用者", "利用者"]),
+            f("user", "使用者", "User", Party).personal().aliases(&[
+                "使用者",
+                "利用者",
+                "貸与者",
+                "管理者",
+            ]),
             f("location", "設置場所", "Location", TEXT).aliases(&["設置場所", "保管場所"]),
             f("introduced_on", "導入日", "Introduced on", Date).aliases(&["購入日", "導入日"]),
             f("maintenance_end", "保守期限", "Maintenance ends", Date)
@@ -335,6 +362,13 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "製品、ミドルウェア、自社製品。部品表（SBOM）を持つ。",
             "Product, middleware or own product; has a bill of materials.",
         ),
+        known_as: &[
+            "ソフト台帳",
+            "ソフトウェア台帳",
+            "ソフト一覧",
+            "ソフトウェア一覧",
+            "ソフトウェア管理台帳",
+        ],
         fields: &[
             f("type", "種別", "Type", Enum(SOFTWARE_TYPES)).required().aliases(&["種別", "分類"]),
             f("vendor", "提供元", "Vendor", TEXT).aliases(&["メーカー", "提供元", "ベンダー"]),
@@ -366,6 +400,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "使用許諾の数え方、数量、期限。",
             "How a right of use is counted, how many, until when.",
         ),
+        known_as: &["ライセンス台帳", "ライセンス一覧", "ライセンス管理台帳"],
         fields: &[
             f("metric", "数え方", "Metric", Enum(METRICS))
                 .required()
@@ -392,6 +427,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("サブネット", "Subnet"),
         help: t("IPアドレスを割り当てる範囲。", "Range from which addresses are allocated."),
+        known_as: &["サブネット一覧", "ipアドレス設計", "セグメント一覧"],
         fields: &[
             f("cidr", "範囲（CIDR）", "Range (CIDR)", TEXT).required().aliases(&[
                 "ネットワーク",
@@ -415,6 +451,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "割り当てたアドレス。割当の履歴はリンクの有効期間で残る。",
             "An allocated address; link validity keeps its history.",
         ),
+        known_as: &["ipアドレス管理", "ipアドレス台帳", "ipアドレス一覧"],
         fields: &[
             f("address", "アドレス", "Address", TEXT)
                 .required()

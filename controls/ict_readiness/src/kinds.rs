@@ -81,6 +81,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "止まると困る業務です。影響の大きさと、いつまでにどの水準へ戻すかを持ちます。",
             "A business process: what its outage costs, and by when it must be back at which level.",
         ),
+        known_as: &["業務一覧", "業務台帳", "事業影響度分析", "bia", "重要業務"],
         fields: &[
             Field::new("department", t("担当部門", "Department"), FieldType::Party).aliases(&[
                 "部門",
@@ -166,6 +167,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "復元に使う控えの置き場所と取り方です。",
             "Where and how the copies for a restore are kept.",
         ),
+        known_as: &["バックアップ一覧", "バックアップ台帳"],
         fields: &[
             Field::new("dataset", t("対象データ", "Dataset"), FieldType::Reference("dataset"))
                 .aliases(&["対象データ", "対象", "バックアップ対象"]),

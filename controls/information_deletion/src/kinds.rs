@@ -139,11 +139,22 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "情報資産台帳の一行。紙も電子も含む。",
             "A row of the register of information, paper or electronic.",
         ),
+        known_as: &[
+            "情報資産台帳",
+            "情報資産",
+            "情報資産一覧",
+            "情報資産管理台帳",
+            "個人情報台帳",
+            "個人情報管理台帳",
+            "個人データ取扱台帳",
+        ],
         fields: &[
             f("class", "情報の種類", "Class", TEXT).required().aliases(&[
                 "情報の種類",
                 "分類",
                 "情報分類",
+                "情報区分",
+                "業務分類",
             ]),
             f("confidentiality", "機密レベル", "Confidentiality", Enum(CONFIDENTIALITY))
                 .aliases(&["機密性", "機密レベル", "機密区分"]),
@@ -244,6 +255,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "破棄すれば写しが読めなくなる鍵。鍵そのものは置かない。",
             "A key whose destruction makes copies unreadable; never the key itself.",
         ),
+        known_as: &["鍵管理台帳", "暗号鍵台帳"],
         fields: &[
             f("algorithm", "方式", "Algorithm", TEXT)
                 .required()
@@ -266,6 +278,17 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "廃棄や再利用の前に消す、ディスク、テープ、USBメモリなど。",
             "Disk, tape or stick that is wiped before disposal or reuse.",
         ),
+        known_as: &[
+            "媒体台帳",
+            "記録媒体台帳",
+            "媒体管理台帳",
+            "usbメモリ台帳",
+            "外部記憶媒体",
+            "持出し台帳",
+            "持ち出し台帳",
+            "持出台帳",
+            "媒体持出し",
+        ],
         fields: &[
             f("type", "種類", "Type", Enum(MEDIUM_TYPES)).required().aliases(&["種類", "媒体種別"]),
             f("serial", "製造番号", "Serial number", TEXT)
@@ -286,6 +309,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "保存文書の箱。ラベルを読み取って廃棄を記録する。",
             "Box of paper; its label is scanned at disposal.",
         ),
+        known_as: &["文書箱台帳", "保存文書", "書庫台帳", "保管箱"],
         fields: &[
             f("label", "箱番号", "Label", TEXT).required().aliases(&["箱番号", "ラベル"]),
             f("dataset", "中身の情報", "Dataset", Reference("dataset"))

@@ -79,6 +79,7 @@ const LOG_SOURCE: KindSpec = KindSpec {
         "ログやイベントを送ってくる機器・製品・サービス。どの資産のものかを必ず結び付けます。",
         "A device, product or service that sends logs or events; always tied to the asset it belongs to.",
     ),
+    known_as: &["ログ一覧", "取得ログ一覧", "ログ管理台帳"],
     fields: &[
         field("source_class", "種類", "Class", FieldType::Enum(SOURCE_CLASSES))
             .required()

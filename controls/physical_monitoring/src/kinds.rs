@@ -105,6 +105,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "事業所、データセンターなど、守る区画を含む場所。",
             "Office, data centre: a place with zones to protect.",
         ),
+        known_as: &["拠点一覧", "事業所一覧", "拠点台帳"],
         fields: &[
             f("address", "所在地", "Address", TEXT).required().aliases(&["所在地", "住所"]),
             f("building", "建物・階", "Building and floor", TEXT).aliases(&["建物", "階"]),
@@ -129,6 +130,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "同じ守り方をする一続きの空間。等級は1（公開）から4（最重要）。",
             "A space protected in one way; grades run from 1 (public) to 4 (most critical).",
         ),
+        known_as: &["区画一覧", "エリア一覧"],
         fields: &[
             f("grade", "区画等級", "Grade", GRADE).required().aliases(&[
                 "区画等級",
@@ -162,6 +164,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "区画の境界で人や物が通れる場所。非常口や天井裏など非正規のものも含む。",
             "Any place in a boundary where people or things can pass, non-regular ones included.",
         ),
+        known_as: &["出入口一覧", "扉一覧"],
         fields: &[
             f("class", "正規・非正規", "Class", Enum(PORTAL_CLASSES))
                 .required()
@@ -239,6 +242,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "入退室に使うカードや証。番号と持ち主は有効期間つきで結び付ける。",
             "Card used for entry; number and holder are joined with a validity interval.",
         ),
+        known_as: &["入館証台帳", "カード台帳", "入館証一覧"],
         fields: &[
             f("number", "カード番号", "Card number", TEXT)
                 .required()
@@ -261,6 +265,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("物理鍵", "Physical key"),
         help: t("金属鍵、マスターキー、非常用鍵。", "Metal key, master key or emergency key."),
+        known_as: &["鍵台帳", "鍵一覧", "鍵管理"],
         fields: &[
             f("number", "鍵番号", "Key number", TEXT).required().aliases(&["鍵番号"]),
             f("portals", "開く出入口", "Portals opened", List).aliases(&["対象扉"]),

@@ -65,6 +65,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "同じ管理者と要件の下で進める開発の単位。",
             "A unit of development under one manager and one set of requirements.",
         ),
+        known_as: &["開発案件一覧", "プロジェクト一覧"],
         fields: &[
             field("manager", "プロジェクト管理者", "Project manager", FieldType::Party)
                 .required()
@@ -99,6 +100,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "ソースコードを版管理する場所。",
             "Where source code is kept under version control.",
         ),
+        known_as: &["リポジトリ一覧"],
         fields: &[
             field("project", "プロジェクト", "Project", FieldType::Reference("dev_project"))
                 .aliases(&["プロジェクト", "案件"]),
@@ -118,6 +120,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("アプリケーション", "Application"),
         help: t("利用者に届く、動いているソフトウェア。", "Running software that reaches users."),
+        known_as: &["アプリ一覧", "アプリケーション一覧"],
         fields: &[
             field("urls", "URL", "URLs", FieldType::List).aliases(&["URL", "アドレス"]),
             field("exposure", "公開範囲", "Exposure", FieldType::Enum(EXPOSURE))

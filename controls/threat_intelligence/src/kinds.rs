@@ -81,6 +81,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "通知・フィード・会員組織など、脅威情報が届く経路です。",
             "A way by which intelligence arrives: notices, feeds, communities.",
         ),
+        known_as: &["情報源一覧", "脅威情報源"],
         fields: &[
             flag("active", t("使用中", "In use")).required().aliases(&["使用中", "利用", "有効"]),
             Field::new("format", t("形式", "Format"), FORMAT).required().aliases(&[
@@ -143,6 +144,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "届いた情報1件です。攻撃側の情報と被害側の情報を分けて持ちます。",
             "One item of intelligence; its attack part and its victim part are kept apart.",
         ),
+        known_as: &["脅威情報一覧", "脅威情報台帳"],
         fields: &[
             Field::new("source", t("入手先", "Source"), FieldType::Reference("intel_source"))
                 .required()
@@ -277,6 +279,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "公表された脆弱性と、悪用の事実や見込みです。",
             "A published vulnerability with what is known of its exploitation.",
         ),
+        known_as: &["脆弱性管理台帳", "脆弱性一覧", "脆弱性対応"],
         fields: &[
             text("cve", t("CVE番号", "CVE id")).aliases(&["CVE", "CVE番号", "CVE ID"]),
             text("jvndb", t("JVNDB番号", "JVNDB id")).aliases(&["JVNDB", "JVN番号", "JVN iPedia"]),

@@ -67,6 +67,8 @@ pub struct KindSpec {
     pub table: Table,
     pub title: Text,
     pub help: Text,
+    /// What people call a sheet that holds such rows, beside the title: imports know it by these.
+    pub known_as: &'static [&'static str],
     pub fields: &'static [Field],
     /// Headings of the form; what no group names comes first.
     pub groups: &'static [Group],
@@ -248,6 +250,7 @@ impl KindSpec {
         table: Table::Asset,
         title: t("–", "–"),
         help: t("–", "–"),
+        known_as: &[],
         fields: &[],
         groups: &[],
         rules: &[],

@@ -12,9 +12,13 @@ pub const UNPACKED_BYTES_MAX: u64 = 300 * 1024 * 1024;
 /// anything.
 pub const RATIO_MAX: u64 = 200;
 pub(crate) const RATIO_FREE_BYTES: u64 = 1024 * 1024;
+/// Sheets of a workbook.
+pub const SHEETS_MAX: usize = 200;
+/// Rows of one sheet.
 pub const ROWS_MAX: usize = 100_000;
 pub const COLUMNS_MAX: usize = 500;
-/// Cells counted up to the last one of each row, since empty ones take memory too.
+/// Cells of all sheets, counted up to the last one of each row, since empty ones take memory too;
+/// what a merged area fills counts once more.
 pub const CELLS_MAX: usize = 4_000_000;
 /// What Excel itself allows in one cell.
 pub const CELL_CHARS_MAX: usize = 32_767;
@@ -32,6 +36,8 @@ pub enum SheetError {
     Lies(String),
     #[error("more than {ENTRIES_MAX} files in the workbook")]
     Entries,
+    #[error("more than {SHEETS_MAX} sheets")]
+    Sheets,
     #[error("more than {ROWS_MAX} rows")]
     Rows,
     #[error("more than {COLUMNS_MAX} columns")]
@@ -83,6 +89,9 @@ impl SheetError {
             }
             SheetError::Entries => {
                 format!("ブック内のファイル数の上限は{ENTRIES_MAX}です。シートを分けてください。")
+            }
+            SheetError::Sheets => {
+                format!("シート数の上限は{SHEETS_MAX}です。ブックを分けてください。")
             }
             SheetError::Rows => format!("行数の上限は{ROWS_MAX}です。分けて取り込んでください。"),
             SheetError::Columns => {

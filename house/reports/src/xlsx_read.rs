@@ -2,16 +2,20 @@
 //! size it claims, and only then does the reader of sheets see it. Cells come one by one, never as the
 //! rectangle that the file claims to be.
 
-use std::io::{Cursor, Read};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io::{Cursor, Read},
+};
 
-use calamine::{Data, Reader, Xlsx};
+use calamine::{Data, DataRef, Reader, SheetType, SheetVisible, Xlsx};
 
 use crate::{
-    Sheet, SheetError, address,
+    Area, Book, Sheet, SheetError, address,
     limits::{
         CELL_CHARS_MAX, CELLS_MAX, COLUMNS_MAX, ENTRIES_MAX, RATIO_FREE_BYTES, RATIO_MAX, ROWS_MAX,
-        TEXT_BYTES_MAX, UNPACKED_BYTES_MAX,
+        SHEETS_MAX, TEXT_BYTES_MAX, UNPACKED_BYTES_MAX,
     },
+    xlsx_marks::{self, Marks},
 };
 
 fn bad(error: &dyn std::fmt::Display) -> SheetError {
@@ -25,28 +29,53 @@ pub(crate) fn ole(bytes: &[u8]) -> SheetError {
     if encrypted { SheetError::Encrypted } else { SheetError::Xls }
 }
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Sheet, SheetError> {
-    check_zip(bytes, UNPACKED_BYTES_MAX)?;
+pub(crate) fn read(bytes: &[u8]) -> Result<Book, SheetError> {
+    let marked = check_zip(bytes, UNPACKED_BYTES_MAX)?;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(|e| bad(&e))?;
-    let name = book.sheet_names().first().cloned().ok_or(SheetError::Empty)?;
-    let mut cells = book.worksheet_cells_reader(&name).map_err(|e| bad(&e))?;
+    let sheets = book.sheets_metadata().to_vec();
+    if sheets.len() > SHEETS_MAX {
+        return Err(SheetError::Sheets);
+    }
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| bad(&e))?;
+    let parts = xlsx_marks::sheet_parts(&mut archive);
+    let (mut read, mut used) = (Vec::new(), Used::default());
+    for (index, sheet) in sheets.iter().enumerate() {
+        // A chart has no cells.
+        if sheet.typ != SheetType::WorkSheet {
+            continue;
+        }
+        let rows = cells(&mut book, &sheet.name, &mut used)?;
+        let part = parts.get(index).cloned().flatten().filter(|part| marked.contains(part));
+        let marks = match part {
+            Some(part) => xlsx_marks::read(&mut archive, &part)?,
+            None => Marks::default(),
+        };
+        let mut sheet_read = rows.sheet(sheet.name.clone(), marks, &mut used)?;
+        sheet_read.hidden = sheet.visible != SheetVisible::Visible;
+        read.push(sheet_read);
+    }
+    Ok(Book { sheets: read, since_1904: book.has_1904_epoch() })
+}
+
+fn cells(book: &mut Xlsx<Cursor<&[u8]>>, name: &str, used: &mut Used) -> Result<Rows, SheetError> {
+    let mut cells = book.worksheet_cells_reader(name).map_err(|e| bad(&e))?;
     let mut rows = Rows::default();
     while let Some(cell) = cells.next_cell().map_err(|e| bad(&e))? {
         let (row, column) = cell.get_position();
-        let text = cell_text(&Data::from(cell.get_value().clone()));
-        if !text.is_empty() {
-            rows.put(row as usize, column as usize, text)?;
+        if let Some(text) = cell_text(cell.get_value()) {
+            rows.put(row as usize, column as usize, text, used)?;
         }
     }
-    Ok(rows.sheet(name))
+    Ok(rows)
 }
 
 fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// Refuses a zip whose directory is too large, or whose parts are not what it says.
-fn check_zip(bytes: &[u8], unpacked_max: u64) -> Result<(), SheetError> {
+/// Refuses a zip whose directory is too large, or whose parts are not what it says; names the parts
+/// that may hide or merge something.
+fn check_zip(bytes: &[u8], unpacked_max: u64) -> Result<HashSet<String>, SheetError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| bad(&e))?;
     if archive.len() > ENTRIES_MAX {
         return Err(SheetError::Entries);
@@ -67,16 +96,65 @@ fn check_zip(bytes: &[u8], unpacked_max: u64) -> Result<(), SheetError> {
         }
     }
     // The directory may lie: one byte more than it claims ends the unpacking.
+    let mut marked = HashSet::new();
     for i in 0..archive.len() {
         let part = archive.by_index(i).map_err(|e| bad(&e))?;
         let (name, size) = (lossy(part.name_raw()), part.size());
-        let real = std::io::copy(&mut part.take(size + 1), &mut std::io::sink());
+        let mut probe = Probe::default();
+        let real = std::io::copy(&mut part.take(size + 1), &mut probe);
         // Damaged, or longer than it says.
         if !real.is_ok_and(|real| real == size) {
             return Err(SheetError::Lies(name));
         }
+        if probe.found {
+            marked.insert(name);
+        }
     }
-    Ok(())
+    Ok(marked)
+}
+
+/// Looks through what is unpacked anyway, so that a sheet without marks costs no second pass.
+#[derive(Default)]
+struct Probe {
+    /// End of what came before: a word may lie across two pieces.
+    tail: Vec<u8>,
+    found: bool,
+}
+
+impl Probe {
+    const WORDS: [&[u8]; 2] = [b" hidden=", b"mergeCell"];
+    const LONGEST: usize = 9;
+
+    fn look(&mut self, bytes: &[u8]) {
+        let has =
+            |bytes: &[u8]| Self::WORDS.iter().any(|w| memchr::memmem::find(bytes, w).is_some());
+        let head = &bytes[..bytes.len().min(Self::LONGEST)];
+        self.tail.extend_from_slice(head);
+        self.found = has(&self.tail) || has(bytes);
+        if bytes.len() >= Self::LONGEST {
+            self.tail = bytes[bytes.len() - Self::LONGEST..].to_vec();
+        }
+    }
+}
+
+impl std::io::Write for Probe {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !self.found {
+            self.look(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the sheets of a book have used of its limits together.
+#[derive(Default)]
+struct Used {
+    cells: usize,
+    text_bytes: usize,
 }
 
 /// Cells by row, as they come.
@@ -85,31 +163,35 @@ struct Rows {
     /// Row and column at which the first cell stood, as far left as any.
     rows: std::collections::BTreeMap<usize, Vec<String>>,
     first_column: Option<usize>,
-    cells: usize,
-    text_bytes: usize,
 }
 
 impl Rows {
-    fn put(&mut self, row: usize, column: usize, text: String) -> Result<(), SheetError> {
+    fn put(
+        &mut self,
+        row: usize,
+        column: usize,
+        text: String,
+        used: &mut Used,
+    ) -> Result<(), SheetError> {
         if row >= ROWS_MAX {
             return Err(SheetError::Rows);
         }
         if column >= COLUMNS_MAX {
             return Err(SheetError::Columns);
         }
-        if text.chars().count() > CELL_CHARS_MAX {
+        if text.len() > CELL_CHARS_MAX && text.chars().count() > CELL_CHARS_MAX {
             return Err(SheetError::Cell(address(row, column)));
         }
-        self.text_bytes += text.len();
+        used.text_bytes += text.len();
         let cells = self.rows.entry(row).or_default();
         if cells.len() <= column {
-            self.cells += column + 1 - cells.len();
-            if self.cells > CELLS_MAX {
+            used.cells += column + 1 - cells.len();
+            if used.cells > CELLS_MAX {
                 return Err(SheetError::Cells);
             }
             cells.resize(column + 1, String::new());
         }
-        if self.text_bytes > TEXT_BYTES_MAX {
+        if used.text_bytes > TEXT_BYTES_MAX {
             return Err(SheetError::Cells);
         }
         cells[column] = text;
@@ -118,30 +200,81 @@ impl Rows {
     }
 
     /// The rectangle from the first cell on; rows without cells between are empty.
-    fn sheet(mut self, name: String) -> Sheet {
+    fn sheet(mut self, name: String, marks: Marks, used: &mut Used) -> Result<Sheet, SheetError> {
         let first = self.rows.keys().next().copied().unwrap_or(0);
-        let last = self.rows.keys().next_back().copied();
+        let end = self.rows.keys().next_back().map_or(first, |last| last + 1);
         let left = self.first_column.unwrap_or(0);
+        let width = self.rows.values().map(Vec::len).max().unwrap_or(0).saturating_sub(left);
         let mut rows = Vec::new();
-        for row in first..last.map_or(first, |last| last + 1) {
+        for row in first..end {
             let mut cells = self.rows.remove(&row).unwrap_or_default();
             cells.drain(..left.min(cells.len()));
             rows.push(cells);
         }
-        Sheet { name, rows, origin: (first as u32, left as u32) }
+        let mut merged = Vec::new();
+        for area in marks.merged {
+            // What lies outside the rectangle fills nothing.
+            if area.bottom < first || area.top >= end || area.right < left || width == 0 {
+                continue;
+            }
+            let area = Area {
+                top: area.top.saturating_sub(first),
+                left: area.left.saturating_sub(left),
+                bottom: area.bottom.min(end - 1) - first,
+                right: (area.right - left).min(width - 1),
+            };
+            if area.left > area.right {
+                continue;
+            }
+            used.cells += (area.bottom - area.top + 1) * (area.right - area.left + 1);
+            if used.cells > CELLS_MAX {
+                return Err(SheetError::Cells);
+            }
+            merged.push(area);
+        }
+        let shifted = |all: BTreeSet<usize>, by: usize| {
+            all.into_iter().filter_map(|n| n.checked_sub(by)).collect()
+        };
+        Ok(Sheet {
+            name,
+            rows,
+            origin: (first as u32, left as u32),
+            merged,
+            hidden_rows: shifted(marks.hidden_rows, first),
+            hidden_columns: shifted(marks.hidden_columns, left),
+            hidden: false,
+        })
     }
 }
 
-fn cell_text(cell: &Data) -> String {
-    match cell {
-        Data::Empty => String::new(),
-        Data::String(text) => text.trim().to_owned(),
-        Data::DateTime(at) => {
-            let (year, month, day, ..) = at.to_ymd_hms_milli();
-            format!("{year:04}-{month:02}-{day:02}")
+/// A cell as text; `None` where there is nothing.
+fn cell_text(cell: &DataRef<'_>) -> Option<String> {
+    let text = match cell {
+        DataRef::Empty => return None,
+        DataRef::String(text) => text.trim().to_owned(),
+        DataRef::SharedString(text) => text.trim().to_owned(),
+        DataRef::DateTime(at) if at.is_duration() => {
+            model::duration::iso((at.as_f64() * 86_400.0).round() as i64)
         }
-        Data::Float(x) if x.fract() == 0.0 && x.abs() < 1e15 => format!("{x:.0}"),
-        other => other.to_string(),
+        DataRef::DateTime(at) => time_text(at),
+        DataRef::Float(x) if x.fract() == 0.0 && x.abs() < 1e15 => format!("{x:.0}"),
+        other => Data::from(other.clone()).to_string(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// A day, a day with its time, or a time of day alone.
+fn time_text(at: &calamine::ExcelDateTime) -> String {
+    let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
+    let clock = match second {
+        0 => format!("{hour:02}:{minute:02}"),
+        _ => format!("{hour:02}:{minute:02}:{second:02}"),
+    };
+    let whole = at.as_f64().fract() == 0.0;
+    match at.as_f64() {
+        x if whole && x >= 1.0 => format!("{year:04}-{month:02}-{day:02}"),
+        x if (0.0..1.0).contains(&x) => clock,
+        _ => format!("{year:04}-{month:02}-{day:02} {clock}"),
     }
 }
 
@@ -150,7 +283,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::read;
+    use crate::first as read;
 
     const TYPES: &str = r#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="xml" ContentType="application/xml"/><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>"#;
     const RELS: &str = r#"<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#;

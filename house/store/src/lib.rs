@@ -17,6 +17,7 @@ mod blobs;
 mod changes;
 mod db;
 mod file_name;
+mod imports;
 mod index;
 mod jobs;
 mod keys;
@@ -55,6 +56,7 @@ pub use blobs::{Blob, BlobState, FILE_BYTES_MAX, FileFields, is_file_name, is_sh
 pub use changes::{Change, Changes};
 pub use db::{Db, Tx, Val};
 pub use file_name::{FILE_NAME_BYTES_MAX, clean_name};
+pub use imports::{ImportDraft, ImportMapping};
 pub use index::{CHANGED, ENDS, Key, STATUS};
 pub use jobs::JobRow;
 pub use keys::{KeyFault, Keys};
@@ -300,6 +302,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 17,
         sqlite: include_str!("../migrations/sqlite/0017_agent_rules.sql"),
         postgres: include_str!("../migrations/postgres/0017_agent_rules.sql"),
+    },
+    Migration {
+        number: 20,
+        sqlite: include_str!("../migrations/sqlite/0020_import.sql"),
+        postgres: include_str!("../migrations/postgres/0020_import.sql"),
     },
 ];
 

@@ -16,6 +16,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Payloads read at once: they are bulky.
 const PAGE: usize = 64;
+/// Payloads asked for by id at once: short ones, such as reasons.
+const PAYLOADS_BY_ID: usize = 500;
 
 /// Payloads of an open change, sealed already, whose keys are not on disk yet; by cohort.
 #[derive(Default)]
@@ -102,6 +104,26 @@ impl Store {
             Some((_, payload)) => Ok(Some(payload)),
             None => Err(StoreError::Column(format!("payload of record {id} does not open"))),
         }
+    }
+
+    /// The payloads of these records, as far as they open.
+    pub async fn payloads(&self, ids: &[Id]) -> Result<HashMap<Id, Vec<u8>>, StoreError> {
+        let mut out = HashMap::new();
+        for page in ids.chunks(PAYLOADS_BY_ID) {
+            let places: Vec<String> = (1..=page.len()).map(|i| format!("${i}")).collect();
+            let sql = format!(
+                "SELECT record, cohort, slot, salt, body FROM payload WHERE record IN ({})",
+                places.join(", ")
+            );
+            let args: Vec<Val> = page.iter().map(|id| id.to_string().into()).collect();
+            let rows = self.db().fetch(&sql, &args).await?;
+            for (row, opened) in rows.iter().zip(self.open_payloads(&rows)?) {
+                if let Some((_, payload)) = opened {
+                    out.insert(parse_id(row[0].text()?)?, payload);
+                }
+            }
+        }
+        Ok(out)
     }
 
     /// Whether the stored payload still is what the leaf commits to; `None` where it is gone.

@@ -193,6 +193,9 @@ pub(crate) fn table_sql(table: Table) -> &'static str {
     if table == Table::Check { "\"check\"" } else { table.name() }
 }
 
+/// Pairs of id and version in one statement: PostgreSQL and SQLite both stop at some nesting.
+const OLD_VERSIONS_PER_STATEMENT: usize = 200;
+
 impl Store {
     /// Begins a change. Nothing is written before [`Write::commit`].
     pub async fn write(
@@ -259,6 +262,30 @@ impl Store {
         );
         let rows = self.db.fetch(&sql, &[id.to_string().into()]).await?;
         rows.iter().map(|r| self.read(table, r)).collect()
+    }
+
+    /// Old versions of these rows, as far as they are there; for merging what was exported then.
+    pub async fn old_versions(
+        &self,
+        table: Table,
+        wanted: &[(Id, i64)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        for some in wanted.chunks(OLD_VERSIONS_PER_STATEMENT) {
+            let pairs: Vec<String> = (0..some.len())
+                .map(|i| format!("(id = ${} AND version = ${})", 2 * i + 1, 2 * i + 2))
+                .collect();
+            let sql = format!(
+                "SELECT {COLUMNS} FROM {}_history WHERE {}",
+                table.name(),
+                pairs.join(" OR ")
+            );
+            let args: Vec<Val> =
+                some.iter().flat_map(|(id, v)| [id.to_string().into(), (*v).into()]).collect();
+            let rows = self.db.fetch(&sql, &args).await?;
+            found.extend(rows.iter().map(|r| self.read(table, r)).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(found)
     }
 
     /// All live rows of these kinds (every kind if empty): for the evaluation, not for pages.

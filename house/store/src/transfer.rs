@@ -175,6 +175,8 @@ const BLOB: &[&str] = &[
 ];
 const BLOB_REF: &[&str] = &["sha256", "subject_table", "row_id"];
 
+const IMPORT_MAPPING: &[&str] = &["signature", "header", "mapping", "updated_by", "updated_at"];
+
 /// Table, its columns, the columns of its primary key.
 struct TableSpec {
     name: &'static str,
@@ -237,6 +239,8 @@ const TABLES: &[TableSpec] = &[
     spec("agent", AGENT, &["id"]),
     spec("blob", BLOB, &["sha256"]),
     spec("blob_ref", BLOB_REF, BLOB_REF),
+    spec("import_draft", &["id", "actor", "content", "created_at"], &["id"]),
+    spec("import_mapping", IMPORT_MAPPING, &["signature"]),
 ];
 
 /// Rows of one page; payloads are bulky, so fewer of them.

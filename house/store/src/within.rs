@@ -361,6 +361,12 @@ impl<'s> Write<'s> {
         self
     }
 
+    /// The same change without bounds: for what the house itself records about it.
+    pub fn unbounded(mut self) -> Write<'s> {
+        self.bounds = None;
+        self
+    }
+
     /// Refuses a row, as it stands in this transaction, that lies beyond the bounds.
     pub(crate) async fn in_bounds(
         &mut self,

@@ -67,6 +67,66 @@ impl Fixture {
     }
 }
 
+async fn an_import_belongs_to_its_person_for_a_day_and_is_claimed_once(f: &Fixture) {
+    let store = &f.store;
+    let id = store.add_import("account:umeko", "one").await.unwrap();
+    let read = async |actor: &str| store.import(id, actor).await.unwrap().map(|d| d.content);
+    assert_eq!(read("account:umeko").await.as_deref(), Some("one"));
+    assert_eq!(read("account:takeo").await, None);
+    assert!(!store.set_import(id, "account:takeo", "x").await.unwrap());
+    assert!(store.claim_import(id, "account:umeko", "one", "two").await.unwrap());
+    assert!(!store.claim_import(id, "account:umeko", "one", "three").await.unwrap());
+    assert_eq!(read("account:umeko").await.as_deref(), Some("two"));
+    assert!(store.set_import(id, "account:umeko", &"x".repeat(2 << 20)).await.is_err());
+    f.pass(25 * HOUR);
+    assert_eq!(read("account:umeko").await, None);
+    for n in 0..25 {
+        store.add_import("account:umeko", &n.to_string()).await.unwrap();
+    }
+    let kept = store.db().fetch("SELECT COUNT(*) FROM import_draft", &[]).await.unwrap();
+    assert_eq!(kept[0][0].int().unwrap(), 20);
+}
+
+async fn the_mapping_of_a_header_is_kept_newest_first(f: &Fixture) {
+    let store = &f.store;
+    let keep = async |signature: &str, mapping: &str| {
+        let mut write = store.write("test", "", "").await.unwrap();
+        let kept = store::ImportMapping {
+            signature: signature.to_owned(),
+            header: "h".to_owned(),
+            mapping: mapping.to_owned(),
+        };
+        write.keep_mapping(&kept).await.unwrap();
+        write.commit().await.unwrap();
+    };
+    keep("a", "1").await;
+    keep("b", "2").await;
+    keep("a", "3").await;
+    let found = store.import_mappings(&["h".to_owned(), "other".to_owned()]).await.unwrap();
+    let found: Vec<(&str, &str)> =
+        found.iter().map(|m| (m.signature.as_str(), m.mapping.as_str())).collect();
+    assert_eq!(found, [("a", "3"), ("b", "2")]);
+    assert_eq!(store.import_mappings(&[]).await.unwrap(), []);
+}
+
+async fn old_versions_are_found_by_id_and_number(f: &Fixture) {
+    let store = &f.store;
+    let mut rows = Vec::new();
+    for name in ["one", "two"] {
+        let mut write = store.write("test", "", "").await.unwrap();
+        let row = Row::new(Table::Asset, store.new_id().unwrap(), "host", name);
+        let mut row = write.put(row).await.unwrap();
+        row.name = format!("{name} again");
+        rows.push(write.put(row).await.unwrap());
+        write.commit().await.unwrap();
+    }
+    let wanted: Vec<_> = rows.iter().map(|row| (row.id, 1)).chain([(rows[0].id, 9)]).collect();
+    let mut old = store.old_versions(Table::Asset, &wanted).await.unwrap();
+    old.sort_by(|a, b| a.name.cmp(&b.name));
+    let names: Vec<&str> = old.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["one", "two"]);
+}
+
 macro_rules! contract {
     ($($rule:ident)*) => {
         mod sqlite {
@@ -93,6 +153,9 @@ contract! {
     a_key_counts_once_until_a_day_has_passed
     the_last_use_of_a_token_is_written_once_a_minute
     records_are_paged_newest_first_under_every_filter
+    an_import_belongs_to_its_person_for_a_day_and_is_claimed_once
+    the_mapping_of_a_header_is_kept_newest_first
+    old_versions_are_found_by_id_and_number
 }
 
 async fn save(store: &Store, row: Row) -> Row {

@@ -112,6 +112,15 @@ async fn fill(store: &Store, seed: u64) {
         tx.execute(sql, &[]).await.unwrap();
     }
     tx.commit().await.unwrap();
+    store.add_import("tester", "{\"files\": []}").await.unwrap();
+    let mut write = store.write("tester", "", "").await.unwrap();
+    let kept = store::ImportMapping {
+        signature: "s".to_owned(),
+        header: "h".to_owned(),
+        mapping: "{\"to\": \"asset/host\"}".to_owned(),
+    };
+    write.keep_mapping(&kept).await.unwrap();
+    write.commit().await.unwrap();
 }
 
 async fn assert_equal(a: &Store, b: &Store) {

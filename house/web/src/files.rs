@@ -246,7 +246,8 @@ pub async fn read_form(
     if known { Ok(sent) } else { Err(Refusal::Foreign) }
 }
 
-async fn receive(
+/// Receives a file of a form whose token was seen.
+pub(crate) async fn receive(
     house: &House,
     user: &User,
     part: &mut Part<'_>,
@@ -259,6 +260,11 @@ async fn receive(
         }
     }
     Ok(house.store.keep(receiving.end()?, name, &user.actor()).await?)
+}
+
+/// A short text of a form, such as its token.
+pub(crate) async fn short_text(part: &mut Part<'_>) -> Result<String, Refusal> {
+    read_text(part, &mut 1_024).await
 }
 
 async fn read_text(part: &mut Part<'_>, room: &mut usize) -> Result<String, Refusal> {

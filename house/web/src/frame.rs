@@ -197,6 +197,11 @@ impl Cx {
         self.may(Action::Read)
     }
 
+    /// Whether the reader may change some rows at least.
+    pub fn may_write(&self) -> bool {
+        self.may(Action::Write)
+    }
+
     /// Whether the reader may see the levels.
     pub fn may_see_levels(&self) -> bool {
         self.may(Action::Levels)

@@ -8,6 +8,7 @@ pub mod access;
 pub mod api;
 pub mod approvals;
 mod auth;
+pub mod book;
 mod cells;
 pub mod decide;
 pub mod demo;
@@ -188,6 +189,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(links::routes());
     routes.extend(table::routes());
     routes.extend(import::routes());
+    routes.extend(book::pages::routes());
     routes.extend(ledger_pages::routes());
     routes.extend(outside::routes());
     routes.extend(help::routes());

@@ -278,6 +278,18 @@ fn shared() -> BTreeMap<String, Json> {
             "added": {"type": "integer"}, "changed": {"type": "integer"},
             "same": {"type": "integer"}, "saved": {"type": "boolean"},
             "ignored": {"type": "array", "items": text},
+            "warnings": {"type": "array", "items": {"type": "object"}},
+        },
+    });
+    let object = json!({"type": "object"});
+    let book = json!({
+        "type": "object",
+        "required": ["tables", "proposed", "fault", "good", "saved"],
+        "properties": {
+            "tables": {"type": "array", "items": object},
+            "proposed": {"type": "array", "items": object},
+            "fault": {"type": ["string", "null"]},
+            "good": {"type": "boolean"}, "saved": {"type": "boolean"},
         },
     });
     let limit = json!({"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX});
@@ -300,6 +312,7 @@ fn shared() -> BTreeMap<String, Json> {
             ("Records", page("Record", true)),
             ("Problem", problem),
             ("Imported", imported),
+            ("BookImported", book),
             ("Status", status()),
             ("Document", json!({"type": "object"})),
             ("Act", act()),

@@ -141,15 +141,11 @@ pub(crate) fn named(
     }
 }
 
-/// As [`shown`], but a number without its unit, so that the file can be imported again.
+/// As [`shown`], but as an import reads it back: numbers without unit, lists line by line.
 pub(crate) fn plain(user: &User, kind: &KindSpec, field: &Field, row: &Row) -> String {
-    match (field.ty, row.attributes.get(field.name)) {
-        (FieldType::Number { .. }, Some(Json::Number(n))) => n.to_string(),
-        (FieldType::Table(columns), Some(value)) if user.reader().sees(kind, field) => {
-            crate::cells::lines(columns, value, None).join("\n")
-        }
-        _ => shown(user, kind, field, row),
-    }
+    let value = row.attributes.get(field.name).filter(|_| user.reader().sees(kind, field));
+    let text = value.and_then(|value| crate::book::plain(field, value));
+    text.unwrap_or_else(|| shown(user, kind, field, row))
 }
 
 /// A row the user sees; any other is as absent as one that is not there.

@@ -13,6 +13,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "ISMSに影響する、組織の内外の課題です（4.1）。",
             "What inside or outside the organisation affects the ISMS (4.1).",
         ),
+        known_as: &["外部内部の課題", "内部外部の課題", "課題一覧", "組織の状況"],
         fields: &[
             Field::new(
                 "side",
@@ -40,6 +41,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "利害関係者が求めることと、ISMSで扱うかどうかです（4.2）。",
             "What interested parties ask, and whether the ISMS answers it (4.2).",
         ),
+        known_as: &["利害関係者", "利害関係者一覧", "ニーズと期待"],
         fields: &[
             text("party", t("利害関係者", "Party")).required().aliases(&[
                 "利害関係者",
@@ -104,6 +106,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("文書", "Document"),
         help: t("方針、規程、手順書、様式です。", "Policies, rules, procedures, forms."),
+        known_as: &["文書台帳", "文書管理台帳", "文書一覧", "規程一覧"],
         fields: &[
             text("number", t("文書番号", "Number")).aliases(&["文書番号", "管理番号", "No"]),
             Field::new(
@@ -159,6 +162,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             "測れる目的と、その期限です（6.2）。",
             "Objectives that can be measured, with their dates (6.2).",
         ),
+        known_as: &["情報セキュリティ目標", "目標一覧", "セキュリティ目的"],
         fields: &[
             text("measure", t("指標", "Measure")).required().aliases(&["指標", "測定項目"]),
             text("target", t("目標値", "Target")).required().aliases(&["目標値", "目標"]),
@@ -173,6 +177,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Asset,
         title: t("監査項目", "Audit item"),
         help: t("内部監査で確かめることです（9.2）。", "What the internal audit asks (9.2)."),
+        known_as: &["監査チェックリスト", "内部監査チェック"],
         fields: &[
             text("clause", t("箇条・管理策", "Clause or control")).required().aliases(&[
                 "箇条",

@@ -6,6 +6,8 @@ use super::fields::{
     LEVEL, choice, control, count, date, file, flag, hash, list, number, permille, scope, text,
 };
 
+const SOA_STATUS: FieldType = FieldType::Enum(web::book::SOA_STATUSES);
+
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "isms.attested",
@@ -282,6 +284,22 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("rows", t("行", "Rows")).required(),
             count("accepted", t("取り込んだ行", "Accepted")),
             count("refused", t("断った行", "Refused")),
+            count("added", t("追加した行", "Added")),
+            count("changed", t("変更した行", "Changed")),
+            count("same", t("変わらない行", "Unchanged")),
+            count("warned", t("確認が要る行", "With warnings")),
+            Field::new("mapping", t("列の対応", "Where columns went"), FieldType::Object),
+            file("file", t("ファイル", "File")),
+        ],
+    },
+    RecordSpec {
+        ty: "isms.soa_imported",
+        title: t("適用宣言書からの取り込み", "Taken from a Statement of Applicability"),
+        fields: &[
+            control(),
+            flag("applicable", t("適用", "Applicable")).required(),
+            Field::new("status", t("実施状況", "Status"), SOA_STATUS),
+            file("file", t("ファイル", "File")),
         ],
     },
     RecordSpec {

@@ -1,19 +1,28 @@
 //! The rows of ten tables as the API and the command line see them: one set of functions below
 //! both, so that a rule holds whichever way a change comes.
 
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 use model::{Id, KindSpec, Lang, RoomSpec, Table, Timestamp, t};
 use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
 use store::{Filter, Once, Reach, Row, Store, StoreError, Write};
 
 use super::{
     judge,
     problem::{self, Fault, Problem},
 };
-use crate::access::Reader;
+use crate::{
+    access::Reader,
+    book::{self, Asking, Books, Clash, File, Sure},
+};
 
 /// Most rows of one page.
 pub const PAGE_ROWS_MAX: usize = 100;
 pub(crate) const PAGE_ROWS: usize = 50;
+/// Cells of an import that an answer names.
+const FAULTS_MAX: usize = 200;
 
 /// Someone at work on the store.
 pub struct Desk<'a> {
@@ -26,6 +35,19 @@ pub struct Desk<'a> {
     pub request: String,
     /// Whose eyes see the rows.
     pub reader: Reader,
+    /// Where a time of day is, when it comes without one.
+    pub zone: TimeZone,
+}
+
+/// What is asked of an import of a whole book.
+#[derive(Clone, Debug, Default)]
+pub struct BookAsked {
+    /// Name of the file, which may say what it holds.
+    pub name: String,
+    /// Kind of the first table; without it every table that is recognised is taken.
+    pub to: Option<String>,
+    pub check_only: bool,
+    pub clash: Clash,
 }
 
 /// Which page of a list.
@@ -291,36 +313,134 @@ impl<'a> Desk<'a> {
         if let Some(why) = crate::import::closed(table) {
             return Err(Problem::new(self.lang, problem::INVALID, why));
         }
-        let read = tokio::task::spawn_blocking(move || reports::read(&file)).await;
-        let sheet = match read {
-            Ok(Ok(sheet)) => sheet,
-            Ok(Err(error)) => {
-                return Err(Problem::saying(self.lang, problem::INVALID, error.text(self.lang)));
-            }
-            Err(error) => return Err(Problem::broken(self.lang, &error)),
+        let (lang, sha256) = (self.lang, hex::encode(Sha256::digest(&file)));
+        let read = tokio::task::spawn_blocking(move || {
+            File::read("", &sha256, &file).map(|file| crate::import::one(kind, file, lang))
+        });
+        let one = self.read_book(read.await)?;
+        let fault = |p: crate::import::Problem| Fault { pointer: p.cell, detail: p.what };
+        let Some(one) = one else {
+            return Err(Problem::invalid(lang, vec![fault(crate::import::no_header(lang))]));
         };
-        let planned =
-            crate::import::plan(self.store, &self.reader, kind, table, &sheet, self.lang).await;
-        let (outcome, mut rows) = self.stored(planned)?;
+        let choices = vec![one.mapping.clone()];
+        let asking = self.asking(Clash::Refuse);
+        let planned = book::plan(&asking, one.books.clone(), choices.clone()).await;
+        let plan = self.stored(planned)?;
+        let outcome = crate::import::outcome(&one, &plan);
         if !outcome.problems.is_empty() {
-            let fault = |p: crate::import::Problem| Fault { pointer: p.cell, detail: p.what };
-            let faults = outcome.problems.into_iter().take(200).map(fault).collect();
-            return Err(Problem::invalid(self.lang, faults));
+            let faults = outcome.problems.into_iter().take(FAULTS_MAX).map(fault).collect();
+            return Err(Problem::invalid(lang, faults));
         }
         if !check_only {
-            let mut write = self.write("import").await?;
-            for row in rows.drain(..) {
-                self.stored(write.put(row).await)?;
-            }
-            self.stored(write.commit().await)?;
+            let write = self.write("import").await?;
+            self.stored(book::commit::commit(write, plan, &one.books, &choices, false).await)?;
         }
+        let warnings: Vec<Json> = outcome
+            .warnings
+            .iter()
+            .take(FAULTS_MAX)
+            .map(|w| json!({"cell": w.cell, "what": w.what}))
+            .collect();
         Ok(json!({
             "added": outcome.added,
             "changed": outcome.changed,
             "same": outcome.same,
             "ignored": outcome.ignored,
+            "warnings": warnings,
             "saved": !check_only,
         }))
+    }
+
+    fn read_book<T>(
+        &self,
+        read: Result<Result<T, reports::SheetError>, tokio::task::JoinError>,
+    ) -> Result<T, Problem> {
+        match read {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(error)) => {
+                Err(Problem::saying(self.lang, problem::INVALID, error.text(self.lang)))
+            }
+            Err(error) => Err(Problem::broken(self.lang, &error)),
+        }
+    }
+
+    fn asking(&self, clash: Clash) -> Asking<'_> {
+        Asking {
+            store: self.store,
+            specs: &self.specs,
+            reader: &self.reader,
+            lang: self.lang,
+            zone: self.zone.clone(),
+            clash,
+        }
+    }
+
+    /// Takes a whole workbook or CSV file: every table that is recognised with some certainty, or the
+    /// first one as the kind given; all or nothing. What was found is answered in any case.
+    pub async fn import_book(&self, asked: BookAsked, file: Vec<u8>) -> Result<Json, Problem> {
+        let targets = book::targets(&self.specs, &self.reader);
+        if let Some(key) = &asked.to
+            && !targets.iter().any(|target| target.key() == *key || target.id == *key)
+        {
+            let ja = "この種類はないか、取り込めません。";
+            return Err(self.bad_parameter(
+                "as",
+                ja,
+                "There is no such kind, or it takes no import.",
+            ));
+        }
+        let keep = !asked.check_only && self.store.has_files();
+        let sha256 = hex::encode(Sha256::digest(&file));
+        if keep {
+            let mut upload = self.stored(self.store.upload().await)?;
+            self.stored(upload.write(&file).await)?;
+            self.stored(self.store.keep(upload, &asked.name, &self.actor).await)?;
+        }
+        let (lang, name) = (self.lang, asked.name.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let files = vec![File::read(&name, &sha256, &file)?];
+            let found = book::find(&files, &targets, lang);
+            Ok::<Books, reports::SheetError>(Books { files, found })
+        });
+        let mut books = self.read_book(read.await)?;
+        let targets = book::targets(&self.specs, &self.reader);
+        let headers: Vec<String> = books.found.iter().map(|found| found.header.clone()).collect();
+        let kept = self.stored(self.store.import_mappings(&headers).await)?;
+        for found in &mut books.found {
+            found.recall(&kept, &targets);
+        }
+        let mut choices = Vec::with_capacity(books.found.len());
+        for (at, found) in books.found.iter_mut().enumerate() {
+            let named = |key: &&String| at == 0 && !key.is_empty();
+            let guess = match asked.to.as_ref() {
+                Some(key) => Some(key)
+                    .filter(named)
+                    .and_then(|key| targets.iter().find(|t| t.key() == *key || t.id == *key))
+                    .and_then(|target| book::chosen(found, &targets, &target.key(), lang)),
+                None => (found.guess.sure >= Sure::Likely).then(|| found.guess.clone()),
+            };
+            choices.push(match guess {
+                Some(guess) => {
+                    found.guess = guess;
+                    found.guess.mapping.clone()
+                }
+                None => book::Mapping::skip(found.table.columns.len()),
+            });
+        }
+        let books = Arc::new(books);
+        let asking = self.asking(asked.clash);
+        let planned = book::plan(&asking, books.clone(), choices.clone()).await;
+        let plan = self.stored(planned)?;
+        let good = plan.is_good() && choices.iter().any(|mapping| !mapping.to.is_empty());
+        let mut answer = book::json(&books, &choices, &plan, FAULTS_MAX);
+        let saved = good && !asked.check_only;
+        if saved {
+            let write = self.write("import").await?;
+            self.stored(book::commit::commit(write, plan, &books, &choices, keep).await)?;
+        }
+        answer["good"] = good.into();
+        answer["saved"] = saved.into();
+        Ok(answer)
     }
 
     pub(crate) async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {

@@ -15,13 +15,14 @@ use store::{Once, RecordFilter};
 
 use super::{
     Caller,
-    desk::{Desk, Made, PAGE_ROWS_MAX, Page},
+    desk::{BookAsked, Desk, Made, PAGE_ROWS_MAX, Page},
     problem::{self, Problem},
     records::record_json,
 };
 use crate::{
     Shared,
     access::Action::{Read, Write},
+    book::Clash,
     route::{Access, Api, Param, Place, Route},
 };
 
@@ -117,8 +118,97 @@ pub fn routes() -> Vec<Route> {
         routes.extend(rows(table, name));
     }
     routes.extend(record_routes());
+    routes.push(book());
     routes.extend(super::local::routes());
     routes
+}
+
+/// The import of whole workbooks.
+fn book() -> Route {
+    let check = "trueなら確認だけ";
+    let to = "種類。なければ、判断できた表をすべて取り込みます";
+    let to_en = "Kind of the first table; without it every table recognised is taken";
+    let doc = Doc {
+        method: Method::POST,
+        path: "/api/v1/import".to_owned(),
+        id: "book_import".to_owned(),
+        summary: t(
+            "ブック（xlsx・CSV）の取込み。見つけた表と、すべての行の判定を返します",
+            "Import a workbook (xlsx, CSV); answers the tables found and what becomes of every row",
+        ),
+        params: vec![
+            param(Place::Query, "as", "Word", to, to_en),
+            param(Place::Query, "check", "Flag", check, "True: judge only, save nothing"),
+            param(
+                Place::Query,
+                "conflicts",
+                "Word",
+                "書き出し後に台帳も変わった行の扱い（refuse、keep、take）",
+                "Rows changed here since their export: refuse, keep or take",
+            ),
+            param(Place::Query, "name", "Words", "ファイル名", "Name of the file"),
+        ],
+        request: Some((IMPORT_TYPES[0], "Text".to_owned())),
+        response: (200, Some((JSON, "BookImported".to_owned()))),
+        refusals: &[400, 409, 412, 413, 415, 422],
+    };
+    doc.route("import", import_book).body_max(reports::FILE_BYTES_MAX)
+}
+
+#[derive(Deserialize)]
+struct BookQuery {
+    #[serde(rename = "as")]
+    to: Option<String>,
+    check: Option<String>,
+    conflicts: Option<String>,
+    name: Option<String>,
+}
+
+async fn import_book(
+    State(house): State<Shared>,
+    caller: Caller,
+    query: Asked<BookQuery>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Reply {
+    let desk = caller.desk(&house);
+    let query = asked(&desk, query)?;
+    is_table(&desk, &headers)?;
+    let clash = match given(query.conflicts) {
+        None => Clash::Refuse,
+        Some(word) => Clash::parse(&word).ok_or_else(|| {
+            let ja = "refuse、keep、takeのどれかにしてください。";
+            desk.bad_parameter("conflicts", ja, "Must be refuse, keep or take.")
+        })?,
+    };
+    let asked = BookAsked {
+        name: given(query.name).unwrap_or_default(),
+        to: given(query.to),
+        check_only: is_check(&desk, query.check)?,
+        clash,
+    };
+    let json = desk.import_book(asked, body.to_vec()).await?;
+    house.wake();
+    Ok(JsonBody(json).into_response())
+}
+
+fn is_table(desk: &Desk<'_>, headers: &HeaderMap) -> Result<(), Problem> {
+    if IMPORT_TYPES.contains(&media_type(headers)) {
+        return Ok(());
+    }
+    let (ja, en) = ("CSVかxlsxで送ってください。", "Send text/csv or an xlsx workbook.");
+    Err(desk.refuse(problem::MEDIA, ja, en))
+}
+
+fn is_check(desk: &Desk<'_>, check: Option<String>) -> Result<bool, Problem> {
+    match given(check).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let ja = "trueかfalseにしてください。";
+            Err(desk.bad_parameter("check", ja, "Must be true or false."))
+        }
+    }
 }
 
 fn rows(table: Table, name: &'static str) -> Vec<Route> {
@@ -469,18 +559,8 @@ async fn import_rows(
 ) -> Reply {
     let desk = caller.desk(&house);
     let query = asked(&desk, query)?;
-    if !IMPORT_TYPES.contains(&media_type(&headers)) {
-        let (ja, en) = ("CSVかxlsxで送ってください。", "Send text/csv or an xlsx workbook.");
-        return Err(desk.refuse(problem::MEDIA, ja, en));
-    }
-    let check_only = match given(query.check).as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => {
-            let ja = "trueかfalseにしてください。";
-            return Err(desk.bad_parameter("check", ja, "Must be true or false."));
-        }
-    };
+    is_table(&desk, &headers)?;
+    let check_only = is_check(&desk, query.check)?;
     let kind = given(query.kind).unwrap_or_default();
     let json = desk.import(table, &kind, body.to_vec(), check_only).await?;
     house.wake();

@@ -63,6 +63,7 @@ impl Caller {
                 (None, None) => "api".to_owned(),
             },
             reader: self.reader.clone(),
+            zone: self.cx.local.zone.clone(),
         }
     }
 

@@ -188,14 +188,24 @@ async fn xlsx(
     Query(pairs): Asked,
 ) -> Answer {
     let export = Export::read(&house, &user, &name, &kind_id, &pairs).await?;
-    let head = export.head(&user);
+    let (mut head, mut hidden) = (export.head(&user), reports::Hidden(0));
+    if !export.as_shown {
+        // What an import finds the row by, and sees whether it was changed here meanwhile.
+        head.splice(0..0, ["ume_id".to_owned(), "version".to_owned()]);
+        hidden = reports::Hidden(2);
+    }
     let cells: Vec<Vec<String>> = export
         .rows
         .iter()
-        .map(|row| export.cells(&user, row).into_iter().map(|(text, _)| text).collect())
+        .map(|row| {
+            let named = (!export.as_shown).then(|| [row.id.to_string(), row.version.to_string()]);
+            let cells = export.cells(&user, row).into_iter().map(|(text, _)| text);
+            named.into_iter().flatten().chain(cells).collect()
+        })
         .collect();
     let title = export.kind.title.get(user.cx.lang);
-    let written = tokio::task::spawn_blocking(move || reports::write_xlsx(title, &head, &cells));
+    let written =
+        tokio::task::spawn_blocking(move || reports::write_xlsx(title, &head, &cells, hidden));
     let bytes = match written.await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => return Err(Refusal::Bad(error.to_string())),
