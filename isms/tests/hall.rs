@@ -412,6 +412,45 @@ async fn a_check_binds_machine_records_to_a_control_without_a_room() {
 }
 
 #[tokio::test]
+async fn an_imported_statement_fills_the_first_rows_and_stays_a_claim() {
+    let place = Place::new().await;
+    let now = place.store.now();
+    let answers = [
+        ("5.1", true, "implemented", "方針を定めている"),
+        ("8.28", false, "not_implemented", "開発なし"),
+    ];
+    let mut write = place.store.write("account:sato", "", "").await.expect("write");
+    for (control, applicable, status, reason) in answers {
+        let facts = json!({"control": control, "applicable": applicable, "status": status});
+        let draft = RecordDraft {
+            ty: "isms.soa_imported".to_owned(),
+            subject: Some(place.norm(control).await),
+            observed_from: now,
+            observed_to: now,
+            source: "test".to_owned(),
+            assurance: Assurance::Imported,
+            facts: facts.as_object().cloned().expect("object"),
+            payload: Some(reason.as_bytes().to_vec()),
+        };
+        write.record(draft).await.expect("record");
+    }
+    write.commit().await.expect("commit");
+    let rows = isms::hall::first_uses(&place.store).await.expect("rows");
+    assert_eq!(rows.len(), 93);
+    let kind = isms::SPEC.rules.iter().find(|k| k.id == "control_use").expect("declared");
+    for row in rows {
+        assert_eq!(kind.validate(&row.attributes), [], "{}", row.name);
+        place.put(row).await;
+    }
+    assert!(isms::hall::first_uses(&place.store).await.expect("rows").is_empty(), "once");
+    let row = place.soa("5.1").await;
+    assert_eq!((row.status, row.reason.as_str()), (SoaStatus::Claimed, "方針を定めている"));
+    let row = place.soa("8.28").await;
+    assert_eq!((row.applies, row.status), (Some(false), SoaStatus::ExclusionOpen));
+    assert_eq!(place.soa("5.2").await.reason, "");
+}
+
+#[tokio::test]
 async fn clean_days_count_only_days_that_were_measured() {
     let place = Place::new().await;
     let measured = async |unknown: bool| {

@@ -818,7 +818,7 @@ async fn the_wizard_goes_from_files_to_rows_by_plain_forms_and_remembers_the_col
     let run = runs.iter().find(|r| r.facts["kind"] == "asset/hardware").unwrap();
     assert_eq!((&run.facts["rows"], &run.facts["refused"]), (&json!(3), &json!(0)));
     let file = run.facts["file"].as_str().unwrap();
-    assert_eq!(std::fs::read(store.blob_path(file).unwrap()).unwrap(), devices);
+    assert_eq!(store.blob_bytes(file).await.unwrap().unwrap(), devices);
 
     let (_, at) = served.send_files(&officer, &[("books.xlsx", &devices)]).await;
     let (_, page, _) = served.page(&officer, &at).await;

@@ -100,6 +100,21 @@ impl Store {
         blocking(move || open(&keys, &path, &blob)).await
     }
 
+    /// A whole file in memory; `None` if it is not there or does not open. Its size is limited as that
+    /// of every file ([`crate::FILE_BYTES_MAX`] unless configured).
+    pub async fn blob_bytes(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(blob) = self.blob(sha256).await? else { return Ok(None) };
+        let Opening::Open(mut reader) = self.open_blob(&blob).await? else { return Ok(None) };
+        let mut whole = Vec::new();
+        loop {
+            let bytes = reader.chunk().await?;
+            if bytes.is_empty() {
+                return Ok(Some(whole));
+            }
+            whole.extend(bytes);
+        }
+    }
+
     pub(crate) async fn blob_opens(&self, blob: &Blob) -> Result<bool, StoreError> {
         Ok(matches!(self.open_blob(blob).await?, Opening::Open(_)))
     }

@@ -6,6 +6,7 @@
 //! drawn again; nothing here is stored but what was signed. A register of thousands of risks is drawn
 //! in milliseconds: everything is looked up by id, nothing asks the store again.
 
+mod begin;
 pub mod compare;
 pub mod gap;
 pub mod method;
@@ -30,6 +31,7 @@ use self::{
 };
 use crate::{Board, Control, evidence::BY_HAND};
 
+pub use begin::first_uses;
 pub use work::{EDITION_KIND, SNAPSHOT, draw_edition, record_states};
 
 /// Most handed-in records that are read.

@@ -11,7 +11,6 @@ use axum::{
 };
 use model::{Id, Lang, Table, t};
 use serde::Deserialize;
-use store::Row;
 use web::{
     Shared,
     access::Action,
@@ -176,8 +175,9 @@ struct Plain {
     csrf: String,
 }
 
-/// Writes a row for each control that nobody has decided on: it applies, and the rest is open. So
-/// what is missing can be seen and worked off, instead of 93 empty forms.
+/// Writes a row for each control that nobody has decided on: what an imported statement said of it, else
+/// that it applies, and the rest is open. So what is missing can be seen and worked off, instead of 93
+/// empty forms.
 async fn begin(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
@@ -186,15 +186,10 @@ async fn begin(
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
     shared.wait().await;
-    // The board may be a moment old: what is there already is asked of the store.
-    let known = house.store.all(Table::Rule, &["control_use"]).await?;
-    let known: Vec<&str> = known.iter().filter_map(|r| hall::text_of(r, "control")).collect();
     let reason = user.cx.t("適用宣言書の書き始め", "began the Statement of Applicability");
+    let rows = hall::first_uses(&house.store).await?;
     let mut write = user.write(&house, reason).await?;
-    for norm in norms::annex_a().iter().filter(|n| !known.contains(&n.number.as_str())) {
-        let mut row = Row::new(Table::Rule, house.store.new_id()?, "control_use", &norm.title_ja);
-        row.attributes.insert("control".into(), norm.number.as_str().into());
-        row.attributes.insert("applies".into(), "yes".into());
+    for row in rows {
         write.put(row).await?;
     }
     write.commit().await?;
@@ -259,8 +254,13 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
 async fn xlsx(Extension(shared): Extension<SharedBoard>, user: User) -> Answer {
     let board = shared.wait().await;
     let (head, rows) = board.view.soa_table(user.cx.lang);
-    let bytes = reports::write_xlsx(user.cx.t("適用宣言書", "Applicability"), &head, &rows)
-        .map_err(|e| Refusal::Bad(e.to_string()))?;
+    let bytes = reports::write_xlsx(
+        user.cx.t("適用宣言書", "Applicability"),
+        &head,
+        &rows,
+        reports::Hidden(0),
+    )
+    .map_err(|e| Refusal::Bad(e.to_string()))?;
     let name = format!("attachment; filename=\"soa-{}.xlsx\"", user.cx.date(&board.at));
     let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];

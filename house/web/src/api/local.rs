@@ -82,7 +82,7 @@ pub enum Act {
 
 impl Act {
     /// Names of all acts, for the description of the API.
-    pub(crate) const NAMES: [&str; 17] = [
+    pub(crate) const NAMES: [&str; 18] = [
         "account_add",
         "account_disable",
         "account_enable",

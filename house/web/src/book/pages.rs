@@ -141,17 +141,14 @@ async fn books(
     let lang = user.cx.lang;
     let mut sources = Vec::new();
     for file in &draft.files {
-        sources.push((
-            file.name.clone(),
-            file.sha256.clone(),
-            house.store.blob_path(&file.sha256)?,
-        ));
+        let bytes = house.store.blob_bytes(&file.sha256).await?;
+        sources.push((file.name.clone(), file.sha256.clone(), bytes));
     }
     let wanted = all.clone();
     let read = tokio::task::spawn_blocking(move || {
         let mut read = Vec::new();
-        for (name, sha256, path) in sources {
-            let bytes = std::fs::read(path).map_err(|_| Unread::Gone(name.clone()))?;
+        for (name, sha256, bytes) in sources {
+            let bytes = bytes.ok_or_else(|| Unread::Gone(name.clone()))?;
             let file = File::read(&name, &sha256, &bytes);
             read.push(file.map_err(|error| Unread::Sheet(name, error))?);
         }
