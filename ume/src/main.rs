@@ -10,6 +10,7 @@ mod demo;
 mod door;
 mod error;
 mod hall_cmd;
+mod hall_process;
 mod help;
 mod intake;
 mod intake_http;
@@ -88,7 +89,7 @@ enum Command {
         #[arg(long)]
         producers: bool,
     },
-    /// The ISMS itself: gap, levels, Statement of Applicability, comparison with Annex A, risks
+    /// The ISMS itself: gap, levels, statement, risks, context, changes, audit, review, policy
     Isms {
         #[command(subcommand)]
         command: hall_cmd::IsmsCommand,

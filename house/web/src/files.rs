@@ -385,8 +385,9 @@ async fn shown_by(
     Ok(false)
 }
 
-/// The file as an attachment; `None` if its bytes are gone.
-async fn send(house: &House, blob: &Blob) -> Option<Response> {
+/// The file as an attachment; `None` if its bytes are gone. The caller has made sure that the reader may
+/// have it.
+pub async fn send(house: &House, blob: &Blob) -> Option<Response> {
     let path: PathBuf = house.store.blob_path(&blob.sha256).ok()?;
     let file = match tokio::fs::File::open(&path).await {
         Ok(file) => file,
