@@ -4,7 +4,7 @@
 //! person of the account that read, with the hash of what was shown. When another version comes into
 //! force, what was read before is recorded as no longer current, so that nobody passes by an old reading.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use model::{Assurance, Id, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
@@ -199,21 +199,25 @@ pub async fn record_states(store: &Store) -> Result<u64, StoreError> {
     let Some(policy) = current(store).await? else { return Ok(0) };
     let latest = store.latest_per_subject(&[READ]).await?;
     let says = |r: &Record| r.facts.get("current") == Some(&Json::Bool(true));
-    let outdated: BTreeMap<Id, &str> = latest
+    // Outdated from the moment the other version came into force: a reading of that one, be it made
+    // while this runs, is newer.
+    let from = |r: &Record| policy.approved_at.max(Timestamp(r.observed_to.0 + 1));
+    let outdated: Vec<RecordDraft> = latest
         .iter()
         .filter(|r| says(r) && fact(r, "document_hash") != Some(policy.hash.as_str()))
-        .filter_map(|r| Some((r.subject?, fact(r, "document_hash")?)))
+        .filter_map(|r| Some(reading(r.subject?, fact(r, "document_hash")?, false, from(r))))
         .take(AT_ONCE_MAX)
         .collect();
     if outdated.is_empty() {
         return Ok(0);
     }
+    let count = outdated.len() as u64;
     let mut write = store.write(ACTOR, "another version is in force", "").await?;
-    for (person, hash) in &outdated {
-        write.record(reading(*person, hash, false, store.now())).await?;
+    for draft in outdated {
+        write.record(draft).await?;
     }
     write.commit().await?;
-    Ok(outdated.len() as u64)
+    Ok(count)
 }
 
 impl Coverage {
