@@ -41,9 +41,13 @@ impl Served {
         write.commit().await.unwrap();
     }
 
+    /// Shows a page, which may cost no more than a few statements.
     async fn show(&self, who: &Browser, path: &str) -> (u16, String) {
         let request = self.request(Method::GET, path).header(header::COOKIE, &who.cookie);
         let response = request.send().await.unwrap();
+        let cost = response.headers()["server-timing"].to_str().unwrap();
+        let statements = cost.split(['"', ' ']).find_map(|word| word.parse::<u64>().ok());
+        assert!(statements.unwrap() <= 8, "{path}: {cost}");
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
@@ -88,6 +92,7 @@ async fn every_page_and_document_is_shown_in_both_languages_to_who_inspects_and_
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), 200, "{path}");
         }
+        assert_eq!(served.show(&officer, path).await.0, 200);
         assert_eq!(served.show(&employee, path).await.0, 403, "{path}");
     }
     let token = served.token("auditor").await;

@@ -88,7 +88,7 @@ mod tests {
         let now = Timestamp(1_795_600_000_000_000);
         let mut row =
             Row::new(Table::Asset, Id::from_parts(now, &[1; 10]), "audit_finding", "所見");
-        let mut set = |row: &mut Row, name: &str, value: &str| {
+        let set = |row: &mut Row, name: &str, value: &str| {
             row.attributes.insert(name.to_owned(), value.into());
         };
         set(&mut row, "due", &days::of(now));
