@@ -3,7 +3,11 @@
 //! Invariants: `evaluate` and `level` are pure functions of evidence and time; a level rests on
 //! nothing a person can type in above 梅; what is unknown never counts.
 
+pub mod audit;
 pub mod board;
+pub mod changes;
+pub mod context;
+mod days;
 pub mod drops;
 pub mod evaluate;
 pub mod evidence;
@@ -15,11 +19,16 @@ mod mine;
 mod news;
 pub mod norms;
 pub mod pages;
+pub mod policy;
 mod relations;
+pub mod review;
 pub mod scope;
 mod shared;
+mod shipped;
+mod signed;
 mod spec;
 pub mod status;
+pub mod templates;
 pub mod trend;
 pub mod welcome;
 pub mod work;

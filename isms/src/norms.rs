@@ -141,6 +141,11 @@ pub fn annex_a() -> &'static [Norm] {
     CONTENT.as_ref().map_or(&[], |norms| &norms.annex_a.norm)
 }
 
+/// Clauses 4 to 10 in their order.
+pub fn clauses() -> &'static [Norm] {
+    CONTENT.as_ref().map_or(&[], |norms| &norms.clauses.norm)
+}
+
 /// Controls of 2013 that a new one builds on: number, title in Japanese, title in English.
 pub fn builds_on(number: &str) -> Vec<(String, String, String)> {
     let Some(norms) = CONTENT.as_ref() else { return Vec::new() };

@@ -18,7 +18,7 @@ pub(crate) use load::Touch;
 /// Longest chain of `located_in` that is followed; a loop ends there.
 const NESTING_MAX: usize = 16;
 /// The kind whose approved rows make the scope.
-const STATEMENT: &str = "scope_statement";
+pub(crate) const STATEMENT: &str = "scope_statement";
 
 /// Which assets the approved scope leaves out.
 #[derive(Clone, Debug, Default)]

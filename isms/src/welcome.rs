@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use model::{Choice, Field, FieldType, Id, KindSpec, Lang, Level, Table, t};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use store::{Row, StoreError};
+use store::{Row, Store, StoreError};
 use web::{
     House, Shared,
     access::Action,
@@ -132,7 +132,9 @@ pub async fn due(house: &House, user: &User) -> Result<bool, StoreError> {
 
 /// Takes zone and calendar from the organisation's row, wherever it was edited.
 pub async fn refresh_local(house: &House) -> Result<(), StoreError> {
-    let Some(row) = row(house).await?.filter(|row| !row.deleted) else { return Ok(()) };
+    let Some(row) = organisation_row(&house.store).await?.filter(|row| !row.deleted) else {
+        return Ok(());
+    };
     let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or("");
     let zone = match TimeZone::get(text("time_zone")) {
         Ok(zone) => zone,
@@ -152,10 +154,11 @@ pub async fn adopt(house: &House, row: Id) -> Result<(), StoreError> {
     refresh_local(house).await
 }
 
-pub(crate) async fn row(house: &House) -> Result<Option<Row>, StoreError> {
-    let id = house.store.setting(SETTING).await?.and_then(|text| text.parse().ok());
+/// Our own organisation's row, once there is one.
+pub(crate) async fn organisation_row(store: &Store) -> Result<Option<Row>, StoreError> {
+    let id = store.setting(SETTING).await?.and_then(|text| text.parse().ok());
     match id {
-        Some(id) => house.store.row(Table::Party, id).await,
+        Some(id) => store.row(Table::Party, id).await,
         None => Ok(None),
     }
 }
@@ -189,7 +192,7 @@ struct OrganisationPage<'a> {
 
 async fn organisation_page(State(house): State<Shared>, user: User) -> Answer {
     user.may(Action::Administer)?;
-    let form = match row(&house).await? {
+    let form = match organisation_row(&house.store).await? {
         Some(row) => of_row(&row),
         None => OrganisationForm {
             fiscal_year_end: "3".to_owned(),
@@ -311,7 +314,7 @@ async fn organisation(
         Err(errors) => return show_organisation(&user.cx, &form, errors),
     };
     let name = form.name.trim();
-    let mut organisation = match row(&house).await?.filter(|row| !row.deleted) {
+    let mut organisation = match organisation_row(&house.store).await?.filter(|row| !row.deleted) {
         Some(row) => row,
         None => Row::new(Table::Party, house.store.new_id()?, ORGANISATION.id, name),
     };

@@ -130,7 +130,13 @@ async fn state(
 ) -> Result<Json, Error> {
     let store = ctx.store();
     let board = current(store, rooms, board).await?;
-    Ok(json!({ "recorded": crate::hall::record_states(store, &board).await? }))
+    Ok(json!({
+        "recorded": crate::hall::record_states(store, &board).await?,
+        "changes": crate::changes::record(store).await?,
+        "audit": crate::audit::record_states(store, &board).await?,
+        "review": crate::review::record_states(store).await?,
+        "policy": crate::policy::record_states(store).await?,
+    }))
 }
 
 /// Records what changed since the last record; returns how many levels did.

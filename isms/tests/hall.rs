@@ -1,137 +1,25 @@
 //! The hall over a real store: what a row of the Statement of Applicability says, what a risk is today,
 //! what the comparison leaves open, and what a signature holds.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
-
 use isms::{
     Board,
     hall::{
-        Acceptance, RiskView, SNAPSHOT,
+        Acceptance, SNAPSHOT,
         compare::Kind,
         draw_edition,
         method::Estimate,
         record_states,
-        soa::{Lack, SoaRow, SoaStatus},
+        soa::{Lack, SoaStatus},
     },
 };
-use model::{Assurance, Id, Level, RoomSpec, Table, Timestamp};
+use model::{Assurance, Level, RoomSpec, Table};
 use serde_json::{Value as Json, json};
-use store::{RecordDraft, Row, Store};
 
-const ROOMS: [&RoomSpec; 2] = [&configuration::SPEC, &secure_coding::SPEC];
-const START: i64 = 1_795_600_000_000_000;
-const DAY_HOURS: i64 = 24;
+mod place;
 
-struct Place {
-    store: Store,
-    clock: Arc<AtomicI64>,
-    _folder: tempfile::TempDir,
-}
+use place::Place;
 
-impl Place {
-    async fn new() -> Place {
-        let folder = tempfile::tempdir().expect("folder");
-        let clock = Arc::new(AtomicI64::new(START));
-        let time = clock.clone();
-        let now: store::Clock = Arc::new(move || Timestamp(time.load(Ordering::SeqCst)));
-        let store = Store::open(folder.path(), now).await.expect("store");
-        isms::norms::load(&store).await.expect("norms");
-        Place { store, clock, _folder: folder }
-    }
-
-    fn later(&self, days: i64) {
-        self.clock.fetch_add(days * DAY_HOURS * 3_600_000_000, Ordering::SeqCst);
-    }
-
-    async fn put(&self, row: Row) -> Row {
-        // Two changes of one moment have no order.
-        self.clock.fetch_add(1_000_000, Ordering::SeqCst);
-        let mut write = self.store.write("account:sato", "test", "").await.expect("write");
-        let row = write.put(row).await.expect("put");
-        write.commit().await.expect("commit");
-        row
-    }
-
-    fn row(&self, table: Table, kind: &str, name: &str, attributes: Json) -> Row {
-        let mut row = Row::new(table, self.store.new_id().expect("id"), kind, name);
-        row.attributes = attributes.as_object().cloned().expect("object");
-        row
-    }
-
-    async fn add(&self, table: Table, kind: &str, name: &str, attributes: Json) -> Row {
-        self.put(self.row(table, kind, name, attributes)).await
-    }
-
-    async fn usage(&self, control: &str, attributes: Json) -> Row {
-        let mut row = self.row(Table::Rule, "control_use", control, attributes);
-        row.attributes.insert("control".into(), control.into());
-        self.put(row).await
-    }
-
-    async fn decide(&self, about: &Row, kind: &str, outcome: &str, days: i64, notes: Json) -> Row {
-        let mut row = self.row(Table::Decision, kind, &about.name, notes);
-        row.status = outcome.to_owned();
-        row.subject = Some(about.id);
-        row.subject_hash = Some(about.content_hash().expect("hash"));
-        row.ends_at = Some(self.store.now().plus_hours(days * DAY_HOURS));
-        self.put(row).await
-    }
-
-    async fn record(&self, ty: &str, assurance: Assurance, facts: Json) {
-        let now = self.store.now();
-        let mut write = self.store.write("account:sato", "", "").await.expect("write");
-        let draft = RecordDraft {
-            ty: ty.to_owned(),
-            subject: None,
-            observed_from: now,
-            observed_to: now,
-            source: "test".to_owned(),
-            assurance,
-            facts: facts.as_object().cloned().expect("object"),
-            payload: None,
-        };
-        write.record(draft).await.expect("record");
-        write.commit().await.expect("commit");
-    }
-
-    async fn import(&self, control: &str) {
-        let facts = json!({"criterion": format!("soa/{control}"), "document": "規程.pdf", "held_on": "2026-11-25"});
-        self.record("isms.imported", Assurance::Imported, facts).await;
-    }
-
-    async fn treat(&self, from: Id, risk: &Row) {
-        let mut link = self.row(Table::Link, "treats", "treats", json!({}));
-        link.subject = Some(from);
-        link.object = Some(risk.id);
-        self.put(link).await;
-    }
-
-    async fn norm(&self, number: &str) -> Id {
-        let norms = self.store.all(Table::Norm, &["annex_a"]).await.expect("norms");
-        norms.iter().find(|n| n.attributes["number"] == number).expect("norm").id
-    }
-
-    async fn board(&self) -> Board {
-        isms::compute(&self.store, &ROOMS).await.expect("board")
-    }
-
-    async fn soa(&self, control: &str) -> SoaRow {
-        self.board().await.view.row(control).expect("row").clone()
-    }
-
-    async fn risk(&self, id: Id) -> RiskView {
-        let board = self.board().await;
-        board.view.risks.iter().find(|r| r.id == id).expect("risk").clone()
-    }
-
-    async fn newest(&self, ty: &str) -> Json {
-        let records = self.store.newest_records(&[ty], None, 1).await.expect("records");
-        json!(records.first().map(|r| r.facts.clone()))
-    }
-}
+static ROOMS: [&RoomSpec; 2] = [&configuration::SPEC, &secure_coding::SPEC];
 
 const OWNER: &str = "019ac3f0-0000-7000-8000-000000000001";
 
@@ -144,7 +32,7 @@ fn applied() -> Json {
 
 #[tokio::test]
 async fn nothing_written_means_93_undecided_rows_all_open() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let board = place.board().await;
     assert_eq!(board.view.soa.len(), 93);
     assert!(board.view.soa.iter().all(|r| r.status == SoaStatus::Undecided));
@@ -157,7 +45,7 @@ async fn nothing_written_means_93_undecided_rows_all_open() {
 
 #[tokio::test]
 async fn a_row_is_a_claim_until_owner_driver_and_fresh_evidence_are_there() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let mut usage = place.usage("5.1", json!({"applies": "yes", "declared": "done"})).await;
     let row = place.soa("5.1").await;
     assert_eq!(row.status, SoaStatus::Claimed);
@@ -181,7 +69,7 @@ async fn a_row_is_a_claim_until_owner_driver_and_fresh_evidence_are_there() {
 
 #[tokio::test]
 async fn what_is_only_attested_is_done_but_not_evidenced() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     place.usage("5.1", applied()).await;
     let facts = json!({"criterion": "soa/5.1", "held_on": "2026-11-25"});
     place.record("isms.attested", Assurance::Attested, facts).await;
@@ -193,7 +81,7 @@ async fn what_is_only_attested_is_done_but_not_evidenced() {
 
 #[tokio::test]
 async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     place.usage("8.9", applied()).await;
     place
         .record(
@@ -223,7 +111,7 @@ async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
 
 #[tokio::test]
 async fn an_exclusion_needs_a_signature_that_holds_and_nothing_against_it() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let none = json!({"applies": "no", "reason": "開発を行っていない"});
     let usage = place.usage("8.28", none).await;
     let row = place.soa("8.28").await;
@@ -273,7 +161,7 @@ async fn an_exclusion_needs_a_signature_that_holds_and_nothing_against_it() {
 
 #[tokio::test]
 async fn the_comparison_names_all_four_differences() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let risk = place
         .add(Table::Risk, "risk", "漏えい", json!({"scenario": "s", "treatment": "modify"}))
         .await;
@@ -302,7 +190,7 @@ async fn the_comparison_names_all_four_differences() {
 
 #[tokio::test]
 async fn an_acceptance_holds_until_time_an_edit_or_a_falling_level_reopens_it() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let usage = place.usage("5.1", applied()).await;
     place.import("5.1").await;
     let attributes = json!({
@@ -344,7 +232,7 @@ async fn an_acceptance_holds_until_time_an_edit_or_a_falling_level_reopens_it() 
 
 #[tokio::test]
 async fn a_signed_edition_holds_until_the_rows_say_something_else() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     place.usage("5.1", applied()).await;
     place.import("5.1").await;
     let before = place.board().await;
@@ -395,7 +283,7 @@ async fn a_signed_edition_holds_until_the_rows_say_something_else() {
 
 #[tokio::test]
 async fn a_check_binds_machine_records_to_a_control_without_a_room() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     place.usage("8.13", applied()).await;
     let attributes = json!({
         "question": "バックアップは取れているか", "method": "machine", "control": "8.13",
@@ -452,7 +340,7 @@ async fn an_imported_statement_fills_the_first_rows_and_stays_a_claim() {
 
 #[tokio::test]
 async fn clean_days_count_only_days_that_were_measured() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let measured = async |unknown: bool| {
         let mut board = place.board().await;
         for verdict in board.controls.iter_mut().flat_map(|c| &mut c.verdicts) {

@@ -7,7 +7,7 @@ use model::Lang;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    CliError, ExitCode, print, rooms, say,
+    CliError, ExitCode, hall_process as process, print, rooms, say,
     settings::{DataFolder, Settings},
     shown::{self, Shown},
 };
@@ -55,6 +55,84 @@ pub enum IsmsCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Issues, needs, interfaces and scope (4.1 to 4.3); exit 1 if some were not reviewed for a year
+    Context {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Changes of the ISMS and their plans (6.3); exit 1 if one was not planned beforehand
+    Changes {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// The management review (9.3)
+    Review {
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
+    /// The internal audit (9.2)
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Who has read the policy in force; exit 1 if somebody is missing
+    Policy {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Templates of policies, procedures and forms; with ID the Markdown of one, filled in
+    Template {
+        #[command(flatten)]
+        data: DataFolder,
+        /// Template such as information-security-policy
+        id: Option<String>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ReviewCommand {
+    /// Inputs a to g as a review held today would report them; exit 1 if one is empty
+    Pack {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Draw samples and questions, without keeping them: the same seed and state give the same
+    Sample {
+        #[command(flatten)]
+        data: DataFolder,
+        /// What chance follows from
+        #[arg(long)]
+        seed: String,
+        /// How many samples
+        #[arg(long, default_value_t = 8)]
+        count: usize,
+        /// Id of the auditor: what they own is not drawn
+        #[arg(long, value_name = "ID")]
+        auditor: Option<model::Id>,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Coverage and findings; exit 1 if something is not audited in time or a finding is open
+    State {
+        #[command(flatten)]
+        data: DataFolder,
+        #[command(flatten)]
+        shown: Shown,
+    },
 }
 
 impl IsmsCommand {
@@ -64,33 +142,34 @@ impl IsmsCommand {
             | IsmsCommand::Level { data, .. }
             | IsmsCommand::Soa { data, .. }
             | IsmsCommand::Compare { data, .. }
-            | IsmsCommand::Risk { data, .. } => data,
+            | IsmsCommand::Risk { data, .. }
+            | IsmsCommand::Context { data, .. }
+            | IsmsCommand::Changes { data, .. }
+            | IsmsCommand::Policy { data, .. }
+            | IsmsCommand::Template { data, .. }
+            | IsmsCommand::Review { command: ReviewCommand::Pack { data, .. } }
+            | IsmsCommand::Audit {
+                command: AuditCommand::Sample { data, .. } | AuditCommand::State { data, .. },
+            } => data,
         }
     }
 }
 
 /// What is printed, and whether it found something that is not in order.
-struct Found {
-    columns: Vec<String>,
-    rows: Vec<Json>,
+pub(crate) struct Found {
+    pub columns: Vec<String>,
+    pub rows: Vec<Json>,
     /// The whole document, for JSON.
-    document: Json,
-    is_open: bool,
+    pub document: Json,
+    pub is_open: bool,
 }
 
 pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
     let settings = Settings::load(command.data())?;
     let store = settings.place.open_read_only().await?;
-    let board = isms::compute(&store, &rooms::ROOMS).await?;
+    let found = find(&store, command).await;
     store.db().close().await;
-    let lang = crate::lang();
-    let (found, shown) = match command {
-        IsmsCommand::Gap { shown, .. } => (gap(&board, lang), shown),
-        IsmsCommand::Level { why, next, shown, .. } => (level(&board, lang, why, next)?, shown),
-        IsmsCommand::Soa { shown, .. } => (soa(&board, lang), shown),
-        IsmsCommand::Compare { shown, .. } => (compare(&board, lang), shown),
-        IsmsCommand::Risk { shown, .. } => (risks(&board, lang), shown),
-    };
+    let Some((found, shown)) = found? else { return Ok(ExitCode::SUCCESS) };
     match shown.format {
         crate::Format::Json => {
             print(&format!(
@@ -103,7 +182,42 @@ pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
     Ok(if found.is_open { ExitCode::from(crate::MISMATCH) } else { ExitCode::SUCCESS })
 }
 
-fn names(columns: &[&str]) -> Vec<String> {
+/// What a command finds; `None` where it has printed already.
+async fn find(
+    store: &store::Store,
+    command: IsmsCommand,
+) -> Result<Option<(Found, Shown)>, CliError> {
+    let lang = crate::lang();
+    let board = async || isms::compute(store, &rooms::ROOMS).await;
+    Ok(Some(match command {
+        IsmsCommand::Gap { shown, .. } => (gap(&board().await?, lang), shown),
+        IsmsCommand::Level { why, next, shown, .. } => {
+            (level(&board().await?, lang, why, next)?, shown)
+        }
+        IsmsCommand::Soa { shown, .. } => (soa(&board().await?, lang), shown),
+        IsmsCommand::Compare { shown, .. } => (compare(&board().await?, lang), shown),
+        IsmsCommand::Risk { shown, .. } => (risks(&board().await?, lang), shown),
+        IsmsCommand::Context { shown, .. } => (process::context(store).await?, shown),
+        IsmsCommand::Changes { shown, .. } => (process::changes(store, lang).await?, shown),
+        IsmsCommand::Policy { shown, .. } => (process::policy(store).await?, shown),
+        IsmsCommand::Review { command: ReviewCommand::Pack { shown, .. } } => {
+            (process::pack(store, &board().await?, lang).await?, shown)
+        }
+        IsmsCommand::Audit { command: AuditCommand::State { shown, .. } } => {
+            (process::audit(store, &board().await?, lang).await?, shown)
+        }
+        IsmsCommand::Audit {
+            command: AuditCommand::Sample { seed, count, auditor, shown, .. },
+        } => (process::sample(store, &board().await?, lang, &seed, count, auditor).await?, shown),
+        IsmsCommand::Template { id: None, shown, .. } => (process::templates(lang), shown),
+        IsmsCommand::Template { id: Some(id), .. } => {
+            print(&process::template(store, &id, lang).await?);
+            return Ok(None);
+        }
+    }))
+}
+
+pub(crate) fn names(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|c| (*c).to_owned()).collect()
 }
 

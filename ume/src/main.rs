@@ -11,6 +11,7 @@ mod door;
 mod error;
 mod follow;
 mod hall_cmd;
+mod hall_process;
 mod help;
 mod import;
 mod intake;
@@ -92,7 +93,7 @@ enum Command {
         #[arg(long)]
         producers: bool,
     },
-    /// The ISMS itself: gap, levels, Statement of Applicability, comparison with Annex A, risks
+    /// The ISMS itself: gap, levels, statement, risks, context, changes, audit, review, policy
     Isms {
         #[command(subcommand)]
         command: hall_cmd::IsmsCommand,

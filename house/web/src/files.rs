@@ -389,8 +389,9 @@ async fn shown_by(
     Ok(false)
 }
 
-/// The file as an attachment; `None` if its bytes are gone.
-async fn send(house: &House, blob: &Blob) -> Option<Response> {
+/// The file as an attachment; `None` if its bytes are gone. The caller has made sure that the reader may
+/// have it.
+pub async fn send(house: &House, blob: &Blob) -> Option<Response> {
     let reader = match house.store.open_blob(blob).await {
         Ok(Opening::Open(reader)) => reader,
         other => {

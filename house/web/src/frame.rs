@@ -97,6 +97,11 @@ impl Cx {
         }
     }
 
+    /// One of two texts that came from content: what [`Cx::t`] is for texts of the page itself.
+    pub fn either<'a>(&self, ja: &'a str, en: &'a str) -> &'a str {
+        self.t(ja, en)
+    }
+
     /// A declared text in the reader's language.
     pub fn pick(&self, text: &model::Text) -> &'static str {
         text.get(self.lang)

@@ -275,14 +275,7 @@ impl Register {
 
     /// The newest signed decision of these kinds about the row as it stands now.
     fn newest_decision(&self, row: &Row, kinds: &[&str]) -> Option<&Row> {
-        let hash = row.content_hash().ok()?;
-        let about = self.decisions.iter().filter(|d| {
-            d.subject == Some(row.id)
-                && kinds.contains(&d.kind.as_str())
-                && web::decide::is_signed(d)
-                && d.subject_hash.as_deref() == Some(hash.as_str())
-        });
-        about.max_by_key(|d| (d.updated_at, d.id))
+        crate::signed::newest(&self.decisions, row, kinds).ok()?
     }
 
     /// Numbers of the controls that treat each risk.

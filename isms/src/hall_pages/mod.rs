@@ -4,21 +4,32 @@
 //! fit each other. What is not there yet shortly after a start is said to be awaited.
 
 mod annex;
+mod audit;
+mod changes;
+mod context;
 mod gap;
+mod policy;
+mod review;
 mod risks;
+mod sent;
 mod soa;
 mod targets;
+mod templates;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
     http::header,
     response::{IntoResponse, Response},
 };
+use model::{Id, Table};
+use store::{Filter, PAGE_ROWS_MAX, Row, StoreError};
 use web::{
+    House,
+    access::Action,
     api::problem::{self, Problem},
-    frame::{Answer, Cx, page},
+    frame::{Answer, Cx, User, page},
     route::{Access, Api, Route},
 };
 
@@ -36,7 +47,44 @@ pub fn routes() -> Vec<Route> {
     routes.extend(annex::routes());
     routes.extend(soa::routes());
     routes.extend(targets::routes());
+    routes.extend(context::routes());
+    routes.extend(changes::routes());
+    routes.extend(review::routes());
+    routes.extend(audit::routes());
+    routes.extend(policy::routes());
+    routes.extend(templates::routes());
     routes
+}
+
+/// Whether the reader may write rows of a kind.
+fn may_write(house: &House, user: &User, table: Table, kind: &str) -> bool {
+    house.kind(table, kind).is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
+}
+
+/// Today where the organisation is.
+fn today(cx: &Cx) -> String {
+    let now = jiff::Timestamp::from_microsecond(cx.now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    cx.local.zone.to_datetime(now).date().to_string()
+}
+
+/// People to choose from, by name; a register of more is narrowed on its own page.
+async fn people(house: &House) -> Result<Vec<Row>, StoreError> {
+    let filter =
+        Filter { kind: Some("person".to_owned()), limit: PAGE_ROWS_MAX, ..Filter::default() };
+    house.store.list(Table::Party, &filter).await
+}
+
+/// Names of these parties.
+async fn names(house: &House, mut ids: Vec<Id>) -> Result<HashMap<Id, String>, StoreError> {
+    ids.sort();
+    ids.dedup();
+    let rows = house.store.rows_by_id(Table::Party, &ids).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// Name of a party, as far as it is known.
+fn name_of<'n>(names: &'n HashMap<Id, String>, id: Option<&Id>) -> &'n str {
+    id.and_then(|id| names.get(id)).map_or("–", String::as_str)
 }
 
 /// A part of the API that gives one document.

@@ -33,6 +33,8 @@ use crate::{
 pub(super) fn routes() -> Vec<Route> {
     let inspect = Access::Action(Action::Inspect);
     let write = Access::Action(Action::Write);
+    // Who writes single rows only has no business with the statement as a whole.
+    let administer = Access::Action(Action::Administer);
     let title = t("適用宣言書", "Statement of Applicability");
     let begin_title = t("未決定の管理策を適用として書き始める", "Begin the undecided rows");
     vec![
@@ -43,8 +45,8 @@ pub(super) fn routes() -> Vec<Route> {
             t("適用宣言書（Excel）", "Statement as xlsx"),
             xlsx,
         ),
-        Route::post("/soa/begin", write, begin_title, begin),
-        Route::post("/soa/edition", write, t("適用宣言書の版を作る", "Draw an edition"), draw),
+        Route::post("/soa/begin", administer, begin_title, begin),
+        Route::post("/soa/edition", administer, t("適用宣言書の版を作る", "Draw an edition"), draw),
         Route::get("/soa/{control}", inspect, t("管理策の適用", "Use of a control"), one),
         Route::post("/soa/{control}/evidence", write, t("証拠の提出", "Hand in evidence"), take_in),
         document("/api/v1/isms/soa", inspect, "soa", title, api),
@@ -184,7 +186,7 @@ async fn begin(
     user: User,
     Form(form): Form<Plain>,
 ) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
+    user.form(&form.csrf, Action::Administer)?;
     shared.wait().await;
     let reason = user.cx.t("適用宣言書の書き始め", "began the Statement of Applicability");
     let rows = hall::first_uses(&house.store).await?;
@@ -203,7 +205,7 @@ async fn draw(
     user: User,
     Form(form): Form<Plain>,
 ) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
+    user.form(&form.csrf, Action::Administer)?;
     let board = shared.wait().await;
     let day = user.cx.date(&board.at);
     let mut write = user.write(&house, user.cx.t("版の作成", "drew an edition")).await?;

@@ -73,7 +73,7 @@ struct TargetsPage<'a> {
 
 async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
     let cx = &user.cx;
-    let organisation = welcome::row(&house).await?;
+    let organisation = welcome::organisation_row(&house.store).await?;
     let said = |name: &str| organisation.as_ref().and_then(|row| row.attributes.get(name));
     let sector = said("sector").and_then(Json::as_str).unwrap_or("other").to_owned();
     let people = said("people").and_then(Json::as_i64).unwrap_or(1);

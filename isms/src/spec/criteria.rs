@@ -189,7 +189,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "インプットと指示の書かれた議事録を添えて申告する",
             "Attest with minutes that show inputs and instructions",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 240,
     },
     Criterion {
@@ -247,7 +247,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -269,7 +269,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 90,
     },
     Criterion {
@@ -291,7 +291,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.state"),
         minutes_per_miss: 10,
     },
     Criterion {

@@ -4,6 +4,9 @@ use model::{Field, FieldType, Group, KindSpec, Rule, Table, t};
 
 use super::fields::{choice, count, date, flag, hash, list, long, number, text};
 
+/// Sample that a row began with: what was taken over once is not offered again.
+const SHIPPED: Field = text("shipped", t("もとにした見本", "Sample it began with"));
+
 pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec {
         id: "context_issue",
@@ -30,7 +33,12 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["影響", "ISMSへの影響"]),
             flag("climate", t("気候変動に関わる", "About climate change")).aliases(&["気候変動"]),
             date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日", "更新日"]),
+            long("sign", t("変化の兆し", "Sign that it changed")).aliases(&["兆し", "変化の兆し"]),
+            SHIPPED,
         ],
+        version: 2,
+        // The second version only added fields.
+        upcasts: &[|_| ()],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -57,7 +65,12 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 "法令・契約",
             ]),
             date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日"]),
+            flag("climate", t("気候変動に関わる", "About climate change")).aliases(&["気候変動"]),
+            SHIPPED,
         ],
+        version: 2,
+        // The second version only added fields.
+        upcasts: &[|_| ()],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -76,7 +89,12 @@ pub(crate) const KINDS: &[KindSpec] = &[
             text("other_activity", t("相手の活動", "Their activity")).aliases(&["相手の活動"]),
             long("dependency", t("依存の内容", "Dependency")).aliases(&["依存内容", "依存関係"]),
             text("agreement", t("取り決め", "Agreement")).aliases(&["取決め", "契約"]),
+            date("reviewed_on", t("見直し日", "Reviewed on")).aliases(&["見直し日"]),
+            SHIPPED,
         ],
+        version: 2,
+        // The second version only added fields.
+        upcasts: &[|_| ()],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -196,6 +214,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
         ],
         ..KindSpec::BASE
     },
+    super::process::FINDING,
 ];
 
 /// What asks for a control beside risks.

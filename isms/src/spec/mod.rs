@@ -11,14 +11,17 @@ mod criteria;
 mod fields;
 mod kinds;
 mod others;
+mod process;
 mod records;
 
 use model::{KindSpec, LevelText, Question, RoomSpec, t};
 
 use crate::relations;
 
-const ALL_OTHERS: [KindSpec; others::OTHERS.len() + relations::KINDS.len()] =
+const PARTIES_TO_LINKS: [KindSpec; others::OTHERS.len() + relations::KINDS.len()] =
     relations::joined(others::OTHERS, relations::KINDS);
+const ALL_OTHERS: [KindSpec; PARTIES_TO_LINKS.len() + process::KINDS.len()] =
+    relations::joined(&PARTIES_TO_LINKS, process::KINDS);
 
 /// What the hall is.
 pub const SPEC: RoomSpec = RoomSpec {

@@ -1,6 +1,6 @@
 //! Record types of the hall.
 
-use model::{Field, FieldType, RecordSpec, t};
+use model::{Choice, Field, FieldType, RecordSpec, t};
 
 use super::fields::{
     LEVEL, choice, control, count, date, file, flag, hash, list, number, permille, scope, text,
@@ -183,6 +183,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                 t("タスクのない指示", "Instructions without a task"),
             )
             .required(),
+            text("review", t("レビュー", "Review")),
+            text("decision", t("署名した決定", "Decision that signed it")),
         ],
     },
     RecordSpec {
@@ -200,6 +202,19 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             )
             .required(),
             count("repeats", t("続けて同じ質問", "Same question in a row")),
+            count("auditor_in_a_row", t("続けて同じ監査員", "Same auditor in a row")),
+            text("question", t("質問", "Question")),
+            Field::new(
+                "result",
+                t("結果", "Result"),
+                FieldType::Enum(&[
+                    choice("conform", "適合", "Conforms"),
+                    choice("major", "重大な不適合", "Major"),
+                    choice("minor", "軽微な不適合", "Minor"),
+                    choice("observation", "観察事項", "Observation"),
+                ]),
+            ),
+            text("audit", t("監査", "Audit")),
         ],
     },
     RecordSpec {
@@ -228,16 +243,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         title: t("監査の所見", "Audit finding"),
         fields: &[
             control(),
-            Field::new(
-                "grade",
-                t("区分", "Grade"),
-                FieldType::Enum(&[
-                    choice("major", "重大な不適合", "Major"),
-                    choice("minor", "軽微な不適合", "Minor"),
-                    choice("observation", "観察事項", "Observation"),
-                ]),
-            )
-            .required(),
+            Field::new("grade", t("区分", "Grade"), FieldType::Enum(GRADES)).required(),
             flag("corrected", t("修正した", "Corrected")),
             flag("cause_found", t("原因が分かった", "Cause found")),
             count("similar_cases", t("同じような例", "Similar cases")),
@@ -255,6 +261,9 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                 t("事前に署名した計画がある", "A plan was signed beforehand"),
             )
             .required(),
+            text("change", t("変更の識別", "Which change")),
+            text("plan", t("計画", "Plan")),
+            count("rules", t("変えたルール", "Rules changed")),
         ],
     },
     RecordSpec {
@@ -396,6 +405,13 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             Field::new("mismatches", t("不一致", "Mismatches"), COUNT).required(),
         ],
     },
+];
+
+/// How grave a finding is.
+pub(crate) const GRADES: &[Choice] = &[
+    choice("major", "重大な不適合", "Major"),
+    choice("minor", "軽微な不適合", "Minor"),
+    choice("observation", "観察事項", "Observation"),
 ];
 
 const COUNT: FieldType = FieldType::Number { unit: "", min: 0, max: 1 << 40 };
