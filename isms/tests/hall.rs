@@ -14,6 +14,7 @@ use isms::{
 };
 use model::{Assurance, Level, RoomSpec, Table};
 use serde_json::{Value as Json, json};
+use store::RecordDraft;
 
 mod place;
 
@@ -301,7 +302,7 @@ async fn a_check_binds_machine_records_to_a_control_without_a_room() {
 
 #[tokio::test]
 async fn an_imported_statement_fills_the_first_rows_and_stays_a_claim() {
-    let place = Place::new().await;
+    let place = Place::over(&ROOMS).await;
     let now = place.store.now();
     let answers = [
         ("5.1", true, "implemented", "方針を定めている"),
