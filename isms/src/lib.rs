@@ -4,6 +4,7 @@
 //! nothing a person can type in above 梅; what is unknown never counts.
 
 pub mod board;
+pub mod bundle;
 pub mod drops;
 pub mod evaluate;
 pub mod evidence;

@@ -7,7 +7,7 @@ use model::Lang;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    CliError, ExitCode, print, rooms, say,
+    CliError, ExitCode, bundle_cmd, print, rooms, say,
     settings::{DataFolder, Settings},
     shown::{self, Shown},
 };
@@ -48,6 +48,10 @@ pub enum IsmsCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Write an audit bundle: statement, leaves, proofs and a verifier in one ZIP; the server may run
+    Bundle(bundle_cmd::Bundle),
+    /// Take in what a verifier found in a bundle of this ledger
+    BundleVerified(bundle_cmd::Verified),
     /// Risks as computed from today's levels; exit 1 if one is untreated, unowned or not accepted
     Risk {
         #[command(flatten)]
@@ -65,6 +69,8 @@ impl IsmsCommand {
             | IsmsCommand::Soa { data, .. }
             | IsmsCommand::Compare { data, .. }
             | IsmsCommand::Risk { data, .. } => data,
+            IsmsCommand::Bundle(asked) => &asked.data,
+            IsmsCommand::BundleVerified(asked) => &asked.data,
         }
     }
 }
@@ -79,6 +85,11 @@ struct Found {
 }
 
 pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
+    let command = match command {
+        IsmsCommand::Bundle(asked) => return bundle_cmd::make(asked).await,
+        IsmsCommand::BundleVerified(asked) => return bundle_cmd::take(asked).await,
+        reading => reading,
+    };
     let settings = Settings::load(command.data())?;
     let store = settings.place.open_read_only().await?;
     let board = isms::compute(&store, &rooms::ROOMS).await?;
@@ -90,6 +101,7 @@ pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
         IsmsCommand::Soa { shown, .. } => (soa(&board, lang), shown),
         IsmsCommand::Compare { shown, .. } => (compare(&board, lang), shown),
         IsmsCommand::Risk { shown, .. } => (risks(&board, lang), shown),
+        IsmsCommand::Bundle(_) | IsmsCommand::BundleVerified(_) => return Ok(ExitCode::SUCCESS),
     };
     match shown.format {
         crate::Format::Json => {

@@ -115,7 +115,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    fn signer(&self) -> Result<Signer, CliError> {
+    pub fn signer(&self) -> Result<Signer, CliError> {
         let seed = read(&self.key)?.try_into();
         let seed: [u8; 32] = seed.map_err(|_| CliError::SigningKey(self.key.clone()))?;
         Ok(Signer::from_seed(&self.name, &seed)?)

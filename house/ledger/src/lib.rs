@@ -17,6 +17,7 @@ mod files;
 mod log;
 mod proof;
 mod publish;
+mod reading;
 mod shred;
 mod verify;
 
@@ -32,6 +33,7 @@ pub use decision::{FORK, SHRED, approved_fork};
 pub use log::LEAVES_PER_GROUP_MAX;
 pub use proof::read_proof;
 pub use publish::Fork;
+pub use reading::{Reading, outside_files};
 pub use shred::{SHRED_MAX, ShredReceipt, shred};
 pub use verify::{Fault, Report, verify, verify_all, verify_rows};
 

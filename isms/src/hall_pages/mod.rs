@@ -1,9 +1,10 @@
-//! The hall's pages and API: gap, risks, comparison with Annex A, Statement of Applicability.
+//! The hall's pages and API: gap, risks, comparison with Annex A, Statement of Applicability, audit bundle.
 //!
 //! Each is drawn from the board as it stands, without asking the store again: the numbers of one page
 //! fit each other. What is not there yet shortly after a start is said to be awaited.
 
 mod annex;
+mod bundle;
 mod gap;
 mod risks;
 mod soa;
@@ -34,6 +35,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(risks::routes());
     routes.extend(annex::routes());
     routes.extend(soa::routes());
+    routes.extend(bundle::routes());
     routes
 }
 
