@@ -51,8 +51,8 @@ impl Home {
             "control": "8.9", "applies": "yes", "owner": owner.id, "statement": "構成を'毎日'集める",
         });
         home.put(Table::Rule, "control_use", "構成管理", usage).await;
-        home.record("configuration.collected", b"").await;
-        home.record("configuration.collected", b"secret of a person\0\n").await;
+        home.record("configuration.snapshot", b"").await;
+        home.record("configuration.snapshot", b"secret of a person\0\n").await;
         home
     }
 
@@ -293,7 +293,7 @@ async fn a_past_day_gives_the_edition_recorded_by_then_and_nothing_newer() {
 #[tokio::test]
 async fn payloads_go_along_when_asked_for_and_shredded_ones_are_listed() {
     let home = Home::new().await;
-    let gone = home.record("configuration.collected", b"gone").await;
+    let gone = home.record("configuration.snapshot", b"gone").await;
     let wish = Wish { payloads: true, ..wish(Scope::All) };
     let files = unpack(&home.issue(&wish).await.expect("issued").bytes);
     assert_eq!(both(&files), Faults::new());

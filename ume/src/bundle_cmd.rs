@@ -71,10 +71,13 @@ pub struct Verify {
     file: PathBuf,
     /// Verifier key of the ledger, or a file that holds it, as it came by another way than the bundle
     #[arg(long, value_name = "KEY")]
-    vkey: Option<String>,
-    /// Sign the verdict (JSON) with your own key, made by `ume merkle note key`
-    #[command(flatten)]
-    sign: Option<SigningKey>,
+    key: Option<String>,
+    /// Sign the verdict (JSON) with your own key: the file that `ume merkle note key` made
+    #[arg(long, value_name = "FILE", requires = "name")]
+    sign_with: Option<PathBuf>,
+    /// Name of your key
+    #[arg(long, requires = "sign_with")]
+    name: Option<String>,
     #[command(flatten)]
     shown: Shown,
 }
@@ -198,21 +201,21 @@ pub async fn take(asked: Verified) -> Result<ExitCode, CliError> {
 
 /// Judges a bundle with nothing but the file; exit 1 where something does not hold.
 pub fn verify(asked: &Verify) -> Result<ExitCode, CliError> {
-    let vkey = asked.vkey.as_deref().map(key).transpose()?;
-    let vkey = vkey.as_deref();
+    let pinned = asked.key.as_deref().map(key).transpose()?;
+    let pinned = pinned.as_deref();
     let report = if asked.file.is_dir() {
         let mut files = BTreeMap::new();
         walk(&asked.file, "", &mut files)?;
-        bundle::judge_files(&files, vkey)
+        bundle::judge_files(&files, pinned)
     } else {
-        bundle::judge_zip(&limited(&asked.file, BYTES_MAX)?, vkey)
+        bundle::judge_zip(&limited(&asked.file, BYTES_MAX)?, pinned)
     };
     let text = match asked.shown.format {
         Format::Json => {
             let now = Timestamp(jiff::Timestamp::now().as_microsecond());
             let mut verdict = verdict::of(&report, &Here::here(now), crate::lang());
-            if let Some(key) = &asked.sign {
-                verdict::sign(&mut verdict, &key.signer()?)?;
+            if let Some((key, name)) = asked.sign_with.clone().zip(asked.name.clone()) {
+                verdict::sign(&mut verdict, &SigningKey { key, name }.signer()?)?;
             }
             format!("{}\n", serde_json::to_string_pretty(&verdict).unwrap_or_default())
         }

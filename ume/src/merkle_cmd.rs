@@ -108,10 +108,10 @@ pub struct Entries {
 pub struct SigningKey {
     /// File with the 32 bytes of the signing key, as DIR/ledger/key
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub key: PathBuf,
     /// Name of the key: the origin of the log
     #[arg(long)]
-    name: String,
+    pub name: String,
 }
 
 impl SigningKey {

@@ -87,9 +87,9 @@ async fn a_bundle_is_made_verified_elsewhere_and_its_verdict_taken_in() {
     assert_eq!(ume(&["isms", "bundle", "--data", data, "--to", &zip]).status.code(), Some(2));
 
     let vkey = fs::read_to_string(folder.path().join("ledger/vkey")).unwrap();
-    let said = good(&["verify", "bundle", &zip, "--vkey", vkey.trim()]);
+    let said = good(&["verify", "bundle", &zip, "--key", vkey.trim()]);
     assert!(said.contains("everything holds"), "{said}");
-    unpack(&zip, &out.path().join("b"));
+    unpack(Path::new(&zip), &out.path().join("b"));
     go(&out.path().join("b"));
     let unpacked = at("b");
     good(&["verify", "bundle", &unpacked]);
@@ -101,8 +101,8 @@ async fn a_bundle_is_made_verified_elsewhere_and_its_verdict_taken_in() {
 
     let (key, verdict) = (at("auditor.key"), at("verdict.json"));
     good(&["merkle", "note", "key", "--key", &key, "--name", "auditor.example/k"]);
-    let sign = ["--key", &key, "--name", "auditor.example/k", "--format", "json"];
-    let mut text = good(&[&["verify", "bundle", &zip, "--vkey", vkey.trim()], &sign[..]].concat());
+    let sign = ["--sign-with", &key, "--name", "auditor.example/k", "--format", "json"];
+    let mut text = good(&[&["verify", "bundle", &zip, "--key", vkey.trim()], &sign[..]].concat());
     fs::write(&verdict, &text).unwrap();
     let take = ["isms", "bundle-verified", "--data", data, "--from", &verdict, "--format", "json"];
     let taken: Json = serde_json::from_str(&good(&take)).unwrap();

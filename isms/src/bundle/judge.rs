@@ -173,10 +173,30 @@ pub fn commitment(form: &str, salt: &str, content: &[u8]) -> Option<String> {
     Some(hex::encode(hash.finalize()))
 }
 
-/// What a leaf commits to, if to anything.
+/// What a leaf commits to: the first member `commit` that holds a hash or null, which in canonical JSON
+/// is the leaf's own, since what stands before it are texts. Read as the shell reads it, and `None`
+/// where there is none.
+fn member_commit(leaf: &[u8]) -> Option<Option<String>> {
+    const NAME: &[u8] = b"\"commit\":";
+    let mut rest = leaf;
+    while let Some(at) = rest.windows(NAME.len()).position(|window| window == NAME) {
+        rest = &rest[at + NAME.len()..];
+        if rest.starts_with(b"null") {
+            return Some(None);
+        }
+        let Some(text) = rest.strip_prefix(b"\"") else { continue };
+        let end =
+            text.iter().take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b)).count();
+        if text.get(end) == Some(&b'"') {
+            return Some(Some(String::from_utf8_lossy(&text[..end]).into_owned()));
+        }
+    }
+    None
+}
+
+/// The hash a leaf commits to, if to any.
 pub fn commit_of(leaf: &[u8]) -> Option<String> {
-    let json: Json = serde_json::from_slice(leaf).ok()?;
-    json.get("commit")?.as_str().map(str::to_owned)
+    member_commit(leaf).flatten()
 }
 
 struct Bundle<'f> {
@@ -298,8 +318,8 @@ impl Bundle<'_> {
     fn contents(&self, odd: &BTreeSet<String>, report: &mut Report) {
         let mut commits: BTreeMap<u64, Option<String>> = BTreeMap::new();
         for (listed, bytes) in self.good(What::Leaf).filter(|(f, _)| !odd.contains(&f.path)) {
-            if let Some(index) = listed.leaf {
-                commits.insert(index, commit_of(bytes));
+            if let Some((index, commit)) = listed.leaf.zip(member_commit(bytes)) {
+                commits.insert(index, commit);
             }
         }
         for (listed, bytes) in self.good(What::Content) {

@@ -109,12 +109,14 @@ pub async fn draft(
     board: &Board,
     wish: &Wish,
 ) -> Result<Draft, BundleError> {
-    let as_of = wish.as_of.unwrap_or(board.at);
-    if as_of > board.at {
+    if wish.as_of.is_some_and(|as_of| as_of > board.at) {
         return Err(BundleError::Future);
     }
     let wanted = Wanted::load(store, board, &wish.scope).await?.map_err(BundleError::Control)?;
-    let (reading, leaves, wanted) = read(folder.to_owned(), wanted, as_of).await?;
+    let (reading, leaves, wanted) = read(folder.to_owned(), wanted, wish.as_of).await?;
+    // The board may be a moment older than the newest leaf.
+    let newest = leaves.iter().map(|leaf| leaf.at).max().unwrap_or(board.at);
+    let as_of = wish.as_of.unwrap_or(newest.max(board.at));
     let mut files = Files::default();
     add_tree(&mut files, &reading)?;
     open_rows(store, &mut files, &reading, &leaves).await?;
@@ -149,7 +151,7 @@ pub async fn draft(
 async fn read(
     folder: std::path::PathBuf,
     wanted: Wanted,
-    as_of: Timestamp,
+    as_of: Option<Timestamp>,
 ) -> Result<(Reading, Vec<Leaf>, Wanted), BundleError> {
     let work = move || {
         let mut leaves = Vec::new();
@@ -160,7 +162,8 @@ async fn read(
                 return false;
             };
             // One too many is enough to know.
-            let takes = leaf.at <= as_of && wanted.takes(&leaf) && leaves.len() <= LEAVES_MAX;
+            let is_past = as_of.is_none_or(|as_of| leaf.at <= as_of);
+            let takes = is_past && wanted.takes(&leaf) && leaves.len() <= LEAVES_MAX;
             if takes {
                 leaves.push(leaf);
             }
