@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod board;
+pub mod bundle;
 pub mod changes;
 pub mod context;
 mod days;

@@ -7,6 +7,10 @@
 // The second form opens a checkpoint with sumdb/note, whose lines of witnesses (c2sp.org/tlog-cosignature,
 // type 0x04) are verified by crypto/ed25519 behind note's own interface. Every witness must have signed.
 //
+// or an audit bundle that was unpacked: the signature over its manifest, and the proof of each leaf.
+//
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run verify.go BUNDLE
+//
 // Needs Debian's golang-go and golang-golang-x-mod-dev. Exit 0 only if everything verifies.
 package main
 
@@ -195,15 +199,45 @@ func cosigned(path, log string, witnesses []string) {
 	fmt.Printf("checkpoint of %d leaves, signed by its log and %d witnesses: verified by Go's note\n", tree.N, len(witnesses))
 }
 
+// bundle checks an unpacked audit bundle: the signed hash of its manifest, and the proof of each leaf.
+func bundle(folder string) {
+	at := func(name string) string { return filepath.Join(folder, name) }
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(at("vkey")))))
+	if err != nil {
+		fail("vkey: %v", err)
+	}
+	opened, err := note.Open(read(at("manifest.note")), note.VerifierList(verifier))
+	if err != nil {
+		fail("manifest.note: %v", err)
+	}
+	hash := sha256.Sum256(read(at("manifest.json")))
+	if opened.Text != fmt.Sprintf("ume audit bundle v1\n%s\n%x\n", verifier.Name(), hash) {
+		fail("manifest.note is not about this manifest.json: %q", opened.Text)
+	}
+	tree := checkpoint(read(at("checkpoint")), verifier)
+	leaves, err := filepath.Glob(at("leaves/*.json"))
+	if err != nil || len(leaves) == 0 {
+		fail("no leaves: %v", err)
+	}
+	for _, leaf := range leaves {
+		proof(strings.TrimSuffix(leaf, ".json")+".tlog-proof", leaf, verifier)
+	}
+	fmt.Printf("bundle: %d of %d leaves verified by Go's tlog and note\n", len(leaves), tree.N)
+}
+
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]..., or verify.go cosigned NOTE LOG-KEY WITNESS-KEY...")
+		fail("usage: verify.go LEDGER [OLDER-CHECKPOINT]... [-- PROOF ENTRY]... | verify.go BUNDLE | verify.go cosigned NOTE LOG-KEY WITNESS-KEY...")
 	}
 	if os.Args[1] == "cosigned" {
 		if len(os.Args) < 4 {
 			fail("usage: verify.go cosigned NOTE LOG-KEY WITNESS-KEY...")
 		}
 		cosigned(os.Args[2], os.Args[3], os.Args[4:])
+		return
+	}
+	if _, err := os.Stat(filepath.Join(os.Args[1], "manifest.json")); err == nil {
+		bundle(os.Args[1])
 		return
 	}
 	log := ledger{os.Args[1]}

@@ -74,7 +74,8 @@ impl Door {
         Door::of(&Place::of(&at.data)?).await
     }
 
-    async fn of(place: &Place) -> Result<Door, CliError> {
+    /// The same for a place that is known.
+    pub async fn of(place: &Place) -> Result<Door, CliError> {
         let end = tokio::time::Instant::now() + BUSY_WAIT;
         loop {
             let held = match place.hold().await {
@@ -248,15 +249,33 @@ impl Door {
 }
 
 impl Folder {
+    /// Opens the ledger, if no other server writes it.
+    pub async fn with_ledger(
+        &mut self,
+        place: &Place,
+    ) -> Result<(&store::Store, &Mutex<Ledger>), CliError> {
+        let mut writer = WriterLock::new(self.store.db());
+        if !writer.hold().await? {
+            return Err(CliError::LedgerHeld);
+        }
+        self._writer = Some(writer);
+        let origin = serve::origin(&self.store).await?;
+        let ledger = Ledger::open(&place.folder.join("ledger"), &origin)?;
+        Ok((&self.store, self.ledger.insert(Mutex::new(ledger))))
+    }
+
+    /// Settles what was written, and closes.
+    pub async fn close(self) -> Result<(), CliError> {
+        if let Some(ledger) = &self.ledger {
+            serve::settle(&self.store, &mut *ledger.lock().await).await?;
+        }
+        self.store.db().close().await;
+        Ok(())
+    }
+
     async fn act(mut self, place: &Place, act: Act) -> Result<Json, CliError> {
         if act.needs_ledger() {
-            let mut writer = WriterLock::new(self.store.db());
-            if !writer.hold().await? {
-                return Err(CliError::LedgerHeld);
-            }
-            self._writer = Some(writer);
-            let origin = serve::origin(&self.store).await?;
-            self.ledger = Some(Mutex::new(Ledger::open(&place.folder.join("ledger"), &origin)?));
+            self.with_ledger(place).await?;
         }
         let hand = Hand {
             store: &self.store,
@@ -265,10 +284,7 @@ impl Folder {
             actor: local::user().actor(),
         };
         let done = hand.act(act).await;
-        if let Some(ledger) = &self.ledger {
-            serve::settle(&self.store, &mut *ledger.lock().await).await?;
-        }
-        self.store.db().close().await;
+        self.close().await?;
         Ok(done?)
     }
 
@@ -310,7 +326,7 @@ fn encoded(id: &str) -> String {
 }
 
 /// `?a=b&c=d` of what is there.
-fn query(pairs: &[(&str, Option<String>)]) -> String {
+pub fn query(pairs: &[(&str, Option<String>)]) -> String {
     let there = pairs.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let parts: Vec<String> = there.map(|(name, v)| format!("{name}={}", encoded(v))).collect();
     if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
@@ -356,8 +372,7 @@ impl Server {
     }
 
     fn request(&self, method: Method, table: Table, path: &str) -> RequestBuilder {
-        let url = format!("{}/api/v1/{}{path}", self.base, collection(table));
-        self.asking(self.client.request(method, url))
+        self.plain(method, &format!("/api/v1/{}{path}", collection(table)))
     }
 
     /// The same request in the reader's language, from whom it is.
@@ -383,10 +398,34 @@ impl Server {
         self.send(self.request(Method::GET, table, &query)).await
     }
 
+    /// A document of another form than JSON, with its headers.
+    pub async fn bytes(&self, path: &str) -> Result<(header::HeaderMap, Vec<u8>), CliError> {
+        let fail = |error| CliError::Server(self.base.clone(), error);
+        let response = self.plain(Method::GET, path).send().await.map_err(fail)?;
+        if !response.status().is_success() {
+            return Err(self.answer(response).await.err().unwrap_or(CliError::Stopped));
+        }
+        let headers = response.headers().clone();
+        Ok((headers, response.bytes().await.map_err(fail)?.to_vec()))
+    }
+
+    /// Sends a document, and reads the answer.
+    pub async fn post(&self, path: &str, body: &Json) -> Result<Json, CliError> {
+        self.send(self.plain(Method::POST, path).json(body)).await
+    }
+
+    fn plain(&self, method: Method, path: &str) -> RequestBuilder {
+        self.asking(self.client.request(method, format!("{}{path}", self.base)))
+    }
+
     /// Sends, and turns a problem document into an error that says the same.
     async fn send(&self, request: RequestBuilder) -> Result<Json, CliError> {
         let fail = |error| CliError::Server(self.base.clone(), error);
-        let response = request.send().await.map_err(fail)?;
+        self.answer(request.send().await.map_err(fail)?).await
+    }
+
+    async fn answer(&self, response: reqwest::Response) -> Result<Json, CliError> {
+        let fail = |error| CliError::Server(self.base.clone(), error);
         let status = response.status();
         let text = response.text().await.map_err(fail)?;
         let json: Json = serde_json::from_str(&text)

@@ -32,6 +32,10 @@ pub enum CliError {
         "the password is refused ({0:?}): use at least 12 characters, not a known one, without the name in it"
     )]
     Password(web::secrets::Weak),
+    #[error("{0}")]
+    Bundle(#[from] isms::bundle::BundleError),
+    #[error("{0}")]
+    Verdict(#[from] isms::bundle::verdict::VerdictError),
     #[error("no randomness from the operating system")]
     Random,
     #[error("no job is called {0:?}. `ume work list` prints their names")]

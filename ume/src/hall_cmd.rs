@@ -7,7 +7,7 @@ use model::Lang;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    CliError, ExitCode, hall_process as process, print, rooms, say,
+    CliError, ExitCode, bundle_cmd, hall_process as process, print, rooms, say,
     settings::{DataFolder, Settings},
     shown::{self, Shown},
 };
@@ -48,6 +48,10 @@ pub enum IsmsCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Write an audit bundle: statement, leaves, proofs and a verifier in one ZIP; the server may run
+    Bundle(bundle_cmd::Bundle),
+    /// Take in what a verifier found in a bundle of this ledger
+    BundleVerified(bundle_cmd::Verified),
     /// Risks as computed from today's levels; exit 1 if one is untreated, unowned or not accepted
     Risk {
         #[command(flatten)]
@@ -151,6 +155,8 @@ impl IsmsCommand {
             | IsmsCommand::Audit {
                 command: AuditCommand::Sample { data, .. } | AuditCommand::State { data, .. },
             } => data,
+            IsmsCommand::Bundle(asked) => &asked.data,
+            IsmsCommand::BundleVerified(asked) => &asked.data,
         }
     }
 }
@@ -165,6 +171,11 @@ pub(crate) struct Found {
 }
 
 pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
+    let command = match command {
+        IsmsCommand::Bundle(asked) => return bundle_cmd::make(asked).await,
+        IsmsCommand::BundleVerified(asked) => return bundle_cmd::take(asked).await,
+        reading => reading,
+    };
     let settings = Settings::load(command.data())?;
     let store = settings.place.open_read_only().await?;
     let found = find(&store, command).await;
@@ -214,6 +225,8 @@ async fn find(
             print(&process::template(store, &id, lang).await?);
             return Ok(None);
         }
+        // They do not only read: `run` has taken them.
+        IsmsCommand::Bundle(_) | IsmsCommand::BundleVerified(_) => return Ok(None),
     }))
 }
 

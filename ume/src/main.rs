@@ -2,6 +2,7 @@
 
 mod agents;
 mod backup;
+mod bundle_cmd;
 mod config;
 mod data;
 mod db;
@@ -207,15 +208,19 @@ enum Command {
         #[command(flatten)]
         shown: Shown,
     },
-    /// Check a backup whole, without restoring it: every hash, ledger, rows and payloads
+    /// Check a backup whole, without restoring it: every hash, ledger, rows and payloads; or a bundle
     ///
-    /// It is unpacked into a private folder in $TMPDIR, which is gone afterwards. Exit 1 with the place
-    /// where something does not fit; 3 where payloads could not be opened for want of the epoch key.
+    /// A backup is unpacked into a private folder in $TMPDIR, which is gone afterwards. Exit 1 with the
+    /// place where something does not fit; 3 where payloads could not be opened for want of the epoch
+    /// key.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Verify {
         #[command(flatten)]
-        sealed: restore::Sealed,
+        sealed: Option<restore::Sealed>,
         #[command(flatten)]
         shown: Shown,
+        #[command(subcommand)]
+        command: Option<VerifyCommand>,
     },
     /// The jobs: what runs when, and how the last run ended
     Work {
@@ -266,6 +271,13 @@ enum LedgerCommand {
     },
     #[command(flatten)]
     More(ledger_cmd::LedgerMore),
+}
+
+#[derive(Subcommand)]
+enum VerifyCommand {
+    /// Check an audit bundle with nothing but the file, as its verify.sh does; exit 1 with what does
+    /// not hold
+    Bundle(bundle_cmd::Verify),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -448,7 +460,16 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
             let drill = drill.as_ref().map(|settings| &settings.place);
             restore::restore(&sealed, &folder, drill, shown.format).await
         }
-        Command::Verify { sealed, shown } => verify::run(&sealed, shown.format).await,
+        Command::Verify { command: Some(VerifyCommand::Bundle(asked)), .. } => {
+            bundle_cmd::verify(&asked)
+        }
+        Command::Verify { sealed: Some(sealed), shown, .. } => {
+            verify::run(&sealed, shown.format).await
+        }
+        Command::Verify { .. } => Err(CliError::Usage(say(
+            "--fromと--passphrase-fileを指定するか、bundleに続けてファイルを指定してください",
+            "give --from and --passphrase-file, or `bundle` and a file",
+        ))),
         Command::Work { command } => work::command::run(command, &settings).await,
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::manual(dir.as_deref()),

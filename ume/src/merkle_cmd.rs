@@ -132,14 +132,14 @@ pub struct Entries {
 pub struct SigningKey {
     /// File with the 32 bytes of the signing key, as DIR/ledger/key
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub key: PathBuf,
     /// Name of the key: the origin of the log
     #[arg(long)]
-    name: String,
+    pub name: String,
 }
 
 impl SigningKey {
-    fn signer(&self) -> Result<Signer, CliError> {
+    pub fn signer(&self) -> Result<Signer, CliError> {
         let seed = read(&self.key)?.try_into();
         let seed: [u8; 32] = seed.map_err(|_| CliError::SigningKey(self.key.clone()))?;
         Ok(Signer::from_seed(&self.name, &seed)?)

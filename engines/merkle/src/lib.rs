@@ -22,6 +22,7 @@
 //! | `reader` | [`TileReader`], [`MemTree`], [`TiledTree`]: where a prover finds its nodes |
 //! | `proof` | making and checking inclusion and consistency proofs |
 //! | `subtree` | the same for a part of a log |
+//! | `cover` | one set of nodes that proves many leaves at once |
 //! | `tile` | [`TileId`], tile and entry bundle bytes |
 //! | `key`, `note` | [`VerifierKey`], [`Signer`], [`SignedNote`] |
 //! | `checkpoint`, `cosignature`, `tlog_proof` | what is written into notes |
@@ -29,6 +30,7 @@
 
 mod checkpoint;
 mod cosignature;
+mod cover;
 mod error;
 mod frontier;
 mod hash;
@@ -44,6 +46,7 @@ mod witness;
 
 pub use checkpoint::{Checkpoint, OpenCheckpoint};
 pub use cosignature::Cosignature;
+pub use cover::{Node, cover, root_from_cover};
 pub use error::{NoteError, ProofError, TileError};
 pub use frontier::{Frontier, MAX_LEAVES};
 pub use hash::{Hash, empty_root, leaf_hash, node_hash, root_of};

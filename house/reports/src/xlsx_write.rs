@@ -14,9 +14,12 @@ pub fn write_xlsx(
     rows: &[Vec<String>],
     hidden: Hidden,
 ) -> Result<Vec<u8>, SheetError> {
-    use rust_xlsxwriter::{Format, Workbook};
+    use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook};
     let bad = |e: rust_xlsxwriter::XlsxError| SheetError::Write(e.to_string());
     let mut book = Workbook::new();
+    // No time of writing in it: equal contents are equal files.
+    let begin = ExcelDateTime::from_ymd(2000, 1, 1).map_err(bad)?;
+    book.set_properties(&DocProperties::new().set_creation_datetime(&begin));
     let page = book.add_worksheet();
     // Excel refuses these characters and more than 31 of them in a sheet's name.
     let name: String = sheet.chars().filter(|c| !"[]:*?/\\'".contains(*c)).take(31).collect();

@@ -126,6 +126,24 @@ impl Store {
         Ok(out)
     }
 
+    /// The records whose payload is stored: of those that commit to one, the others were shredded.
+    pub async fn payload_ids(&self) -> Result<Vec<Id>, StoreError> {
+        let rows = self.db().fetch("SELECT record FROM payload ORDER BY record", &[]).await?;
+        rows.iter().map(|row| parse_id(row[0].text()?)).collect()
+    }
+
+    /// Payload and salt of a record, with which anyone can hold them against its leaf.
+    pub async fn payload_opening(&self, id: Id) -> Result<PayloadOpening, StoreError> {
+        let text = id.to_string();
+        let rows = self.payload_rows(&text, &text).await?;
+        let Some(row) = rows.first() else { return Ok(PayloadOpening::Gone) };
+        let opened = self.open_payloads(std::slice::from_ref(row))?;
+        Ok(match opened.into_iter().next().flatten() {
+            Some((salt, payload)) => PayloadOpening::Shown { salt: hex::encode(salt), payload },
+            None => PayloadOpening::Sealed,
+        })
+    }
+
     /// Whether the stored payload still is what the leaf commits to; `None` where it is gone.
     pub async fn payload_matches(&self, record: &Record) -> Result<Option<bool>, StoreError> {
         Ok(self.payloads_match(&[record]).await?.get(&record.id).copied())
@@ -223,6 +241,17 @@ impl Store {
 }
 
 type Opened = (Vec<u8>, Vec<u8>);
+
+/// What is there to hold against the commitment of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayloadOpening {
+    /// The salt in hex.
+    Shown { salt: String, payload: Vec<u8> },
+    /// Shredded.
+    Gone,
+    /// Stored, but its key is not here.
+    Sealed,
+}
 
 /// The salt of a payload in the clear, if the row is as an older Ume wrote it.
 fn open_clear(row: &[Val]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -71,6 +71,15 @@ pub(crate) fn commit(row: &Row, fields: &Map<String, Json>) -> Result<String, St
         let commit = member(entry, "commit").filter(|_| fields.len() == 1);
         return commit.map(str::to_owned).ok_or_else(|| wrong(row, WHOLE));
     }
+    let mut hash = Sha256::new();
+    hash.update(b"ume/commit/v2\n");
+    hash.update(hex::decode(&row.salt).map_err(|e| StoreError::Column(e.to_string()))?);
+    hash.update(without_personal(row, fields)?);
+    Ok(hex::encode(hash.finalize()))
+}
+
+/// The row as its leaf commits to it: canonical, each personal field replaced by its commitment.
+fn without_personal(row: &Row, fields: &Map<String, Json>) -> Result<String, StoreError> {
     let mut json = row.to_json();
     for (pointer, entry) in fields {
         let commit = json!({"commit": field_commit(row, pointer, entry)?});
@@ -79,11 +88,40 @@ pub(crate) fn commit(row: &Row, fields: &Map<String, Json>) -> Result<String, St
             None => json["name"] = commit,
         }
     }
-    let mut hash = Sha256::new();
-    hash.update(b"ume/commit/v2\n");
-    hash.update(hex::decode(&row.salt).map_err(|e| StoreError::Column(e.to_string()))?);
-    hash.update(canonical::to_string(&json)?);
-    Ok(hex::encode(hash.finalize()))
+    Ok(canonical::to_string(&json)?)
+}
+
+/// What shows that the leaf of a row version is about this content, without a personal field in the
+/// clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowOpening {
+    /// `SHA-256("ume/commit/" ‖ form ‖ "\n" ‖ salt ‖ content)` is what the leaf commits to.
+    Shown { form: &'static str, salt: String, content: String },
+    /// Written before its kind had personal fields: only the whole row would show it.
+    Personal,
+    /// Shredded as a whole.
+    Shredded,
+}
+
+impl Store {
+    /// Opens the commitment of a version as [`Store::versions`] reads it.
+    pub fn row_opening(&self, row: &Row) -> Result<RowOpening, StoreError> {
+        let salt = row.salt.clone();
+        match &row.personal {
+            Some(fields) if fields.contains_key(WHOLE) => Ok(RowOpening::Shredded),
+            Some(fields) => {
+                let content = without_personal(row, fields)?;
+                Ok(RowOpening::Shown { form: "v2", salt, content })
+            }
+            None if self.personal.contains_key(&(row.table.name(), row.kind.clone())) => {
+                Ok(RowOpening::Personal)
+            }
+            None => {
+                let content = canonical::to_string(&row.to_json())?;
+                Ok(RowOpening::Shown { form: "v1", salt, content })
+            }
+        }
+    }
 }
 
 /// Takes the personal fields out of a version; false if there was nothing to take.

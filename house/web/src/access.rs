@@ -232,9 +232,14 @@ impl Reader {
         self.reaches(Action::Decide, table, false) != Within::Nothing
     }
 
+    /// Records about what the reader may write.
+    pub fn bounds_of_records(&self) -> Within {
+        self.reaches(Action::Write, Table::Record, false)
+    }
+
     /// Whether the reader may hand in records.
     pub fn may_hand_in(&self) -> bool {
-        self.reaches(Action::Write, Table::Record, false) != Within::Nothing
+        self.bounds_of_records() != Within::Nothing
     }
 
     /// Whether the reader sees every row of every table.

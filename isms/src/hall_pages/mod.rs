@@ -1,10 +1,11 @@
-//! The hall's pages and API: gap, risks, comparison with Annex A, Statement of Applicability.
+//! The hall's pages and API: gap, risks, comparison with Annex A, Statement of Applicability, audit bundle.
 //!
 //! Each is drawn from the board as it stands, without asking the store again: the numbers of one page
 //! fit each other. What is not there yet shortly after a start is said to be awaited.
 
 mod annex;
 mod audit;
+mod bundle;
 mod changes;
 mod context;
 mod gap;
@@ -53,6 +54,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(audit::routes());
     routes.extend(policy::routes());
     routes.extend(templates::routes());
+    routes.extend(bundle::routes());
     routes
 }
 

@@ -78,6 +78,7 @@ struct SoaPage<'a> {
     /// An edition with today's content that waits for its signature.
     waiting: Option<Id>,
     may_write: bool,
+    sees_payloads: bool,
 }
 
 async fn show(
@@ -112,6 +113,7 @@ async fn show(
         evidenced,
         waiting: waiting(hall),
         may_write: may_write(&house, &user),
+        sees_payloads: super::bundle::sees_payloads(user.reader()),
         hall,
     };
     page(cx, title, &body)

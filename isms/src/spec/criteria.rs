@@ -365,7 +365,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("isms.bundle-verified"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -466,8 +466,8 @@ pub(crate) const MENDS: &[Mend] = &[
     Mend {
         criterion: "isms/matsu-3",
         text: t(
-            "監査バンドルを第三者に渡し、検証の出力を取り込みます。",
-            "Hand the audit bundle to a third party and import the verifier's output.",
+            "監査バンドルを第三者に渡し、その人の鍵で署名した検証結果を ume isms bundle-verified で取り込みます。",
+            "Hand the audit bundle to a third party, and take in the verdict signed with their key (ume isms bundle-verified).",
         ),
     },
     Mend {

@@ -329,8 +329,10 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             hash("bundle_hash", t("バンドルのハッシュ", "Hash of the bundle")).required(),
             flag("off_server", t("サーバーの外で検証した", "Verified off the server")).required(),
             count("proofs", t("確かめた証明", "Proofs checked")).required(),
-            count("failed", t("合わなかった証明", "Proofs that failed")).required(),
+            count("failed", t("合わなかったもの", "What did not hold")).required(),
             Field::new("verifier", t("検証した組織", "Verified by"), FieldType::Party),
+            hash("key_hash", t("検証者の署名鍵のハッシュ", "Hash of the verifier's key")),
+            hash("verdict_hash", t("検証結果のハッシュ", "Hash of the verdict")),
         ],
     },
     RecordSpec {

@@ -37,6 +37,8 @@ impl CliError {
                 file.display(),
                 data.display()
             ),
+            CliError::Bundle(error) => error.ja(),
+            CliError::Verdict(error) => error.ja(),
             CliError::SetUp => "アカウントは既にあります。初回設定は済んでいます".to_owned(),
             CliError::Password(why) => format!(
                 "このパスワードは使えません（{why:?}）。12文字以上で、よく知られたものや名前を含むものは避けてください"
