@@ -5,6 +5,7 @@ mod backup;
 mod config;
 mod data;
 mod db;
+mod decision_cmd;
 mod declared;
 mod demo;
 mod door;
@@ -144,7 +145,7 @@ enum Command {
     /// Decisions; signing one needs the pages
     Decision {
         #[command(subcommand)]
-        command: registers::RegisterCommand,
+        command: decision_cmd::DecisionCommand,
     },
     /// Records: immutable evidence
     Record {
@@ -404,7 +405,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Rule { command } => registers::run(model::Table::Rule, command).await,
         Command::Norm { command } => registers::run(model::Table::Norm, command).await,
         Command::Task { command } => registers::run(model::Table::Task, command).await,
-        Command::Decision { command } => registers::run(model::Table::Decision, command).await,
+        Command::Decision { command } => decision_cmd::run(command).await,
         Command::Record { command } => registers::run(model::Table::Record, command).await,
         Command::Token { command } => tokens::run(command).await,
         Command::Ledger { command: LedgerCommand::Verify { shown, .. } } => {

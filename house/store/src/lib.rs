@@ -29,6 +29,7 @@ mod records;
 mod rows;
 mod secret;
 mod shred;
+mod sign;
 mod tally;
 mod tasks;
 mod transfer;

@@ -20,7 +20,7 @@ use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Within};
 use crate::{
     Shared, Titles,
     access::{Action, Reader},
-    decide::{ASKED_KIND, PROPOSED, is_signed, named},
+    decide::{self, ASKED_KIND, PROPOSED, is_sealed, named},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -44,6 +44,9 @@ struct Waiting {
     subject: Option<Row>,
     /// The subject is another version than the one asked about.
     edited: bool,
+    /// Who signed already, how, and how many it takes.
+    signatures: Vec<decide::Shown>,
+    progress: (usize, usize),
 }
 
 /// Requests that wait, by name, after `after`; and whether there are more.
@@ -77,16 +80,24 @@ pub fn subject_href(request: &Row) -> String {
 
 /// The same requests with what they are about.
 async fn waiting(
+    cx: &Cx,
     store: &Store,
     reader: &Reader,
     requests: Vec<Row>,
 ) -> Result<Vec<Waiting>, StoreError> {
     let subjects = subjects(store, reader, &requests).await?;
     let pair = |request: Row| {
-        let subject = request.subject.filter(|_| request.kind == ASKED_KIND);
+        let signed = decide::signed_by_any(&request);
+        let subject = request.subject.filter(|_| signed || request.kind == ASKED_KIND);
         let subject = subject.and_then(|id| subjects.get(&id).cloned());
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
-        Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject }
+        Waiting {
+            edited: hash.is_some() && request.subject_hash != hash,
+            signatures: decide::shown(cx, &request),
+            progress: decide::progress(&request),
+            request,
+            subject,
+        }
     };
     Ok(requests.into_iter().map(pair).collect())
 }
@@ -133,7 +144,7 @@ struct ApprovalsPage<'a> {
 async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
     let after = query.after.map(Key::Text).zip(query.after_id);
     let (requests, more) = requests(&house.store, user.reader(), after, PAGE_ROWS_MAX - 1).await?;
-    let waiting = waiting(&house.store, user.reader(), requests).await?;
+    let waiting = waiting(&user.cx, &house.store, user.reader(), requests).await?;
     let last = waiting.last().filter(|_| more).map(|last| &last.request);
     let next = last.map(|row| {
         format!("/approvals?after={}&after_id={}", urlencoding::encode(&row.name), row.id)
@@ -168,7 +179,7 @@ async fn ask(
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
     let reason = form.reason.trim();
-    if row.deleted || is_signed(&row) {
+    if row.deleted || is_sealed(&row) {
         return bad("この行の承認は依頼できません。", "No approval can be asked for here.");
     }
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {

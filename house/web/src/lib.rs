@@ -10,6 +10,7 @@ pub mod approvals;
 mod auth;
 mod cells;
 pub mod decide;
+mod delegations;
 pub mod demo;
 pub mod files;
 pub mod form;
@@ -187,6 +188,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(ledger_pages::routes());
     routes.extend(help::routes());
     routes.extend(approvals::routes());
+    routes.extend(delegations::routes());
     routes.extend(api::routes());
     routes
 }
