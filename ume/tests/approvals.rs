@@ -429,6 +429,71 @@ async fn a_quorum_counts_each_person_once_and_a_race_once() {
 }
 
 #[tokio::test]
+async fn a_confirmation_takes_what_the_rule_asks_of_what_it_confirms() {
+    for house in everywhere("confirmed").await {
+        let rule = json!({"decisions": ["shred"], "roles": ["executive", "officer"], "quorum": 2, "valid_days": 10});
+        house.rule(rule).await;
+        let (a, b) = (house.hand("a", "executive").await, house.hand("b", "officer").await);
+        let id = house.store().new_id().unwrap();
+        let mut shred = Row::new(Table::Decision, id, "shred", "old files");
+        shred.status = "proposed".to_owned();
+        let shred = house.put(shred, "another").await;
+        for (hand, status) in [(&a, "proposed"), (&b, "approved")] {
+            assert_eq!(house.approve(hand, &shred, &[]).await.0, 303);
+            let confirmations = house.about(&shred).await;
+            let [confirmation] = confirmations.as_slice() else { panic!("{confirmations:?}") };
+            assert_eq!(
+                (confirmation.kind.as_str(), confirmation.status.as_str()),
+                ("confirmation", status)
+            );
+        }
+        // A delegation may take two as well; it counts from the second on.
+        house.rule(json!({"decisions": ["delegation"], "roles": ["executive", "officer"], "quorum": 2, "valid_days": 10})).await;
+        let to = [("delegate", "b"), ("kinds", "approval"), ("days", "9"), ("reason", "away")];
+        assert_eq!(house.sign(&a, "/delegations", &to).await.0, 303);
+        let row = house.asset("host", "another").await;
+        let acting = [("acting_for", "a")];
+        assert_eq!(house.approve(&b, &row, &acting).await.0, 400, "one signature is not enough");
+        let open = house.store().all(Table::Decision, &["delegation"]).await.unwrap();
+        let join = format!("/delegations/{}/join", open[0].id);
+        let yes = [("outcome", "approved"), ("reason", "fine")];
+        assert_eq!(house.sign(&a, &join, &yes).await.0, 400, "the same person");
+        assert_eq!(house.sign(&b, &join, &yes).await.0, 303);
+        assert_eq!(house.approve(&b, &row, &acting).await.0, 303);
+    }
+}
+
+#[tokio::test]
+async fn the_command_verifies_from_the_folder_and_finds_what_was_forged() {
+    let house = everywhere("command").await.remove(0);
+    let hand = house.hand("executive", "executive").await;
+    let row = house.asset("host", "another").await;
+    assert_eq!(house.approve(&hand, &row, &[]).await.0, 303);
+    let decision = house.about(&row).await.remove(0);
+    let verify = |id: Id| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ume"));
+        command
+            .args(["decision", "verify", &id.to_string(), "--data"])
+            .arg(house.served.folder.path());
+        let output = command.env("LANG", "en_GB.UTF-8").env_remove("LC_ALL").output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = verify(decision.id);
+    assert!(
+        code == 0 && said.contains("1 signatures: 0 flaws") && said.contains("ES256"),
+        "{said}"
+    );
+    let mut forged = decision.clone();
+    forged.attributes["signatures"][0]["statement"]["signer"]["login"] = "someone".into();
+    house.put(forged, "another").await;
+    let (code, said) = verify(decision.id);
+    assert!(code == 1 && said.contains("signature 1"), "{code} {said}");
+    let id = house.store().new_id().unwrap();
+    let old = house.put(Row::new(Table::Decision, id, "approval", "old"), "another").await;
+    assert_eq!(verify(old.id).0, 3, "it holds no signatures");
+}
+
+#[tokio::test]
 async fn two_first_signatures_at_once_are_one_decision() {
     for house in everywhere("race").await {
         let (a, b) = (house.hand("a", "executive").await, house.hand("b", "officer").await);

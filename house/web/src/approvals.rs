@@ -69,10 +69,18 @@ pub async fn requests(
     Ok((requests, more))
 }
 
-/// Address of what a request is about.
+/// Kinds of decision that are signed on pages of their own.
+const OWN_PAGES: [(&str, &str); 2] = [("target", "/targets"), (decide::DELEGATION, "/delegations")];
+
+/// Address at which a request is signed.
 pub fn subject_href(request: &Row) -> String {
+    let signed = decide::signed_by_any(request);
+    if let Some((_, page)) = OWN_PAGES.iter().find(|(kind, _)| signed && *kind == request.kind) {
+        return (*page).to_owned();
+    }
     let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-    match table.zip(request.subject).filter(|_| request.kind == ASKED_KIND) {
+    match table.zip(request.subject).filter(|_| signed || request.kind == ASKED_KIND) {
+        Some((_, id)) if request.kind == "risk_acceptance" => format!("/risks/{id}"),
         Some((table, id)) => format!("/row/{table}/{id}"),
         None => format!("/row/decision/{}", request.id),
     }

@@ -30,10 +30,12 @@ const DAYS_USUAL: i64 = 14;
 pub(crate) fn routes() -> Vec<Route> {
     let decide = Access::Action(Action::Decide);
     let end = t("委任の終了", "End a delegation");
+    let join = t("委任への連署", "Sign a delegation along");
     vec![
         Route::get("/delegations", decide, t("署名の委任", "Delegation of signatures"), list),
         Route::post("/delegations", decide, t("署名の委任", "Delegate signatures"), delegate),
         Route::post("/delegations/{id}/end", decide, end, end_one),
+        Route::post("/delegations/{id}/join", decide, join, join_one),
     ]
 }
 
@@ -43,6 +45,9 @@ struct Line {
     to: String,
     kinds: Vec<String>,
     may_end: bool,
+    /// It waits for more signatures than its giver's.
+    waits: bool,
+    progress: (usize, usize),
 }
 
 #[derive(Template)]
@@ -57,6 +62,7 @@ struct ListPage<'a> {
     days_max: i64,
     sign: String,
     sign_end: String,
+    sign_along: String,
 }
 
 fn text<'r>(row: &'r Row, name: &str) -> &'r str {
@@ -99,6 +105,8 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         to: text(&row, "delegate").to_owned(),
         kinds: delegation::names(&row).iter().map(title).collect(),
         may_end: row.status == "approved" && may_end(&user, &row),
+        waits: waits(&row),
+        progress: decide::progress(&row),
         row,
     };
     let lines = rows.into_iter().filter(lasting).map(line).collect();
@@ -114,10 +122,16 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         days_max: delegation::DELEGATION_DAYS_MAX,
         sign: decide::part(cx, cx.t("委任に署名する", "Sign the delegation"))?,
         sign_end: decide::part(cx, cx.t("終了に署名する", "Sign its end"))?,
+        sign_along: decide::part(cx, cx.t("ともに署名する", "Sign along"))?,
         kinds,
     };
     let answer = page(cx, cx.t("署名の委任", "Delegation of signatures"), &body)?;
     Ok(people::with_script(answer))
+}
+
+/// Whether it was signed, but by fewer than a rule asks for.
+fn waits(row: &Row) -> bool {
+    row.status == decide::PROPOSED && decide::signed_by_any(row)
 }
 
 /// Fields of a form of which some come several times.
@@ -230,6 +244,49 @@ async fn end_one(
     };
     let standing = decide::standing(&house, &user, &form.given.acting_for, &[DELEGATION]).await?;
     let rulings = [(ruling, About::Row(&row))];
+    match decide::cast(&house, &user, &headers, &standing, &rulings, form.given).await? {
+        Cast::Asked(answer) => Ok(answer),
+        Cast::Signed(_) => Ok(Redirect::to("/delegations").into_response()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Join {
+    csrf: String,
+    outcome: String,
+    reason: String,
+    #[serde(flatten)]
+    given: Given,
+}
+
+/// What a delegation says beside its name, as its signers were shown it.
+const NOTED: [&str; 5] =
+    ["delegator", "delegator_account", "delegate", "delegate_account", "kinds"];
+
+/// Where a rule asks for more than one signature, others sign what its giver signed.
+async fn join_one(
+    State(house): State<Shared>,
+    headers: HeaderMap,
+    user: User,
+    Path(id): Path<Id>,
+    Form(form): Form<Join>,
+) -> Answer {
+    user.form(&form.csrf, Action::Decide)?;
+    let row = house.store.row(Table::Decision, id).await?;
+    let row = row.filter(|r| r.kind == DELEGATION && waits(r) && !r.deleted);
+    let row = row.ok_or(Refusal::NotFound)?;
+    let left = row.ends_at.map_or(0, |end| end.hours_since(house.store.now()));
+    let noted = |name: &'static str| Some((name, row.attributes.get(name)?.clone()));
+    let ruling = Ruling {
+        hash: "",
+        outcome: &form.outcome,
+        reason: form.reason.trim(),
+        hours: left,
+        kind: DELEGATION,
+        notes: NOTED.into_iter().filter_map(noted).collect(),
+    };
+    let standing = decide::standing(&house, &user, &form.given.acting_for, &[DELEGATION]).await?;
+    let rulings = [(ruling, About::Named(&row.name))];
     match decide::cast(&house, &user, &headers, &standing, &rulings, form.given).await? {
         Cast::Asked(answer) => Ok(answer),
         Cast::Signed(_) => Ok(Redirect::to("/delegations").into_response()),
