@@ -37,9 +37,9 @@ await test(220, async (ume, browser) => {
   check("the page's policy allows our script and no other", (await page.reload()).headers()["content-security-policy"].includes("script-src 'self';"));
 
   // An approval is signed by the passkey, and verified from outside.
-  const added = await ume.run("asset", "add", "--kind", "host", "--name", "srv-signed", "--format", "json");
-  const host = JSON.parse(added.out).id;
-  await page.goto(`${ume.base}/row/asset/${host}`);
+  const added = await ume.run("asset", "add", "--kind", "document", "--name", "Policy one", "--format", "json");
+  const document = JSON.parse(added.out).id;
+  await page.goto(`${ume.base}/row/asset/${document}`);
   await page.locator("details:has(form[action$='/decide']) > summary").first().click();
   const decide = page.locator("form[action$='/decide']");
   const before = (await held())[0].signCount;
@@ -54,7 +54,7 @@ await test(220, async (ume, browser) => {
   await page.goto(`${ume.base}/row/decision/${decision}`);
   check("its page lists the signature", (await say(page)).includes("Signatures 1/1"), await say(page));
   await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
-  const second = await ume.run("asset", "add", "--kind", "host", "--name", "srv-unsigned", "--format", "json");
+  const second = await ume.run("asset", "add", "--kind", "document", "--name", "Policy two", "--format", "json");
   await page.goto(`${ume.base}/row/asset/${JSON.parse(second.out).id}`);
   await page.locator("details:has(form[action$='/decide']) > summary").first().click();
   await decide.locator("[name=reason]").fill("looked at");
