@@ -36,6 +36,33 @@ await test(220, async (ume, browser) => {
   check("the authenticator holds it", (await held()).length === 1);
   check("the page's policy allows our script and no other", (await page.reload()).headers()["content-security-policy"].includes("script-src 'self';"));
 
+  // An approval is signed by the passkey, and verified from outside.
+  const added = await ume.run("asset", "add", "--kind", "document", "--name", "Policy one", "--format", "json");
+  const document = JSON.parse(added.out).id;
+  await page.goto(`${ume.base}/row/asset/${document}`);
+  await page.locator("details:has(form[action$='/decide']) > summary").first().click();
+  const decide = page.locator("form[action$='/decide']");
+  const before = (await held())[0].signCount;
+  await decide.locator("[data-with-passkey]").click();
+  check("without a reason nothing is asked", (await held())[0].signCount === before);
+  await decide.locator("[name=reason]").fill("looked at");
+  await Promise.all([page.waitForNavigation(), decide.locator("[data-with-passkey]").click()]);
+  check("the approval is signed by passkey", (await say(page)).includes("passkey (strong signature)"), await say(page));
+  const decision = (await page.locator("a[href^='/row/decision/']").first().getAttribute("href")).split("/").pop();
+  const verified = await ume.run("decision", "verify", decision);
+  check("ume decision verify agrees", verified.code === 0 && verified.out.includes("1 signatures: 0 flaws"), verified.out);
+  await page.goto(`${ume.base}/row/decision/${decision}`);
+  check("its page lists the signature", (await say(page)).includes("Signatures 1/1"), await say(page));
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  const second = await ume.run("asset", "add", "--kind", "document", "--name", "Policy two", "--format", "json");
+  await page.goto(`${ume.base}/row/asset/${JSON.parse(second.out).id}`);
+  await page.locator("details:has(form[action$='/decide']) > summary").first().click();
+  await decide.locator("[name=reason]").fill("looked at");
+  await decide.locator("[data-with-passkey]").click();
+  await until("the refusal", 20, async () => (await decide.locator("[role=alert]").innerText()) !== "");
+  check("without user verification nothing is signed", !(await say(page)).includes("strong signature)"));
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+
   await submit(page, page.locator(".who form"));
   check("signed out", path() === "/login", page.url());
   await password(page, ume.base, OFFICER, WORD);

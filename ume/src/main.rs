@@ -6,6 +6,7 @@ mod bundle_cmd;
 mod config;
 mod data;
 mod db;
+mod decision_cmd;
 mod declared;
 mod demo;
 mod door;
@@ -149,7 +150,7 @@ enum Command {
     /// Decisions; signing one needs the pages
     Decision {
         #[command(subcommand)]
-        command: registers::RegisterCommand,
+        command: decision_cmd::DecisionCommand,
     },
     /// Records: immutable evidence
     Record {
@@ -438,7 +439,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Rule { command } => registers::run(model::Table::Rule, command).await,
         Command::Norm { command } => registers::run(model::Table::Norm, command).await,
         Command::Task { command } => registers::run(model::Table::Task, command).await,
-        Command::Decision { command } => registers::run(model::Table::Decision, command).await,
+        Command::Decision { command } => decision_cmd::run(command).await,
         Command::Record { command } => registers::run(model::Table::Record, command).await,
         Command::Import(args) => import::run(args).await,
         Command::Token { command } => tokens::run(command).await,

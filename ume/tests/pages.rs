@@ -145,7 +145,7 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
         hash: &hash,
         outcome: "approved",
         reason: "looked at",
-        months: 12,
+        hours: web::decide::months(12),
         kind: "approval",
         notes: Vec::new(),
     };
@@ -158,7 +158,11 @@ async fn an_approval_that_is_asked_for_waits_for_those_who_may_sign_and_one_sign
     assert_eq!(signed.id, request.id, "the request itself");
     assert_eq!((signed.kind.as_str(), signed.name.as_str()), ("approval", "srv-mail-02"));
     let names: Vec<&str> = signed.attributes.keys().map(String::as_str).collect();
-    assert_eq!(names, ["signer", "method", "subject_table"], "nothing that was not shown");
+    assert_eq!(
+        names,
+        ["signer", "method", "subject_table", "signatures"],
+        "nothing that was not shown"
+    );
     assert_eq!(signed.subject_hash, Some(hash.clone()), "what was seen, not what was asked for");
     let (_, text) = served.show(&signer, "/approvals").await;
     assert!(

@@ -467,6 +467,23 @@ impl Store {
         tx.commit().await
     }
 
+    /// The same, if the passkey still is as it was seen; false if it was used or removed meanwhile.
+    pub async fn used_passkey_once(
+        &self,
+        seen: &PasskeyRow,
+        credential: &str,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let sql =
+            "UPDATE passkey SET credential = $1, used_at = $2 WHERE id = $3 AND credential = $4";
+        let now = self.now().0.into();
+        let args =
+            [credential.into(), now, seen.id.as_str().into(), seen.credential.as_str().into()];
+        let changed = tx.execute(sql, &args).await?;
+        tx.commit().await?;
+        Ok(changed == 1)
+    }
+
     /// Keeps what is needed to finish a sign-in at a provider.
     pub async fn begin_flow(&self, state: &str, flow: &OidcFlow) -> Result<(), StoreError> {
         let mut tx = self.db().begin().await?;

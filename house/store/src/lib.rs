@@ -33,6 +33,7 @@ mod rows;
 mod sealed;
 mod secret;
 mod shred;
+mod sign;
 mod tally;
 mod tasks;
 mod transfer;

@@ -116,6 +116,11 @@ impl Row {
     /// SHA-256 over the canonical content that a decision binds: what the row says as it was
     /// written, not who saved it when.
     pub fn content_hash(&self) -> Result<String, StoreError> {
+        Ok(hex::encode(Sha256::digest(self.content()?)))
+    }
+
+    /// The canonical content itself, of which [`Row::content_hash`] is the hash.
+    pub fn content(&self) -> Result<String, StoreError> {
         let content = json!({
             "table": self.table.name(),
             "id": self.id,
@@ -129,7 +134,7 @@ impl Row {
             "ends_at": self.ends_at,
             "attributes": self.written.as_ref().unwrap_or(&self.attributes),
         });
-        Ok(hex::encode(Sha256::digest(canonical::to_string(&content)?)))
+        Ok(canonical::to_string(&content)?)
     }
 }
 
@@ -543,7 +548,11 @@ impl Write<'_> {
         }
     }
 
-    async fn current(&mut self, table: Table, id: Id) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn current(
+        &mut self,
+        table: Table,
+        id: Id,
+    ) -> Result<Option<Row>, StoreError> {
         let lock = if self.store.db.is_sqlite() { "" } else { " FOR UPDATE" };
         let sql = format!("SELECT {COLUMNS} FROM {} WHERE id = $1{lock}", table_sql(table));
         let rows = self.tx.fetch(&sql, &[id.to_string().into()]).await?;

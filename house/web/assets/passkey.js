@@ -1,5 +1,6 @@
-// Passkeys: the browser's half of registering (data-passkey="register") and of signing in
-// (data-passkey="sign-in"). Without this script both pages still work with one-time codes.
+// Passkeys: the browser's half of registering (data-passkey="register"), of signing in
+// (data-passkey="sign-in") and of signing decisions (data-sign). Without this script all of it still
+// works with one-time codes.
 
 const bytes = (text) =>
   Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -42,13 +43,11 @@ async function register(form) {
   return post("/people/me/passkeys/finish", { csrf, name, credential });
 }
 
-async function signIn(form) {
-  const csrf = form.elements.csrf.value;
-  const { publicKey } = await post("/second-factor/passkey/start", { csrf });
+async function assertion(publicKey) {
   publicKey.challenge = bytes(publicKey.challenge);
   for (const known of publicKey.allowCredentials ?? []) known.id = bytes(known.id);
   const used = await navigator.credentials.get({ publicKey });
-  const credential = {
+  return {
     id: used.id,
     rawId: text(used.rawId),
     type: used.type,
@@ -59,6 +58,12 @@ async function signIn(form) {
       userHandle: used.response.userHandle ? text(used.response.userHandle) : null,
     },
   };
+}
+
+async function signIn(form) {
+  const csrf = form.elements.csrf.value;
+  const { publicKey } = await post("/second-factor/passkey/start", { csrf });
+  const credential = await assertion(publicKey);
   const back = form.elements.back.value;
   return post("/second-factor/passkey/finish", { csrf, back, credential });
 }
@@ -76,6 +81,43 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       // The browser's own refusals (cancelled, no authenticator) come in its language or none.
       const own = reason instanceof DOMException ? form.dataset.cancelled : reason.message;
       error.textContent = own;
+    }
+  });
+}
+
+// Asks for the challenge that is the hash of what the form says, and sends the form with the answer.
+async function sign(form) {
+  const body = new URLSearchParams(new FormData(form));
+  for (const name of ["password", "code", "assertion"]) body.delete(name);
+  body.set("step", "prepare");
+  const answer = await fetch(form.getAttribute("action"), { method: "POST", body });
+  const kind = answer.headers.get("content-type") ?? "";
+  if (!kind.startsWith("application/json")) {
+    // A refusal as every page has it; one that led elsewhere (signed out) is followed there.
+    if (answer.redirected) return location.assign(answer.url);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    throw new Error(page.querySelector("main")?.innerText ?? String(answer.status));
+  }
+  const { publicKey, error } = await answer.json();
+  if (error) throw new Error(error);
+  form.elements.assertion.value = JSON.stringify(await assertion(publicKey));
+  form.submit();
+}
+
+for (const part of document.querySelectorAll("[data-sign]")) {
+  const form = part.closest("form");
+  const button = part.querySelector("[data-with-passkey]");
+  const error = part.querySelector("[role=alert]");
+  button.hidden = !window.PublicKeyCredential;
+  button.addEventListener("click", async () => {
+    error.textContent = "";
+    const own = ["password", "code"];
+    const wrong = [...form.elements].find((e) => !own.includes(e.name) && !e.checkValidity());
+    if (wrong) return wrong.reportValidity();
+    try {
+      await sign(form);
+    } catch (reason) {
+      error.textContent = reason instanceof DOMException ? part.dataset.cancelled : reason.message;
     }
   });
 }

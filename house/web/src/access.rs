@@ -290,6 +290,20 @@ impl Reader {
     }
 }
 
+/// How a role reads.
+pub fn role_text(role: &str) -> Text {
+    match role {
+        "officer" => t("ISMS担当者", "ISMS officer"),
+        "administrator" => t("管理者", "administrator"),
+        "risk_owner" => t("リスク所有者", "risk owner"),
+        "executive" => t("経営層", "executive"),
+        "department" => t("部門担当者", "department"),
+        "employee" => t("従業員", "employee"),
+        "auditor" => t("監査員", "auditor"),
+        _ => t("不明な役割", "unknown role"),
+    }
+}
+
 /// What an action means, as a heading.
 pub fn action_text(action: Action) -> Text {
     match action {

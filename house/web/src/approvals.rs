@@ -20,7 +20,7 @@ use store::{Filter, Key, PAGE_ROWS_MAX, Row, Store, StoreError, Within};
 use crate::{
     Shared, Titles,
     access::{Action, ROLES, Reader, scope},
-    decide::{ASKED_KIND, PROPOSED, is_signed, named},
+    decide::{self, ASKED_KIND, PROPOSED, is_sealed, named},
     frame::{Answer, Cx, Refusal, User, page},
     registers,
     route::{Access, Route},
@@ -46,6 +46,9 @@ struct Waiting {
     edited: bool,
     /// Roles that may sign it.
     roles: Vec<&'static str>,
+    /// Who signed already, how, and how many it takes.
+    signatures: Vec<decide::Shown>,
+    progress: (usize, usize),
 }
 
 impl Waiting {
@@ -88,10 +91,18 @@ pub async fn requests(
     Ok((requests, more))
 }
 
-/// Address of what a request is about.
+/// Kinds of decision that are signed on pages of their own.
+const OWN_PAGES: [(&str, &str); 2] = [("target", "/targets"), (decide::DELEGATION, "/delegations")];
+
+/// Address at which a request is signed.
 pub fn subject_href(request: &Row) -> String {
+    let signed = decide::signed_by_any(request);
+    if let Some((_, page)) = OWN_PAGES.iter().find(|(kind, _)| signed && *kind == request.kind) {
+        return (*page).to_owned();
+    }
     let table = request.attributes.get("subject_table").and_then(|t| t.as_str());
-    match table.zip(request.subject).filter(|_| request.kind == ASKED_KIND) {
+    match table.zip(request.subject).filter(|_| signed || request.kind == ASKED_KIND) {
+        Some((_, id)) if request.kind == "risk_acceptance" => format!("/risks/{id}"),
         Some((table, id)) => format!("/row/{table}/{id}"),
         None => format!("/row/decision/{}", request.id),
     }
@@ -99,19 +110,27 @@ pub fn subject_href(request: &Row) -> String {
 
 /// The same requests with what they are about.
 async fn waiting(
+    cx: &Cx,
     store: &Store,
     reader: &Reader,
     requests: Vec<Row>,
 ) -> Result<Vec<Waiting>, StoreError> {
     let subjects = subjects(store, reader, &requests).await?;
     let pair = |request: Row| {
-        let subject = request.subject.filter(|_| request.kind == ASKED_KIND);
+        let signed = decide::signed_by_any(&request);
+        let subject = request.subject.filter(|_| signed || request.kind == ASKED_KIND);
         let subject = subject.and_then(|id| subjects.get(&id).cloned());
         let hash = subject.as_ref().and_then(|row| row.content_hash().ok());
         let table = table_of(&request);
         let signs = |role: &&str| scope(role, Action::Decide, table, false).is_some();
-        let roles = ROLES.into_iter().filter(signs).collect();
-        Waiting { edited: hash.is_some() && request.subject_hash != hash, request, subject, roles }
+        Waiting {
+            edited: hash.is_some() && request.subject_hash != hash,
+            signatures: decide::shown(cx, &request),
+            progress: decide::progress(&request),
+            roles: ROLES.into_iter().filter(signs).collect(),
+            request,
+            subject,
+        }
     };
     Ok(requests.into_iter().map(pair).collect())
 }
@@ -163,7 +182,7 @@ struct ApprovalsPage<'a> {
 async fn list(State(house): State<Shared>, user: User, Query(query): Query<ListQuery>) -> Answer {
     let after = query.after.map(Key::Text).zip(query.after_id);
     let (requests, more) = requests(&house.store, user.reader(), after, PAGE_ROWS_MAX - 1).await?;
-    let waiting = waiting(&house.store, user.reader(), requests).await?;
+    let waiting = waiting(&user.cx, &house.store, user.reader(), requests).await?;
     let last = waiting.last().filter(|_| more).map(|last| &last.request);
     let next = last.map(|row| {
         format!("/approvals?after={}&after_id={}", urlencoding::encode(&row.name), row.id)
@@ -198,7 +217,7 @@ async fn ask(
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
     let reason = form.reason.trim();
-    if row.deleted || is_signed(&row) {
+    if row.deleted || is_sealed(&row) {
         return bad("この行の承認は依頼できません。", "No approval can be asked for here.");
     }
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {

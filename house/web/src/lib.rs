@@ -11,6 +11,7 @@ mod auth;
 pub mod book;
 mod cells;
 pub mod decide;
+mod delegations;
 pub mod demo;
 pub mod files;
 pub mod form;
@@ -194,6 +195,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(outside::routes());
     routes.extend(help::routes());
     routes.extend(approvals::routes());
+    routes.extend(delegations::routes());
     routes.extend(api::routes());
     routes
 }

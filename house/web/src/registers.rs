@@ -6,6 +6,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Path, Query, State},
+    http::HeaderMap,
     response::{IntoResponse, Redirect},
 };
 use model::{Field, FieldType, Id, KindSpec, Table, t};
@@ -16,7 +17,7 @@ use store::{Filter, Record, Row, Within};
 use crate::{
     House, Shared,
     access::Action,
-    decide::{ASKED_KIND, PROPOSED, Ruling, Signer, is_signed, step_up},
+    decide::{self, ASKED_KIND, About, Cast, Given, PROPOSED, Ruling, is_sealed},
     files::{self, Shown},
     frame::{Answer, Refusal, User, page},
     kinds_of,
@@ -183,7 +184,7 @@ pub(crate) async fn unsigned(
     row_id: &str,
 ) -> Result<(Row, &'static KindSpec), Refusal> {
     let (row, kind) = find(house, user, name, row_id).await?;
-    if is_signed(&row) {
+    if is_sealed(&row) {
         return Err(Refusal::Signed);
     }
     if !reaches(house, user, Action::Write, &row, kind).await? {
@@ -289,6 +290,11 @@ struct DetailPage<'a> {
     may_write: bool,
     may_link: bool,
     may_decide: bool,
+    /// The part of the form in which one signs.
+    sign: String,
+    /// The signatures under the row, if it is a decision.
+    signatures: Vec<decide::Shown>,
+    progress: (usize, usize),
 }
 
 fn pair(
@@ -320,7 +326,10 @@ async fn detail(
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
     let links = Links::load(&house, &user, &row, kind).await?;
     let may_write = !row.deleted && reaches(&house, &user, Action::Write, &row, kind).await?;
-    let may_decide = !row.deleted && reaches(&house, &user, Action::Decide, &row, kind).await?;
+    let account = &user.session.account;
+    let may_decide = !row.deleted
+        && (reaches(&house, &user, Action::Decide, &row, kind).await?
+            || decide::delegation::held(&house.store, account).await?);
     let decision = user.reader().reach_in(Table::Decision);
     let link_kinds = links::kinds(&house, &user);
     let history = house.store.newest_versions(row.table, row.id, VERSIONS_SHOWN_MAX).await?;
@@ -363,11 +372,14 @@ async fn detail(
         links,
         may_link: may_write && row.table != Table::Link && !link_kinds.is_empty(),
         link_kinds,
-        may_write: may_write && !is_signed(&row),
-        may_decide: may_decide && !is_signed(&row),
+        may_write: may_write && !is_sealed(&row),
+        may_decide: may_decide && !is_sealed(&row),
+        sign: decide::part(&user.cx, user.cx.t("署名する", "Sign"))?,
+        signatures: decide::shown(&user.cx, &row),
+        progress: decide::progress(&row),
         row: &row,
     };
-    page(&user.cx, &row.name, &body)
+    Ok(crate::people::with_script(page(&user.cx, &row.name, &body)?))
 }
 
 #[derive(Deserialize)]
@@ -376,8 +388,8 @@ struct DecideForm {
     hash: String,
     outcome: String,
     reason: String,
-    password: String,
-    code: String,
+    #[serde(flatten)]
+    given: Given,
     #[serde(default)]
     months: String,
     /// `approval` unless it is one of the other kinds of decision about a row.
@@ -388,34 +400,34 @@ struct DecideForm {
 /// Kinds of decision that a row's page offers.
 const DECISIONS: [&str; 4] = ["approval", "exclusion", "exception", "review"];
 
-/// A decision binds the hash of exactly what was shown, signed by password and one-time code.
+/// A decision binds the hash of exactly what was shown.
 async fn decide_row(
     State(house): State<Shared>,
+    headers: HeaderMap,
     user: User,
     Path((name, row_id)): Path<(String, String)>,
     Form(form): Form<DecideForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Decide)?;
-    let (row, kind) = find(&house, &user, &name, &row_id).await?;
-    if !reaches(&house, &user, Action::Decide, &row, kind).await? {
-        return Err(Refusal::Forbidden);
+    let (row, _) = find(&house, &user, &name, &row_id).await?;
+    if is_sealed(&row) {
+        return Err(Refusal::Signed);
     }
-    let cx = &user.cx;
     let ruling = Ruling {
         hash: &form.hash,
         outcome: &form.outcome,
         reason: form.reason.trim(),
-        months: form.months.parse().unwrap_or(12),
-        kind: DECISIONS.into_iter().find(|k| *k == form.kind).unwrap_or("approval"),
+        hours: decide::months(form.months.parse().unwrap_or(12)),
+        kind: DECISIONS.into_iter().find(|k| *k == form.kind).unwrap_or(ASKED_KIND),
         notes: Vec::new(),
     };
-    ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
-    step_up(&house, &user, form.password, &form.code).await?;
-    let signer = Signer { login: &user.session.account.login, method: "password+totp" };
-    let mut write = house.store.write(&user.actor(), ruling.reason, "web").await?;
-    ruling.sign(&house.store, &mut write, &row, &signer).await.map_err(|e| e.refusal(cx))?;
-    write.commit().await?;
-    house.wake();
+    let given = form.given;
+    let standing = decide::standing(&house, &user, &given.acting_for, &[ruling.kind]).await?;
+    let rulings = [(ruling, About::Row(&row))];
+    let cast = decide::cast(&house, &user, &headers, &standing, &rulings, given).await?;
+    if let Cast::Asked(answer) = cast {
+        return Ok(answer);
+    }
     Ok(Redirect::to(&format!("/row/{}/{}", row.table.name(), row.id)).into_response())
 }
 

@@ -19,7 +19,7 @@ use web::{
     Shared,
     access::Action,
     api::{Caller, problem::Problem},
-    decide::{Ruling, Signer, step_up},
+    decide::{self, About, Ruling, Signer, step_up},
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
 };
@@ -360,13 +360,13 @@ async fn sign(
         hash: &form.hash,
         outcome: "approved",
         reason,
-        months: hold::MONTHS,
+        hours: decide::months(hold::MONTHS),
         kind: HELD_KIND,
         notes: Vec::new(),
     };
-    ruling.check(&held.row, &user.actor()).map_err(|e| e.refusal(cx))?;
-    step_up(&house, &user, form.password, &form.code).await?;
-    let signer = Signer { login: &user.session.account.login, method: "password+totp" };
+    ruling.check(&About::Row(&held.row)).map_err(|e| e.refusal(cx))?;
+    let method = step_up(&house, &user, form.password, &form.code).await?;
+    let signer = Signer { login: &user.session.account.login, method };
     let signing = Signing { hash: &form.hash, reason, signer };
     let mut write = house.store.write(&user.actor(), reason, "web").await?;
     let signed = hold::sign(&house.store, &mut write, &held.row, &signing).await;

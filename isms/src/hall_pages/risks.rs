@@ -10,19 +10,20 @@ use askama::Template;
 use axum::{
     Extension, Form,
     extract::{Path, Query, State},
+    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Id, Table, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use store::Row;
+use store::{Account, Row};
 use web::{
     Shared,
-    access::Action,
+    access::{self, Action},
     api::Caller,
-    decide::{Ruling, Signer, step_up},
+    decide::{self, About, Cast, Given, Ruling},
     frame::{Answer, Cx, Refusal, User, page},
-    registers,
+    people::with_script,
     route::{Access, Route},
 };
 
@@ -38,6 +39,8 @@ use crate::{
 
 /// Risks that one page lists; the register shows the rest.
 const SHOWN_MAX: usize = 200;
+/// Kind of the decision that accepts a residual risk.
+const ACCEPTANCE: &str = "risk_acceptance";
 const NAMED_IN_CELL_MAX: usize = 3;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -322,6 +325,8 @@ struct RiskPage<'a> {
     titles: Vec<(String, &'a str)>,
     may_treat: bool,
     may_accept: bool,
+    /// The part of the form in which one signs.
+    sign: String,
 }
 
 async fn one(
@@ -360,12 +365,14 @@ async fn one(
             .collect(),
         titles: risk.controls.iter().map(|c| (c.clone(), title(c))).collect(),
         may_treat: links.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
-        may_accept: may_accept(&house, &user, risk).await?,
+        may_accept: may_accept(&house, &user.session.account, risk).await?
+            || decide::delegation::held(&house.store, &user.session.account).await?,
+        sign: decide::part(cx, cx.t("署名する", "Sign"))?,
         texts: texts(cx, &row),
         risk,
     };
     let name = risk.name.clone();
-    page(cx, &name, &body)
+    Ok(with_script(page(cx, &name, &body)?))
 }
 
 fn texts<'a>(cx: &Cx, row: &Row) -> Vec<(&'a str, String)> {
@@ -379,15 +386,15 @@ fn texts<'a>(cx: &Cx, row: &Row) -> Vec<(&'a str, String)> {
     SHOWN.iter().map(|(name, label)| (label.get(cx.lang), said(*name))).collect()
 }
 
-/// Whether the user is the owner of the risk, or stands above owners.
-async fn may_accept(house: &Shared, user: &User, risk: &RiskView) -> Result<bool, Refusal> {
-    if user.may(Action::Decide).is_err() {
+/// Whether the account is of the owner of the risk, or stands above owners.
+async fn may_accept(house: &Shared, account: &Account, risk: &RiskView) -> Result<bool, Refusal> {
+    if !access::allowed(&account.role, Action::Decide) {
         return Ok(false);
     }
-    if user.session.account.role == "executive" {
+    if account.role == "executive" {
         return Ok(true);
     }
-    let person = house.store.place(user.session.account.id).await?.person;
+    let person = house.store.place(account.id).await?.person;
     Ok(person.is_some() && person == risk.owner)
 }
 
@@ -425,17 +432,18 @@ struct Accept {
     /// Hash of the risk as shown.
     hash: String,
     /// Residual risk as shown.
-    likelihood: i64,
-    consequence: i64,
+    likelihood: String,
+    consequence: String,
     outcome: String,
     reason: String,
-    months: i64,
-    password: String,
-    code: String,
+    months: String,
+    #[serde(flatten)]
+    given: Given,
 }
 
 async fn accept(
     State(house): State<Shared>,
+    headers: HeaderMap,
     Extension(shared): Extension<SharedBoard>,
     user: User,
     Path(id): Path<Id>,
@@ -445,20 +453,20 @@ async fn accept(
     let cx = &user.cx;
     let row = house.store.row(Table::Risk, id).await?.filter(|r| !r.deleted);
     let row = row.ok_or(Refusal::NotFound)?;
-    let (_, kind) = house.kind(Table::Risk, &row.kind).ok_or(Refusal::NotFound)?;
-    if !registers::reaches(&house, &user, Action::Decide, &row, kind).await? {
-        return Err(Refusal::Forbidden);
-    }
+    let given = form.given;
+    let standing = decide::standing(&house, &user, &given.acting_for, &[ACCEPTANCE]).await?;
     let board = shared.wait().await;
     let risk = board.view.risks.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
-    if !may_accept(&house, &user, risk).await? {
+    if !may_accept(&house, &standing.account, risk).await? {
         let text = cx.t(
             "残留リスクを受け入れられるのは、そのリスクの所有者か経営層だけです。所有者の名簿の行に、サインイン名が書かれているか確かめてください。",
             "Only the owner of the risk, or an executive, accepts what is left of it. See that the owner's row among the people names the account.",
         );
         return Err(Refusal::Bad(text.to_owned()));
     }
-    let shown = Estimate { likelihood: form.likelihood, consequence: form.consequence };
+    let number = |text: &str| text.parse().unwrap_or(0);
+    let shown =
+        Estimate { likelihood: number(&form.likelihood), consequence: number(&form.consequence) };
     if risk.current != Some(shown) {
         let text = cx.t(
             "画面を開いた後に計算されたリスクが変わりました。最新の値を確認してください。",
@@ -470,20 +478,19 @@ async fn accept(
         hash: &form.hash,
         outcome: &form.outcome,
         reason: form.reason.trim(),
-        months: form.months,
-        kind: "risk_acceptance",
+        hours: decide::months(form.months.parse().unwrap_or(12)),
+        kind: ACCEPTANCE,
         notes: vec![
             ("residual_likelihood", Json::from(shown.likelihood)),
             ("residual_consequence", Json::from(shown.consequence)),
         ],
     };
-    ruling.check(&row, &user.actor()).map_err(|e| e.refusal(cx))?;
-    step_up(&house, &user, form.password, &form.code).await?;
-    let signer = Signer { login: &user.session.account.login, method: "password+totp" };
-    let mut write = house.store.write(&user.actor(), ruling.reason, "web").await?;
-    ruling.sign(&house.store, &mut write, &row, &signer).await.map_err(|e| e.refusal(cx))?;
-    write.commit().await?;
-    house.wake();
+    let rulings = [(ruling, About::Row(&row))];
+    if let Cast::Asked(answer) =
+        decide::cast(&house, &user, &headers, &standing, &rulings, given).await?
+    {
+        return Ok(answer);
+    }
     Ok(Redirect::to(&format!("/risks/{id}")).into_response())
 }
 

@@ -4,17 +4,19 @@ use askama::Template;
 use axum::{
     Form,
     extract::{Query, State},
+    http::HeaderMap,
     response::{IntoResponse, Redirect},
 };
-use model::{Lang, Level, Table, t};
+use model::{Id, Lang, Level, Table, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use store::Row;
+use store::{Filter, PAGE_ROWS_MAX, Row};
 use web::{
-    Shared,
+    House, Shared,
     access::Action,
-    decide::step_up,
+    decide::{self, About, Cast, Given, Ruling},
     frame::{Answer, Cx, Refusal, User, page},
+    people::with_script,
     route::{Access, Route},
 };
 
@@ -25,6 +27,8 @@ use crate::{
 };
 
 const MONTHS_MAX: u32 = 60;
+/// Kind of the decision that sets a target level.
+const TARGET: &str = "target";
 
 pub(super) fn routes() -> Vec<Route> {
     let (levels, decide) = (Access::Action(Action::Levels), Access::Action(Action::Decide));
@@ -69,6 +73,56 @@ struct TargetsPage<'a> {
     answered: bool,
     lines: Vec<Line>,
     may_decide: bool,
+    /// Signed by some, but not by enough.
+    open: Vec<Open>,
+    /// The ids of those, so that what is signed along is what was shown.
+    joined: String,
+    sign: String,
+    sign_along: String,
+}
+
+struct Open {
+    id: Id,
+    control: String,
+    name: String,
+    due: String,
+    progress: (usize, usize),
+    signers: String,
+}
+
+impl Open {
+    fn of(row: &Row) -> Open {
+        Open {
+            id: row.id,
+            control: text(row, "control").to_owned(),
+            name: row.name.clone(),
+            due: text(row, "due").to_owned(),
+            progress: decide::progress(row),
+            signers: text(row, "signer").to_owned(),
+        }
+    }
+}
+
+fn text<'r>(row: &'r Row, name: &str) -> &'r str {
+    row.attributes.get(name).and_then(Json::as_str).unwrap_or("")
+}
+
+/// Target levels that wait for more signatures.
+async fn waiting(house: &House) -> Result<Vec<Row>, Refusal> {
+    let filter = Filter {
+        kind: Some(TARGET.to_owned()),
+        status: Some(decide::PROPOSED.to_owned()),
+        limit: PAGE_ROWS_MAX,
+        ..Filter::default()
+    };
+    let rows = house.store.list(Table::Decision, &filter).await?;
+    Ok(rows.into_iter().filter(decide::signed_by_any).collect())
+}
+
+fn ids(rows: &[Row]) -> String {
+    let mut ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    ids.sort();
+    ids.join(" ")
 }
 
 async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
@@ -102,8 +156,13 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         choices: targets::choices(name).collect(),
         answer: answer.clone(),
     };
+    let open = waiting(&house).await?;
     let body = TargetsPage {
         cx,
+        joined: ids(&open),
+        open: open.iter().map(Open::of).collect(),
+        sign: decide::part(cx, cx.t("この目標に署名する", "Sign these targets"))?,
+        sign_along: decide::part(cx, cx.t("ともに署名する", "Sign along"))?,
         here: "/gap",
         sector: welcome::sector_name(&like.sector, cx.lang).to_owned(),
         people: like.people,
@@ -112,12 +171,33 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         lines,
         may_decide: user.may(Action::Decide).is_ok(),
     };
-    page(cx, cx.t("目標レベルの提案", "Proposed target levels"), &body)
+    let answer = page(cx, cx.t("目標レベルの提案", "Proposed target levels"), &body)?;
+    Ok(with_script(answer))
 }
 
-/// Signs the levels that were chosen: a decision for each control, and the setting the board reads.
+/// One target as it is signed.
+struct Chosen {
+    name: String,
+    control: String,
+    level: String,
+    due: String,
+}
+
+impl Chosen {
+    fn notes(&self) -> Vec<(&'static str, Json)> {
+        vec![
+            ("control", self.control.as_str().into()),
+            ("level", self.level.as_str().into()),
+            ("due", self.due.as_str().into()),
+        ]
+    }
+}
+
+/// Signs the levels that were chosen, or along with those who signed: a decision for each control,
+/// and, once enough have signed, the setting the board reads.
 async fn sign(
     State(house): State<Shared>,
+    headers: HeaderMap,
     user: User,
     Form(form): Form<Vec<(String, String)>>,
 ) -> Answer {
@@ -126,12 +206,63 @@ async fn sign(
     };
     user.form(&get("csrf"), Action::Decide)?;
     let cx = &user.cx;
-    let reason = get("reason");
-    if reason.is_empty() || reason.chars().count() > 500 {
-        let text = cx
-            .t("理由を500文字以内で入力してください。", "Give a reason of at most 500 characters.");
+    let joins = get("join");
+    let chosen = if joins.is_empty() {
+        chosen(&house, cx, get)?
+    } else {
+        joined(&house, cx, &joins).await?
+    };
+    let (reason, outcome) = (get("reason"), get("outcome"));
+    let ruling = |chosen: &Chosen| Ruling {
+        hash: "",
+        outcome: if joins.is_empty() { "approved" } else { &outcome },
+        reason: &reason,
+        hours: i64::from(MONTHS_MAX) * 730,
+        kind: TARGET,
+        notes: chosen.notes(),
+    };
+    let rulings: Vec<_> = chosen.iter().map(|c| (ruling(c), About::Named(&c.name))).collect();
+    let given = Given {
+        password: get("password"),
+        code: get("code"),
+        assertion: get("assertion"),
+        step: get("step"),
+        acting_for: get("acting_for"),
+    };
+    let standing = decide::standing(&house, &user, &given.acting_for, &[TARGET]).await?;
+    let rows = match decide::cast(&house, &user, &headers, &standing, &rulings, given).await? {
+        Cast::Asked(answer) => return Ok(answer),
+        Cast::Signed(rows) => rows,
+    };
+    for row in rows.iter().filter(|row| row.status == "approved") {
+        if let Some(room) = house.rooms.iter().find(|room| room.control == text(row, "control")) {
+            house.store.set_setting(&target_setting(room), text(row, "level")).await?;
+        }
+    }
+    house.wake();
+    Ok(Redirect::to("/gap").into_response())
+}
+
+/// What waits for signatures, if it is still what was shown.
+async fn joined(house: &House, cx: &Cx, shown: &str) -> Result<Vec<Chosen>, Refusal> {
+    let open = waiting(house).await?;
+    if ids(&open) != shown {
+        let text = cx.t(
+            "その間に目標が変わりました。画面を開き直して確認してください。",
+            "The targets changed meanwhile. Open the page again and look.",
+        );
         return Err(Refusal::Bad(text.to_owned()));
     }
+    let chosen = |row: &Row| Chosen {
+        name: row.name.clone(),
+        control: text(row, "control").to_owned(),
+        level: text(row, "level").to_owned(),
+        due: text(row, "due").to_owned(),
+    };
+    Ok(open.iter().map(chosen).collect())
+}
+
+fn chosen(house: &House, cx: &Cx, get: impl Fn(&str) -> String) -> Result<Vec<Chosen>, Refusal> {
     let mut chosen = Vec::new();
     for room in &house.rooms {
         let (level, months) =
@@ -149,31 +280,13 @@ async fn sign(
             };
             return Err(Refusal::Bad(text));
         };
-        chosen.push((*room, level, months));
+        let due = house.store.now().plus_hours(i64::from(months) * 730);
+        chosen.push(Chosen {
+            name: format!("{} {}", room.control, level.sign()),
+            control: room.control.to_owned(),
+            level: level.name().to_owned(),
+            due: cx.date(&due),
+        });
     }
-    step_up(&house, &user, get("password"), &get("code")).await?;
-    let store = &house.store;
-    let mut write = store.write(&user.actor(), &reason, "web").await?;
-    for (room, level, months) in &chosen {
-        let name = format!("{} {}", room.control, level.sign());
-        let mut decision = Row::new(Table::Decision, store.new_id()?, "target", &name);
-        let due = store.now().plus_hours(i64::from(*months) * 730);
-        decision.status = "approved".to_owned();
-        for (member, value) in [
-            ("control", room.control.to_owned()),
-            ("level", level.name().to_owned()),
-            ("due", cx.date(&due)),
-            ("signer", user.session.account.login.clone()),
-            ("method", "password+totp".to_owned()),
-        ] {
-            decision.attributes.insert(member.to_owned(), value.into());
-        }
-        write.put(decision).await?;
-    }
-    write.commit().await?;
-    for (room, level, _) in &chosen {
-        store.set_setting(&target_setting(room), level.name()).await?;
-    }
-    house.wake();
-    Ok(Redirect::to("/gap").into_response())
+    Ok(chosen)
 }

@@ -105,7 +105,7 @@ pub async fn sign(
         hash: signing.hash,
         outcome: "approved",
         reason: signing.reason,
-        months: MONTHS,
+        hours: web::decide::months(MONTHS),
         kind: HELD_KIND,
         notes: Vec::new(),
     };

@@ -164,6 +164,17 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         t("管理策の目標レベルの決定です。", "Sets the target level of a control."),
     ),
     KindSpec {
+        id: "delegation",
+        table: Table::Decision,
+        title: t("署名の委任", "Delegation of signatures"),
+        help: t(
+            "自分の署名を、種類と期限を決めて別の人に任せる決定です。",
+            "Lets someone sign some kinds of decision in one's place for a time.",
+        ),
+        fields: DELEGATION_FIELDS,
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "risk_acceptance",
         table: Table::Decision,
         title: t("残留リスクの受容", "Acceptance of a residual risk"),
@@ -280,7 +291,8 @@ const ROLE: FieldType = FieldType::Enum(&[
 
 const DECISION_FIELDS: &[Field] = &[
     text("signer", t("署名者", "Signer")),
-    text("method", t("署名方法", "Method")),
+    Field::new("method", t("署名方法", "Method"), METHOD),
+    text("self_approval", t("自己承認を認めた例外", "Exception that admits self-approval")),
     text("subject_table", t("対象の表", "Table of the subject")),
     text("criterion", t("基準", "Criterion")),
     text("control", t("管理策", "Control")),
@@ -288,9 +300,37 @@ const DECISION_FIELDS: &[Field] = &[
     date("due", t("いつまでに", "To be reached by")),
 ];
 
+/// As `web::decide` writes it; what is not by passkey only the server saw.
+const METHOD: FieldType = FieldType::Enum(&[
+    choice("passkey", "パスキー（強い署名）", "passkey (strong signature)"),
+    choice(
+        "password+totp",
+        "パスワードとコード（弱い署名）",
+        "password and code (weaker signature)",
+    ),
+    choice(
+        "password+recovery",
+        "パスワードと回復コード（弱い署名）",
+        "password and recovery code (weaker signature)",
+    ),
+    choice("simulated", "模擬（デモ）", "simulated (demonstration)"),
+]);
+
+const DELEGATION_FIELDS: &[Field] = &[
+    text("signer", t("署名者", "Signer")),
+    Field::new("method", t("署名方法", "Method"), METHOD),
+    text("delegator", t("委任した人", "Delegated by")),
+    text("delegate", t("代行する人", "Delegated to")),
+    list("kinds", t("決定の種類", "Kinds of decision")),
+    text("delegator_account", t("委任した人のアカウント", "Account it is delegated by")),
+    text("delegate_account", t("代行する人のアカウント", "Account it is delegated to")),
+    text("subject_table", t("対象の表", "Table of the subject")),
+];
+
 const ACCEPTANCE_FIELDS: &[Field] = &[
     text("signer", t("署名者", "Signer")),
-    text("method", t("本人確認の方法", "How the signer was identified")),
+    Field::new("method", t("署名方法", "Method"), METHOD),
+    text("self_approval", t("自己承認を認めた例外", "Exception that admits self-approval")),
     text("subject_table", t("対象の表", "Table of the subject")),
     count("residual_likelihood", t("受け入れた起こりやすさ", "Likelihood accepted")),
     count("residual_consequence", t("受け入れた影響", "Consequence accepted")),

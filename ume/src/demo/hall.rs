@@ -166,7 +166,7 @@ impl Year<'_> {
                 hash: &risk.hash,
                 outcome: "approved",
                 reason: "対応計画と残留リスクを確認し受容",
-                months: 12,
+                hours: web::decide::months(12),
                 kind: "risk_acceptance",
                 notes: vec![
                     ("residual_likelihood", Json::from(current.likelihood)),

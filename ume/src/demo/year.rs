@@ -367,7 +367,7 @@ impl<'h> Year<'h> {
                 } else {
                     "内容を確認し承認"
                 },
-                months: 12,
+                hours: web::decide::months(12),
                 kind: "approval",
                 notes: Vec::new(),
             };

@@ -450,7 +450,7 @@ impl<'a> Desk<'a> {
 
     /// A signature binds what was signed: neither side of it is changed behind it.
     fn not_signed(&self, row: &Row) -> Result<(), Problem> {
-        if !crate::decide::is_signed(row) {
+        if !crate::decide::is_sealed(row) {
             return Ok(());
         }
         Err(self.refuse(

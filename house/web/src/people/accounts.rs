@@ -37,15 +37,9 @@ pub(super) fn routes() -> Vec<Route> {
 impl Cx {
     /// How a role reads.
     pub fn role<'a>(&self, role: &'a str) -> &'a str {
-        match role {
-            "officer" => self.t("ISMS担当者", "ISMS officer"),
-            "administrator" => self.t("管理者", "administrator"),
-            "risk_owner" => self.t("リスク所有者", "risk owner"),
-            "executive" => self.t("経営層", "executive"),
-            "department" => self.t("部門担当者", "department"),
-            "employee" => self.t("従業員", "employee"),
-            "auditor" => self.t("監査員", "auditor"),
-            other => other,
+        match access::ROLES.iter().find(|known| **known == role) {
+            Some(known) => access::role_text(known).get(self.lang),
+            None => role,
         }
     }
 }

@@ -118,7 +118,7 @@ async fn password(
         return show_password(cx, account, text);
     }
     match prove(&house, account, form.password, &form.code).await? {
-        Proof::Good => {}
+        Proof::Good(_) => {}
         Proof::Wrong => return show_password(cx, account, wrong(cx)),
         Proof::Wait(seconds) => return show_password(cx, account, &cx.wait(seconds)),
     }
@@ -277,7 +277,7 @@ async fn confirm(State(house): State<Shared>, me: Me, Form(form): Form<ConfirmFo
     me.form(&form.csrf)?;
     let back = safe_back(&form.back);
     match prove(&house, &me.0.session.account, form.password, &form.code).await? {
-        Proof::Good => {}
+        Proof::Good(_) => {}
         Proof::Wrong => return show_confirm(&me.0, back, wrong(&me.0.cx)),
         Proof::Wait(seconds) => return show_confirm(&me.0, back, &me.0.cx.wait(seconds)),
     }

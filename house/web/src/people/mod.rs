@@ -33,6 +33,7 @@ use crate::{
 };
 use local::Local;
 pub(crate) use me::show_new_codes;
+pub(crate) use passkey::{Ceremony, session_id};
 use signins::{Outcome, SignIn, SignIns};
 use throttle::{Key, Throttle};
 
@@ -155,7 +156,8 @@ pub(crate) fn recently(user: &User, back: &str) -> Result<(), Refusal> {
 
 /// What a proof of identity came to.
 pub(crate) enum Proof {
-    Good,
+    /// By what.
+    Good(&'static str),
     Wrong,
     Wait(u64),
 }
@@ -175,9 +177,9 @@ pub(crate) async fn prove(
     let fits = house.people.password_fits(password, Some(account.password.clone())).await?;
     let method = if fits { use_code(house, account, code).await? } else { None };
     match method {
-        Some(_) => {
+        Some(method) => {
             house.people.throttle.succeeded(&key, Instant::now());
-            Ok(Proof::Good)
+            Ok(Proof::Good(method))
         }
         None => Ok(Proof::Wrong),
     }
@@ -235,7 +237,7 @@ pub(crate) async fn origin(house: &House, host: &str) -> Result<Option<String>, 
 }
 
 /// Lets a page load our own script and nothing else.
-pub(crate) fn with_script(mut response: Response) -> Response {
+pub fn with_script(mut response: Response) -> Response {
     let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
                   img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     response.headers_mut().insert(

@@ -37,6 +37,8 @@ const PASSKEYS_MAX: usize = 10;
 pub(crate) enum Ceremony {
     Register(PasskeyRegistration),
     SignIn(PasskeyAuthentication),
+    /// A decision that waits for its signature.
+    Sign(Box<crate::decide::Prepared>),
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -85,7 +87,7 @@ async fn webauthn(house: &House, headers: &HeaderMap) -> Result<Option<Webauthn>
 }
 
 impl super::People {
-    fn begin(&self, session: &str, ceremony: Ceremony) -> bool {
+    pub(crate) fn begin(&self, session: &str, ceremony: Ceremony) -> bool {
         let mut held = self.ceremonies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = Instant::now();
         held.retain(|_, (_, since)| now.duration_since(*since) < CEREMONY_TIME);
@@ -96,14 +98,14 @@ impl super::People {
         true
     }
 
-    fn take(&self, session: &str) -> Option<Ceremony> {
+    pub(crate) fn take(&self, session: &str) -> Option<Ceremony> {
         let mut held = self.ceremonies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (ceremony, since) = held.remove(session)?;
         (since.elapsed() < CEREMONY_TIME).then_some(ceremony)
     }
 }
 
-fn session_id(cx: &Cx) -> String {
+pub(crate) fn session_id(cx: &Cx) -> String {
     Store::session_id(cx.token.as_deref().unwrap_or(""))
 }
 
