@@ -41,7 +41,7 @@ pub use decision::{FORK, SHRED, approved_fork};
 pub use log::LEAVES_PER_GROUP_MAX;
 pub use proof::read_proof;
 pub use publish::Fork;
-pub use reading::{Reading, outside_files};
+pub use reading::{Reading, signed_outside};
 pub use shred::{SHRED_MAX, ShredReceipt, shred};
 pub use verify::{Fault, Report, verify, verify_all, verify_rows};
 pub use witness::{WitnessDesk, Witnessed, witness_name};

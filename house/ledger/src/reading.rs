@@ -108,7 +108,7 @@ impl Reading {
 }
 
 /// What outsiders signed, by path below the ledger folder with `/` between; empty where nobody did.
-pub fn outside_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
+pub fn signed_outside(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, LedgerError> {
     let mut found = BTreeMap::new();
     for name in OUTSIDE {
         collect(&folder.join(name), name, &mut found)?;

@@ -313,7 +313,7 @@ fn computed(
     for (lang, tag, sheet) in [(Lang::Ja, "ja", "適用宣言書"), (Lang::En, "en", "Applicability")]
     {
         let (head, rows) = hall.soa_table(lang);
-        let book = reports::write_xlsx(sheet, &head, &rows)
+        let book = reports::write_xlsx(sheet, &head, &rows, reports::Hidden(0))
             .map_err(|error| BundleError::Broken(error.to_string()))?;
         files.add(What::Soa, &format!("soa/soa.{tag}.xlsx"), book)?;
         let csv: String = std::iter::once(&head).chain(&rows).map(|line| csv_line(line)).collect();
@@ -373,7 +373,7 @@ fn csv_line(cells: &[String]) -> String {
 
 /// What outsiders signed, the verifier, and how to use it.
 fn add_rest(files: &mut Files, folder: &Path) -> Result<(), BundleError> {
-    for (name, content) in ledger::outside_files(folder)? {
+    for (name, content) in ledger::signed_outside(folder)? {
         let cosigned = name.starts_with("cosignatures/");
         let what = if cosigned { What::Cosignature } else { What::Timestamp };
         files.add(what, &format!("outside/{name}"), content)?;
