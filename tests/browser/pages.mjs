@@ -326,7 +326,7 @@ try {
 
   // Four eyes, foreign origin.
   await open(page, detail);
-  await page.locator("details:has(form[action$='/decide']) summary").click();
+  await page.locator("details:has(form[action$='/decide']) > summary").first().click();
   const decide = page.locator("form[action$='/decide']");
   await decide.locator("[name=reason]").fill("自分で承認");
   await decide.locator("[name=password]").fill(PASSWORD);

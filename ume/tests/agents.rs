@@ -227,7 +227,14 @@ impl Place {
 
 fn stream(folder: &Path) -> stream::Stream {
     std::fs::create_dir_all(folder).unwrap();
-    stream::Stream::open(folder, stream::Limits::default()).unwrap()
+    // An agent that was just aborted may still be letting go of its spool.
+    for _ in 0..100 {
+        match stream::Stream::open(folder, stream::Limits::default()) {
+            Err(stream::Error::Busy { .. }) => std::thread::sleep(Duration::from_millis(50)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("{} stays locked", folder.display());
 }
 
 #[tokio::test]

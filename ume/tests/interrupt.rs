@@ -131,6 +131,7 @@ fn a_restore_that_is_stopped_or_killed_leaves_a_folder_the_next_one_takes() {
         "--passphrase-file",
         path(&secret),
     ]);
+    let epoch = format!("{}.epoch", path(&file));
     let args = [
         "restore",
         "--from",
@@ -139,6 +140,8 @@ fn a_restore_that_is_stopped_or_killed_leaves_a_folder_the_next_one_takes() {
         path(&target),
         "--passphrase-file",
         path(&secret),
+        "--epoch",
+        &epoch,
     ];
     let staging = target.join("restore.tmp");
     let stopped = interrupted(command(&args).spawn().unwrap(), || staging.exists());

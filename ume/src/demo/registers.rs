@@ -13,7 +13,7 @@ use crate::rooms::AT_WORK;
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
 /// are made one by one during the year.
-const NOT_INVENTED: [&str; 9] = [
+const NOT_INVENTED: [&str; 13] = [
     "ipa10_threat",
     "annex_a",
     "clause",
@@ -23,6 +23,10 @@ const NOT_INVENTED: [&str; 9] = [
     "control_use",
     "statement_of_applicability",
     "risk_method",
+    "management_review",
+    "internal_audit",
+    "audit_finding",
+    "isms_change",
 ];
 
 /// A row to be: texts may name others (`@name`) and dates (`D-30`, `T+2`) until [`rows`] resolves them.
