@@ -66,13 +66,13 @@ await test(150, async (ume, browser) => {
   check("someone of the group comes in", ["/", "/welcome"].includes(new URL(officer.url()).pathname), `${officer.url()} ${await say(officer)}`);
   await officer.goto(`${ume.base}/people`);
   const text = await say(officer);
-  check("with the role of the claim", /hanako ISMS officer active/.test(text), text);
+  check("with the role of the claim", /hanako ISMS officer all active/.test(text), text);
   check("code flow with PKCE, nonce and state", seen.length > 0 && seen.every((p) =>
     p.response_type === "code" && p.code_challenge_method === "S256" && p.code_challenge && p.nonce && p.state), JSON.stringify(seen));
 
   await signIn("jiro");
   await officer.goto(`${ume.base}/people`);
-  check("another group gives another role", /jiro employee active/.test(await say(officer)), await say(officer));
+  check("another group gives another role", /jiro employee all active/.test(await say(officer)), await say(officer));
   const guest = await signIn("guest");
   await guest.goto(`${ume.base}/people/me`);
   check("no group, no entry", new URL(guest.url()).pathname === "/login", guest.url());
@@ -83,7 +83,7 @@ await test(150, async (ume, browser) => {
   GROUPS.jiro = ["isms-officers"];
   await signIn("jiro");
   await officer.goto(`${ume.base}/people`);
-  check("a changed group changes the role at the next sign-in", /jiro ISMS officer active/.test(await say(officer)), await say(officer));
+  check("a changed group changes the role at the next sign-in", /jiro ISMS officer all active/.test(await say(officer)), await say(officer));
 
   // A provider that says a local account's name gets an account of its own.
   GROUPS.umeko = ["staff"];
