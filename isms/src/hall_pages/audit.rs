@@ -23,7 +23,7 @@ use web::{
     },
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
-    route::{Access, Route},
+    route::{Access, Api, Param, Place, Route},
 };
 
 use super::{api_board, board, document, may_write, name_of, names, people, today};
@@ -47,15 +47,36 @@ pub(super) fn routes() -> Vec<Route> {
     let title = t("内部監査", "Internal audit");
     let (one_title, answer_title) =
         (t("一回の内部監査", "One internal audit"), t("監査の結果を記録する", "Answer a sample"));
-    let sample_title = t("監査の抜き取り（保存しない）", "Samples of an audit, not kept");
     vec![
         Route::get("/audit", inspect, title, show),
         Route::post("/audit/draw", write, t("抜き取りを引く", "Draw samples"), draw),
         Route::get("/audit/{id}", Access::Own, one_title, one),
         Route::post("/audit/{id}/answer", Access::Own, answer_title, answer),
         document("/api/v1/isms/audit", inspect, "audit", title, api),
-        document("/api/v1/isms/audit/sample", inspect, "audit_sample", sample_title, api_sample),
+        sample_route(inspect),
     ]
+}
+
+/// Samples on request; what they depend on are parameters.
+fn sample_route(inspect: Access) -> Route {
+    let title = t("監査の抜き取り（保存しない）", "Samples of an audit, not kept");
+    let param =
+        |name, schema, required, text| Param { place: Place::Query, name, schema, required, text };
+    let seed = t("乱数の種", "What chance follows from");
+    let auditor = t("監査員の識別子", "Id of the auditor");
+    let count = t("件数", "How many samples");
+    Route::get("/api/v1/isms/audit/sample", inspect, title, api_sample).api(Api {
+        tag: "isms",
+        id: "audit_sample".to_owned(),
+        params: vec![
+            param("seed", "Word", true, seed),
+            param("auditor", "Id", true, auditor),
+            param("count", "Limit", false, count),
+        ],
+        request: None,
+        response: (200, Some(("application/json", "Document".to_owned()))),
+        refusals: &[400],
+    })
 }
 
 struct Found<'a> {
@@ -396,28 +417,19 @@ async fn api(
     }
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    #[serde(default)]
-    seed: String,
-    #[serde(default)]
-    count: Option<usize>,
-    #[serde(default)]
-    auditor: String,
-}
-
 async fn api_sample(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<HashMap<String, String>>,
 ) -> Response {
     let lang = caller.cx.lang;
     let board = match api_board(lang, &shared) {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let Ok(auditor) = asked.auditor.parse::<Id>() else {
+    let get = |name: &str| asked.get(name).map_or("", String::as_str).trim();
+    let Ok(auditor) = get("auditor").parse::<Id>() else {
         let text = t(
             "auditor（監査員の識別子）とseedを指定してください。",
             "Give auditor, the id of a party, and seed.",
@@ -426,9 +438,9 @@ async fn api_sample(
     };
     match audit::load(&house.store, &board).await {
         Ok(loaded) => {
-            let count = asked.count.unwrap_or(COUNT);
-            let samples = audit::draw(&loaded.state, asked.seed.trim(), count, auditor);
-            super::json(json!({"seed": asked.seed.trim(), "auditor": auditor, "samples": samples}))
+            let count = get("count").parse().unwrap_or(COUNT).min(SAMPLES_MAX);
+            let samples = audit::draw(&loaded.state, get("seed"), count, auditor);
+            super::json(json!({"seed": get("seed"), "auditor": auditor, "samples": samples}))
         }
         Err(error) => Problem::of_store(lang, &error).into_response(),
     }
