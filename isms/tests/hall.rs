@@ -9,7 +9,7 @@ use isms::{
         draw_edition,
         method::Estimate,
         record_states,
-        soa::{Lack, SoaStatus},
+        soa::{CONTRADICTS, Lack, SoaStatus},
     },
 };
 use model::{Assurance, Level, RoomSpec, Table};
@@ -31,9 +31,16 @@ fn applied() -> Json {
     })
 }
 
+/// A place where the one who answers for controls is known.
+async fn place() -> Place {
+    let place = Place::over(&ROOMS).await;
+    place.someone(OWNER, "佐藤").await;
+    place
+}
+
 #[tokio::test]
 async fn nothing_written_means_93_undecided_rows_all_open() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let board = place.board().await;
     assert_eq!(board.view.soa.len(), 93);
     assert!(board.view.soa.iter().all(|r| r.status == SoaStatus::Undecided));
@@ -46,7 +53,7 @@ async fn nothing_written_means_93_undecided_rows_all_open() {
 
 #[tokio::test]
 async fn a_row_is_a_claim_until_owner_driver_and_fresh_evidence_are_there() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let mut usage = place.usage("5.1", json!({"applies": "yes", "declared": "done"})).await;
     let row = place.soa("5.1").await;
     assert_eq!(row.status, SoaStatus::Claimed);
@@ -70,7 +77,7 @@ async fn a_row_is_a_claim_until_owner_driver_and_fresh_evidence_are_there() {
 
 #[tokio::test]
 async fn what_is_only_attested_is_done_but_not_evidenced() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     place.usage("5.1", applied()).await;
     let facts = json!({"criterion": "soa/5.1", "held_on": "2026-11-25"});
     place.record("isms.attested", Assurance::Attested, facts).await;
@@ -82,7 +89,7 @@ async fn what_is_only_attested_is_done_but_not_evidenced() {
 
 #[tokio::test]
 async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     place.usage("8.9", applied()).await;
     place
         .record(
@@ -112,7 +119,7 @@ async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
 
 #[tokio::test]
 async fn an_exclusion_needs_a_signature_that_holds_and_nothing_against_it() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let none = json!({"applies": "no", "reason": "開発を行っていない"});
     let usage = place.usage("8.28", none).await;
     let row = place.soa("8.28").await;
@@ -162,7 +169,7 @@ async fn an_exclusion_needs_a_signature_that_holds_and_nothing_against_it() {
 
 #[tokio::test]
 async fn the_comparison_names_all_four_differences() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let risk = place
         .add(Table::Risk, "risk", "漏えい", json!({"scenario": "s", "treatment": "modify"}))
         .await;
@@ -191,7 +198,7 @@ async fn the_comparison_names_all_four_differences() {
 
 #[tokio::test]
 async fn an_acceptance_holds_until_time_an_edit_or_a_falling_level_reopens_it() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let usage = place.usage("5.1", applied()).await;
     place.import("5.1").await;
     let attributes = json!({
@@ -233,7 +240,7 @@ async fn an_acceptance_holds_until_time_an_edit_or_a_falling_level_reopens_it() 
 
 #[tokio::test]
 async fn a_signed_edition_holds_until_the_rows_say_something_else() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     place.usage("5.1", applied()).await;
     place.import("5.1").await;
     let before = place.board().await;
@@ -283,8 +290,88 @@ async fn a_signed_edition_holds_until_the_rows_say_something_else() {
 }
 
 #[tokio::test]
+async fn who_is_gone_answers_for_nothing() {
+    let place = place().await;
+    place.usage("5.1", applied()).await;
+    place.import("5.1").await;
+    let attributes = json!({"scenario": "s", "treatment": "retain", "owner": OWNER});
+    let risk = place.add(Table::Risk, "risk", "漏えい", attributes).await;
+    assert_eq!(place.soa("5.1").await.status, SoaStatus::Implemented);
+    assert!(place.risk(risk.id).await.owner.is_some());
+    let id = OWNER.parse().expect("id");
+    let person = place.store.row(Table::Party, id).await.expect("row").expect("there");
+    let mut write = place.store.write("account:sato", "left", "").await.expect("write");
+    write.delete(person).await.expect("deleted");
+    write.commit().await.expect("commit");
+    let row = place.soa("5.1").await;
+    assert_eq!((row.status, row.lacks), (SoaStatus::Claimed, vec![Lack::Owner]));
+    assert_eq!(place.risk(risk.id).await.owner, None);
+}
+
+#[tokio::test]
+async fn what_others_wrote_approves_no_edition() {
+    let place = place().await;
+    place.usage("5.1", applied()).await;
+    let board = place.board().await;
+    let facts = json!({
+        "scope": "organisation", "soa_hash": board.view.soa_hash, "approved": true, "rows": 93,
+    });
+    // A record of the right type and hash, as the API takes it; and one that claims to be Ume's own
+    // but holds other content.
+    place.record(SNAPSHOT, Assurance::Imported, facts.clone()).await;
+    place.record(SNAPSHOT, Assurance::Machine, facts).await;
+    assert!(place.board().await.view.approved.is_none());
+
+    // An edition whose row was made to name another content: signed, and still no approval.
+    let mut write = place.store.write("account:sato", "edition", "").await.expect("write");
+    let drawn = draw_edition(&place.store, &mut write, &board.view, "2026-11-28").await;
+    let mut edition = drawn.expect("edition");
+    write.commit().await.expect("commit");
+    edition.attributes.insert("soa_hash".into(), "0".repeat(64).into());
+    let edition = place.put(edition).await;
+    place.decide(&edition, "approval", "approved", 365, json!({})).await;
+    let board = place.board().await;
+    record_states(&place.store, &board).await.expect("recorded");
+    assert!(place.board().await.view.approved.is_none());
+}
+
+#[tokio::test]
+async fn a_document_counts_once_among_the_evidence_of_a_room() {
+    let place = place().await;
+    let facts = json!({"criterion": "8.9/ume-1", "document": "d", "held_on": "2026-11-25"});
+    place.record("isms.imported", Assurance::Imported, facts).await;
+    assert!(place.board().await.controls[0].verdicts.iter().any(|v| v.by_hand));
+    assert_eq!(place.soa("8.9").await.evidence.count, 1);
+}
+
+#[test]
+fn every_kind_that_contradicts_an_exclusion_is_declared() {
+    let rooms: [&RoomSpec; 12] = [
+        &threat_intelligence::SPEC,
+        &cloud_services::SPEC,
+        &ict_readiness::SPEC,
+        &physical_monitoring::SPEC,
+        &configuration::SPEC,
+        &information_deletion::SPEC,
+        &data_masking::SPEC,
+        &leakage_prevention::SPEC,
+        &monitoring::SPEC,
+        &web_filtering::SPEC,
+        &secure_coding::SPEC,
+        &isms::SPEC,
+    ];
+    let kinds = rooms.iter().flat_map(|r| r.kinds.iter().chain(r.rules).chain(r.others));
+    let known: Vec<String> = kinds.map(|k| format!("{}/{}", k.table.name(), k.id)).collect();
+    for (control, kinds) in CONTRADICTS {
+        for kind in *kinds {
+            assert!(known.iter().any(|k| k == kind), "{control}: {kind}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_check_binds_machine_records_to_a_control_without_a_room() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     place.usage("8.13", applied()).await;
     let attributes = json!({
         "question": "バックアップは取れているか", "method": "machine", "control": "8.13",
@@ -302,7 +389,7 @@ async fn a_check_binds_machine_records_to_a_control_without_a_room() {
 
 #[tokio::test]
 async fn an_imported_statement_fills_the_first_rows_and_stays_a_claim() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let now = place.store.now();
     let answers = [
         ("5.1", true, "implemented", "方針を定めている"),
@@ -341,7 +428,7 @@ async fn an_imported_statement_fills_the_first_rows_and_stays_a_claim() {
 
 #[tokio::test]
 async fn clean_days_count_only_days_that_were_measured() {
-    let place = Place::over(&ROOMS).await;
+    let place = place().await;
     let measured = async |unknown: bool| {
         let mut board = place.board().await;
         for verdict in board.controls.iter_mut().flat_map(|c| &mut c.verdicts) {

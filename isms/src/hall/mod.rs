@@ -36,8 +36,8 @@ pub use work::{EDITION_KIND, SNAPSHOT, draw_edition, record_states};
 
 /// Most handed-in records that are read.
 const EVIDENCE_MAX: usize = 50_000;
-/// Handed-in records older than this say nothing about today.
-const EVIDENCE_DAYS: i64 = 3 * 366;
+/// Newest editions, drawn and approved, among which the approved one is looked for.
+const EDITIONS_MAX: usize = 200;
 
 /// What the hall reads of the registers.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ pub struct Register {
     pub observed: BTreeMap<String, Observed>,
     /// How many rows of the kinds that contradict an exclusion.
     pub counts: BTreeMap<String, i64>,
-    /// Names of the parties that anything here refers to.
+    /// Names of the parties that anything here refers to and that are still there.
     pub parties: HashMap<Id, String>,
     /// The newest edition of the statement.
     pub edition: Option<Row>,
@@ -207,8 +207,8 @@ impl Register {
         let subjects: Vec<Id> =
             uses.iter().chain(&risks).chain(edition.as_ref()).map(|row| row.id).collect();
         let decisions = store.rows_about(Table::Decision, &subjects).await?;
-        let since = now.minus_hours(24 * EVIDENCE_DAYS);
-        let evidence = store.records_since(&BY_HAND, since, EVIDENCE_MAX).await?;
+        // The newest: what is cut off beyond the limit is the oldest.
+        let evidence = store.newest_records(&BY_HAND, None, EVIDENCE_MAX).await?;
         let counts = store.counts(&soa::counted()).await?;
         let mut register = Register {
             at: Some(now),
@@ -319,21 +319,24 @@ async fn observed(store: &Store, checks: &[Row]) -> Result<BTreeMap<String, Obse
     Ok(found)
 }
 
-/// The newest approved edition, with the rows that were signed.
+/// The newest approved edition, with the rows that were signed. Only what Ume recorded itself counts,
+/// and only with content that fits its hash: a record of this type that came in through the API is no
+/// approval.
 async fn approved(store: &Store, now: Timestamp) -> Result<Option<Approved>, StoreError> {
-    let records = store.newest_records(&[SNAPSHOT], None, 200).await?;
-    let signed =
-        |r: &&Record| r.facts.get("approved") == Some(&Json::Bool(true)) && r.observed_to <= now;
-    let Some(record) = records.iter().find(signed) else { return Ok(None) };
-    let payload = store.payload(record.id).await?.unwrap_or_default();
-    let until = record.facts.get("until").and_then(Json::as_str).and_then(Timestamp::parse);
-    Ok(Some(Approved {
-        record: record.id,
-        hash: fact(record, "soa_hash").unwrap_or_default().to_owned(),
-        at: record.observed_to,
-        until,
-        rows: serde_json::from_slice(&payload).unwrap_or_default(),
-    }))
+    let records = store.newest_records(&[SNAPSHOT], None, EDITIONS_MAX).await?;
+    let signed = |r: &&Record| {
+        r.facts.get("approved") == Some(&Json::Bool(true))
+            && r.assurance == Assurance::Machine
+            && r.observed_to <= now
+    };
+    for record in records.iter().filter(signed) {
+        let hash = fact(record, "soa_hash").unwrap_or_default().to_owned();
+        let payload = store.payload(record.id).await?.unwrap_or_default();
+        let Some(rows) = soa::kept(&payload, &hash) else { continue };
+        let until = fact(record, "until").and_then(Timestamp::parse);
+        return Ok(Some(Approved { record: record.id, hash, at: record.observed_to, until, rows }));
+    }
+    Ok(None)
 }
 
 /// Draws the hall from what was read.
@@ -393,7 +396,10 @@ fn risk(
         open: row.status == "active" || row.status == "open",
         complete: text_of(row, "threat").is_some() && text_of(row, "risk_source").is_some(),
         treatment: text_of(row, "treatment").unwrap_or_default().to_owned(),
-        owner: text_of(row, "owner").and_then(|id| id.parse().ok()).or(row.owner),
+        owner: text_of(row, "owner")
+            .and_then(|id| id.parse().ok())
+            .or(row.owner)
+            .filter(|id| register.parties.contains_key(id)),
         controls,
         inherent,
         current,

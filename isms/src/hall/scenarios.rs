@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::{Row, Store, StoreError, Write};
 
-use crate::norms;
+use crate::{norms, shipped};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -32,16 +32,15 @@ const FILES: &[(&str, &str)] = files![
     "8.28-secure-coding",
 ];
 
+/// One file of scenarios: those of one new control.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    #[serde(rename = "version")]
-    _version: String,
-    author: String,
-    control: String,
-    #[serde(rename = "room")]
-    _room: String,
-    risk: Vec<Scenario>,
+pub struct File {
+    pub version: String,
+    pub author: String,
+    pub control: String,
+    pub room: String,
+    pub risk: Vec<Scenario>,
 }
 
 /// One scenario.
@@ -67,52 +66,15 @@ pub struct Scenario {
     pub reason_en: String,
 }
 
-/// Why the content was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ScenarioError {
-    #[error("content/risks/{file}.toml: {error}")]
-    Toml { file: &'static str, error: Box<toml::de::Error> },
-    #[error("content/risks/{file}.toml: {what}")]
-    Content { file: &'static str, what: String },
-}
+static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| files().flat_map(|f| f.risk).collect());
 
-static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-    content().unwrap_or_else(|error| {
-        tracing::error!(%error, "the shipped scenarios do not read");
-        Vec::new()
-    })
-});
+fn files() -> impl Iterator<Item = File> {
+    FILES.iter().filter_map(|(name, text)| shipped::read::<File>(name, text))
+}
 
 /// Every scenario, in the order of the controls.
 pub fn all() -> &'static [Scenario] {
     &ALL
-}
-
-/// Reads and checks the content this build carries.
-pub fn content() -> Result<Vec<Scenario>, ScenarioError> {
-    let mut all: Vec<Scenario> = Vec::new();
-    for (file, text) in FILES {
-        let read: File = toml::from_str(text)
-            .map_err(|error| ScenarioError::Toml { file, error: Box::new(error) })?;
-        let refuse = |what: String| Err(ScenarioError::Content { file, what });
-        if read.author != "ume" {
-            return refuse("the author must be ume".to_owned());
-        }
-        for scenario in read.risk {
-            let on_scale = |step| (1..=super::method::STEPS_MAX).contains(&step);
-            if scenario.controls.first() != Some(&read.control) {
-                return refuse(format!("{}: its first control is not the file's", scenario.id));
-            }
-            if !on_scale(scenario.likelihood) || !on_scale(scenario.impact) {
-                return refuse(format!("{}: a rating is off the scale", scenario.id));
-            }
-            if all.iter().any(|known| known.id == scenario.id) {
-                return refuse(format!("{} stands twice", scenario.id));
-            }
-            all.push(scenario);
-        }
-    }
-    Ok(all)
 }
 
 impl Scenario {
@@ -196,28 +158,35 @@ pub fn control_title(number: &str, lang: Lang) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use super::*;
+    use crate::hall::method::Estimate;
 
     #[test]
-    fn each_new_control_has_at_least_five_scenarios_that_name_known_controls() {
-        let all = content().expect("the content reads");
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for scenario in &all {
-            *counts.entry(scenario.controls[0].as_str()).or_default() += 1;
-            for number in scenario.numbers() {
-                assert_ne!(control_title(number, Lang::Ja), "", "{}: {number}", scenario.id);
+    fn each_new_control_has_at_least_five_sound_scenarios_of_our_own() {
+        let files: Vec<File> = files().collect();
+        assert_eq!(files.len(), FILES.len());
+        let mut ids = BTreeSet::new();
+        for file in &files {
+            assert_eq!(file.author, "ume", "{}", file.control);
+            assert!(file.risk.len() >= 5, "{}", file.control);
+            for scenario in &file.risk {
+                assert_eq!(scenario.controls[0], file.control, "{}", scenario.id);
+                assert!(ids.insert(&scenario.id), "{} stands twice", scenario.id);
+                let rated = Estimate::of(Some(scenario.likelihood), Some(scenario.impact));
+                assert!(rated.is_some(), "{}", scenario.id);
+                for number in scenario.numbers() {
+                    assert_ne!(control_title(number, Lang::Ja), "", "{}: {number}", scenario.id);
+                }
             }
         }
-        assert_eq!(counts.len(), 11);
-        assert!(counts.values().all(|n| *n >= 5), "{counts:?}");
     }
 
     #[test]
     fn a_scenario_is_a_sound_risk_in_both_languages() {
         let kind = crate::SPEC.others.iter().find(|k| k.id == "risk").expect("declared");
-        for scenario in content().expect("the content reads") {
+        for scenario in all() {
             for lang in [Lang::Ja, Lang::En] {
                 let row = scenario.risk(Id::from_parts(model::Timestamp(0), &[1; 10]), lang);
                 assert_eq!(kind.validate(&row.attributes), [], "{}", scenario.id);

@@ -21,13 +21,12 @@ use crate::{Control, norms};
 pub const BY_HAND_PREFIX: &str = "soa/";
 /// How long a handed-in record shows that a control is done.
 const FRESH_DAYS: i64 = 365;
-/// Kinds whose presence contradicts that a control is left out.
-const CONTRADICTS: &[(&str, &[&str])] = &[
+/// Kinds whose presence contradicts that a control is left out, as `table/kind`.
+pub const CONTRADICTS: &[(&str, &[&str])] = &[
     ("5.19", &["party/supplier"]),
     ("5.20", &["party/supplier"]),
     ("5.23", &["asset/cloud_service", "asset/tenant"]),
     ("5.30", &["asset/process"]),
-    ("6.7", &["rule/remote_work"]),
     ("7.4", &["asset/portal", "asset/zone"]),
     ("7.10", &["asset/medium"]),
     ("8.9", &["asset/host", "asset/network_device"]),
@@ -304,6 +303,12 @@ pub fn content(rows: &[SoaRow]) -> Result<(String, String), store::StoreError> {
     Ok((text, hash))
 }
 
+/// The rows of kept content, if it is what this hash says.
+pub(super) fn kept(content: &[u8], hash: &str) -> Option<Vec<Stated>> {
+    let same = hex::encode(Sha256::digest(content)) == hash;
+    same.then(|| serde_json::from_slice(content).ok())?
+}
+
 /// Every row: the 93 of Annex A in their order, then the organisation's own.
 pub(super) fn rows(register: &Register, controls: &[Control], now: Timestamp) -> Vec<SoaRow> {
     let by_number: BTreeMap<&str, &Row> =
@@ -380,7 +385,9 @@ fn row(
         level: Level::None,
         provision: said("provision"),
         provider: party("provider"),
-        owner: party("responsible").or_else(|| usage.and_then(|u| u.owner)),
+        owner: party("responsible")
+            .or_else(|| usage.and_then(|u| u.owner))
+            .filter(|id| register.parties.contains_key(id)),
         evidence,
         coverage,
         exclusion: usage.and_then(|u| exclusion(register, u, now)),
@@ -528,17 +535,16 @@ fn exceptions(
     held.map(|d| (d.id, d.ends_at)).collect()
 }
 
-/// What a room's verdicts show, and what was handed in for its criteria.
+/// What a room's verdicts show, and what was handed in for its criteria. A verdict that only a word or
+/// a document carries adds nothing: that record is counted by itself.
 fn of_room(register: &Register, control: &Control, number: &str, now: Timestamp) -> Shown {
     let mut shown = Shown::default();
-    let passing = control.verdicts.iter().filter(|v| v.status == Status::Pass);
+    let passing = control.verdicts.iter().filter(|v| v.status == Status::Pass && !v.by_hand);
     for verdict in passing {
         shown.count += verdict.passed.max(1);
         shown.oldest = [shown.oldest, verdict.oldest].into_iter().flatten().min();
         shown.newest = [shown.newest, verdict.newest].into_iter().flatten().max();
-        if !verdict.by_hand {
-            shown.assurance = Some(Assurance::Machine);
-        }
+        shown.assurance = Some(Assurance::Machine);
     }
     shown.once = control.verdicts.iter().any(|v| v.status == Status::Stale);
     let prefix = format!("{number}/");

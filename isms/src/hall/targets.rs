@@ -9,19 +9,21 @@ use std::sync::LazyLock;
 use model::{Lang, Level};
 use serde::Deserialize;
 
+use crate::shipped;
+
 const TEXT: &str = include_str!("../../../content/targets.toml");
 
 /// The questions beyond what the organisation's row says.
 pub const QUESTIONS: [&str; 3] = ["personal_data", "exposure", "csirt"];
 
+/// The file of choices and rules.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    #[serde(rename = "version")]
-    _version: String,
-    author: String,
-    choice: Vec<Choice>,
-    rule: Vec<Rule>,
+pub struct File {
+    pub version: String,
+    pub author: String,
+    pub choice: Vec<Choice>,
+    pub rule: Vec<Rule>,
 }
 
 /// An answer that may be given.
@@ -34,11 +36,11 @@ pub struct Choice {
     pub label_en: String,
 }
 
+/// A reason for a level.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
-    #[serde(rename = "id")]
-    _id: String,
+pub struct Rule {
+    pub id: String,
     control: String,
     effect: Effect,
     level: Level,
@@ -53,24 +55,15 @@ struct Rule {
     reason_en: String,
 }
 
+/// Which way a rule holds a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Effect {
+pub enum Effect {
     AtLeast,
     AtMost,
 }
 
-static CONTENT: LazyLock<Option<File>> = LazyLock::new(|| {
-    read().inspect_err(|error| tracing::error!(%error, "the shipped target rules do not read")).ok()
-});
-
-fn read() -> Result<File, String> {
-    let file: File = toml::from_str(TEXT).map_err(|e| format!("content/targets.toml: {e}"))?;
-    if file.author != "ume" {
-        return Err("content/targets.toml: the author must be ume".to_owned());
-    }
-    Ok(file)
-}
+static CONTENT: LazyLock<Option<File>> = LazyLock::new(|| shipped::read("targets.toml", TEXT));
 
 /// What an organisation is like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +145,8 @@ mod tests {
 
     #[test]
     fn every_control_has_a_proposal_and_a_reason_whatever_the_organisation() {
-        let file = read().expect("the content reads");
+        let file = CONTENT.as_ref().expect("the content reads");
+        assert_eq!(file.author, "ume");
         assert!(file.rule.len() > ELEVEN.len());
         for people in [1, 30, 120, 3_000] {
             for exposure in ["", "none", "payment"] {
@@ -187,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_rule_names_answers_that_can_be_given() {
-        let file = read().expect("the content reads");
+        let file = CONTENT.as_ref().expect("the content reads");
         for rule in &file.rule {
             for (question, wanted) in
                 QUESTIONS.iter().zip([&rule.personal_data, &rule.exposure, &rule.csirt])

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError};
 
 use super::{Hall, fact, soa, text_of};
-use crate::Board;
+use crate::{Board, signed};
 
 /// Kind of the row that an edition of the statement is.
 pub const EDITION_KIND: &str = "statement_of_applicability";
@@ -153,37 +153,42 @@ async fn measured(store: &Store, board: &Board) -> Result<Option<RecordDraft>, S
     Ok(Some(draft(MEASURED, facts, now, None)))
 }
 
-/// The record of an approval that was signed since.
+/// The record of an approval that was signed since. What was signed is the row with the hash; content
+/// that does not fit it was not signed, and makes no record.
 async fn approval(store: &Store, hall: &Hall) -> Result<Option<RecordDraft>, StoreError> {
     let Some(edition) = &hall.edition else { return Ok(None) };
     let decisions = store.rows_about(Table::Decision, &[edition.id]).await?;
-    let hash = edition.content_hash()?;
-    let signed = decisions.iter().filter(|d| {
-        d.kind == "approval" && web::decide::is_signed(d) && d.subject_hash.as_ref() == Some(&hash)
-    });
-    let Some(decision) = signed.max_by_key(|d| (d.updated_at, d.id)) else { return Ok(None) };
+    let Some(decision) = signed::approval(&decisions, edition, store.now())? else {
+        return Ok(None);
+    };
     let id = decision.id.to_string();
     let records = store.newest_records(&[SNAPSHOT], None, RECENT).await?;
-    let known = records.iter().any(|r| fact(r, "decision") == Some(&id));
-    if known || decision.status != "approved" {
+    let of_ume = |r: &&Record| r.assurance == Assurance::Machine;
+    if records.iter().filter(of_ume).any(|r| fact(r, "decision") == Some(&id)) {
         return Ok(None);
     }
     let snapshot = text_of(edition, "snapshot").and_then(|id| id.parse::<Id>().ok());
     let Some(snapshot) = snapshot else { return Ok(None) };
-    let payload = store.payload(snapshot).await?;
+    let hash = text_of(edition, "soa_hash").unwrap_or_default();
+    let payload = store.payload(snapshot).await?.unwrap_or_default();
+    let Some(rows) = soa::kept(&payload, hash) else {
+        tracing::warn!(edition = %edition.id, "an approved edition names content that is not its own");
+        return Ok(None);
+    };
+    let excluded = rows.iter().filter(|r| r.status == soa::SoaStatus::Excluded).count();
     let mut facts = json!({
         "scope": "organisation",
-        "soa_hash": edition.attributes.get("soa_hash"),
+        "soa_hash": hash,
         "approved": true,
-        "rows": edition.attributes.get("rows"),
-        "applicable": edition.attributes.get("applicable"),
-        "excluded": edition.attributes.get("excluded"),
+        "rows": rows.len(),
+        "applicable": rows.len() - excluded,
+        "excluded": excluded,
         "decision": id,
     });
     if let Some(until) = decision.ends_at {
         facts["until"] = until.rfc3339().into();
     }
-    Ok(Some(draft(SNAPSHOT, facts, decision.updated_at, payload)))
+    Ok(Some(draft(SNAPSHOT, facts, decision.updated_at, Some(payload))))
 }
 
 /// Draws an edition of the statement as it stands: a record with the content, and the row that is put

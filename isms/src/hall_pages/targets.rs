@@ -59,7 +59,9 @@ struct Question {
 struct Line {
     proposal: Proposal,
     name: &'static str,
-    current: &'static str,
+    current: Level,
+    /// What the form begins with: a proposal below the present target does not lower it unasked.
+    chosen: Level,
 }
 
 #[derive(Template)]
@@ -142,7 +144,8 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         let setting = target_setting(room);
         let now = targets.iter().find(|(name, _)| *name == setting);
         let current = now.and_then(|(_, level)| Level::parse(level)).unwrap_or(Level::None);
-        lines.push(Line { proposal, name: room.name.get(cx.lang), current: current.sign() });
+        let chosen = proposal.level.max(current);
+        lines.push(Line { proposal, name: room.name.get(cx.lang), current, chosen });
     }
     const TEXTS: [model::Text; 3] = [
         t("個人情報", "Personal data"),

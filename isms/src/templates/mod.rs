@@ -39,6 +39,13 @@ pub struct Head {
     pub author: String,
 }
 
+impl Head {
+    /// Numbers of the clauses and controls it serves, as people write them.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.norms.iter().map(|id| id.split_once('.').map_or(id.as_str(), |(_, number)| number))
+    }
+}
+
 /// All of them, in the order of their ids, both languages.
 pub fn all() -> &'static [Template] {
     static ALL: LazyLock<Vec<Template>> = LazyLock::new(|| {

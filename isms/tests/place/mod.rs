@@ -56,6 +56,11 @@ impl Place {
         row
     }
 
+    /// A person with this id.
+    pub async fn someone(&self, id: &str, name: &str) -> Row {
+        self.put(Row::new(Table::Party, id.parse().expect("id"), "person", name)).await
+    }
+
     pub async fn add(&self, table: Table, kind: &str, name: &str, attributes: Json) -> Row {
         self.put(self.row(table, kind, name, attributes)).await
     }
