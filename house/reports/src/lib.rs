@@ -1,4 +1,4 @@
-//! Tables in and out: CSV (UTF-8, CP932) and xlsx.
+//! Tables in and out: CSV (UTF-8, CP932) and xlsx; documents out: PDF.
 //!
 //! Invariants: foreign files are bounded before, while and after they are unpacked (`limits.rs` names
 //! every limit); a cell's address survives reading, so that an error can name it; macros and formulas
@@ -7,6 +7,7 @@
 
 mod csv_read;
 mod limits;
+pub mod pdf;
 mod xlsx_read;
 mod xlsx_write;
 
@@ -14,7 +15,7 @@ pub use limits::{
     CELL_CHARS_MAX, CELLS_MAX, COLUMNS_MAX, ENTRIES_MAX, FILE_BYTES_MAX, RATIO_MAX, ROWS_MAX,
     SheetError, TEXT_BYTES_MAX, UNPACKED_BYTES_MAX,
 };
-pub use xlsx_write::write_xlsx;
+pub use xlsx_write::{write_book, write_xlsx};
 
 /// Starts of a text that a spreadsheet takes for a formula; Japanese ones fold the wide forms.
 const ARMED: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
