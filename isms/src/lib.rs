@@ -14,6 +14,7 @@ pub mod keeper;
 mod mine;
 mod news;
 pub mod norms;
+pub mod oscal;
 pub mod pages;
 mod relations;
 pub mod scope;

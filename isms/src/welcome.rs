@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use model::{Choice, Field, FieldType, Id, KindSpec, Lang, Level, Table, t};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use store::{Row, StoreError};
+use store::{Row, Store, StoreError};
 use web::{
     House, Shared,
     access::Action,
@@ -153,9 +153,14 @@ pub async fn adopt(house: &House, row: Id) -> Result<(), StoreError> {
 }
 
 pub(crate) async fn row(house: &House) -> Result<Option<Row>, StoreError> {
-    let id = house.store.setting(SETTING).await?.and_then(|text| text.parse().ok());
+    of(&house.store).await
+}
+
+/// The row of the organisation, where it has said who it is.
+pub async fn of(store: &Store) -> Result<Option<Row>, StoreError> {
+    let id = store.setting(SETTING).await?.and_then(|text| text.parse().ok());
     match id {
-        Some(id) => house.store.row(Table::Party, id).await,
+        Some(id) => store.row(Table::Party, id).await,
         None => Ok(None),
     }
 }
