@@ -9,6 +9,12 @@ const WIDTH_ROWS: usize = 500;
 /// Narrowest and widest column, in widths of a digit.
 const WIDTH_MIN: f64 = 6.0;
 const WIDTH_MAX: f64 = 48.0;
+/// Widest column of a document, which has to fit a sheet of paper.
+const WIDTH_PRINT_MAX: f64 = 24.0;
+/// Height of a line of text in points; programs do not all find the height of wrapped text themselves.
+const LINE_HEIGHT: f64 = 13.0;
+/// The most that the file format allows a row.
+const ROW_HEIGHT_MAX: f64 = 409.0;
 /// Paper number of A4 in the file format.
 const A4: u8 = 9;
 const FONT: &str = "Yu Gothic";
@@ -66,14 +72,22 @@ fn fill(
     for (column, text) in header.iter().enumerate() {
         page.write_string_with_format(top, column as u16, text, &head)?;
     }
+    let widest = if titles.is_empty() { WIDTH_MAX } else { WIDTH_PRINT_MAX };
+    let widths: Vec<f64> =
+        (0..header.len()).map(|column| width(column, header, rows).min(widest)).collect();
     for (row, cells) in rows.iter().enumerate() {
         let row = top + 1 + row as u32;
+        let lines = cells.iter().zip(&widths).map(|(text, width)| lines(text, *width)).max();
+        if let Some(lines) = lines.filter(|lines| *lines > 1) {
+            let height = (f64::from(lines) * LINE_HEIGHT + 3.0).min(ROW_HEIGHT_MAX);
+            page.set_row_height(row, height)?;
+        }
         for (column, text) in cells.iter().enumerate() {
             page.write_string_with_format(row, column as u16, text, &cell)?;
         }
     }
-    for column in 0..header.len() {
-        page.set_column_width(column as u16, width(column, header, rows))?;
+    for (column, width) in widths.iter().enumerate() {
+        page.set_column_width(column as u16, *width)?;
     }
     page.set_freeze_panes(top + 1, 0)?;
     let last = (top + rows.len() as u32, header.len().saturating_sub(1) as u16);
@@ -91,15 +105,23 @@ fn print_setup(page: &mut Worksheet, head: u32) -> Result<(), XlsxError> {
     Ok(())
 }
 
-/// Width of a column by its longest line; a wide character counts two. Long texts are wrapped.
+/// Widths of a digit that a line takes; a wide character counts two.
+fn wide(line: &str) -> u32 {
+    line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+}
+
+/// Lines that a text takes in a column, wrapped; one unit of the width is its margin.
+fn lines(text: &str, width: f64) -> u32 {
+    let room = (width - 1.0).max(1.0);
+    let of_line = |line: &str| (f64::from(wide(line)) / room).ceil().max(1.0) as u32;
+    text.split('\n').map(of_line).sum()
+}
+
+/// Width of a column by its longest line. Long texts are wrapped.
 fn width(column: usize, header: &[String], rows: &[Vec<String>]) -> f64 {
     let cells = rows.iter().take(WIDTH_ROWS).filter_map(|row| row.get(column));
-    let wide = |text: &String| {
-        let of_line =
-            |line: &str| line.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<u32>();
-        text.split('\n').map(of_line).max().unwrap_or(0)
-    };
-    let longest = cells.chain(header.get(column)).map(wide).max().unwrap_or(0);
+    let widest = |text: &String| text.split('\n').map(wide).max().unwrap_or(0);
+    let longest = cells.chain(header.get(column)).map(widest).max().unwrap_or(0);
     (f64::from(longest) + 2.0).clamp(WIDTH_MIN, WIDTH_MAX)
 }
 
@@ -141,5 +163,9 @@ mod tests {
         assert_eq!(width(0, &row(&["x", "y"]), &rows), 8.0);
         assert_eq!(width(1, &row(&["x", "y"]), &rows), WIDTH_MAX);
         assert_eq!(width(5, &[], &rows), WIDTH_MIN);
+        assert_eq!(
+            (lines("あいう\nえ", 8.0), lines(&"長".repeat(100), 21.0), lines("", 9.0)),
+            (2, 10, 1)
+        );
     }
 }

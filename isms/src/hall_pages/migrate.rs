@@ -6,7 +6,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use model::{Table, t};
+use model::t;
 use serde::Deserialize;
 use web::{
     Shared,
@@ -19,13 +19,14 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use crate::hall::migrate::{self, Draft, MigrateError};
+use crate::hall::migrate::{self, Draft, Gap, MigrateError};
 
 const FROM: &str = "2013";
 const TO: &str = "2022";
 
 pub(super) fn routes() -> Vec<Route> {
-    let (inspect, write) = (Access::Action(Action::Inspect), Access::Action(Action::Write));
+    // The whole register changes at once, so not for those who may write a part of it.
+    let (inspect, write) = (Access::Action(Action::Inspect), Access::Action(Action::Administer));
     let title = t("2013年版からの移行", "Migration from 2013");
     let take_title = t("移行を実行", "Carry the migration out");
     let undo_title = t("移行を取り消す", "Take the migration back");
@@ -79,6 +80,13 @@ impl MigratePage<'_> {
         self.cx.pick(&text)
     }
 
+    fn title<'g>(&self, gap: &'g Gap) -> &'g str {
+        match self.cx.lang {
+            model::Lang::Ja => &gap.title_ja,
+            model::Lang::En => &gap.title_en,
+        }
+    }
+
     fn label(&self, field: &str) -> &'static str {
         let kind = crate::SPEC.rules.iter().find(|kind| kind.id == "control_use");
         let field = kind.and_then(|kind| kind.fields.iter().find(|f| f.name == field));
@@ -88,13 +96,12 @@ impl MigratePage<'_> {
 
 async fn show(State(house): State<Shared>, user: User) -> Answer {
     let draft = migrate::read(&house.store, FROM, TO).await.map_err(|e| refusal(&user.cx, e))?;
-    let kind = house.kind(Table::Rule, "control_use");
     let body = MigratePage {
         cx: &user.cx,
         here: "/soa",
         draft: &draft,
         standing: migrate::standing(&house.store).await?.is_some(),
-        may_write: kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
+        may_write: web::access::allowed(&user.session.account.role, Action::Administer),
     };
     page(&user.cx, user.cx.t("2013年版からの移行", "Migration from 2013"), &body)
 }
@@ -112,7 +119,7 @@ struct Plain {
 }
 
 async fn take(State(house): State<Shared>, user: User, Form(form): Form<Plain>) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
+    user.form(&form.csrf, Action::Administer)?;
     let bad = |error| refusal(&user.cx, error);
     let draft = migrate::read(&house.store, FROM, TO).await.map_err(bad)?;
     let write = user.write(&house, user.cx.t("規格の移行", "migration of the standard")).await?;
@@ -122,7 +129,7 @@ async fn take(State(house): State<Shared>, user: User, Form(form): Form<Plain>) 
 }
 
 async fn undo(State(house): State<Shared>, user: User, Form(form): Form<Plain>) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
+    user.form(&form.csrf, Action::Administer)?;
     let bad = |error| refusal(&user.cx, error);
     let undo = migrate::read_undo(&house.store).await.map_err(bad)?;
     let write = user.write(&house, user.cx.t("移行の取り消し", "migration taken back")).await?;
