@@ -180,7 +180,8 @@ mod tests {
         let mut missing = Vec::new();
         for row in 0xa1..=0xf4u8 {
             for cell in 0xa1..=0xfeu8 {
-                let (text, _, bad) = encoding_rs::EUC_JP.decode(&[row, cell]);
+                let pair = [row, cell];
+                let (text, _, bad) = encoding_rs::EUC_JP.decode(&pair);
                 // Rows 9 to 15 and the rest of 84 hold what vendors added.
                 let is_jis = !(0xa9..=0xaf).contains(&row);
                 if bad || !is_jis {
