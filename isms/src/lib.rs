@@ -19,6 +19,7 @@ pub mod keeper;
 mod mine;
 mod news;
 pub mod norms;
+pub mod oscal;
 pub mod pages;
 pub mod policy;
 mod relations;

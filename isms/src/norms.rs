@@ -141,9 +141,31 @@ pub fn annex_a() -> &'static [Norm] {
     CONTENT.as_ref().map_or(&[], |norms| &norms.annex_a.norm)
 }
 
-/// Clauses 4 to 10 in their order.
-pub fn clauses() -> &'static [Norm] {
-    CONTENT.as_ref().map_or(&[], |norms| &norms.clauses.norm)
+/// Clauses 4 to 10 in their order, in the wording of the newest amendment.
+pub fn clauses() -> Vec<&'static Norm> {
+    let Some(norms) = CONTENT.as_ref() else { return Vec::new() };
+    let newest = |clause: &'static Norm| {
+        let replaces = |n: &&Norm| n.replaces.as_deref().unwrap_or(&n.id) == clause.id;
+        norms.amendment.norm.iter().find(replaces).unwrap_or(clause)
+    };
+    norms.clauses.norm.iter().map(newest).collect()
+}
+
+/// Controls of an edition: `2013`, `2022`, or the full name of the set.
+pub fn set(name: &str) -> Option<&'static NormFile> {
+    let norms = CONTENT.as_ref()?;
+    let files = [&norms.annex_a, &norms.annex_a_2013];
+    files.into_iter().find(|file| file.set == name || file.version == name)
+}
+
+/// What became of the controls of one set in another, and what the new ones build on.
+pub fn mapping(from: &NormFile, to: &NormFile) -> Option<(&'static [Pair], &'static [Pair])> {
+    let norms = CONTENT.as_ref()?;
+    let is_ours = |file: &MapFile| file.from_set == from.set && file.to_set == to.set;
+    let pairs = is_ours(&norms.maps).then_some(norms.maps.map.as_slice())?;
+    let builds_on =
+        if is_ours(&norms.builds_on) { norms.builds_on.builds_on.as_slice() } else { &[] };
+    Some((pairs, builds_on))
 }
 
 /// Controls of 2013 that a new one builds on: number, title in Japanese, title in English.

@@ -1,6 +1,6 @@
 """Holds Ume's OSCAL against compliance-trestle: judge.py UME EXPORTS SCRATCH [FILE...]
 
-- Every export (folders ja and en of EXPORTS) is imported into a trestle project and passes its validators;
+- Every export (folders ja and en of EXPORTS, and what a demonstration gives) is imported into a trestle project and passes its validators;
   profile and catalogue are resolved into each other there.
 - Every export and every FILE goes through `ume oscal roundtrip` in both forms; trestle, PyYAML (YAML 1.1) and
   ruamel (YAML 1.2) read what the original says.
@@ -56,13 +56,28 @@ def model_of(path):
     return MODELS[name]
 
 
-def exports_pass_every_validator():
+def demonstration():
+    """The exports of a fictional company's data folder, named as the engine's are."""
+    data, exports = SCRATCH / "demo", SCRATCH / "exports"
+    made = subprocess.run([str(UME), "demo", "--data", str(data), "--days", "25"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
     for tongue in ("ja", "en"):
-        project = SCRATCH / f"project-{tongue}"
+        (exports / tongue).mkdir(parents=True)
+        for model in ("catalog", "profile", "component-definition", "ssp", "assessment-plan",
+                      "assessment-results", "poam"):
+            to = exports / tongue / f"{model}.json"
+            done = ume("export", "--data", data, "--model", model, "--lang", tongue, "--to", to)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return exports
+
+
+def exports_pass_every_validator(exports, name):
+    for tongue in ("ja", "en"):
+        project = SCRATCH / f"project-{len(list(SCRATCH.iterdir()))}-{tongue}"
         project.mkdir()
         os.chdir(project)
         trestle("init", "--local")
-        files = sorted((EXPORTS / tongue).glob("*.json"))
+        files = sorted((exports / tongue).glob("*.json"))
         assert len(files) == len(MODELS), files
         for file in files:
             shutil.copy(file, project)
@@ -73,7 +88,7 @@ def exports_pass_every_validator():
         ids = [control.id for group in resolved.groups for control in group.controls]
         wanted = json.loads((project / "profile.json").read_text())["profile"]["imports"][0]
         assert sorted(ids) == sorted(wanted["include-controls"][0]["with-ids"]), ids
-        print(f"{tongue}: {len(files)} exports pass, the profile resolves to {len(ids)} controls")
+        print(f"{tongue}: {len(files)} exports of the {name} pass, the profile resolves to {len(ids)} controls")
 
 
 def as_json(value):
@@ -198,7 +213,8 @@ def table_agrees():
     print(f"{len(table)} objects agree with trestle's models")
 
 
-exports_pass_every_validator()
+exports_pass_every_validator(EXPORTS, "engine's company")
+exports_pass_every_validator(demonstration(), "demonstration")
 round_trips_say_the_same()
 what_trestle_writes_is_read()
 both_refuse()

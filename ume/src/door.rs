@@ -6,6 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
+use isms::hall::migrate;
 use ledger::Ledger;
 use model::Table;
 use reqwest::{Client, Method, RequestBuilder, header};
@@ -246,6 +247,52 @@ impl Door {
             }
         }
     }
+
+    /// An OSCAL document as a draft of rows; with `check` nothing is saved.
+    pub async fn oscal(&self, name: &str, file: Vec<u8>, check: bool) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => folder.oscal(name, &file, check).await,
+            Door::Server(server) => {
+                let query =
+                    query(&[("check", Some(check.to_string())), ("name", Some(name.to_owned()))]);
+                let request = server
+                    .plain(Method::POST, &format!("/api/v1/isms/oscal{query}"))
+                    .header(header::CONTENT_TYPE, "application/octet-stream");
+                server.send(request.body(file)).await
+            }
+        }
+    }
+
+    /// Carries answers from one edition of the standard to another; with `check` nothing is saved.
+    pub async fn migrate(&self, from: &str, to: &str, check: bool) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => folder.migrate(from, to, check).await,
+            Door::Server(server) => {
+                let query = query(&[
+                    ("from", Some(from.to_owned())),
+                    ("to", Some(to.to_owned())),
+                    ("check", Some(check.to_string())),
+                ]);
+                server
+                    .send(server.plain(Method::POST, &format!("/api/v1/isms/migration{query}")))
+                    .await
+            }
+        }
+    }
+
+    /// Takes the last such migration back.
+    pub async fn migrate_back(&self) -> Result<Json, CliError> {
+        match self {
+            Door::Folder(folder) => {
+                let undo = migrate::read_undo(&folder.store).await?;
+                let write = folder.desk().write("migration taken back").await?;
+                Ok(migrate::take_back(&folder.store, undo, write).await?)
+            }
+            Door::Server(server) => {
+                server.send(server.plain(Method::POST, "/api/v1/isms/migration?undo=true")).await
+            }
+        }
+    }
 }
 
 impl Folder {
@@ -271,6 +318,28 @@ impl Folder {
         }
         self.store.db().close().await;
         Ok(())
+    }
+
+    async fn migrate(&self, from: &str, to: &str, check: bool) -> Result<Json, CliError> {
+        let draft = migrate::read(&self.store, from, to).await?;
+        if !check {
+            let write = self.desk().write("migration of the standard").await?;
+            migrate::take(&self.store, &draft, write, crate::lang()).await?;
+        }
+        Ok(draft.to_json(!check))
+    }
+
+    async fn oscal(&self, name: &str, file: &[u8], check: bool) -> Result<Json, CliError> {
+        let lang = crate::lang();
+        let draft = isms::oscal::read(&self.store, file, lang).await?;
+        if check {
+            return Ok(draft.to_json(false, None));
+        }
+        let desk = self.desk();
+        let kept = isms::oscal::keep(&self.store, name, file, &desk.actor).await?;
+        let write = desk.write("OSCAL import").await?;
+        isms::oscal::take(&self.store, &draft, &kept, write).await?;
+        Ok(draft.to_json(true, Some(&kept)))
     }
 
     async fn act(mut self, place: &Place, act: Act) -> Result<Json, CliError> {

@@ -89,6 +89,12 @@ pub enum CliError {
     #[error("{0}: not a signing key of 32 bytes: make one with `ume merkle note key`")]
     SigningKey(PathBuf),
     #[error(transparent)]
+    Migrate(#[from] isms::hall::migrate::MigrateError),
+    #[error(transparent)]
+    OscalExport(#[from] isms::oscal::ExportError),
+    #[error(transparent)]
+    OscalImport(#[from] isms::oscal::ImportError),
+    #[error(transparent)]
     Note(#[from] merkle::NoteError),
     #[error(transparent)]
     Proof(#[from] merkle::ProofError),

@@ -1,13 +1,19 @@
 //! `ume isms …`: gap, levels, Statement of Applicability, comparison and risks of a data folder, as
 //! the pages show them. Reading only: a server may run beside.
 
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
-use isms::{Board, Control};
+use isms::{Board, Control, hall::paper};
 use model::Lang;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    CliError, ExitCode, bundle_cmd, hall_process as process, print, rooms, say,
+    CliError, ExitCode, bundle_cmd,
+    door::Door,
+    hall_process as process, print,
+    registers::At,
+    rooms, say,
     settings::{DataFolder, Settings},
     shown::{self, Shown},
 };
@@ -35,9 +41,14 @@ pub enum IsmsCommand {
         shown: Shown,
     },
     /// The Statement of Applicability as it stands; exit 1 if it differs from the approved edition
+    ///
+    /// With --to it is written as a document to hand in: FILE.pdf or FILE.xlsx.
     Soa {
         #[command(flatten)]
         data: DataFolder,
+        /// Document to write; it must not exist yet
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
         #[command(flatten)]
         shown: Shown,
     },
@@ -52,6 +63,29 @@ pub enum IsmsCommand {
     Bundle(bundle_cmd::Bundle),
     /// Take in what a verifier found in a bundle of this ledger
     BundleVerified(bundle_cmd::Verified),
+    /// Carry the answers given for an earlier edition of the standard to a later one
+    ///
+    /// Rows carried over are marked to be confirmed; where several become one the weakest state counts;
+    /// controls without an answer get a risk and a task. One change, which --undo takes back until
+    /// something it made was signed.
+    Migrate {
+        #[command(flatten)]
+        at: At,
+        /// Edition before, such as 2013
+        #[arg(default_value = "2013")]
+        from: String,
+        /// Edition after, such as 2022
+        #[arg(default_value = "2022")]
+        to: String,
+        /// Show what would be done, save nothing
+        #[arg(long, conflicts_with = "undo")]
+        dry_run: bool,
+        /// Take the last migration back
+        #[arg(long)]
+        undo: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
     /// Risks as computed from today's levels; exit 1 if one is untreated, unowned or not accepted
     Risk {
         #[command(flatten)]
@@ -157,6 +191,7 @@ impl IsmsCommand {
             } => data,
             IsmsCommand::Bundle(asked) => &asked.data,
             IsmsCommand::BundleVerified(asked) => &asked.data,
+            IsmsCommand::Migrate { at, .. } => &at.data,
         }
     }
 }
@@ -174,11 +209,14 @@ pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
     let command = match command {
         IsmsCommand::Bundle(asked) => return bundle_cmd::make(asked).await,
         IsmsCommand::BundleVerified(asked) => return bundle_cmd::take(asked).await,
+        IsmsCommand::Migrate { at, from, to, dry_run, undo, shown } => {
+            return migrate(at, (&from, &to), dry_run, undo, shown.format).await;
+        }
         reading => reading,
     };
     let settings = Settings::load(command.data())?;
     let store = settings.place.open_read_only().await?;
-    let found = find(&store, command).await;
+    let found = find(&settings, &store, command).await;
     store.db().close().await;
     let Some((found, shown)) = found? else { return Ok(ExitCode::SUCCESS) };
     match shown.format {
@@ -195,6 +233,7 @@ pub async fn run(command: IsmsCommand) -> Result<ExitCode, CliError> {
 
 /// What a command finds; `None` where it has printed already.
 async fn find(
+    settings: &Settings,
     store: &store::Store,
     command: IsmsCommand,
 ) -> Result<Option<(Found, Shown)>, CliError> {
@@ -205,7 +244,13 @@ async fn find(
         IsmsCommand::Level { why, next, shown, .. } => {
             (level(&board().await?, lang, why, next)?, shown)
         }
-        IsmsCommand::Soa { shown, .. } => (soa(&board().await?, lang), shown),
+        IsmsCommand::Soa { to, shown, .. } => {
+            let board = board().await?;
+            if let Some(to) = &to {
+                write_paper(settings, store, &board, to, lang).await?;
+            }
+            (soa(&board, lang), shown)
+        }
         IsmsCommand::Compare { shown, .. } => (compare(&board().await?, lang), shown),
         IsmsCommand::Risk { shown, .. } => (risks(&board().await?, lang), shown),
         IsmsCommand::Context { shown, .. } => (process::context(store).await?, shown),
@@ -226,8 +271,87 @@ async fn find(
             return Ok(None);
         }
         // They do not only read: `run` has taken them.
-        IsmsCommand::Bundle(_) | IsmsCommand::BundleVerified(_) => return Ok(None),
+        IsmsCommand::Bundle(_) | IsmsCommand::BundleVerified(_) | IsmsCommand::Migrate { .. } => {
+            return Ok(None);
+        }
     }))
+}
+
+async fn migrate(
+    at: At,
+    (from, to): (&str, &str),
+    dry_run: bool,
+    undo: bool,
+    format: crate::Format,
+) -> Result<ExitCode, CliError> {
+    let door = if dry_run { Door::reading(at).await? } else { Door::writing(at).await? };
+    if undo {
+        let done = door.migrate_back().await?;
+        print(&shown::done(format, &say("移行を取り消しました", "migration taken back"), &done));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let done = door.migrate(from, to, dry_run).await?;
+    let columns = names(&["what", "control", "from", "differ"]);
+    let list = |name: &str| done[name].as_array().cloned().unwrap_or_default();
+    let joined = |value: &Json, member: &str| -> String {
+        let items = value.as_array().into_iter().flatten();
+        let text = |item: &Json| match member {
+            "" => shown::text(item),
+            member => shown::text(&item[member]),
+        };
+        items.map(text).collect::<Vec<String>>().join(" ")
+    };
+    let mut rows: Vec<Json> = Vec::new();
+    rows.extend(list("carried").iter().map(|c| {
+        json!({
+            "what": c["kind"], "control": c["control"], "from": joined(&c["sources"], "control"),
+            "differ": joined(&c["differ"], ""),
+        })
+    }));
+    rows.extend(
+        list("unmapped").iter().map(
+            |u| json!({"what": "unmapped", "control": "", "from": u["control"], "differ": ""}),
+        ),
+    );
+    rows.extend(list("gaps").iter().map(|g| {
+        let what = if g["new"] == true { "new" } else { "gap" };
+        json!({"what": what, "control": g["control"], "from": joined(&g["builds_on"], ""), "differ": ""})
+    }));
+    match format {
+        crate::Format::Json => print(&shown::one(format, &done)),
+        format => print(&shown::rows(format, &columns, &rows)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the statement as the kind of document that the name of the file says.
+async fn write_paper(
+    settings: &Settings,
+    store: &store::Store,
+    board: &Board,
+    to: &Path,
+    lang: Lang,
+) -> Result<(), CliError> {
+    let text = std::fs::read_to_string(settings.place.folder.join("ledger/checkpoint"));
+    let checkpoint = text.ok().and_then(|text| paper::Checkpoint::parse(&text));
+    let hall = &board.view;
+    let head = paper::Head::load(store, hall, checkpoint).await?;
+    let made = match to.extension().and_then(|e| e.to_str()) {
+        Some("pdf") => {
+            reports::pdf::write_pdf(&hall.soa_paper(&head, lang)).map_err(|e| e.to_string())
+        }
+        Some("xlsx") => {
+            let (columns, rows) = hall.soa_table(lang);
+            let sheet = model::t("適用宣言書", "Applicability").get(lang);
+            reports::write_book(sheet, &hall.soa_titles(&head, lang), &columns, &rows)
+                .map_err(|e| e.text(lang))
+        }
+        _ => Err(say(
+            "--toには.pdfか.xlsxで終わる名前を指定してください",
+            "--to: give a name that ends in .pdf or .xlsx",
+        )),
+    };
+    crate::oscal_cmd::write_new(to, &made.map_err(CliError::Usage)?)
 }
 
 pub(crate) fn names(columns: &[&str]) -> Vec<String> {

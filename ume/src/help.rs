@@ -53,10 +53,11 @@ mod tests {
     }
 
     /// Commands whose output is no result that a program would read otherwise.
-    const WITHOUT_FORMAT: [(&str, &str); 4] = [
+    const WITHOUT_FORMAT: [(&str, &str); 5] = [
         ("ume serve", "runs until it is stopped"),
         ("ume completions", "prints a script for a shell"),
         ("ume man", "prints or writes roff"),
+        ("ume oscal export", "writes a document, and --format says json or yaml"),
         ("ume work run", "says in one line how the job ended; `ume work list` has the rest"),
     ];
 

@@ -244,7 +244,7 @@ enum Command {
         #[command(subcommand)]
         command: merkle_cmd::MerkleCommand,
     },
-    /// OSCAL documents over plain files: what is wrong with them, and whether they come back whole
+    /// OSCAL documents: judged as plain files, made from a data folder, taken into one
     Oscal {
         #[command(subcommand)]
         command: oscal_cmd::OscalCommand,
@@ -448,7 +448,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
-        Command::Oscal { command } => oscal_cmd::run(command),
+        Command::Oscal { command } => oscal_cmd::run(command).await,
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

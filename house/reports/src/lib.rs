@@ -1,4 +1,5 @@
-//! Tables in and out: CSV, TSV and xlsx; the tables that stand on a sheet; what their cells mean.
+//! Tables in and out: CSV, TSV and xlsx; the tables that stand on a sheet; what their cells mean;
+//! documents out: PDF.
 //!
 //! Invariants: foreign files are bounded before, while and after they are unpacked (`limits.rs` names
 //! every limit); a cell's address survives reading, so that an error can name it; macros and formulas
@@ -9,6 +10,7 @@ mod csv_read;
 pub mod find;
 mod fold;
 mod limits;
+pub mod pdf;
 pub mod value;
 mod xlsx_marks;
 mod xlsx_read;
@@ -19,7 +21,7 @@ pub use limits::{
     CELL_CHARS_MAX, CELLS_MAX, COLUMNS_MAX, ENTRIES_MAX, FILE_BYTES_MAX, RATIO_MAX, ROWS_MAX,
     SHEETS_MAX, SheetError, TEXT_BYTES_MAX, UNPACKED_BYTES_MAX,
 };
-pub use xlsx_write::{Hidden, write_xlsx};
+pub use xlsx_write::{Hidden, write_book, write_xlsx};
 
 use std::collections::BTreeSet;
 

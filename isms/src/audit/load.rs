@@ -120,7 +120,8 @@ impl Known<'_> {
             .map(questions::Shipped::number)
             .filter(|number| number.starts_with("c."))
             .collect();
-        let titled = |number: &&str| norms::clauses().iter().find(|n| n.id == **number);
+        let clauses = norms::clauses();
+        let titled = |number: &str| clauses.iter().find(|n| n.id == number).copied();
         let item = |number: &str, norm: Option<&norms::Norm>| {
             let asked = self.history.get(number).cloned().unwrap_or_default();
             Item {

@@ -10,6 +10,8 @@ mod begin;
 pub mod compare;
 pub mod gap;
 pub mod method;
+pub mod migrate;
+pub mod paper;
 pub mod scenarios;
 pub mod soa;
 pub mod tables;
@@ -198,7 +200,9 @@ impl Register {
     /// Reads what the hall needs.
     pub async fn load(store: &Store, now: Timestamp) -> Result<Register, StoreError> {
         let norms = store.all(Table::Norm, &["annex_a"]).await?;
-        let uses = store.all(Table::Rule, &["control_use"]).await?;
+        let mut uses = store.all(Table::Rule, &["control_use"]).await?;
+        // Answers to an earlier edition that were carried over.
+        uses.retain(|row| row.status != "retired");
         let risks = store.all(Table::Risk, &[]).await?;
         let treats = store.all(Table::Link, &["treats"]).await?;
         let checks = store.all(Table::Check, &[]).await?;

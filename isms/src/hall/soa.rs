@@ -117,6 +117,8 @@ pub enum Lack {
     Signature,
     /// Assets stand in the register that the control is about.
     Contradicted,
+    /// Carried over from an earlier edition of the standard, and nobody has confirmed it.
+    Unconfirmed,
 }
 
 impl Lack {
@@ -130,6 +132,7 @@ impl Lack {
             Lack::FreshEvidence => t("証拠が古い", "evidence too old"),
             Lack::Provider => t("提供者が書かれていない", "no provider named"),
             Lack::Signature => t("有効な署名がない", "no signature that holds"),
+            Lack::Unconfirmed => t("移行後の確認がまだ", "not confirmed since the migration"),
             Lack::Contradicted => {
                 t("台帳に該当する資産がある", "the register holds what it is about")
             }
@@ -396,6 +399,16 @@ fn row(
         difference: None,
     };
     (row.status, row.lacks) = judge(register, &row, control, said("declared").as_str());
+    let confirm = usage.and_then(|u| u.attributes.get("confirm"));
+    if confirm == Some(&Json::Bool(true)) {
+        row.lacks.push(Lack::Unconfirmed);
+        // Neither done nor left out before somebody looked at it under the new standard.
+        row.status = match row.status {
+            SoaStatus::Implemented | SoaStatus::Inherited => SoaStatus::Claimed,
+            SoaStatus::Excluded => SoaStatus::ExclusionOpen,
+            status => status,
+        };
+    }
     row.level = match control {
         Some(control) => control.level,
         None if matches!(row.status, SoaStatus::Implemented | SoaStatus::Inherited) => Level::Ume,

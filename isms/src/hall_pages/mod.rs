@@ -9,6 +9,8 @@ mod bundle;
 mod changes;
 mod context;
 mod gap;
+mod migrate;
+mod oscal;
 mod policy;
 mod review;
 mod risks;
@@ -30,13 +32,13 @@ use web::{
     House,
     access::Action,
     api::problem::{self, Problem},
-    frame::{Answer, Cx, User, page},
+    frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Api, Route},
 };
 
 use crate::{
     Board,
-    hall::method::Estimate,
+    hall::{self, method::Estimate, paper},
     pages::{WAIT, WAIT_SECONDS, WaitPage},
     shared::SharedBoard,
 };
@@ -55,6 +57,8 @@ pub fn routes() -> Vec<Route> {
     routes.extend(policy::routes());
     routes.extend(templates::routes());
     routes.extend(bundle::routes());
+    routes.extend(oscal::routes());
+    routes.extend(migrate::routes());
     routes
 }
 
@@ -141,4 +145,25 @@ fn size_class(estimate: Estimate, accept_at_most: i64) -> &'static str {
         size if size <= accept_at_most * 2 => "stale",
         _ => "fail",
     }
+}
+
+/// What stands around a paper, under the ledger's newest checkpoint.
+async fn paper_head(house: &web::House, hall: &hall::Hall) -> Result<paper::Head, Refusal> {
+    let text = house.ledger.lock().await.signed_checkpoint()?;
+    let checkpoint = paper::Checkpoint::parse(&text);
+    Ok(paper::Head::load(&house.store, hall, checkpoint).await?)
+}
+
+/// A paper as a file; making it takes some hundred milliseconds, so not where others wait.
+async fn pdf(paper: reports::pdf::Paper, name: &str) -> Answer {
+    let made = tokio::task::spawn_blocking(move || reports::pdf::write_pdf(&paper)).await;
+    let bytes = made.map_err(|e| Refusal::Bad(e.to_string()))?;
+    let bytes = bytes.map_err(|e| Refusal::Bad(e.to_string()))?;
+    Ok(attachment("application/pdf", name, bytes))
+}
+
+fn attachment(kind: &str, name: &str, bytes: Vec<u8>) -> Response {
+    let name = format!("attachment; filename=\"{name}\"");
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
+    (headers, bytes).into_response()
 }

@@ -50,6 +50,7 @@ pub(super) fn routes() -> Vec<Route> {
     let treat_title = t("リスクに管理策を結び付ける", "Link a control to a risk");
     vec![
         Route::get("/risks", inspect, title, show),
+        Route::get("/risks/export.pdf", inspect, t("リスク表（PDF）", "Risk sheet as PDF"), pdf),
         Route::get("/risks/scenarios", inspect, t("見本のシナリオ", "Sample scenarios"), samples),
         Route::post("/risks/scenarios", write, t("見本の取込み", "Take samples over"), take_over),
         Route::get("/risks/{id}", inspect, t("リスクの計算", "How a risk is computed"), one),
@@ -503,4 +504,15 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
         })),
         Err(wait) => *wait,
     }
+}
+
+async fn pdf(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+) -> Answer {
+    let board = shared.wait().await;
+    let head = super::paper_head(&house, &board.view).await?;
+    let paper = board.view.risk_paper(&head, user.cx.lang);
+    super::pdf(paper, &format!("risks-{}.pdf", user.cx.date(&board.at))).await
 }

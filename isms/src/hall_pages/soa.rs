@@ -6,7 +6,6 @@ use askama::Template;
 use axum::{
     Extension, Form,
     extract::{Path, Query, Request, State},
-    http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Id, Lang, Table, t};
@@ -45,6 +44,7 @@ pub(super) fn routes() -> Vec<Route> {
             t("適用宣言書（Excel）", "Statement as xlsx"),
             xlsx,
         ),
+        Route::get("/soa/export.pdf", inspect, t("適用宣言書（PDF）", "Statement as PDF"), pdf),
         Route::post("/soa/begin", administer, begin_title, begin),
         Route::post("/soa/edition", administer, t("適用宣言書の版を作る", "Draw an edition"), draw),
         Route::get("/soa/{control}", inspect, t("管理策の適用", "Use of a control"), one),
@@ -79,6 +79,8 @@ struct SoaPage<'a> {
     waiting: Option<Id>,
     may_write: bool,
     sees_payloads: bool,
+    /// Rows that answer to controls of 2013.
+    old_answers: usize,
 }
 
 async fn show(
@@ -114,9 +116,17 @@ async fn show(
         waiting: waiting(hall),
         may_write: may_write(&house, &user),
         sees_payloads: super::bundle::sees_payloads(user.reader()),
+        old_answers: hall.soa.iter().filter(|r| is_old(&r.control)).count(),
         hall,
     };
     page(cx, title, &body)
+}
+
+/// Whether the number is one of 2013 (three parts, so that none of 2022 is meant).
+fn is_old(number: &str) -> bool {
+    let bare = number.trim_start_matches(['A', 'a']).trim_start_matches('.');
+    let known = norms::set("2013").map_or(&[][..], |set| set.norm.as_slice());
+    known.iter().any(|n| n.number.trim_start_matches("A.") == bare)
 }
 
 fn may_write(house: &Shared, user: &User) -> bool {
@@ -255,18 +265,33 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
     }
 }
 
-async fn xlsx(Extension(shared): Extension<SharedBoard>, user: User) -> Answer {
+async fn xlsx(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+) -> Answer {
     let board = shared.wait().await;
-    let (head, rows) = board.view.soa_table(user.cx.lang);
-    let bytes = reports::write_xlsx(
-        user.cx.t("適用宣言書", "Applicability"),
-        &head,
-        &rows,
-        reports::Hidden(0),
-    )
-    .map_err(|e| Refusal::Bad(e.to_string()))?;
-    let name = format!("attachment; filename=\"soa-{}.xlsx\"", user.cx.date(&board.at));
+    let (lang, hall) = (user.cx.lang, board.view.clone());
+    let head = super::paper_head(&house, &hall).await?;
+    let sheet = user.cx.t("適用宣言書", "Applicability");
+    let made = tokio::task::spawn_blocking(move || {
+        let (columns, rows) = hall.soa_table(lang);
+        reports::write_book(sheet, &hall.soa_titles(&head, lang), &columns, &rows)
+    });
+    let bytes = made.await.map_err(|e| Refusal::Bad(e.to_string()))?;
+    let bytes = bytes.map_err(|e| Refusal::Bad(e.to_string()))?;
+    let name = format!("soa-{}.xlsx", user.cx.date(&board.at));
     let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, bytes).into_response())
+    Ok(super::attachment(kind, &name, bytes))
+}
+
+async fn pdf(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    user: User,
+) -> Answer {
+    let board = shared.wait().await;
+    let head = super::paper_head(&house, &board.view).await?;
+    let paper = board.view.soa_paper(&head, user.cx.lang);
+    super::pdf(paper, &format!("soa-{}.pdf", user.cx.date(&board.at))).await
 }

@@ -336,12 +336,21 @@ pub(crate) const RULES: &[KindSpec] = &[
                 ]),
             )
             .aliases(&["実施状況", "状況", "実施の有無"]),
+            flag("confirm", t("移行後の確認待ち", "To be confirmed after a migration")),
         ],
         groups: &[
             Group::new(t("適用", "Use"), &["control", "applies", "reason", "drivers"]),
             Group::new(
                 t("実施", "How it is done"),
-                &["statement", "responsible", "provision", "provider", "documents", "declared"],
+                &[
+                    "statement",
+                    "responsible",
+                    "provision",
+                    "provider",
+                    "documents",
+                    "declared",
+                    "confirm",
+                ],
             ),
         ],
         rules: &[

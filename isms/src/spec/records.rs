@@ -312,6 +312,19 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "isms.migrated",
+        title: t("規格の移行", "Migration of the standard"),
+        fields: &[
+            text("from", t("移行元", "From")).required(),
+            text("to", t("移行先", "To")).required(),
+            count("answers", t("移行元の回答", "Answers before")).required(),
+            count("carried", t("引き継いだ管理策", "Controls carried over")).required(),
+            count("unmapped", t("対応のない回答", "Answers without a successor")).required(),
+            count("gaps", t("回答のない管理策", "Controls without an answer")).required(),
+            flag("undone", t("取り消し", "Undone")).required(),
+        ],
+    },
+    RecordSpec {
         ty: "isms.export_run",
         title: t("書き出し", "Export run"),
         fields: &[

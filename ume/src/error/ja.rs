@@ -100,6 +100,12 @@ impl CliError {
                 "{}: 32バイトの署名鍵ではありません。ume merkle note key で作れます",
                 path.display()
             ),
+            CliError::OscalExport(isms::oscal::ExportError::Store(error))
+            | CliError::OscalImport(isms::oscal::ImportError::Store(error))
+            | CliError::Migrate(isms::hall::migrate::MigrateError::Store(error)) => store(error),
+            CliError::Migrate(error) => error.text(model::Lang::Ja),
+            CliError::OscalExport(error) => error.text(model::Lang::Ja),
+            CliError::OscalImport(error) => error.text(model::Lang::Ja),
             CliError::Note(error) => format!("署名付きノートを扱えません: {error}"),
             CliError::Proof(error) => format!("証明を作れません: {error}"),
             CliError::Config(error) => format!("設定ファイルに誤りがあります: {error}"),

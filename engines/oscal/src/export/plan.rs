@@ -94,6 +94,8 @@ pub struct Row {
     pub provides: Vec<Provided>,
     pub exclusion: Option<Exclusion>,
     pub evidence: Vec<Evidence>,
+    /// Further properties: name (a token) and value
+    pub props: Vec<(String, String)>,
 }
 
 /// Why a control applies: `risk`, `law`, `contract` or `business`, and which.
@@ -303,6 +305,7 @@ fn props(about: &About, row: &Row) -> Vec<Node> {
     .iter()
     .filter_map(|(name, value)| about.prop(name, value))
     .collect();
+    props.extend(row.props.iter().filter_map(|(name, value)| about.prop(name, value)));
     for driver in &row.drivers {
         let prop = Build::new().text("name", "driver").text("ns", &about.vocabulary);
         let prop = prop.line("value", &driver.text).text("class", &driver.kind);

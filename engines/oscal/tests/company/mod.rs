@@ -88,6 +88,7 @@ pub fn statement() -> Statement {
             sha256: Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into()),
             observed: Some("2026-11-20T00:00:00Z".into()),
         }],
+        props: Vec::new(),
     };
     let inherited = |provided| Inherited {
         description: words("基盤の監視は事業者が行う。", "The provider watches the platform."),

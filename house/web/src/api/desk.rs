@@ -443,7 +443,8 @@ impl<'a> Desk<'a> {
         Ok(answer)
     }
 
-    pub(crate) async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {
+    /// Begins a change that goes no further than the caller may write.
+    pub async fn write(&self, reason: &str) -> Result<Write<'a>, Problem> {
         let write = self.stored(self.store.write(&self.actor, reason, &self.request).await)?;
         Ok(write.bounded(self.reader.bounds(self.specs.iter().copied())))
     }
