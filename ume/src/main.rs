@@ -586,7 +586,23 @@ fn outcome(report: &ledger::Report) -> ExitCode {
 }
 
 async fn verify(place: &Place, format: Format) -> Result<ExitCode, CliError> {
-    let report = verified(place).await?;
+    let mut report = verified(place).await?;
+    // Before the first start nothing was moved into a ledger yet; had something been, its rows would
+    // say where they stand in it.
+    let is_begun = report.rows > report.pending || place.folder.join("ledger").exists();
+    if !is_begun {
+        report.faults.clear();
+    }
     print(&verify::report(&report, format));
+    if !is_begun {
+        eprintln!(
+            "ume: {}",
+            say(
+                "証跡はまだ始まっていません。ume serveの最初の起動で作られます",
+                "the ledger has not begun: the first `ume serve` makes it",
+            )
+        );
+        return Ok(ExitCode::from(INCOMPLETE));
+    }
     Ok(outcome(&report))
 }

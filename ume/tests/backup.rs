@@ -11,44 +11,6 @@ mod backups;
 use backups::*;
 
 #[test]
-fn a_killed_backup_leaves_no_half_file_and_the_next_one_works() {
-    let root = tempfile::tempdir().unwrap();
-    let at = |name: &str| root.path().join(name);
-    let (data, secret, out) = (at("data"), at("secret"), at("out"));
-    fs::write(&secret, "correct horse battery\n").unwrap();
-    fs::create_dir(&out).unwrap();
-    let _server = Server::start(&data);
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let args = |to: &Path| {
-        ["backup", "--data", path(&data), "--to", path(to), "--passphrase-file", path(&secret)]
-            .map(str::to_owned)
-    };
-    for n in 0..12u64 {
-        let file = out.join(format!("{n}.backup"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ume"))
-            .args(args(&file))
-            .env("UME_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20 + n * 70));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // Under the final name stands a whole backup or nothing.
-        if file.exists() {
-            let target = at(&format!("whole{n}"));
-            let restored = restore(&file, &target, &secret);
-            assert!(restored.status.success(), "{}", text(&restored));
-        }
-    }
-    let file = out.join("last.backup");
-    let args = args(&file);
-    let made = ume(&args.each_ref().map(String::as_str));
-    assert!(made.status.success(), "{}", text(&made));
-    assert!(!data.join("backup.tmp").exists());
-}
-
-#[test]
 fn a_backup_of_a_running_server_restores_and_verifies() {
     let root = tempfile::tempdir().unwrap();
     let at = |name: &str| root.path().join(name);

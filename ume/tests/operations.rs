@@ -254,3 +254,32 @@ fn completions_and_manual_pages_name_the_commands() {
     assert!(page.contains("in this process"), "{page}");
     assert!(text(&ume(&["man"])).contains(".TH"));
 }
+
+#[test]
+fn a_ledger_that_has_not_begun_is_no_mismatch_and_one_that_is_gone_is() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, secret) = (root.path().join("data"), root.path().join("secret"));
+    fs::write(&secret, "correct horse battery\n").unwrap();
+    let setup = ume(&[
+        "setup",
+        "--admin",
+        "umeko",
+        "--password-file",
+        path(&secret),
+        "--data",
+        path(&data),
+    ]);
+    assert!(setup.status.success(), "{}", text(&setup));
+    let verify = || ume(&["ledger", "verify", "--data", path(&data)]);
+    let before = verify();
+    assert_eq!(before.status.code(), Some(3), "{}", text(&before));
+    assert!(text(&before).contains("not begun"), "{}", text(&before));
+    let to = root.path().join("published");
+    let published = ume(&["ledger", "publish", "--to", path(&to), "--data", path(&data)]);
+    assert!(published.status.success(), "{}", text(&published));
+    assert_eq!(verify().status.code(), Some(0));
+    fs::remove_dir_all(data.join("ledger")).unwrap();
+    let gone = verify();
+    assert_eq!(gone.status.code(), Some(1), "{}", text(&gone));
+    assert!(text(&gone).contains("ledger/log"), "{}", text(&gone));
+}

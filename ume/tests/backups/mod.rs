@@ -49,6 +49,11 @@ pub struct Server(Child);
 
 impl Server {
     pub fn start(data: &Path) -> Server {
+        Server::at(data).0
+    }
+
+    /// A server and its address.
+    pub fn at(data: &Path) -> (Server, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ume"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data", path(data)])
             .env("UME_LOG", "warn")
@@ -57,8 +62,9 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("http://"), "{line}");
-        Server(child)
+        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let address = address.unwrap_or_else(|| panic!("no address: {line}")).to_owned();
+        (Server(child), address)
     }
 }
 
