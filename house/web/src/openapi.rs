@@ -88,6 +88,10 @@ fn operation(route: &Route, api: &Api) -> Json {
     if route.access != Access::Public {
         common.extend([401, 403]);
     }
+    // A part of the path that is no UTF-8 is refused before any handler sees it.
+    if route.path.contains('{') {
+        common.push(400);
+    }
     let mut responses: BTreeMap<String, Json> = BTreeMap::new();
     for status in common.iter().chain(api.refusals) {
         let name = format!("#/components/responses/{status}");
