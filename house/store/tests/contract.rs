@@ -293,7 +293,9 @@ async fn said(view: store::View<'_>, ids: &[Id]) -> String {
         let some = view.all(table, &["server", "owns"]).await.unwrap();
         let by_id = view.rows_by_id(table, ids).await.unwrap();
         let about = view.rows_about(table, ids).await.unwrap();
-        let mut counts = view.count_kinds(table, &["server", "host", "owns"]).await.unwrap();
+        let names = ["server", "host", "owns"].map(|kind| format!("{}/{kind}", table.name()));
+        let mut counts = view.counts(&names).await.unwrap();
+        counts.retain(|(_, n)| *n > 0);
         counts.sort();
         let active = view.count_active(table, "host").await.unwrap();
         rows.push(format!("{:?}", (all, some, by_id, about, counts, active)));

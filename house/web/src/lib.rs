@@ -29,6 +29,7 @@ pub mod route;
 pub mod secrets;
 mod table;
 pub mod task_rules;
+pub mod when;
 mod words;
 
 use std::{

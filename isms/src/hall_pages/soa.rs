@@ -19,7 +19,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{api_board, board, document};
+use super::{AsOf, api_board_of, board_of, dated_document, paper_board};
 use crate::{
     hall::{
         self, Hall,
@@ -49,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/soa/edition", administer, t("適用宣言書の版を作る", "Draw an edition"), draw),
         Route::get("/soa/{control}", inspect, t("管理策の適用", "Use of a control"), one),
         Route::post("/soa/{control}/evidence", write, t("証拠の提出", "Hand in evidence"), take_in),
-        document("/api/v1/isms/soa", inspect, "soa", title, api),
+        dated_document("/api/v1/isms/soa", inspect, "soa", title, api),
     ]
 }
 
@@ -59,6 +59,8 @@ struct Asked {
     status: String,
     #[serde(default)]
     differs: String,
+    #[serde(default)]
+    as_of: String,
 }
 
 #[derive(Template)]
@@ -86,16 +88,15 @@ struct SoaPage<'a> {
 async fn show(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let cx = &user.cx;
-    let title = cx.t("適用宣言書", "Statement of Applicability");
-    let board = match board(cx, &shared, title) {
+    let title = user.cx.t("適用宣言書", "Statement of Applicability");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let hall = &board.view;
+    let (cx, hall) = (&user.cx, &board.view);
     let chosen = |row: &&SoaRow| {
         (asked.status.is_empty() || row.status.name() == asked.status)
             && (asked.differs.is_empty() || row.difference.is_some())
@@ -131,7 +132,7 @@ fn is_old(number: &str) -> bool {
 
 fn may_write(house: &Shared, user: &User) -> bool {
     let kind = house.kind(Table::Rule, "control_use");
-    kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
+    user.cx.past.is_none() && kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
 }
 
 fn waiting(hall: &Hall) -> Option<Id> {
@@ -156,14 +157,15 @@ struct RowPage<'a> {
 async fn one(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Path(control): Path<String>,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let cx = &user.cx;
-    let board = match board(cx, &shared, &control) {
+    let board = match board_of(&house, &mut user.cx, &shared, &control, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
+    let cx = &user.cx;
     let row = board.view.row(&control).ok_or(Refusal::NotFound)?;
     let norm = norms::annex_a().iter().find(|n| n.number == control);
     let summary = norm.and_then(|n| match cx.lang {
@@ -258,8 +260,13 @@ async fn take_in(
     Ok(Redirect::to(&format!("/soa/{control}")).into_response())
 }
 
-async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
-    match api_board(caller.cx.lang, &shared) {
+async fn api(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
         Ok(board) => super::json(board.view.soa_json()),
         Err(wait) => *wait,
     }
@@ -268,9 +275,13 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
 async fn xlsx(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let board = shared.wait().await;
+    let board = match paper_board(&house, &mut user.cx, &shared, &asked.as_of).await {
+        Ok(board) => board,
+        Err(refusal) => return *refusal,
+    };
     let (lang, hall) = (user.cx.lang, board.view.clone());
     let head = super::paper_head(&house, &hall).await?;
     let sheet = user.cx.t("適用宣言書", "Applicability");
@@ -288,9 +299,13 @@ async fn xlsx(
 async fn pdf(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let board = shared.wait().await;
+    let board = match paper_board(&house, &mut user.cx, &shared, &asked.as_of).await {
+        Ok(board) => board,
+        Err(refusal) => return *refusal,
+    };
     let head = super::paper_head(&house, &board.view).await?;
     let paper = board.view.soa_paper(&head, user.cx.lang);
     super::pdf(paper, &format!("soa-{}.pdf", user.cx.date(&board.at))).await
