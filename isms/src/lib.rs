@@ -3,6 +3,7 @@
 //! Invariants: `evaluate` and `level` are pure functions of evidence and time; a level rests on
 //! nothing a person can type in above 梅; what is unknown never counts.
 
+pub mod ages;
 pub mod audit;
 pub mod board;
 pub mod bundle;

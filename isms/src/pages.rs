@@ -21,13 +21,15 @@ use web::{
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
     route::{Access, Api, Route},
+    when::AsOf,
 };
 
 pub use crate::shared::SharedBoard;
 use crate::{
     Control, Verdict,
+    ages::{self, Age},
     board::fill,
-    hall_pages::{AsOf, board_of},
+    hall_pages::board_of,
     hand_in, mine,
     news::{self, News},
     status,
@@ -207,7 +209,7 @@ async fn home(
 }
 
 /// The tables at the moment that the page shows.
-fn view<'h>(house: &'h House, cx: &Cx) -> View<'h> {
+pub(crate) fn view<'h>(house: &'h House, cx: &Cx) -> View<'h> {
     match &cx.past {
         Some(past) => house.store.as_of(past.at),
         None => house.store.present(),
@@ -274,6 +276,7 @@ struct RoomPage<'a> {
     cx: &'a Cx,
     control: &'a Control,
     trend: Option<Trend>,
+    ages: Vec<Age>,
     answer: String,
     answer_status: &'static str,
     ladders: Vec<Ladder<'a>>,
@@ -351,11 +354,11 @@ async fn room(
         })
         .collect();
     let (answer, answer_status) = answer(control, cx.lang);
-    let trends = trend::load(view, &board).await?;
     let body = RoomPage {
         cx,
         control,
-        trend: trends.into_iter().find(|t| t.control == spec.control),
+        trend: trend::of(view, &board, control).await?,
+        ages: ages::of_control(control, board.at),
         answer,
         answer_status,
         ladders,

@@ -51,6 +51,16 @@ pub async fn load(view: View<'_>, board: &Board) -> Result<Vec<Trend>, StoreErro
     Ok(board.all().map(trend).collect())
 }
 
+/// The trend of one control.
+pub async fn of(
+    view: View<'_>,
+    board: &Board,
+    control: &crate::Control,
+) -> Result<Option<Trend>, StoreError> {
+    let trends = load(view, board).await?;
+    Ok(trends.into_iter().find(|trend| trend.control == control.spec.control))
+}
+
 /// Steps of one control; `now` is its level at `to`, whether that was recorded already or not.
 pub fn steps(
     control: &'static str,

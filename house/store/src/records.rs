@@ -73,6 +73,9 @@ pub(crate) fn commitment(salt: &[u8], payload: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
+/// Moments that one statement looks up.
+const MOMENTS_PER_STATEMENT: usize = 100;
+
 pub(crate) const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
                        assurance, facts, payload_commit, leaf_index";
 
@@ -170,6 +173,36 @@ impl Store {
     pub async fn first_received(&self) -> Result<Option<Timestamp>, StoreError> {
         let rows = self.db().fetch("SELECT MIN(received_at) FROM record", &[]).await?;
         Ok(rows[0][0].opt_int()?.map(Timestamp))
+    }
+
+    /// How many leaves the ledger held at each of these moments, by the newest settled record received
+    /// by then; 0 before the first. One statement, one index look-up each.
+    pub async fn ledger_sizes(&self, moments: &[Timestamp]) -> Result<Vec<u64>, StoreError> {
+        if moments.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A number in front, for the parts come in no certain order.
+        let part = |n: usize| {
+            format!(
+                "SELECT {n} AS n, leaf_index FROM (SELECT leaf_index FROM record \
+                 WHERE received_at <= ${} AND leaf_index IS NOT NULL \
+                 ORDER BY received_at DESC LIMIT 1) AS t{n}",
+                n + 1
+            )
+        };
+        let mut sizes = vec![0; moments.len()];
+        for (chunk, first) in
+            moments.chunks(MOMENTS_PER_STATEMENT).zip((0..).step_by(MOMENTS_PER_STATEMENT))
+        {
+            let parts: Vec<String> = (0..chunk.len()).map(part).collect();
+            let args: Vec<Val> = chunk.iter().map(|at| at.0.into()).collect();
+            let sql = format!("SELECT n, leaf_index FROM ({}) AS sizes", parts.join(" UNION ALL "));
+            for row in self.db().fetch(&sql, &args).await? {
+                let at = first + usize::try_from(row[0].int()?).unwrap_or_default();
+                sizes[at] = row[1].int()?.unsigned_abs() + 1;
+            }
+        }
+        Ok(sizes)
     }
 
     /// Number of records per type received since `since`.

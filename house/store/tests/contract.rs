@@ -118,6 +118,7 @@ contract! {
     a_view_of_the_past_shows_what_the_present_showed_then
     a_record_received_later_is_not_in_the_past_whenever_it_was_observed
     the_first_entry_is_the_first_row_or_record
+    the_size_of_the_ledger_at_a_moment_is_that_of_its_newest_record
     a_stale_save_is_a_conflict_and_changes_nothing
     an_uncommitted_change_leaves_no_trace
     of_eight_writers_exactly_one_wins_each_version
@@ -381,6 +382,23 @@ async fn the_first_entry_is_the_first_row_or_record(f: &Fixture) {
     f.pass_hours(1);
     save(store, asset(store, "a")).await;
     assert_eq!(store.first_entry().await.unwrap(), Some(record.received_at));
+}
+
+async fn the_size_of_the_ledger_at_a_moment_is_that_of_its_newest_record(f: &Fixture) {
+    let store = &f.store;
+    let mut moments = vec![store.now()];
+    for n in 1..=150 {
+        put_record(store, draft("room.x", None, n)).await;
+        moments.push(store.now());
+    }
+    assert_eq!(store.ledger_sizes(&moments).await.unwrap(), vec![0; 151], "none is settled");
+    let pending = store.pending(1_000).await.unwrap();
+    let settled: Vec<_> =
+        pending.into_iter().zip(0..).map(|((seq, key, _), index)| (seq, key, index)).collect();
+    store.settle(&settled).await.unwrap();
+    let sizes: Vec<u64> = (0..=150).collect();
+    assert_eq!(store.ledger_sizes(&moments).await.unwrap(), sizes);
+    assert!(store.ledger_sizes(&[]).await.unwrap().is_empty());
 }
 
 async fn a_stale_save_is_a_conflict_and_changes_nothing(f: &Fixture) {

@@ -17,6 +17,7 @@ pub mod files;
 pub mod form;
 pub mod frame;
 mod graph;
+mod growth;
 mod help;
 pub mod import;
 mod ledger_pages;

@@ -5,6 +5,9 @@
 
 use jiff::tz::TimeZone;
 use model::{Text, Timestamp, t};
+use serde::Deserialize;
+
+use crate::frame::{Cx, Refusal};
 
 /// Why a text names no moment that can be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +61,23 @@ pub struct Past {
     pub text: String,
 }
 
-impl crate::frame::Cx {
+/// What a query says of the moment to show.
+#[derive(Debug, Default, Deserialize)]
+pub struct AsOf {
+    #[serde(default)]
+    pub as_of: String,
+}
+
+impl Cx {
+    /// Lets the page show the moment that the text names; `None` for now. Whoever calls this shows
+    /// what stood then, and offers no change.
+    pub fn look_at(&mut self, text: &str) -> Result<Option<Timestamp>, Refusal> {
+        let at = moment(text, self.now, &self.local.zone)
+            .map_err(|error| Refusal::Bad(self.pick(&error.text()).to_owned()))?;
+        self.past = at.map(|at| Past { at, text: text.trim().to_owned() });
+        Ok(at)
+    }
+
     /// What the address of a page that shows the past ends with: nothing for the present.
     pub fn when(&self) -> String {
         self.when_behind('?')

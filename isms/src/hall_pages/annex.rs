@@ -14,9 +14,10 @@ use web::{
     api::Caller,
     frame::{Answer, Cx, User, page},
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{AsOf, api_board_of, board_of, dated_document};
+use super::{api_board_of, board_of, dated_document};
 use crate::{
     hall::{
         Hall,

@@ -27,7 +27,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{Id, Table, t};
-use serde::Deserialize;
 use store::{Filter, PAGE_ROWS_MAX, Row, StoreError};
 use web::{
     House,
@@ -38,7 +37,7 @@ use web::{
     },
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Api, Param, Place, Route},
-    when::{self, Past},
+    when::{self, AsOf},
 };
 
 use crate::{
@@ -148,19 +147,17 @@ pub(crate) async fn board_of(
     title: &str,
     as_of: &str,
 ) -> Result<Arc<Board>, Box<Answer>> {
-    let bad = |text: String| Box::new(Err(Refusal::Bad(text)));
-    let asked = when::moment(as_of, cx.now, &cx.local.zone);
-    let Some(at) = asked.map_err(|error| bad(cx.pick(&error.text()).to_owned()))? else {
+    let Some(at) = cx.look_at(as_of).map_err(|refusal| Box::new(Err(refusal)))? else {
         return board(cx, shared, title);
     };
     let found = shared.as_of(&house.store, &house.rooms, at).await;
-    let board = found.map_err(|error| match error {
-        PastError::Busy => Box::new(Err(Refusal::Busy)),
-        PastError::Store(error) => Box::new(Err(Refusal::Store(error))),
-        error => bad(error.text(|at| cx.time(at), cx.lang)),
-    })?;
-    cx.past = Some(Past { at, text: as_of.trim().to_owned() });
-    Ok(board)
+    found.map_err(|error| {
+        Box::new(Err(match error {
+            PastError::Busy => Refusal::Busy,
+            PastError::Store(error) => Refusal::Store(error),
+            error => Refusal::Bad(error.text(|at| cx.time(at), cx.lang)),
+        }))
+    })
 }
 
 /// The board that a paper is drawn from; for today's, the first one since the start is waited for.
@@ -172,13 +169,6 @@ async fn paper_board(
 ) -> Result<Arc<Board>, Box<Answer>> {
     shared.wait().await;
     board_of(house, cx, shared, "", as_of).await
-}
-
-/// What a query says of the moment to show.
-#[derive(Deserialize)]
-pub(crate) struct AsOf {
-    #[serde(default)]
-    pub(crate) as_of: String,
 }
 
 /// The same for the API.

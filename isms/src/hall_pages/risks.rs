@@ -25,9 +25,10 @@ use web::{
     frame::{Answer, Cx, Refusal, User, page},
     people::with_script,
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{AsOf, api_board_of, board_of, dated_document, estimate, paper_board, size_class};
+use super::{api_board_of, board_of, dated_document, estimate, paper_board, size_class};
 use crate::{
     hall::{
         Hall, RiskView,

@@ -17,16 +17,20 @@ use web::{
     files::read_form,
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{AsOf, api_board_of, board_of, dated_document, paper_board};
+use super::{api_board_of, board_of, dated_document, paper_board};
 use crate::{
+    ages::{self, Age},
     hall::{
         self, Hall,
         soa::{BY_HAND_PREFIX, SoaRow, SoaStatus},
     },
     hand_in, norms,
+    pages::view,
     shared::SharedBoard,
+    trend::{self, Trend},
 };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -150,6 +154,8 @@ struct RowPage<'a> {
     row: &'a SoaRow,
     summary: &'a str,
     room: Option<&'static str>,
+    trend: Option<Trend>,
+    ages: Vec<Age>,
     may_write: bool,
     file_max: String,
 }
@@ -172,14 +178,20 @@ async fn one(
         Lang::Ja => n.summary_ja.as_deref(),
         Lang::En => n.summary_en.as_deref(),
     });
-    let room = board.controls.iter().find(|c| c.spec.control == control).map(|c| c.spec.id);
+    let room = board.controls.iter().find(|c| c.spec.control == control);
+    let trend = match room {
+        Some(room) => trend::of(view(&house, cx), &board, room).await?,
+        None => None,
+    };
     let body = RowPage {
         cx,
         here: "/soa",
         hall: &board.view,
         row,
         summary: summary.unwrap_or(""),
-        room,
+        room: room.map(|c| c.spec.id),
+        trend,
+        ages: room.map_or_else(|| ages::of_row(row, board.at), |c| ages::of_control(c, board.at)),
         may_write: may_write(&house, &user),
         file_max: web::files::size(house.store.file_bytes_max()),
     };
