@@ -117,7 +117,8 @@ async fn a_past_page_shows_what_stood_then_says_so_and_changes_nothing() {
         let asked = format!("{path}{mark}as_of={when}");
         for who in [&officer, &auditor] {
             let (status, _, now) = world.show(who, path).await;
-            assert_eq!(status, 200, "{path}");
+            // An officer's home is the first steps until these are done.
+            assert!(status == 200 || (path, status) == ("/", 303), "{path}: {status}");
             assert!(!now.contains("You are looking at the past"), "{path}");
             let (status, statements, page) = world.show(who, &asked).await;
             assert_eq!(status, 200, "{asked}: {page}");
@@ -186,7 +187,7 @@ async fn every_document_of_the_api_is_there_for_a_past_moment() {
     let risks = get("risks").await;
     assert_eq!(risks["risks"], json!(view.risks));
     assert_eq!(risks["risks"][0]["name"], "name-of-then");
-    world.clock.fetch_add(DAY, Ordering::SeqCst);
+    world.clock.fetch_add(DAY / 2, Ordering::SeqCst);
     assert_eq!(get("risks").await, risks, "the past stays as it was");
     let (_, _, now) = read(world.served.with(&token, Method::GET, "/api/v1/isms/risks")).await;
     assert_eq!(now["risks"][0]["name"], "name-of-now");
