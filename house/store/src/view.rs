@@ -170,24 +170,25 @@ impl View<'_> {
         if self.at.is_none() {
             return self.store.counts(names).await;
         }
-        let mut found = Vec::new();
+        let (mut parts, mut args) = (Vec::new(), Vec::new());
         for table in Table::ALL.into_iter().filter(|table| *table != Table::Record) {
             let prefix = format!("{}/", table.name());
             let kinds: Vec<&str> = names.iter().filter_map(|n| n.strip_prefix(&prefix)).collect();
             if kinds.is_empty() {
                 continue;
             }
-            let mut args = Vec::new();
             let from = self.rows_of(table, &mut args);
-            let sql = format!(
-                "SELECT kind, COUNT(*) FROM {from} WHERE deleted = 0 AND kind IN ({}) GROUP BY kind",
+            parts.push(format!(
+                "SELECT '{prefix}' || kind AS name, COUNT(*) AS amount FROM {from} \
+                 WHERE deleted = 0 AND kind IN ({}) GROUP BY kind",
                 place(&mut args, kinds.into_iter().map(Val::from)),
-            );
-            for row in self.store.db().fetch(&sql, &args).await? {
-                found.push((format!("{prefix}{}", row[0].text()?), row[1].int()?));
-            }
+            ));
         }
-        Ok(found)
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.store.db().fetch(&parts.join(" UNION ALL "), &args).await?;
+        rows.iter().map(|r| Ok((r[0].text()?.to_owned(), r[1].int()?))).collect()
     }
 
     /// Records of these types observed since `since`, oldest first; at most `limit`.
