@@ -1,9 +1,9 @@
 //! The board: every control with its verdicts and level, computed from the store.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::{Criterion, Level, Origin, RoomSpec, Status, Table, Text, Timestamp, t};
-use store::{Row, Store, StoreError};
+use store::{Row, Store, StoreError, View};
 
 use crate::{
     evaluate::{self, Reason, Verdict},
@@ -44,43 +44,49 @@ pub(crate) fn judged(rooms: &[&'static RoomSpec]) -> impl Iterator<Item = &'stat
 
 /// Computes the board of these rooms from scratch.
 pub async fn compute(store: &Store, rooms: &[&'static RoomSpec]) -> Result<Board, StoreError> {
-    let now = store.now();
+    compute_in(store.present(), rooms, store.now()).await
+}
+
+/// Computes the board of `now` from what a view of the tables holds.
+pub(crate) async fn compute_in(
+    view: View<'_>,
+    rooms: &[&'static RoomSpec],
+    now: Timestamp,
+) -> Result<Board, StoreError> {
     let criteria: Vec<&Criterion> = judged(rooms).flat_map(|r| r.criteria).collect();
-    let evidence = Evidence::load(store, &criteria, now).await?;
+    let evidence = Evidence::load(view, &criteria, now).await?;
     let verdicts =
         criteria.iter().map(|c| evaluate::evaluate(c, &evidence, now)).collect::<Vec<_>>();
-    let register = Register::load(store, now).await?;
-    assemble(store, rooms, verdicts, evidence.scope(), &register, now).await
+    let register = Register::load(view, now).await?;
+    assemble(view, rooms, verdicts, evidence.scope(), &register, now).await
 }
 
 /// Puts verdicts, in the order of the criteria of rooms and hall, together to a board.
 pub(crate) async fn assemble(
-    store: &Store,
+    view: View<'_>,
     rooms: &[&'static RoomSpec],
     verdicts: Vec<Verdict>,
     scope: &Scope,
     register: &Register,
     now: Timestamp,
 ) -> Result<Board, StoreError> {
-    let targets: std::collections::BTreeMap<String, String> =
-        store.settings("target/").await?.into_iter().collect();
+    let targets = targets(view).await?;
     let mut verdicts = verdicts.into_iter();
     let mut control = |spec: &'static RoomSpec| {
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(spec.criteria.len()).collect();
-        let target = targets.get(&target_setting(spec)).and_then(|name| Level::parse(name));
         Control {
             spec,
             level: evaluate::level(spec, &verdicts),
             level_by_slides: evaluate::level_by_slides(spec, &verdicts),
-            target: target.unwrap_or(Level::None),
+            target: targets.get(spec.control).copied().unwrap_or(Level::None),
             valid_until: evaluate::level_valid_until(spec, &verdicts),
             verdicts,
         }
     };
     let controls: Vec<Control> = rooms.iter().map(|spec| control(spec)).collect();
     let hall = control(&crate::SPEC);
-    let view = Arc::new(hall::draw(register, &controls, now)?);
-    Ok(Board { at: now, controls, hall, scope: scope.extent(store).await?, view })
+    let drawn = Arc::new(hall::draw(register, &controls, now)?);
+    Ok(Board { at: now, controls, hall, scope: scope.extent(view).await?, view: drawn })
 }
 
 impl Board {
@@ -90,13 +96,22 @@ impl Board {
     }
 }
 
-/// Name of the setting that holds a control's target level.
-pub fn target_setting(spec: &RoomSpec) -> String {
-    format!("target/{}", spec.control)
+/// Kind of the decision that sets a control's target level.
+pub(crate) const TARGET: &str = "target";
+
+/// The target of each control that has one: what was decided last.
+pub(crate) async fn targets(view: View<'_>) -> Result<BTreeMap<String, Level>, StoreError> {
+    let mut decisions = view.all(Table::Decision, &[TARGET]).await?;
+    decisions.retain(|row| row.status == "approved");
+    decisions.sort_by_key(|row| (row.updated_at, row.id));
+    let target = |row: &Row| {
+        let level = Level::parse(hall::text_of(row, "level")?)?;
+        Some((hall::text_of(row, "control")?.to_owned(), level))
+    };
+    Ok(decisions.iter().filter_map(target).collect())
 }
 
-/// Sets the target of controls: a decision each in the register, and the setting that the board
-/// reads.
+/// Sets the target of controls: a decision each in the register.
 pub async fn set_targets(
     store: &Store,
     actor: &str,
@@ -107,17 +122,13 @@ pub async fn set_targets(
     for spec in rooms {
         // Control and sign, because a row's name has no second language.
         let name = format!("{} {}", spec.control, level.sign());
-        let mut decision = Row::new(Table::Decision, store.new_id()?, "target", &name);
+        let mut decision = Row::new(Table::Decision, store.new_id()?, TARGET, &name);
         decision.status = "approved".to_owned();
         decision.attributes.insert("control".into(), spec.control.into());
         decision.attributes.insert("level".into(), level.name().into());
         write.put(decision).await?;
     }
-    write.commit().await?;
-    for spec in rooms {
-        store.set_setting(&target_setting(spec), level.name()).await?;
-    }
-    Ok(())
+    write.commit().await
 }
 
 impl Control {

@@ -30,6 +30,8 @@ pub struct Verdict {
     pub oldest: Option<Timestamp>,
     /// Newest observation a pass rests on.
     pub newest: Option<Timestamp>,
+    /// Newest observation at all, whether it passes, fails or is too old.
+    pub seen: Option<Timestamp>,
     /// When time alone would change the verdict.
     pub valid_until: Option<Timestamp>,
     /// True where only a person's word or a document carries it.
@@ -205,8 +207,10 @@ pub(crate) fn fold<'e>(
     let (mut total, mut stale, mut unknown) = (0u64, 0u64, 0u64);
     let mut misses = Vec::new();
     let mut by_hand = false;
+    let mut seen = beside.whole.and_then(|whole| whole.observed);
     for entry in entries {
         total += 1;
+        seen = seen.max(entry.judged.observed);
         leaving.extend(entry.leaves);
         let mut judged = entry.judged;
         by_hand |= entry.by_hand;
@@ -266,6 +270,7 @@ pub(crate) fn fold<'e>(
         misses,
         oldest: passing.iter().filter_map(|j| j.observed).min(),
         newest: passing.iter().filter_map(|j| j.observed).max(),
+        seen,
         valid_until,
         by_hand,
     };
@@ -381,6 +386,7 @@ impl<'a> Judge<'a> {
             misses: Vec::new(),
             oldest,
             newest: counted.iter().map(|r| r.observed_to).max(),
+            seen: all.iter().map(|r| r.observed_to).max(),
             valid_until: oldest.map(|t| t.plus_hours(i64::from(check.within_hours))),
             by_hand: false,
         };
@@ -408,6 +414,7 @@ impl<'a> Judge<'a> {
             verdict.reason = Reason::MetByHand;
             verdict.oldest = hand.observed;
             verdict.newest = hand.observed;
+            verdict.seen = verdict.seen.max(hand.observed);
             verdict.valid_until = hand.valid_until;
             verdict.by_hand = true;
         }
@@ -979,6 +986,7 @@ mod tests {
             total: 1,
             misses: vec![],
             oldest: None,
+            seen: None,
             newest: None,
             valid_until: None,
             by_hand: false,

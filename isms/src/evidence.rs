@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::{Check, Criterion, Id, Predicate, Subjects, Table, Timestamp};
-use store::{Record, Row, Store, StoreError};
+use store::{Record, Row, StoreError, View};
 
 use crate::scope::Scope;
 
@@ -34,13 +34,13 @@ pub struct Evidence {
 impl Evidence {
     /// Reads what these criteria need as of `now`.
     pub async fn load(
-        store: &Store,
+        view: View<'_>,
         criteria: &[&Criterion],
         now: Timestamp,
     ) -> Result<Evidence, StoreError> {
-        let mut evidence = Evidence::load_about(store, criteria, now, None).await?;
+        let mut evidence = Evidence::load_about(view, criteria, now, None).await?;
         if tables(criteria).contains(&Table::Asset) {
-            evidence.scope = Arc::new(Scope::load(store, now).await?);
+            evidence.scope = Arc::new(Scope::load(view, now).await?);
         }
         Ok(evidence)
     }
@@ -48,7 +48,7 @@ impl Evidence {
     /// Reads what these criteria need to judge the rows `about` (all rows if `None`), without the
     /// scope.
     pub async fn load_about(
-        store: &Store,
+        view: View<'_>,
         criteria: &[&Criterion],
         now: Timestamp,
         about: Option<&[Id]>,
@@ -60,27 +60,27 @@ impl Evidence {
                 continue;
             }
             let rows = match about {
-                None => store.all(table, &kinds(criteria, table)).await?,
-                Some(ids) => store.rows_by_id(table, ids).await?,
+                None => view.all(table, &kinds(criteria, table)).await?,
+                Some(ids) => view.rows_by_id(table, ids).await?,
             };
             evidence.rows.insert(table.name(), rows);
         }
-        evidence.set_rows(Table::Decision, store.all(Table::Decision, &[]).await?);
+        evidence.set_rows(Table::Decision, view.all(Table::Decision, &[]).await?);
         if needed.contains(&Table::Task) {
             let tasks = match about {
-                None => store.all(Table::Task, &[]).await?,
-                Some(ids) => store.rows_about(Table::Task, ids).await?,
+                None => view.all(Table::Task, &[]).await?,
+                Some(ids) => view.rows_about(Table::Task, ids).await?,
             };
             evidence.set_rows(Table::Task, tasks);
         }
         if needed.contains(&Table::Link) {
             let links = match about {
-                None => store.all(Table::Link, &[]).await?,
-                Some(ids) => store.rows_about(Table::Link, ids).await?,
+                None => view.all(Table::Link, &[]).await?,
+                Some(ids) => view.rows_about(Table::Link, ids).await?,
             };
             evidence.add_links(links, now);
         }
-        evidence.load_records(store, criteria, now, about).await?;
+        evidence.load_records(view, criteria, now, about).await?;
         Ok(evidence)
     }
 
@@ -101,31 +101,30 @@ impl Evidence {
 
     async fn load_records(
         &mut self,
-        store: &Store,
+        view: View<'_>,
         criteria: &[&Criterion],
         now: Timestamp,
         about: Option<&[Id]>,
     ) -> Result<(), StoreError> {
         let mut found = Vec::new();
         let windows = windows(criteria);
-        let names: Vec<String> = windows.keys().map(|ty| format!("record/{ty}")).collect();
-        let there: BTreeSet<String> =
-            store.counts(&names).await?.into_iter().map(|c| c.0).collect();
+        let types: Vec<&str> = windows.keys().copied().collect();
+        let there: BTreeSet<String> = view.types_there(&types).await?.into_iter().collect();
         for (ty, hours) in windows {
-            if !there.contains(&format!("record/{ty}")) {
+            if !there.contains(ty) {
                 continue;
             }
             let since = now.minus_hours(i64::from(hours));
             match about {
                 None => {
-                    found.extend(store.latest_per_subject(&[ty]).await?);
-                    found.extend(store.records_since(&[ty], since, RECORDS_MAX).await?);
+                    found.extend(view.latest_per_subject(&[ty]).await?);
+                    found.extend(view.records_since(&[ty], since, RECORDS_MAX).await?);
                 }
-                Some(ids) => found.extend(store.records_about(ty, ids, since).await?),
+                Some(ids) => found.extend(view.records_about(ty, ids, since).await?),
             }
         }
         if about.is_some() {
-            found.extend(store.records_of_the_whole(&BY_HAND).await?);
+            found.extend(view.records_of_the_whole(&BY_HAND).await?);
         }
         found.retain(|r| r.observed_to <= now);
         self.add_records(found);

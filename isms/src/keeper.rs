@@ -85,21 +85,25 @@ impl Keeper {
         let now = store.now();
         let criteria: Vec<&'static Criterion> =
             board::judged(&self.rooms).flat_map(|room| room.criteria).collect();
-        self.scope = Arc::new(Scope::load(store, now).await?);
-        self.register = Register::load(store, now).await?;
+        self.scope = Arc::new(Scope::load(store.present(), now).await?);
+        self.register = Register::load(store.present(), now).await?;
         self.deferred.clear();
         for (ty, subject, observed_to) in store.records_ahead(now).await? {
             let change = Change::Record { ty, subject, observed_to };
             self.deferred.entry(observed_to).or_default().push(change);
         }
-        let nobody = Evidence::load_about(store, &criteria, now, Some(&[])).await?;
+        let nobody = Evidence::load_about(store.present(), &criteria, now, Some(&[])).await?;
         let nobody = nobody.under(self.scope.clone());
         self.states = Vec::with_capacity(criteria.len());
         for criterion in criteria {
             self.states.push(if of_rows(criterion).is_some() {
                 State::build(criterion, &nobody, now)
             } else {
-                State::build(criterion, &Evidence::load(store, &[criterion], now).await?, now)
+                State::build(
+                    criterion,
+                    &Evidence::load(store.present(), &[criterion], now).await?,
+                    now,
+                )
             });
         }
         for table in [Table::Asset, Table::Party, Table::Rule, Table::Norm, Table::Plan] {
@@ -128,7 +132,8 @@ impl Keeper {
             let ids = store.ids(table, &kinds, after, ROWS_AT_ONCE).await?;
             let Some(last) = ids.last() else { break };
             after = Some(*last);
-            let evidence = Evidence::load_about(store, &criteria, now, Some(&ids)).await?;
+            let evidence =
+                Evidence::load_about(store.present(), &criteria, now, Some(&ids)).await?;
             let evidence = evidence.under(self.scope.clone());
             for at in &places {
                 let state = &mut self.states[*at];
@@ -160,7 +165,7 @@ impl Keeper {
         let flipped = self.rescope(store, &changes.list, now).await?;
         self.mark_assets(&flipped, &mut dirty);
         if self.register.is_touched(&changes.list, now) {
-            self.register = Register::load(store, now).await?;
+            self.register = Register::load(store.present(), now).await?;
         }
         let later = self.deferred.split_off(&Timestamp(now.0.saturating_add(1)));
         let arrived = std::mem::replace(&mut self.deferred, later);
@@ -180,7 +185,8 @@ impl Keeper {
     /// The board as of the last refresh.
     pub async fn board(&self, store: &Store, at: Timestamp) -> Result<Board, StoreError> {
         let verdicts = self.states.iter().map(|s| s.verdict.clone()).collect();
-        board::assemble(store, &self.rooms, verdicts, &self.scope, &self.register, at).await
+        board::assemble(store.present(), &self.rooms, verdicts, &self.scope, &self.register, at)
+            .await
     }
 
     /// How many subjects the last refresh judged.
@@ -197,7 +203,7 @@ impl Keeper {
     ) -> Result<Vec<Id>, StoreError> {
         let touches: Vec<Touch> = changes.iter().map(|c| self.scope.touched(c)).collect();
         if self.scope.is_due(now) || touches.contains(&Touch::All) {
-            let fresh = Scope::load(store, now).await?;
+            let fresh = Scope::load(store.present(), now).await?;
             let flipped = self.scope.difference(&fresh);
             self.scope = Arc::new(fresh);
             return Ok(flipped);
@@ -270,7 +276,7 @@ impl Keeper {
         let about = if of_rows.is_empty() {
             None
         } else {
-            let evidence = Evidence::load_about(store, &of_rows, now, Some(&ids)).await?;
+            let evidence = Evidence::load_about(store.present(), &of_rows, now, Some(&ids)).await?;
             Some(evidence.under(self.scope.clone()))
         };
         for (at, dirty) in dirty {
@@ -282,7 +288,7 @@ impl Keeper {
                     state.verdict = rows.fold(state.criterion, check);
                 }
                 _ => {
-                    let evidence = Evidence::load(store, &[state.criterion], now).await?;
+                    let evidence = Evidence::load(store.present(), &[state.criterion], now).await?;
                     *state = State::build(state.criterion, &evidence, now);
                     self.judged += state.len();
                 }

@@ -3,6 +3,7 @@
 //! Invariants: `evaluate` and `level` are pure functions of evidence and time; a level rests on
 //! nothing a person can type in above 梅; what is unknown never counts.
 
+pub mod ages;
 pub mod audit;
 pub mod board;
 pub mod bundle;
@@ -21,6 +22,7 @@ mod news;
 pub mod norms;
 pub mod oscal;
 pub mod pages;
+pub mod past;
 pub mod policy;
 mod relations;
 pub mod review;
@@ -35,8 +37,9 @@ pub mod trend;
 pub mod welcome;
 pub mod work;
 
-pub use board::{Board, Control, compute, fill, set_targets, target_setting};
+pub use board::{Board, Control, compute, fill, set_targets};
 pub use evaluate::{Miss, Reason, Verdict, evaluate, level, level_by_slides};
 pub use evidence::Evidence;
 pub use keeper::Keeper;
+pub use past::{PastError, compute_as_of};
 pub use spec::SPEC;

@@ -23,6 +23,7 @@ pub struct Changed {
 }
 
 /// What happened since the beginning of yesterday.
+#[derive(Default)]
 pub struct News {
     /// Control, when, before, after.
     pub levels: Vec<(&'static str, Timestamp, Level, Level)>,

@@ -3,15 +3,15 @@
 use askama::Template;
 use axum::{
     Extension, Form, Json,
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Criterion, Level, Origin, Producer, Table, Timestamp, t};
 use serde::Deserialize;
-use store::{Filter, PAGE_ROWS_MAX, Row};
+use store::{Filter, PAGE_ROWS_MAX, Row, View};
 use web::{
-    Shared,
+    House, Shared,
     access::Action,
     api::{
         Caller,
@@ -21,12 +21,15 @@ use web::{
     frame::{Answer, Cx, Refusal, User, page},
     people::Me,
     route::{Access, Api, Route},
+    when::AsOf,
 };
 
 pub use crate::shared::SharedBoard;
 use crate::{
     Control, Verdict,
+    ages::{self, Age},
     board::fill,
+    hall_pages::board_of,
     hand_in, mine,
     news::{self, News},
     status,
@@ -103,6 +106,8 @@ struct HomePage<'a> {
     news: News,
     trends: Vec<(&'static str, Trend)>,
     hosts: Vec<Row>,
+    /// Whether the present is shown, with what waits to be done.
+    is_now: bool,
     /// When the levels were computed; `None` while they are for the first time since the start.
     at: Option<Timestamp>,
     hall: Option<Card<'a>>,
@@ -114,7 +119,8 @@ struct HomePage<'a> {
 async fn home(
     State(house): State<Shared>,
     Extension(board): Extension<SharedBoard>,
-    Me(user): Me,
+    Me(mut user): Me,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
     if user.session.account.must_change {
         return Err(Refusal::ChangePassword);
@@ -122,13 +128,22 @@ async fn home(
     if !user.cx.may_see_levels() {
         return mine::home(&house, &user).await;
     }
-    if crate::welcome::due(&house, &user).await? {
+    if asked.as_of.trim().is_empty() && crate::welcome::due(&house, &user).await? {
         return Ok(Redirect::to("/welcome").into_response());
     }
-    let board = board.get();
+    let board = if asked.as_of.trim().is_empty() {
+        board.get()
+    } else {
+        let title = user.cx.t("ホーム", "Home");
+        match board_of(&house, &mut user.cx, &board, title, &asked.as_of).await {
+            Ok(board) => Some(board),
+            Err(answer) => return *answer,
+        }
+    };
+    let is_now = user.cx.past.is_none();
     let controls = board.as_ref().map_or(&[][..], |board| board.controls.as_slice());
     let lang = user.cx.lang;
-    let soon = house.store.now().plus_hours(24 * 14);
+    let soon = board.as_ref().map_or(user.cx.now, |board| board.at).plus_hours(24 * 14);
     let reader = user.reader();
     let open = Filter {
         status: Some("open".to_owned()),
@@ -137,21 +152,24 @@ async fn home(
         ..Filter::default()
     };
     // What is due first comes first; what has no date comes last.
-    let mut tasks = house.store.list(Table::Task, &open).await?;
+    let mut tasks = match is_now {
+        true => house.store.list(Table::Task, &open).await?,
+        false => Vec::new(),
+    };
     tasks.sort_by_key(|t| t.ends_at.map_or(i64::MAX, |due| due.0));
     tasks.truncate(TASKS_SHOWN_MAX);
     let waiting = match user.may(Action::Decide) {
-        Ok(()) => {
+        Ok(()) if is_now => {
             let found =
                 web::approvals::requests(&house.store, user.reader(), None, TASKS_SHOWN_MAX);
             let mut found = found.await?.0;
             found.retain(|request| web::approvals::may_sign(user.reader(), request));
             found
         }
-        Err(_) => Vec::new(),
+        _ => Vec::new(),
     };
     let trends = match &board {
-        Some(board) => trend::load(&house.store, board).await?,
+        Some(board) => trend::load(view(&house, &user.cx), board).await?,
         None => Vec::new(),
     };
     let names = controls.iter().map(|c| c.spec.name.get(lang));
@@ -171,16 +189,31 @@ async fn home(
             .filter(|c| c.valid_until.is_some_and(|until| until < soon))
             .map(card)
             .collect(),
-        news: news::since_yesterday(&house, &user, &trends, house.store.now()).await?,
+        news: match is_now {
+            true => news::since_yesterday(&house, &user, &trends, house.store.now()).await?,
+            false => News::default(),
+        },
         trends: names.zip(trends).collect(),
+        is_now,
         tasks,
         waiting,
-        hosts: house.store.list(Table::Asset, &hosts).await?,
+        hosts: match is_now {
+            true => house.store.list(Table::Asset, &hosts).await?,
+            false => Vec::new(),
+        },
         at: board.as_ref().map(|board| board.at),
         names: house.rooms.iter().map(|r| (r.id, r.control, r.name.get(lang))).collect(),
         hall: board.as_ref().map(|board| card(&board.hall)),
     };
     page(&user.cx, user.cx.t("ホーム", "Home"), &body)
+}
+
+/// The tables at the moment that the page shows.
+pub(crate) fn view<'h>(house: &'h House, cx: &Cx) -> View<'h> {
+    match &cx.past {
+        Some(past) => house.store.as_of(past.at),
+        None => house.store.present(),
+    }
 }
 
 fn card(control: &Control, lang: model::Lang) -> Card<'_> {
@@ -243,6 +276,7 @@ struct RoomPage<'a> {
     cx: &'a Cx,
     control: &'a Control,
     trend: Option<Trend>,
+    ages: Vec<Age>,
     answer: String,
     answer_status: &'static str,
     ladders: Vec<Ladder<'a>>,
@@ -272,15 +306,18 @@ pub(crate) struct WaitPage<'a> {
 async fn room(
     State(house): State<Shared>,
     Extension(board): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Path(id): Path<String>,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let cx = &user.cx;
     let spec = house.specs().find(|room| room.id == id).ok_or(Refusal::NotFound)?;
-    let Some(board) = board.get() else {
-        let body = WaitPage { cx, control: spec.control, name: spec.name.get(cx.lang) };
-        return page(cx, spec.name.get(cx.lang), &body);
+    let title = spec.name.get(user.cx.lang);
+    let board = match board_of(&house, &mut user.cx, &board, title, &asked.as_of).await {
+        Ok(board) => board,
+        Err(answer) => return *answer,
     };
+    let cx = &user.cx;
+    let (view, is_now) = (view(&house, cx), cx.past.is_none());
     let control = board.all().find(|c| c.spec.id == id).ok_or(Refusal::NotFound)?;
     let ladders = Level::RUNGS
         .into_iter()
@@ -305,7 +342,7 @@ async fn room(
         .sum();
     let tally = |kind: &model::KindSpec| format!("{}/{}", kind.table.name(), kind.id);
     let names: Vec<String> = web::kinds_of(spec).map(tally).collect();
-    let counts = house.store.counts(&names).await?;
+    let counts = view.counts(&names).await?;
     let kinds = web::kinds_of(spec)
         .map(|kind| KindLine {
             table: kind.table.name(),
@@ -317,11 +354,11 @@ async fn room(
         })
         .collect();
     let (answer, answer_status) = answer(control, cx.lang);
-    let trends = trend::load(&house.store, &board).await?;
     let body = RoomPage {
         cx,
         control,
-        trend: trends.into_iter().find(|t| t.control == spec.control),
+        trend: trend::of(view, &board, control).await?,
+        ages: ages::of_control(control, board.at),
         answer,
         answer_status,
         ladders,
@@ -340,8 +377,8 @@ async fn room(
             (cx.t("情報の例示", "Examples"), spec.examples.get(cx.lang)),
         ],
         scope: board.scope.clone(),
-        may_write: user.reader().may_hand_in(),
-        may_administer: user.may(Action::Administer).is_ok(),
+        may_write: is_now && user.reader().may_hand_in(),
+        may_administer: is_now && user.may(Action::Administer).is_ok(),
         shows_misses: user.reader().sees_all(),
         file_max: web::files::size(house.store.file_bytes_max()),
     };

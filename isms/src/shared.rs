@@ -2,35 +2,53 @@
 
 use std::sync::Arc;
 
+use model::{RoomSpec, Timestamp};
+use store::Store;
 use tokio::sync::watch;
 
-use crate::Board;
+use crate::{
+    Board,
+    past::{PastBoards, PastError},
+};
 
 /// The board that one service keeps current and all pages read. There is none until the first one has
 /// been computed: a server answers before that, and says so instead of showing a level.
 #[derive(Clone)]
-pub struct SharedBoard(Arc<watch::Sender<Option<Arc<Board>>>>);
+pub struct SharedBoard {
+    newest: Arc<watch::Sender<Option<Arc<Board>>>>,
+    past: Arc<PastBoards>,
+}
 
 impl Default for SharedBoard {
     fn default() -> SharedBoard {
-        SharedBoard(Arc::new(watch::Sender::new(None)))
+        SharedBoard { newest: Arc::new(watch::Sender::new(None)), past: Arc::default() }
     }
 }
 
 impl SharedBoard {
     /// The newest board, or `None` while the first one is being computed.
     pub fn get(&self) -> Option<Arc<Board>> {
-        self.0.borrow().clone()
+        self.newest.borrow().clone()
     }
 
     /// Puts a newer board in its place.
     pub fn put(&self, board: Board) {
-        self.0.send_replace(Some(Arc::new(board)));
+        self.newest.send_replace(Some(Arc::new(board)));
+    }
+
+    /// The board of a past moment.
+    pub async fn as_of(
+        &self,
+        store: &Store,
+        rooms: &[&'static RoomSpec],
+        at: Timestamp,
+    ) -> Result<Arc<Board>, PastError> {
+        self.past.get(store, rooms, at).await
     }
 
     /// The newest board, after waiting for the first one if need be.
     pub async fn wait(&self) -> Arc<Board> {
-        let mut seen = self.0.subscribe();
+        let mut seen = self.newest.subscribe();
         loop {
             if let Some(board) = seen.borrow_and_update().clone() {
                 return board;
@@ -44,7 +62,6 @@ impl SharedBoard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Timestamp;
 
     fn board(at: i64) -> Board {
         let hall = crate::Control {

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use model::{Level, Timestamp};
-use store::{Record, Store, StoreError};
+use store::{Record, StoreError, View};
 
 use crate::Board;
 
@@ -41,14 +41,24 @@ pub struct Band {
     pub class: &'static str,
 }
 
-/// The trends of every control of the board, since the first record but at most a year.
-pub async fn load(store: &Store, board: &Board) -> Result<Vec<Trend>, StoreError> {
+/// The trends of every control of the board and of the ISMS itself, since the first record but at most a year.
+pub async fn load(view: View<'_>, board: &Board) -> Result<Vec<Trend>, StoreError> {
     let earliest = board.at.minus_hours(24 * DAYS_MAX);
-    let begun = store.first_received().await?.unwrap_or(board.at);
+    let begun = view.store().first_received().await?.unwrap_or(board.at);
     let from = earliest.max(begun).min(board.at);
-    let records = store.records_since(&["isms.level_changed"], from, CHANGES_MAX).await?;
+    let records = view.records_since(&["isms.level_changed"], from, CHANGES_MAX).await?;
     let trend = |c: &crate::Control| steps(c.spec.control, c.level, &records, from, board.at);
-    Ok(board.controls.iter().map(trend).collect())
+    Ok(board.all().map(trend).collect())
+}
+
+/// The trend of one control.
+pub async fn of(
+    view: View<'_>,
+    board: &Board,
+    control: &crate::Control,
+) -> Result<Option<Trend>, StoreError> {
+    let trends = load(view, board).await?;
+    Ok(trends.into_iter().find(|trend| trend.control == control.spec.control))
 }
 
 /// Steps of one control; `now` is its level at `to`, whether that was recorded already or not.

@@ -112,7 +112,8 @@ async fn a_failing_ume_criterion_makes_a_rooms_row_fail_whatever_is_said() {
     assert!(!ume_fails(&board));
     let verdict = board.controls[0].verdicts.iter_mut().find(|v| v.criterion == "8.9/ume-1");
     verdict.expect("criterion").status = model::Status::Fail;
-    let register = isms::hall::Register::load(&place.store, board.at).await.expect("register");
+    let register =
+        isms::hall::Register::load(place.store.present(), board.at).await.expect("register");
     let hall = isms::hall::draw(&register, &board.controls, board.at).expect("drawn");
     assert_eq!(hall.row("8.9").expect("row").status, SoaStatus::Failing);
 }

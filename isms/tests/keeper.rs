@@ -365,6 +365,59 @@ async fn the_kept_board_equals_the_computed_one_after_every_step() {
     );
 }
 
+/// Everything that a board says.
+fn said(board: &isms::Board) -> Json {
+    let verdicts: Vec<_> = board.all().map(|c| &c.verdicts).collect();
+    let levels: Vec<_> = board.all().map(|c| (c.level, c.target, c.valid_until)).collect();
+    let view = &board.view;
+    let hall = json!([view.soa, view.soa_hash, view.risks, view.gap, view.comparison]);
+    json!([board.at, verdicts, format!("{levels:?} {:?}", board.scope), hall])
+}
+
+/// Half the records observed before now, so that what came late would show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_computed_later_equals_the_board_that_was_live_then() {
+    let (mut differ, mut late) = (0, 0);
+    for seed in 11..=13 {
+        let mut world = World::new(seed).await;
+        let mut seen = Vec::new();
+        for step in 0..100 {
+            world.step().await;
+            if world.random.below(4) == 0 {
+                let room = ROOMS[world.random.below(ROOMS.len())];
+                let level = [model::Level::Ume, model::Level::Take][world.random.below(2)];
+                isms::set_targets(&world.store, "test", &[room], level).await.expect("target");
+            }
+            if world.random.below(8) == 0 {
+                let name = format!("risk {step}");
+                let id = world.store.new_id().expect("id");
+                let mut risk = Row::new(Table::Risk, id, "risk", &name);
+                risk.attributes = json!({"inherent_likelihood": 4, "inherent_consequence": 3})
+                    .as_object()
+                    .cloned()
+                    .expect("object");
+                let id = world.put(risk).await;
+                world.rows.push((Table::Risk, id));
+            }
+            if step % 9 == 8 {
+                let live = compute(&world.store, &ROOMS).await.expect("live");
+                seen.push((world.store.now(), said(&live)));
+            }
+            // What happens at the moment that was looked at belongs to it.
+            world.clock.fetch_add(1, Ordering::SeqCst);
+        }
+        for (at, live) in &seen {
+            let past = isms::compute_as_of(&world.store, &ROOMS, *at).await.expect("past");
+            assert_eq!(said(&past), *live, "seed {seed}, {at:?}");
+        }
+        differ +=
+            seen.windows(2).filter(|w| w[0].1[1] != w[1].1[1] && w[0].1[3] != w[1].1[3]).count();
+        let records = world.store.records_after(None, 10_000).await.expect("records");
+        late += records.iter().filter(|r| r.received_at.0 - r.observed_to.0 > 12 * HOUR).count();
+    }
+    assert!(differ > 10 && late > 10, "too poor to test anything: {differ} differ, {late} late");
+}
+
 #[tokio::test]
 async fn one_record_judges_no_more_than_ten_subjects_again() {
     let mut world = World::new(1).await;

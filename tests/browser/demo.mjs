@@ -79,10 +79,29 @@ try {
   check("levels decayed", table.includes("梅→未達"), table);
   await officer.page.locator(".strips + details summary").click();
 
+  // A past day, chosen on the page: said plainly, kept by the links, nothing to change.
+  await officer.page.goto(`${base}/gap`);
+  const past = await officer.page.locator(".day input").evaluate((input) => {
+    const day = new Date(input.max);
+    day.setDate(day.getDate() - 150);
+    return day.toISOString().slice(0, 10);
+  });
+  await officer.page.locator(".day input").fill(past);
+  await officer.page.locator(".day button").click();
+  const told = await officer.page.locator("main .past").innerText();
+  check("a past day is said to be one", told.includes(`${past} 23:59`), told);
+  await officer.page.locator("nav.parts a", { hasText: "適用宣言書" }).click();
+  const asked = new URL(officer.page.url());
+  check("links keep the day", asked.pathname === "/soa" && asked.searchParams.get("as_of") === past, asked.href);
+  check("nothing can be changed there", (await officer.page.locator("main form[method=post]").count()) === 0);
+  await officer.page.locator("main .past a").click();
+  check("back to now", (await officer.page.locator("main .past").count()) === 0);
+
   const paths = ["/", "/rooms/monitoring", "/rooms/configuration", "/rooms/ict_readiness",
     "/register/asset", "/register/asset/host", "/register/risk", "/register/risk/risk", "/register/check/check",
     "/register/link/references", "/register/party/person", "/register/task/task",
-    "/records", "/events", "/ledger", "/help"];
+    "/records", "/events", "/ledger", "/help",
+    `/?as_of=${past}`, `/gap?as_of=${past}`, `/soa/8.16?as_of=${past}`, `/rooms/monitoring?as_of=${past}`, "/soa/5.1"];
   const record = async (page) => {
     await page.goto(`${base}/records?type=isms.attested`);
     return page.locator("main td a[href^='/records/']").first().getAttribute("href");
@@ -104,7 +123,7 @@ try {
       const tall = await officer.page.evaluate(() => document.documentElement.scrollHeight);
       const label = path.replace(/[0-9a-f-]{36}/, "one");
       check(`${lang} ${width} ${label}`, answer.status() === 200 && wide <= width && tall < 25_000, `${answer.status()} ${wide}×${tall}`);
-      await shot(officer.page, `${lang}_${width}_${label.replaceAll("/", "_")}`);
+      await shot(officer.page, `${lang}_${width}_${label.replaceAll(/[/?=]/g, "_")}`);
     }
   }
 

@@ -13,13 +13,13 @@ use isms::bundle::{
     container::{BYTES_MAX, ENTRIES_MAX},
     verdict::{self, Place as Here},
 };
-use jiff::tz::TimeZone;
 use model::{Id, Timestamp};
 use serde_json::{Value as Json, json};
 
 use crate::{
     CliError, Format, MISMATCH,
     door::{Door, query},
+    hall_cmd::When,
     local,
     merkle_cmd::SigningKey,
     place::Place,
@@ -39,7 +39,8 @@ pub struct Bundle {
     /// The whole ledger, or what stands behind these controls: 5.7,8.9
     #[arg(long, value_name = "all|CONTROL…", default_value = "all")]
     scope: String,
-    /// Nothing newer than this day or time; the statement is then the edition recorded last
+    /// Nothing newer than this day or time; the statement is then the newest edition recorded by then,
+    /// or, where there was none, the statement computed as of then
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
     /// With payloads, which may hold something personal
@@ -133,8 +134,7 @@ async fn bytes(asked: &Bundle) -> Result<(Vec<u8>, String), CliError> {
         Door::Folder(mut folder) => {
             let (store, ledger) = folder.with_ledger(&place).await?;
             let board = isms::compute(store, &rooms::ROOMS).await?;
-            let as_of =
-                asked.as_of.as_deref().map(|text| time(text, board.at)).transpose()?.flatten();
+            let as_of = When::moment(asked.as_of.as_deref(), board.at)?;
             let scope = Scope::parse(&asked.scope);
             let wish = Wish { scope, as_of, payloads: asked.with_payloads };
             let actor = local::user().actor();
@@ -144,15 +144,6 @@ async fn bytes(asked: &Bundle) -> Result<(Vec<u8>, String), CliError> {
             Ok((issued.bytes, issued.hash))
         }
     }
-}
-
-fn time(text: &str, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
-    bundle::as_of(text, now, &TimeZone::system()).ok_or_else(|| {
-        CliError::Usage(say(
-            &format!("--as-of: {text:?}は日付ではありません。例: 2026-11-25"),
-            &format!("--as-of: {text:?} is no day such as 2026-11-25"),
-        ))
-    })
 }
 
 /// Takes in what a verifier found.

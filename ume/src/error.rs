@@ -34,6 +34,8 @@ pub enum CliError {
     Password(web::secrets::Weak),
     #[error("{0}")]
     Bundle(#[from] isms::bundle::BundleError),
+    #[error(transparent)]
+    Past(#[from] isms::PastError),
     #[error("{0}")]
     Verdict(#[from] isms::bundle::verdict::VerdictError),
     #[error("no randomness from the operating system")]

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use isms::{Board, Control, hall::paper};
-use model::Lang;
+use jiff::tz::TimeZone;
+use model::{Lang, Timestamp};
 use serde_json::{Value as Json, json};
+use web::when;
 
 use crate::{
     CliError, ExitCode, bundle_cmd,
@@ -18,6 +20,34 @@ use crate::{
     shown::{self, Shown},
 };
 
+/// The moment that is looked at.
+#[derive(clap::Args)]
+pub struct When {
+    /// A past day (its end, in this machine's time zone) or a time such as 2026-11-25T09:00:00+09:00
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+}
+
+impl When {
+    /// What a text of `--as-of` means; `None` for now.
+    pub(crate) fn moment(
+        text: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, CliError> {
+        when::moment(text.unwrap_or(""), now, &TimeZone::system()).map_err(|error| {
+            let text = error.text();
+            CliError::Usage(say(&format!("--as-of: {}", text.ja), &format!("--as-of: {}", text.en)))
+        })
+    }
+
+    async fn board(&self, store: &store::Store) -> Result<Board, CliError> {
+        match When::moment(self.as_of.as_deref(), store.now())? {
+            Some(at) => Ok(isms::compute_as_of(store, &rooms::ROOMS, at).await?),
+            None => Ok(isms::compute(store, &rooms::ROOMS).await?),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub enum IsmsCommand {
     /// Where each control stands, and what is missing to its target
@@ -25,12 +55,16 @@ pub enum IsmsCommand {
         #[command(flatten)]
         data: DataFolder,
         #[command(flatten)]
+        when: When,
+        #[command(flatten)]
         shown: Shown,
     },
     /// Levels; with --why the criteria that keep a control from more, with --next what lifts it
     Level {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        when: When,
         /// Control such as 8.16, or isms
         #[arg(long, value_name = "CONTROL")]
         why: Option<String>,
@@ -46,6 +80,8 @@ pub enum IsmsCommand {
     Soa {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        when: When,
         /// Document to write; it must not exist yet
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
@@ -56,6 +92,8 @@ pub enum IsmsCommand {
     Compare {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        when: When,
         #[command(flatten)]
         shown: Shown,
     },
@@ -90,6 +128,8 @@ pub enum IsmsCommand {
     Risk {
         #[command(flatten)]
         data: DataFolder,
+        #[command(flatten)]
+        when: When,
         #[command(flatten)]
         shown: Shown,
     },
@@ -240,19 +280,21 @@ async fn find(
     let lang = crate::lang();
     let board = async || isms::compute(store, &rooms::ROOMS).await;
     Ok(Some(match command {
-        IsmsCommand::Gap { shown, .. } => (gap(&board().await?, lang), shown),
-        IsmsCommand::Level { why, next, shown, .. } => {
-            (level(&board().await?, lang, why, next)?, shown)
+        IsmsCommand::Gap { when, shown, .. } => (gap(&when.board(store).await?, lang), shown),
+        IsmsCommand::Level { when, why, next, shown, .. } => {
+            (level(&when.board(store).await?, lang, why, next)?, shown)
         }
-        IsmsCommand::Soa { to, shown, .. } => {
-            let board = board().await?;
+        IsmsCommand::Soa { when, to, shown, .. } => {
+            let board = when.board(store).await?;
             if let Some(to) = &to {
                 write_paper(settings, store, &board, to, lang).await?;
             }
             (soa(&board, lang), shown)
         }
-        IsmsCommand::Compare { shown, .. } => (compare(&board().await?, lang), shown),
-        IsmsCommand::Risk { shown, .. } => (risks(&board().await?, lang), shown),
+        IsmsCommand::Compare { when, shown, .. } => {
+            (compare(&when.board(store).await?, lang), shown)
+        }
+        IsmsCommand::Risk { when, shown, .. } => (risks(&when.board(store).await?, lang), shown),
         IsmsCommand::Context { shown, .. } => (process::context(store).await?, shown),
         IsmsCommand::Changes { shown, .. } => (process::changes(store, lang).await?, shown),
         IsmsCommand::Policy { shown, .. } => (process::policy(store).await?, shown),

@@ -258,7 +258,8 @@ impl Bench {
     async fn judge(&self, criterion: &Criterion, at: Timestamp) -> Verdict {
         self.time.store(at.0, Ordering::SeqCst);
         let now = self.store.now();
-        let evidence = Evidence::load(&self.store, &[criterion], now).await.expect("evidence");
+        let evidence =
+            Evidence::load(self.store.present(), &[criterion], now).await.expect("evidence");
         isms::evaluate(criterion, &evidence, now)
     }
 }

@@ -2,7 +2,7 @@
 
 use model::{Id, Table, Timestamp};
 
-use crate::{Record, Row, Store, StoreError, Val, list::Sql, records, rows};
+use crate::{Row, Store, StoreError, Val, list::Sql, rows};
 
 /// Which end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum End {
 }
 
 /// Ids in one statement; both databases take far more parameters.
-const IDS_PER_STATEMENT: usize = 400;
+pub(crate) const IDS_PER_STATEMENT: usize = 400;
 
 fn places(from: usize, count: usize) -> String {
     let places: Vec<String> = (from..from + count).map(|i| format!("${i}")).collect();
@@ -26,7 +26,7 @@ fn texts(ids: &[Id]) -> Vec<Val> {
 impl Store {
     /// Live rows with these ids.
     pub async fn rows_by_id(&self, table: Table, ids: &[Id]) -> Result<Vec<Row>, StoreError> {
-        self.rows_where(table, ids, &["id"]).await
+        self.present().rows_by_id(table, ids).await
     }
 
     /// Ids of live rows of these kinds (all if empty) behind `after`, in order, at most `limit`.
@@ -54,9 +54,7 @@ impl Store {
 
     /// Live rows about these subjects: decisions and tasks by `subject`, links by either end.
     pub async fn rows_about(&self, table: Table, ids: &[Id]) -> Result<Vec<Row>, StoreError> {
-        let columns: &[&str] =
-            if table == Table::Link { &["subject", "object"] } else { &["subject"] };
-        self.rows_where(table, ids, columns).await
+        self.present().rows_about(table, ids).await
     }
 
     /// Live links that begin or end at a row, as far as they are reached; at most `limit` each way.
@@ -140,87 +138,7 @@ impl Store {
 
     /// Number of live, active rows that are not of this kind.
     pub async fn count_active(&self, table: Table, but: &str) -> Result<u64, StoreError> {
-        let sql = format!(
-            "SELECT COUNT(*) FROM {} WHERE deleted = 0 AND status = 'active' AND kind <> $1",
-            rows::table_sql(table)
-        );
-        let rows = self.db().fetch(&sql, &[but.into()]).await?;
-        Ok(rows[0][0].int()?.unsigned_abs())
-    }
-
-    async fn rows_where(
-        &self,
-        table: Table,
-        ids: &[Id],
-        columns: &[&str],
-    ) -> Result<Vec<Row>, StoreError> {
-        let mut found: Vec<Row> = Vec::new();
-        for chunk in ids.chunks(IDS_PER_STATEMENT) {
-            for column in columns {
-                let sql = format!(
-                    "SELECT {} FROM {} WHERE deleted = 0 AND {column} IN ({}) ORDER BY kind, name, id",
-                    rows::COLUMNS,
-                    rows::table_sql(table),
-                    places(1, chunk.len()),
-                );
-                for row in self.db().fetch(&sql, &texts(chunk)).await? {
-                    found.push(self.read(table, &row)?);
-                }
-            }
-        }
-        found.sort_by(|a, b| (&a.kind, &a.name, a.id).cmp(&(&b.kind, &b.name, b.id)));
-        found.dedup_by_key(|row| row.id);
-        Ok(found)
-    }
-
-    /// Records of one type about these subjects: those observed since `since`, and the newest of each
-    /// subject however old.
-    pub async fn records_about(
-        &self,
-        ty: &str,
-        ids: &[Id],
-        since: Timestamp,
-    ) -> Result<Vec<Record>, StoreError> {
-        let mut found = Vec::new();
-        for chunk in ids.chunks(IDS_PER_STATEMENT) {
-            let mut args: Vec<Val> = vec![ty.into(), since.0.into()];
-            args.extend(texts(chunk));
-            let sql = format!(
-                "SELECT {} FROM record WHERE type = $1 AND observed_to >= $2 AND subject IN ({})",
-                records::COLUMNS,
-                places(3, chunk.len()),
-            );
-            for row in self.db().fetch(&sql, &args).await? {
-                found.push(records::decode(&row)?);
-            }
-            let columns: Vec<String> =
-                records::COLUMNS.split(", ").map(|c| format!("r.{}", c.trim())).collect();
-            let sql = format!(
-                "SELECT {} FROM record r JOIN (SELECT subject, MAX(observed_to) AS newest FROM record \
-                 WHERE type = $1 AND subject IN ({}) GROUP BY subject) m \
-                 ON r.type = $1 AND r.subject = m.subject AND r.observed_to = m.newest",
-                columns.join(", "),
-                places(2, chunk.len()),
-            );
-            let mut args: Vec<Val> = vec![ty.into()];
-            args.extend(texts(chunk));
-            for row in self.db().fetch(&sql, &args).await? {
-                found.push(records::decode(&row)?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Records of these types that are about no single subject.
-    pub async fn records_of_the_whole(&self, types: &[&str]) -> Result<Vec<Record>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM record WHERE subject IS NULL AND type IN ({})",
-            records::COLUMNS,
-            places(1, types.len()),
-        );
-        let args: Vec<Val> = types.iter().map(|ty| Val::from(*ty)).collect();
-        let rows = self.db().fetch(&sql, &args).await?;
-        rows.iter().map(|row| records::decode(row)).collect()
+        self.present().count_active(table, but).await
     }
 
     /// Type, subject and time of records dated after `now`; at most 10,000.

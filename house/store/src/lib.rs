@@ -41,6 +41,7 @@ mod upcast;
 mod upload;
 #[cfg(test)]
 mod upload_crash;
+mod view;
 mod within;
 mod words;
 
@@ -75,6 +76,7 @@ pub use shred::{SHREDDED, Shredding};
 pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_sums, transfer};
 pub use upcast::{Upcast, Upcasts};
 pub use upload::Upload;
+pub use view::View;
 pub use within::{Bounds, Place, Within};
 
 /// Gives the current time.

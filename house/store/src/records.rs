@@ -73,6 +73,9 @@ pub(crate) fn commitment(salt: &[u8], payload: &[u8]) -> String {
     hex::encode(hash.finalize())
 }
 
+/// Moments that one statement looks up.
+const MOMENTS_PER_STATEMENT: usize = 100;
+
 pub(crate) const COLUMNS: &str = "id, type, subject, actor, observed_from, observed_to, received_at, source, \
                        assurance, facts, payload_commit, leaf_index";
 
@@ -148,19 +151,7 @@ impl Store {
         since: Timestamp,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        if types.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut args: Vec<Val> = vec![since.0.into()];
-        args.extend(types.iter().map(|t| Val::from(*t)));
-        let places: Vec<String> = (2..=args.len()).map(|i| format!("${i}")).collect();
-        let sql = format!(
-            "SELECT {COLUMNS} FROM record WHERE observed_to >= $1 AND type IN ({}) \
-             ORDER BY observed_to, id LIMIT {limit}",
-            places.join(", ")
-        );
-        let rows = self.db().fetch(&sql, &args).await?;
-        rows.iter().map(|r| decode(r)).collect()
+        self.present().records_since(types, since, limit).await
     }
 
     /// Newest records, optionally of one type or about one subject; at most `limit`.
@@ -170,54 +161,48 @@ impl Store {
         subject: Option<Id>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let mut args: Vec<Val> = Vec::new();
-        let mut clauses = vec!["1 = 1".to_owned()];
-        if let Some(subject) = subject {
-            args.push(subject.to_string().into());
-            clauses.push(format!("subject = ${}", args.len()));
-        }
-        if !types.is_empty() {
-            let start = args.len() + 1;
-            args.extend(types.iter().map(|t| Val::from(*t)));
-            let places: Vec<String> = (start..=args.len()).map(|i| format!("${i}")).collect();
-            clauses.push(format!("type IN ({})", places.join(", ")));
-        }
-        let sql = format!(
-            "SELECT {COLUMNS} FROM record WHERE {} ORDER BY observed_to DESC, id DESC LIMIT {limit}",
-            clauses.join(" AND ")
-        );
-        let rows = self.db().fetch(&sql, &args).await?;
-        rows.iter().map(|r| decode(r)).collect()
+        self.present().newest_records(types, subject, limit).await
     }
 
     /// The newest record of a type about each subject (or about the whole organisation).
     pub async fn latest_per_subject(&self, types: &[&str]) -> Result<Vec<Record>, StoreError> {
-        if types.is_empty() {
-            return Ok(Vec::new());
-        }
-        let args: Vec<Val> = types.iter().map(|t| Val::from(*t)).collect();
-        let places: Vec<String> = (1..=args.len()).map(|i| format!("${i}")).collect();
-        let columns: Vec<String> = COLUMNS.split(", ").map(|c| format!("r.{}", c.trim())).collect();
-        let sql = format!(
-            "SELECT {} FROM record r JOIN (SELECT subject, type, MAX(observed_to) AS newest \
-             FROM record WHERE type IN ({}) GROUP BY subject, type) m \
-             ON r.type = m.type AND r.observed_to = m.newest \
-             AND COALESCE(r.subject, '') = COALESCE(m.subject, '') \
-             ORDER BY r.type, COALESCE(r.subject, ''), r.id DESC",
-            columns.join(", "),
-            places.join(", ")
-        );
-        let rows = self.db().fetch(&sql, &args).await?;
-        let mut records: Vec<Record> = rows.iter().map(|r| decode(r)).collect::<Result<_, _>>()?;
-        // Of records observed at the same moment the one written last counts.
-        records.dedup_by(|b, a| (&a.ty, a.subject) == (&b.ty, b.subject));
-        Ok(records)
+        self.present().latest_per_subject(types).await
     }
 
     /// When the first record was received: the beginning of what a trend can show.
     pub async fn first_received(&self) -> Result<Option<Timestamp>, StoreError> {
         let rows = self.db().fetch("SELECT MIN(received_at) FROM record", &[]).await?;
         Ok(rows[0][0].opt_int()?.map(Timestamp))
+    }
+
+    /// How many leaves the ledger held at each of these moments, by the newest settled record received
+    /// by then; 0 before the first. One statement, one index look-up each.
+    pub async fn ledger_sizes(&self, moments: &[Timestamp]) -> Result<Vec<u64>, StoreError> {
+        if moments.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A number in front, for the parts come in no certain order.
+        let part = |n: usize| {
+            format!(
+                "SELECT {n} AS n, leaf_index FROM (SELECT leaf_index FROM record \
+                 WHERE received_at <= ${} AND leaf_index IS NOT NULL \
+                 ORDER BY received_at DESC LIMIT 1) AS t{n}",
+                n + 1
+            )
+        };
+        let mut sizes = vec![0; moments.len()];
+        for (chunk, first) in
+            moments.chunks(MOMENTS_PER_STATEMENT).zip((0..).step_by(MOMENTS_PER_STATEMENT))
+        {
+            let parts: Vec<String> = (0..chunk.len()).map(part).collect();
+            let args: Vec<Val> = chunk.iter().map(|at| at.0.into()).collect();
+            let sql = format!("SELECT n, leaf_index FROM ({}) AS sizes", parts.join(" UNION ALL "));
+            for row in self.db().fetch(&sql, &args).await? {
+                let at = first + usize::try_from(row[0].int()?).unwrap_or_default();
+                sizes[at] = row[1].int()?.unsigned_abs() + 1;
+            }
+        }
+        Ok(sizes)
     }
 
     /// Number of records per type received since `since`.

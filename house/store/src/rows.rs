@@ -295,19 +295,7 @@ impl Store {
 
     /// All live rows of these kinds (every kind if empty): for the evaluation, not for pages.
     pub async fn all(&self, table: Table, kinds: &[&str]) -> Result<Vec<Row>, StoreError> {
-        let places: Vec<String> = (1..=kinds.len()).map(|i| format!("${i}")).collect();
-        let only = if kinds.is_empty() {
-            String::new()
-        } else {
-            format!(" AND kind IN ({})", places.join(", "))
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {} WHERE deleted = 0{only} ORDER BY kind, name, id",
-            table_sql(table)
-        );
-        let args: Vec<Val> = kinds.iter().map(|k| (*k).into()).collect();
-        let rows = self.db.fetch(&sql, &args).await?;
-        rows.iter().map(|r| self.read(table, r)).collect()
+        self.present().all(table, kinds).await
     }
 
     /// Rows changed since `since`, newest first; at most `limit`.

@@ -115,6 +115,10 @@ contract! {
     every_table_takes_inserts_changes_and_deletions
     every_optional_column_comes_back_as_it_went_in
     as_of_shows_the_row_that_stood_at_that_time
+    a_view_of_the_past_shows_what_the_present_showed_then
+    a_record_received_later_is_not_in_the_past_whenever_it_was_observed
+    the_first_entry_is_the_first_row_or_record
+    the_size_of_the_ledger_at_a_moment_is_that_of_its_newest_record
     a_stale_save_is_a_conflict_and_changes_nothing
     an_uncommitted_change_leaves_no_trace
     of_eight_writers_exactly_one_wins_each_version
@@ -280,6 +284,121 @@ async fn as_of_shows_the_row_that_stood_at_that_time(f: &Fixture) {
     assert_eq!(version(two.updated_at.0).await, Some(2));
     assert_eq!(version(three.updated_at.0).await, Some(3));
     assert_eq!(version(i64::MAX).await, Some(3));
+}
+
+/// Everything a view can say, as one text.
+async fn said(view: store::View<'_>, ids: &[Id]) -> String {
+    let mut rows = Vec::new();
+    for table in [Table::Asset, Table::Decision, Table::Link] {
+        let all = view.all(table, &[]).await.unwrap();
+        let some = view.all(table, &["server", "owns"]).await.unwrap();
+        let by_id = view.rows_by_id(table, ids).await.unwrap();
+        let about = view.rows_about(table, ids).await.unwrap();
+        let names = ["server", "host", "owns"].map(|kind| format!("{}/{kind}", table.name()));
+        let mut counts = view.counts(&names).await.unwrap();
+        counts.retain(|(_, n)| *n > 0);
+        counts.sort();
+        let active = view.count_active(table, "host").await.unwrap();
+        rows.push(format!("{:?}", (all, some, by_id, about, counts, active)));
+    }
+    let types = ["room.x", "room.y"];
+    let mut records = vec![
+        view.newest_records(&types, None, 50).await.unwrap(),
+        view.newest_records(&[], ids.first().copied(), 1).await.unwrap(),
+        view.records_since(&types, Timestamp(20), 50).await.unwrap(),
+        view.latest_per_subject(&types).await.unwrap(),
+        view.records_of_the_whole(&types).await.unwrap(),
+    ];
+    records.push(view.records_about("room.x", ids, Timestamp(25)).await.unwrap());
+    // Where the statement says no order there is none to compare.
+    records.iter_mut().skip(4).for_each(|list| list.sort_by_key(|r| r.id));
+    format!("{rows:?} {records:?}")
+}
+
+async fn a_view_of_the_past_shows_what_the_present_showed_then(f: &Fixture) {
+    let store = &f.store;
+    let mut dice = Dice(7);
+    let mut ids: Vec<Id> = Vec::new();
+    let mut seen = Vec::new();
+    for step in 0..60 {
+        let any = |dice: &mut Dice| ids.get(dice.below(ids.len().max(1))).copied();
+        match dice.below(6) {
+            0 => {
+                let kind = ["server", "host"][dice.below(2)];
+                let id =
+                    save(store, changed(asset(store, "a"), |r| r.kind = kind.to_owned())).await;
+                ids.push(id.id);
+            }
+            1 | 2 => {
+                let Some(id) = any(&mut dice) else { continue };
+                let row = store.row(Table::Asset, id).await.unwrap().unwrap();
+                let what = dice.below(3);
+                let change = |row: &mut Row| match what {
+                    0 => row.deleted = !row.deleted,
+                    1 => row.status = ["active", "retired"][step % 2].to_owned(),
+                    _ => row.name = format!("a{step}"),
+                };
+                save(store, changed(row, change)).await;
+            }
+            3 => {
+                let table = [Table::Decision, Table::Link][dice.below(2)];
+                let mut row = Row::new(table, store.new_id().unwrap(), "owns", "about");
+                (row.subject, row.object) = (any(&mut dice), any(&mut dice));
+                save(store, row).await;
+            }
+            _ => {
+                let ty = ["room.x", "room.y"][dice.below(2)];
+                put_record(store, draft(ty, any(&mut dice), dice.below(50) as i64)).await;
+            }
+        }
+        seen.push((store.now(), ids.clone(), said(store.present(), &ids).await));
+    }
+    assert!(ids.len() > 5);
+    for (at, ids, then) in seen {
+        assert_eq!(said(store.as_of(at), &ids).await, then, "{at:?}");
+    }
+}
+
+async fn a_record_received_later_is_not_in_the_past_whenever_it_was_observed(f: &Fixture) {
+    let store = &f.store;
+    put_record(store, draft("room.x", None, 10)).await;
+    let then = store.now();
+    f.pass_hours(1);
+    put_record(store, draft("room.x", None, 5)).await;
+    put_record(store, draft("room.x", None, 10)).await;
+    let past = store.as_of(then);
+    assert_eq!(past.newest_records(&["room.x"], None, 9).await.unwrap().len(), 1);
+    assert_eq!(past.records_since(&["room.x"], Timestamp(0), 9).await.unwrap().len(), 1);
+    let latest = past.latest_per_subject(&["room.x"]).await.unwrap();
+    assert!(latest.len() == 1 && latest[0].received_at <= then);
+    assert_eq!(store.present().newest_records(&["room.x"], None, 9).await.unwrap().len(), 3);
+}
+
+async fn the_first_entry_is_the_first_row_or_record(f: &Fixture) {
+    let store = &f.store;
+    assert_eq!(store.first_entry().await.unwrap(), None);
+    let record = put_record(store, draft("room.x", None, 10)).await;
+    assert_eq!(store.first_entry().await.unwrap(), Some(record.received_at));
+    f.pass_hours(1);
+    save(store, asset(store, "a")).await;
+    assert_eq!(store.first_entry().await.unwrap(), Some(record.received_at));
+}
+
+async fn the_size_of_the_ledger_at_a_moment_is_that_of_its_newest_record(f: &Fixture) {
+    let store = &f.store;
+    let mut moments = vec![store.now()];
+    for n in 1..=150 {
+        put_record(store, draft("room.x", None, n)).await;
+        moments.push(store.now());
+    }
+    assert_eq!(store.ledger_sizes(&moments).await.unwrap(), vec![0; 151], "none is settled");
+    let pending = store.pending(1_000).await.unwrap();
+    let settled: Vec<_> =
+        pending.into_iter().zip(0..).map(|((seq, key, _), index)| (seq, key, index)).collect();
+    store.settle(&settled).await.unwrap();
+    let sizes: Vec<u64> = (0..=150).collect();
+    assert_eq!(store.ledger_sizes(&moments).await.unwrap(), sizes);
+    assert!(store.ledger_sizes(&[]).await.unwrap().is_empty());
 }
 
 async fn a_stale_save_is_a_conflict_and_changes_nothing(f: &Fixture) {

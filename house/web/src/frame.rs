@@ -32,6 +32,8 @@ pub struct Cx {
     pub unread: i64,
     /// What the reader reaches.
     pub reader: Reader,
+    /// The past moment that the page shows; set by the pages that can.
+    pub past: Option<crate::when::Past>,
     /// How the organisation reads time.
     pub local: std::sync::Arc<crate::people::local::Local>,
     origin_ok: bool,
@@ -328,6 +330,7 @@ impl FromRequestParts<Shared> for Cx {
             session,
             token,
             now: house.store.now(),
+            past: None,
             local: house.people.local(),
             origin_ok: origin_ok(parts),
         })

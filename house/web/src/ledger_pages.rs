@@ -16,6 +16,7 @@ use crate::{
     access::Action,
     files::{self, Shown},
     frame::{Answer, Cx, Refusal, User, page},
+    growth::Growth,
     outside::Peers,
     route::{Access, Route},
 };
@@ -48,6 +49,8 @@ pub(crate) fn routes() -> Vec<Route> {
 struct RecordsQuery {
     #[serde(default, rename = "type")]
     ty: String,
+    #[serde(default)]
+    as_of: String,
 }
 
 struct TypeLine {
@@ -69,9 +72,10 @@ struct RecordsPage<'a> {
 
 async fn records(
     State(house): State<Shared>,
-    user: User,
+    mut user: User,
     Query(query): Query<RecordsQuery>,
 ) -> Answer {
+    let as_of = user.cx.look_at(&query.as_of)?;
     let title = |ty: &str| {
         house
             .record_spec(ty)
@@ -80,7 +84,8 @@ async fn records(
     let within = user.reader().sees_of(Table::Record);
     // The numbers would tell of records that the reader does not see.
     let counts = match within {
-        Within::All => house.store.count_by_type().await?,
+        // Nor do the numbers of today belong to a past day.
+        Within::All if as_of.is_none() => house.store.count_by_type().await?,
         _ => Vec::new(),
     };
     let types = counts
@@ -92,12 +97,18 @@ async fn records(
     let records = match within {
         Within::All => {
             let only: Vec<&str> = ty.into_iter().collect();
-            house.store.newest_records(&only, None, RECORDS_SHOWN_MAX).await?
+            let view = as_of.map_or(house.store.present(), |at| house.store.as_of(at));
+            view.newest_records(&only, None, RECORDS_SHOWN_MAX).await?
         }
         within => {
             let ty = ty.map(str::to_owned);
-            let filter =
-                RecordFilter { ty, within, limit: RECORDS_SHOWN_MAX, ..RecordFilter::default() };
+            let filter = RecordFilter {
+                ty,
+                within,
+                as_of,
+                limit: RECORDS_SHOWN_MAX,
+                ..RecordFilter::default()
+            };
             house.store.list_records(&filter).await?
         }
     };
@@ -200,6 +211,7 @@ struct LedgerPage<'a> {
     report: Option<ledger::Report>,
     faults: Vec<ledger::Fault>,
     fork: Option<ledger::Fork>,
+    growth: Option<Growth>,
     outside: Peers,
 }
 
@@ -239,7 +251,9 @@ pub(crate) async fn show_ledger(
     let faults = report
         .as_ref()
         .map_or_else(Vec::new, |r| r.faults.iter().take(FAULTS_SHOWN_MAX).cloned().collect());
-    let body = LedgerPage { cx: &user.cx, checkpoint, vkey, size, report, faults, fork, outside };
+    let growth = Growth::load(&house.store, user.cx.now, size).await?;
+    let body =
+        LedgerPage { cx: &user.cx, checkpoint, vkey, size, report, faults, fork, growth, outside };
     page(&user.cx, user.cx.t("証跡", "Ledger"), &body)
 }
 

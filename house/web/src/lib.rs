@@ -17,6 +17,7 @@ pub mod files;
 pub mod form;
 pub mod frame;
 mod graph;
+mod growth;
 mod help;
 pub mod import;
 mod ledger_pages;
@@ -29,6 +30,7 @@ pub mod route;
 pub mod secrets;
 mod table;
 pub mod task_rules;
+pub mod when;
 mod words;
 
 use std::{

@@ -23,6 +23,7 @@ use crate::{
     kinds_of,
     links::{self, Links, Names},
     route::{Access, Route},
+    when::AsOf,
 };
 
 /// Stands for a personal value that the reader's role does not see.
@@ -316,23 +317,32 @@ fn pair(
 
 async fn detail(
     State(house): State<Shared>,
-    user: User,
+    mut user: User,
     Path((name, row_id)): Path<(String, String)>,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let (row, kind) = match find(&house, &user, &name, &row_id).await {
+    let (mut row, kind) = match find(&house, &user, &name, &row_id).await {
         Err(Refusal::NotFound) => return elsewhere(&house, &user, &name, &row_id).await,
         found => found?,
     };
+    let past = user.cx.look_at(&asked.as_of)?;
+    if let Some(at) = past {
+        let then = house.store.row_as_of(row.table, row.id, at).await?;
+        row = then.ok_or(Refusal::NotFound)?;
+    }
+    let view = past.map_or(house.store.present(), |at| house.store.as_of(at));
     let room = house.kind(row.table, kind.id).map_or("", |(room, _)| room.name.get(user.cx.lang));
     let links = Links::load(&house, &user, &row, kind).await?;
-    let may_write = !row.deleted && reaches(&house, &user, Action::Write, &row, kind).await?;
+    let changes = past.is_none() && !row.deleted;
+    let may_write = changes && reaches(&house, &user, Action::Write, &row, kind).await?;
     let account = &user.session.account;
-    let may_decide = !row.deleted
+    let may_decide = changes
         && (reaches(&house, &user, Action::Decide, &row, kind).await?
             || decide::delegation::held(&house.store, account).await?);
     let decision = user.reader().reach_in(Table::Decision);
     let link_kinds = links::kinds(&house, &user);
-    let history = house.store.newest_versions(row.table, row.id, VERSIONS_SHOWN_MAX).await?;
+    let mut history = house.store.newest_versions(row.table, row.id, VERSIONS_SHOWN_MAX).await?;
+    history.retain(|version| past.is_none_or(|at| version.updated_at <= at));
     let mut hashes: Vec<&str> = history
         .iter()
         .flat_map(|h| files::named(kind.fields, &h.attributes))
@@ -348,7 +358,10 @@ async fn detail(
         .filter(|p| !p.value.is_empty())
         .collect();
     let about = Filter { subject: Some(row.id), limit: 20, reach: decision, ..Filter::default() };
-    let mut decisions = house.store.list(Table::Decision, &about).await?;
+    let mut decisions = match past {
+        Some(at) => house.store.list_as_of(Table::Decision, &about, at).await?,
+        None => house.store.list(Table::Decision, &about).await?,
+    };
     let open = decisions.iter().position(|d| d.status == PROPOSED && d.kind == ASKED_KIND);
     let asked = open.map(|i| decisions.remove(i));
     let body = DetailPage {
@@ -363,7 +376,7 @@ async fn detail(
             .into_iter()
             .map(|row| Version { files: attached(&user, kind, &row, &known), row })
             .collect(),
-        records: house.store.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
+        records: view.newest_records(&[], Some(row.id), DETAIL_RECORDS_MAX).await?,
         decisions,
         asked,
         content_hash: row.content_hash()?,

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     Board,
     hall::{Hall, SNAPSHOT},
+    past,
 };
 
 /// Most leaves of one bundle.
@@ -122,10 +123,7 @@ pub async fn draft(
     open_rows(store, &mut files, &reading, &leaves).await?;
     open_payloads(store, &mut files, &reading, &leaves, wish.payloads).await?;
     let pointed = wanted.pointed(&leaves);
-    let soa = match wish.as_of {
-        None => computed(&mut files, &board.view, wish, &pointed)?,
-        Some(as_of) => edition(store, &mut files, wish, as_of, &pointed).await?,
-    };
+    let soa = statement(store, &mut files, board, wish, &pointed).await?;
     add_rest(&mut files, folder)?;
     files.listed.sort_by(|a, b| a.path.cmp(&b.path));
     files.held.sort_by_key(|held| held.leaf);
@@ -327,15 +325,32 @@ fn computed(
     Ok(Statement { basis: "computed".to_owned(), hash: hall.soa_hash })
 }
 
-/// The newest edition that was recorded until then: a day in the past is shown as it was stated, not
-/// as it would be computed from tables that have moved on.
+/// The statement of the time asked for. A past day is shown as it was stated by then, by the newest
+/// edition recorded; where there was none yet, it is computed from what was known then.
+async fn statement(
+    store: &Store,
+    files: &mut Files,
+    board: &Board,
+    wish: &Wish,
+    pointed: &BTreeMap<String, Vec<u64>>,
+) -> Result<Statement, BundleError> {
+    let Some(as_of) = wish.as_of else { return computed(files, &board.view, wish, pointed) };
+    if let Some(stated) = edition(store, files, wish, as_of, pointed).await? {
+        return Ok(stated);
+    }
+    let rooms: Vec<_> = board.controls.iter().map(|control| control.spec).collect();
+    let then = past::compute_as_of(store, &rooms, as_of).await?;
+    computed(files, &then.view, wish, pointed)
+}
+
+/// The newest edition recorded until then, if there is one that can still be read.
 async fn edition(
     store: &Store,
     files: &mut Files,
     wish: &Wish,
     as_of: Timestamp,
     pointed: &BTreeMap<String, Vec<u64>>,
-) -> Result<Statement, BundleError> {
+) -> Result<Option<Statement>, BundleError> {
     let filter = RecordFilter {
         ty: Some(SNAPSHOT.to_owned()),
         as_of: Some(as_of),
@@ -343,8 +358,8 @@ async fn edition(
         ..RecordFilter::default()
     };
     let found = store.list_records(&filter).await?;
-    let record = found.first().ok_or(BundleError::NoEdition)?;
-    let payload = store.payload(record.id).await?.ok_or(BundleError::NoEdition)?;
+    let Some(record) = found.first() else { return Ok(None) };
+    let Some(payload) = store.payload(record.id).await? else { return Ok(None) };
     let rows: Json = serde_json::from_slice(&payload)
         .map_err(|error| BundleError::Broken(format!("edition {}: {error}", record.id)))?;
     let in_scope = |row: &&Json| row["control"].as_str().is_some_and(|c| wish.scope.has(c));
@@ -356,7 +371,7 @@ async fn edition(
     });
     point(&mut document, pointed);
     files.add(What::Soa, "soa/soa.json", canonical::to_string(&document)?.into_bytes())?;
-    Ok(Statement { basis: "edition".to_owned(), hash })
+    Ok(Some(Statement { basis: "edition".to_owned(), hash }))
 }
 
 fn point(document: &mut Json, pointed: &BTreeMap<String, Vec<u64>>) {

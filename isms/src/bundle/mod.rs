@@ -16,14 +16,13 @@ pub mod verdict;
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use ledger::{Ledger, LedgerError};
-use model::{Assurance, Text, Timestamp, t};
+use model::{Assurance, Text, t};
 use serde_json::json;
 use store::{RecordDraft, Store, StoreError};
 use tokio::sync::Mutex;
 
-use crate::Board;
+use crate::{Board, PastError};
 
 pub use choose::Scope;
 use judge::judge;
@@ -46,8 +45,8 @@ pub enum BundleError {
     Bytes,
     #[error("no leaf of the ledger is as old as that")]
     Empty,
-    #[error("no edition of the Statement of Applicability was recorded until then")]
-    NoEdition,
+    #[error(transparent)]
+    Past(#[from] PastError),
     #[error("leaf {0} does not fit the tables: run `ume ledger verify`")]
     Leaf(u64),
     #[error("the bundle did not come out whole: {0}")]
@@ -65,8 +64,11 @@ pub enum BundleError {
 impl BundleError {
     /// Whether it lies in what was asked for.
     pub fn is_asked_wrong(&self) -> bool {
-        use BundleError::{Bytes, Control, Empty, Future, Leaves, NoEdition};
-        matches!(self, Future | Control(_) | Leaves | Bytes | Empty | NoEdition)
+        use BundleError::{Bytes, Control, Empty, Future, Leaves, Past};
+        match self {
+            Past(error) => !matches!(error, PastError::Store(_)),
+            other => matches!(other, Future | Control(_) | Leaves | Bytes | Empty),
+        }
     }
 
     /// The same for a Japanese reader.
@@ -83,9 +85,7 @@ impl BundleError {
                 "1 GiBを超えます。管理策を指定するか、ペイロードを含めないでください。".to_owned()
             }
             BundleError::Empty => "その時点までの証跡はありません。".to_owned(),
-            BundleError::NoEdition => {
-                "その時点までに記録された適用宣言書の版がありません。".to_owned()
-            }
+            BundleError::Past(error) => error.text(|at| at.rfc3339(), model::Lang::Ja),
             BundleError::Leaf(index) => {
                 format!("葉{index}が表の内容と合いません。ume ledger verify で確かめてください。")
             }
@@ -161,17 +161,4 @@ pub fn judge_zip(bytes: &[u8], pinned: Option<&str>) -> Report {
 pub fn judge_files(files: &BTreeMap<String, Vec<u8>>, pinned: Option<&str>) -> Report {
     let files = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     judge(&files, pinned)
-}
-
-/// A time in the past from a day (its end, where the reader is) or a time; `Some(None)` for today,
-/// which is now.
-pub fn as_of(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Option<Timestamp>> {
-    if let Some(at) = Timestamp::parse(text) {
-        return Some(Some(at));
-    }
-    let day: jiff::civil::Date = text.parse().ok()?;
-    let begin_of = |day: jiff::civil::Date| zone.to_timestamp(day.at(0, 0, 0, 0)).ok();
-    let begin = Timestamp(begin_of(day)?.as_microsecond());
-    let end = Timestamp(begin_of(day.tomorrow().ok()?)?.as_microsecond() - 1);
-    Some((end < now || begin > now).then_some(end))
 }

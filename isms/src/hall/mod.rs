@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde::Serialize;
 use serde_json::Value as Json;
-use store::{Change, Record, Row, Store, StoreError};
+use store::{Change, Record, Row, StoreError, View};
 
 use self::{
     compare::Comparison,
@@ -31,7 +31,7 @@ use self::{
     method::{Assessed, Estimate, Method},
     soa::{SoaRow, Stated},
 };
-use crate::{Board, Control, evidence::BY_HAND};
+use crate::{Control, evidence::BY_HAND};
 
 pub use begin::first_uses;
 pub use work::{EDITION_KIND, SNAPSHOT, draw_edition, record_states};
@@ -198,32 +198,32 @@ pub(crate) fn fact<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
 
 impl Register {
     /// Reads what the hall needs.
-    pub async fn load(store: &Store, now: Timestamp) -> Result<Register, StoreError> {
-        let norms = store.all(Table::Norm, &["annex_a"]).await?;
-        let mut uses = store.all(Table::Rule, &["control_use"]).await?;
+    pub async fn load(view: View<'_>, now: Timestamp) -> Result<Register, StoreError> {
+        let norms = view.all(Table::Norm, &["annex_a"]).await?;
+        let mut uses = view.all(Table::Rule, &["control_use"]).await?;
         // Answers to an earlier edition that were carried over.
         uses.retain(|row| row.status != "retired");
-        let risks = store.all(Table::Risk, &[]).await?;
-        let treats = store.all(Table::Link, &["treats"]).await?;
-        let checks = store.all(Table::Check, &[]).await?;
-        let edition = newest(store.all(Table::Asset, &[EDITION_KIND]).await?);
-        let method = newest(store.all(Table::Rule, &["risk_method"]).await?);
+        let risks = view.all(Table::Risk, &[]).await?;
+        let treats = view.all(Table::Link, &["treats"]).await?;
+        let checks = view.all(Table::Check, &[]).await?;
+        let edition = newest(view.all(Table::Asset, &[EDITION_KIND]).await?);
+        let method = newest(view.all(Table::Rule, &["risk_method"]).await?);
         let subjects: Vec<Id> =
             uses.iter().chain(&risks).chain(edition.as_ref()).map(|row| row.id).collect();
-        let decisions = store.rows_about(Table::Decision, &subjects).await?;
+        let decisions = view.rows_about(Table::Decision, &subjects).await?;
         // The newest: what is cut off beyond the limit is the oldest.
-        let evidence = store.newest_records(&BY_HAND, None, EVIDENCE_MAX).await?;
-        let counts = store.counts(&soa::counted()).await?;
+        let evidence = view.newest_records(&BY_HAND, None, EVIDENCE_MAX).await?;
+        let counts = view.counts(&soa::counted()).await?;
         let mut register = Register {
             at: Some(now),
             norms: norms
                 .iter()
                 .filter_map(|row| Some((text_of(row, "number")?.to_owned(), row.id)))
                 .collect(),
-            observed: observed(store, &checks).await?,
+            observed: observed(view, &checks).await?,
             treats,
             counts: counts.into_iter().collect(),
-            approved: approved(store, now).await?,
+            approved: approved(view, now).await?,
             uses,
             risks,
             decisions,
@@ -234,7 +234,7 @@ impl Register {
             parties: HashMap::new(),
         };
         let parties: Vec<Id> = register.referred().into_iter().collect();
-        let found = store.rows_by_id(Table::Party, &parties).await?;
+        let found = view.rows_by_id(Table::Party, &parties).await?;
         register.parties = found.into_iter().map(|row| (row.id, row.name)).collect();
         Ok(register)
     }
@@ -307,7 +307,10 @@ fn newest(rows: Vec<Row>) -> Option<Row> {
     rows.into_iter().filter(|r| r.status == "active").max_by_key(|r| (r.updated_at, r.id))
 }
 
-async fn observed(store: &Store, checks: &[Row]) -> Result<BTreeMap<String, Observed>, StoreError> {
+async fn observed(
+    view: View<'_>,
+    checks: &[Row],
+) -> Result<BTreeMap<String, Observed>, StoreError> {
     let types: BTreeSet<&str> = checks
         .iter()
         .filter(|c| text_of(c, "control").is_some())
@@ -315,7 +318,7 @@ async fn observed(store: &Store, checks: &[Row]) -> Result<BTreeMap<String, Obse
         .collect();
     let mut found = BTreeMap::new();
     for ty in types {
-        if let Some(record) = store.newest_records(&[ty], None, 1).await?.first() {
+        if let Some(record) = view.newest_records(&[ty], None, 1).await?.first() {
             let observed = Observed { newest: record.observed_to, assurance: record.assurance };
             found.insert(ty.to_owned(), observed);
         }
@@ -326,8 +329,8 @@ async fn observed(store: &Store, checks: &[Row]) -> Result<BTreeMap<String, Obse
 /// The newest approved edition, with the rows that were signed. Only what Ume recorded itself counts,
 /// and only with content that fits its hash: a record of this type that came in through the API is no
 /// approval.
-async fn approved(store: &Store, now: Timestamp) -> Result<Option<Approved>, StoreError> {
-    let records = store.newest_records(&[SNAPSHOT], None, EDITIONS_MAX).await?;
+async fn approved(view: View<'_>, now: Timestamp) -> Result<Option<Approved>, StoreError> {
+    let records = view.newest_records(&[SNAPSHOT], None, EDITIONS_MAX).await?;
     let signed = |r: &&Record| {
         r.facts.get("approved") == Some(&Json::Bool(true))
             && r.assurance == Assurance::Machine
@@ -335,7 +338,7 @@ async fn approved(store: &Store, now: Timestamp) -> Result<Option<Approved>, Sto
     };
     for record in records.iter().filter(signed) {
         let hash = fact(record, "soa_hash").unwrap_or_default().to_owned();
-        let payload = store.payload(record.id).await?.unwrap_or_default();
+        let payload = view.store().payload(record.id).await?.unwrap_or_default();
         let Some(rows) = soa::kept(&payload, &hash) else { continue };
         let until = fact(record, "until").and_then(Timestamp::parse);
         return Ok(Some(Approved { record: record.id, hash, at: record.observed_to, until, rows }));
@@ -445,12 +448,6 @@ fn acceptance(
         (_, None) => Acceptance::Risen,
         _ => Acceptance::Held { decision: decision.id, until: decision.ends_at },
     }
-}
-
-/// Reads and draws the hall beside a board.
-pub async fn compute(store: &Store, board: &Board) -> Result<Hall, StoreError> {
-    let register = Register::load(store, board.at).await?;
-    draw(&register, &board.controls, board.at)
 }
 
 impl Hall {

@@ -163,6 +163,16 @@ pub struct Shown {
     pub assurance: Option<Assurance>,
     /// There was evidence once.
     pub once: bool,
+    /// Of a control without a room, the newest evidence there ever was.
+    #[serde(skip)]
+    pub seen: Option<Seen>,
+}
+
+/// When something was observed, and until when it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub at: Timestamp,
+    pub until: Timestamp,
 }
 
 /// The decision that leaves a control out.
@@ -585,6 +595,8 @@ fn by_hand_or_check(
         let Some(observed) = register.observed.get(ty) else { continue };
         let days = check.attributes.get("max_age_days").and_then(Json::as_i64).unwrap_or(30);
         shown.once = true;
+        let (at, until) = (observed.newest, observed.newest.plus_hours(days * 24));
+        shown.seen = shown.seen.max(Some(Seen { at, until }));
         if now.hours_since(observed.newest) <= days * 24 {
             shown.count += 1;
             shown.newest = shown.newest.max(Some(observed.newest));
@@ -598,6 +610,8 @@ fn by_hand_or_check(
 fn add_by_hand<'r>(shown: &mut Shown, records: impl Iterator<Item = &'r Record>, now: Timestamp) {
     for record in records.filter(|r| r.observed_to <= now) {
         shown.once = true;
+        let (at, until) = (record.observed_to, record.observed_to.plus_hours(FRESH_DAYS * 24));
+        shown.seen = shown.seen.max(Some(Seen { at, until }));
         if now.hours_since(record.observed_to) > FRESH_DAYS * 24 {
             continue;
         }

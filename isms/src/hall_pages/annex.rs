@@ -1,17 +1,23 @@
 //! `/annex-a`: the comparison of 6.1.3 c).
 
 use askama::Template;
-use axum::{Extension, response::Response};
+use axum::{
+    Extension,
+    extract::{Query, State},
+    response::Response,
+};
 use model::{Id, t};
 use serde_json::json;
 use web::{
+    Shared,
     access::Action,
     api::Caller,
     frame::{Answer, Cx, User, page},
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{api_board, board, document};
+use super::{api_board_of, board_of, dated_document};
 use crate::{
     hall::{
         Hall,
@@ -25,7 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
     let title = t("附属書Aとの比較", "Comparison with Annex A");
     vec![
         Route::get("/annex-a", inspect, title, show),
-        document("/api/v1/isms/comparison", inspect, "comparison", title, api),
+        dated_document("/api/v1/isms/comparison", inspect, "comparison", title, api),
     ]
 }
 
@@ -45,14 +51,18 @@ struct AnnexPage<'a> {
     parts: Vec<Part<'a>>,
 }
 
-async fn show(Extension(shared): Extension<SharedBoard>, user: User) -> Answer {
-    let cx = &user.cx;
-    let title = cx.t("附属書Aとの比較", "Comparison with Annex A");
-    let board = match board(cx, &shared, title) {
+async fn show(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    mut user: User,
+    Query(asked): Query<AsOf>,
+) -> Answer {
+    let title = user.cx.t("附属書Aとの比較", "Comparison with Annex A");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let hall = &board.view;
+    let (cx, hall) = (&user.cx, &board.view);
     let body = AnnexPage {
         cx,
         here: "/annex-a",
@@ -76,8 +86,13 @@ fn part<'a>(cx: &Cx, hall: &'a Hall, kind: Kind) -> Part<'a> {
     Part { kind, lines, open }
 }
 
-async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
-    match api_board(caller.cx.lang, &shared) {
+async fn api(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
         Ok(board) => super::json(json!({
             "at": board.at.rfc3339(),
             "explained": board.view.comparison.explained,

@@ -26,7 +26,7 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::{api_board, board, document, may_write, name_of, names, people, today};
+use super::{api_board, board, document, may_write, name_of, names, people};
 use crate::{
     audit::{
         self, AUDIT_KIND, Coverage, Loaded, NEW_DAYS, SAMPLES_MAX, Why,
@@ -148,7 +148,7 @@ async fn show(
         audits: loaded.audits.iter().take(SHOWN_MAX).map(|row| held(row, &names)).collect(),
         programme: loaded.programme.as_ref(),
         people: if may_write { people(&house).await? } else { Vec::new() },
-        seed: today(cx),
+        seed: cx.today(),
         count: COUNT,
         count_max: SAMPLES_MAX,
         may_write,
@@ -230,7 +230,7 @@ async fn draw(
         );
         return Err(Refusal::Bad(text.to_owned()));
     }
-    let name = format!("内部監査 / Internal audit {} ({seed})", today(cx));
+    let name = format!("内部監査 / Internal audit {} ({seed})", cx.today());
     let row = run::row(house.store.new_id()?, &name, seed, person.id, board.at, &samples);
     let mut write = user.write(&house, cx.t("監査の抜き取り", "drew an audit")).await?;
     let row = write.put(row).await?;

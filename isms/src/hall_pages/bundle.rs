@@ -24,6 +24,7 @@ use web::{
     },
     frame::{Answer, Refusal, User},
     route::{Access, Api, Param, Place as At, Route},
+    when::{self, WhenError},
 };
 
 use crate::{
@@ -96,10 +97,7 @@ impl Asked {
         if payloads && !sees_payloads(reader) {
             return Err(Wrong::Payloads);
         }
-        let as_of = match self.as_of.trim() {
-            "" => None,
-            text => bundle::as_of(text, now, zone).ok_or(Wrong::Time)?,
-        };
+        let as_of = when::moment(&self.as_of, now, zone).map_err(Wrong::Time)?;
         Ok(Wish { scope: Scope::parse(&self.scope), as_of, payloads })
     }
 }
@@ -107,7 +105,7 @@ impl Asked {
 /// Why no bundle is given out.
 enum Wrong {
     Payloads,
-    Time,
+    Time(WhenError),
     Busy,
     Bundle(BundleError),
 }
@@ -119,10 +117,7 @@ impl Wrong {
                 "ペイロードを含められるのは、記録を変更できる役割だけです。",
                 "Only a role that may change records gets payloads.",
             ),
-            Wrong::Time => t(
-                "2026-11-25のような日か、2026-11-25T09:00:00+09:00のような日時を指定してください。",
-                "Give a day such as 2026-11-25 or a time such as 2026-11-25T09:00:00+09:00.",
-            ),
+            Wrong::Time(error) => error.text(),
             Wrong::Busy => t(
                 "別の監査バンドルを作成中です。少し待ってからやり直してください。",
                 "Another bundle is being made. Try again in a moment.",

@@ -16,7 +16,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{document, may_write, sent::Sent, today};
+use super::{document, may_write, sent::Sent};
 use crate::{
     context::{self, Context, Entry, samples::Sample},
     hall::text_of,
@@ -119,7 +119,7 @@ async fn reviewed(
 ) -> Answer {
     let sent = Sent(form);
     user.form(sent.get("csrf"), Action::Write)?;
-    let day = today(&user.cx);
+    let day = user.cx.today();
     let mut write = user.write(&house, user.cx.t("見直し", "reviewed")).await?;
     context::reviewed(&house.store, &mut write, &sent.ids("id"), &day).await?;
     write.commit().await?;

@@ -1,7 +1,11 @@
 //! `/gap`: where each control stands, where it is to stand, and what is in between.
 
 use askama::Template;
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension,
+    extract::{Query, State},
+    response::Response,
+};
 use model::{Level, t};
 use serde_json::json;
 use web::{
@@ -10,9 +14,10 @@ use web::{
     api::Caller,
     frame::{Answer, Cx, User, page},
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{api_board, board, document};
+use super::{api_board_of, board_of, dated_document};
 use crate::{hall::gap::GapRow, shared::SharedBoard};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -20,7 +25,8 @@ pub(super) fn routes() -> Vec<Route> {
     let title = t("ギャップ分析", "Gap analysis");
     vec![
         Route::get("/gap", levels, title, show),
-        document("/api/v1/isms/gap", levels, "gap", title, api),
+        dated_document("/api/v1/isms/gap", levels, "gap", title, api),
+        dated_document("/api/v1/isms/levels", levels, "levels", t("レベル", "Levels"), api_levels),
     ]
 }
 
@@ -62,14 +68,15 @@ struct GapPage<'a> {
 async fn show(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let cx = &user.cx;
-    let title = cx.t("ギャップ分析", "Gap analysis");
-    let board = match board(cx, &shared, title) {
+    let title = user.cx.t("ギャップ分析", "Gap analysis");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
+    let cx = &user.cx;
     let (new, others): (Vec<_>, Vec<_>) = board.view.gap.iter().partition(|row| row.room.is_some());
     let unmet = |row: &&&GapRow| row.level == Level::None && row.risks_complete == 0;
     let kind = house.kind(model::Table::Rule, "control_use");
@@ -81,15 +88,33 @@ async fn show(
         without_risk: new.iter().filter(unmet).count(),
         new: new.into_iter().map(Way::of).collect(),
         others,
-        may_write: kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
+        may_write: cx.past.is_none()
+            && kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
         inspects: cx.may_inspect(),
     };
     page(cx, title, &body)
 }
 
-async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
-    match api_board(caller.cx.lang, &shared) {
+async fn api(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
         Ok(board) => super::json(json!({ "at": board.at.rfc3339(), "controls": board.view.gap })),
+        Err(wait) => *wait,
+    }
+}
+
+async fn api_levels(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
+        Ok(board) => super::json(crate::status::to_json(&board, caller.cx.lang)),
         Err(wait) => *wait,
     }
 }

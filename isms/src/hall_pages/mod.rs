@@ -26,20 +26,25 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use model::{Id, Table};
+use model::{Id, Table, t};
 use store::{Filter, PAGE_ROWS_MAX, Row, StoreError};
 use web::{
     House,
     access::Action,
-    api::problem::{self, Problem},
+    api::{
+        Caller,
+        problem::{self, Problem},
+    },
     frame::{Answer, Cx, Refusal, User, page},
-    route::{Access, Api, Route},
+    route::{Access, Api, Param, Place, Route},
+    when::{self, AsOf},
 };
 
 use crate::{
     Board,
     hall::{self, method::Estimate, paper},
     pages::{WAIT, WAIT_SECONDS, WaitPage},
+    past::PastError,
     shared::SharedBoard,
 };
 
@@ -65,12 +70,6 @@ pub fn routes() -> Vec<Route> {
 /// Whether the reader may write rows of a kind.
 fn may_write(house: &House, user: &User, table: Table, kind: &str) -> bool {
     house.kind(table, kind).is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
-}
-
-/// Today where the organisation is.
-fn today(cx: &Cx) -> String {
-    let now = jiff::Timestamp::from_microsecond(cx.now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    cx.local.zone.to_datetime(now).date().to_string()
 }
 
 /// People to choose from, by name; a register of more is narrowed on its own page.
@@ -109,6 +108,30 @@ where
     })
 }
 
+/// The same of any past moment.
+fn dated_document<H, T>(
+    path: &str,
+    access: Access,
+    id: &str,
+    title: model::Text,
+    handler: H,
+) -> Route
+where
+    H: axum::handler::Handler<T, web::Shared>,
+    T: 'static,
+{
+    let text = t("過去の日か日時", "A day or time in the past");
+    let as_of = Param { place: Place::Query, name: "as_of", schema: "Word", required: false, text };
+    Route::get(path, access, title, handler).api(Api {
+        tag: "isms",
+        id: id.to_owned(),
+        params: vec![as_of],
+        request: None,
+        response: (200, Some(("application/json", "Document".to_owned()))),
+        refusals: &[409, 422],
+    })
+}
+
 /// The board, or the page that says it is being computed.
 fn board(cx: &Cx, shared: &SharedBoard, title: &str) -> Result<Arc<Board>, Box<Answer>> {
     shared
@@ -116,7 +139,58 @@ fn board(cx: &Cx, shared: &SharedBoard, title: &str) -> Result<Arc<Board>, Box<A
         .ok_or_else(|| Box::new(page(cx, title, &WaitPage { cx, control: "", name: title })))
 }
 
+/// The board of the moment asked for, which the page then says in its frame; of now if none is.
+pub(crate) async fn board_of(
+    house: &House,
+    cx: &mut Cx,
+    shared: &SharedBoard,
+    title: &str,
+    as_of: &str,
+) -> Result<Arc<Board>, Box<Answer>> {
+    let Some(at) = cx.look_at(as_of).map_err(|refusal| Box::new(Err(refusal)))? else {
+        return board(cx, shared, title);
+    };
+    let found = shared.as_of(&house.store, &house.rooms, at).await;
+    found.map_err(|error| {
+        Box::new(Err(match error {
+            PastError::Busy => Refusal::Busy,
+            PastError::Store(error) => Refusal::Store(error),
+            error => Refusal::Bad(error.text(|at| cx.time(at), cx.lang)),
+        }))
+    })
+}
+
+/// The board that a paper is drawn from; for today's, the first one since the start is waited for.
+async fn paper_board(
+    house: &House,
+    cx: &mut Cx,
+    shared: &SharedBoard,
+    as_of: &str,
+) -> Result<Arc<Board>, Box<Answer>> {
+    shared.wait().await;
+    board_of(house, cx, shared, "", as_of).await
+}
+
 /// The same for the API.
+async fn api_board_of(
+    house: &House,
+    caller: &Caller,
+    shared: &SharedBoard,
+    asked: &AsOf,
+) -> Result<Arc<Board>, Box<Response>> {
+    let (cx, lang) = (&caller.cx, caller.cx.lang);
+    let refuse = |kind, text| Box::new(Problem::saying(lang, kind, text).into_response());
+    let asked = when::moment(&asked.as_of, cx.now, &cx.local.zone)
+        .map_err(|error| refuse(problem::INVALID, error.text().get(lang).to_owned()))?;
+    let Some(at) = asked else { return api_board(lang, shared) };
+    shared.as_of(&house.store, &house.rooms, at).await.map_err(|error| match error {
+        PastError::Store(error) => Box::new(Problem::of_store(lang, &error).into_response()),
+        PastError::Busy => refuse(problem::CONFLICT, error.text(|at| at.rfc3339(), lang)),
+        error => refuse(problem::INVALID, error.text(|at| at.rfc3339(), lang)),
+    })
+}
+
+/// The same of now.
 fn api_board(lang: model::Lang, shared: &SharedBoard) -> Result<Arc<Board>, Box<Response>> {
     shared.get().ok_or_else(|| {
         let header = (header::RETRY_AFTER, WAIT_SECONDS.to_string());

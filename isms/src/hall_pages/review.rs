@@ -24,7 +24,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{document, may_write, name_of, names, people, sent::Sent, today};
+use super::{document, may_write, name_of, names, people, sent::Sent};
 use crate::{
     days,
     hall::text_of,
@@ -83,7 +83,7 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         here: "/review",
         last: last.and_then(|row| text_of(row, "held_on")),
         overdue: held.is_none_or(|at| cx.now.hours_since(at) > DUE_DAYS * 24),
-        today: today(cx),
+        today: cx.today(),
         may_write: may_write(&house, &user, Table::Plan, REVIEW_KIND),
         reviews: &reviews,
     };

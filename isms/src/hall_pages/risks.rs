@@ -25,9 +25,10 @@ use web::{
     frame::{Answer, Cx, Refusal, User, page},
     people::with_script,
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{api_board, board, document, estimate, size_class};
+use super::{api_board_of, board_of, dated_document, estimate, paper_board, size_class};
 use crate::{
     hall::{
         Hall, RiskView,
@@ -61,7 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
             t("残留リスクの受容", "Accept a residual risk"),
             accept,
         ),
-        document("/api/v1/isms/risks", inspect, "risks_computed", title, api),
+        dated_document("/api/v1/isms/risks", inspect, "risks_computed", title, api),
     ]
 }
 
@@ -69,6 +70,8 @@ pub(super) fn routes() -> Vec<Route> {
 struct Asked {
     #[serde(default)]
     control: String,
+    #[serde(default)]
+    as_of: String,
 }
 
 /// One field of the picture: its corner and its class.
@@ -151,17 +154,17 @@ struct RisksPage<'a> {
 }
 
 async fn show(
+    State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let cx = &user.cx;
-    let title = cx.t("リスク", "Risks");
-    let board = match board(cx, &shared, title) {
+    let title = user.cx.t("リスク", "Risks");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let hall = &board.view;
+    let (cx, hall) = (&user.cx, &board.view);
     let chosen = |r: &&RiskView| asked.control.is_empty() || r.controls.contains(&asked.control);
     let mut open: Vec<&RiskView> = hall.risks.iter().filter(|r| r.open).filter(chosen).collect();
     // What is gravest now comes first; what nobody rated comes before that.
@@ -333,16 +336,22 @@ struct RiskPage<'a> {
 async fn one(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Path(id): Path<Id>,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let cx = &user.cx;
-    let board = match board(cx, &shared, cx.t("リスク", "Risks")) {
+    let title = user.cx.t("リスク", "Risks");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let hall = &board.view;
-    let row = house.store.row(Table::Risk, id).await?.ok_or(Refusal::NotFound)?;
+    let (cx, hall) = (&user.cx, &board.view);
+    let row = match &cx.past {
+        Some(past) => house.store.row_as_of(Table::Risk, id, past.at).await?,
+        None => house.store.row(Table::Risk, id).await?,
+    };
+    let row = row.ok_or(Refusal::NotFound)?;
+    let is_now = cx.past.is_none();
     let risk = hall.risks.iter().find(|r| r.id == id).ok_or(Refusal::NotFound)?;
     let title = |number: &str| hall.row(number).map_or("", |r| r.title(cx.lang));
     let links = house.kind(Table::Link, "treats");
@@ -365,9 +374,10 @@ async fn one(
             .map(|r| (r.control.as_str(), r.title(cx.lang)))
             .collect(),
         titles: risk.controls.iter().map(|c| (c.clone(), title(c))).collect(),
-        may_treat: links.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
-        may_accept: may_accept(&house, &user.session.account, risk).await?
-            || decide::delegation::held(&house.store, &user.session.account).await?,
+        may_treat: is_now && links.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind)),
+        may_accept: is_now
+            && (may_accept(&house, &user.session.account, risk).await?
+                || decide::delegation::held(&house.store, &user.session.account).await?),
         sign: decide::part(cx, cx.t("署名する", "Sign"))?,
         texts: texts(cx, &row),
         risk,
@@ -495,8 +505,13 @@ async fn accept(
     Ok(Redirect::to(&format!("/risks/{id}")).into_response())
 }
 
-async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
-    match api_board(caller.cx.lang, &shared) {
+async fn api(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
         Ok(board) => super::json(json!({
             "at": board.at.rfc3339(),
             "accept_at_most": board.view.method.accept_at_most,
@@ -509,9 +524,13 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
 async fn pdf(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let board = shared.wait().await;
+    let board = match paper_board(&house, &mut user.cx, &shared, &asked.as_of).await {
+        Ok(board) => board,
+        Err(refusal) => return *refusal,
+    };
     let head = super::paper_head(&house, &board.view).await?;
     let paper = board.view.risk_paper(&head, user.cx.lang);
     super::pdf(paper, &format!("risks-{}.pdf", user.cx.date(&board.at))).await

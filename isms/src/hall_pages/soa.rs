@@ -17,16 +17,20 @@ use web::{
     files::read_form,
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
+    when::AsOf,
 };
 
-use super::{api_board, board, document};
+use super::{api_board_of, board_of, dated_document, paper_board};
 use crate::{
+    ages::{self, Age},
     hall::{
         self, Hall,
         soa::{BY_HAND_PREFIX, SoaRow, SoaStatus},
     },
     hand_in, norms,
+    pages::view,
     shared::SharedBoard,
+    trend::{self, Trend},
 };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -49,7 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/soa/edition", administer, t("適用宣言書の版を作る", "Draw an edition"), draw),
         Route::get("/soa/{control}", inspect, t("管理策の適用", "Use of a control"), one),
         Route::post("/soa/{control}/evidence", write, t("証拠の提出", "Hand in evidence"), take_in),
-        document("/api/v1/isms/soa", inspect, "soa", title, api),
+        dated_document("/api/v1/isms/soa", inspect, "soa", title, api),
     ]
 }
 
@@ -59,6 +63,8 @@ struct Asked {
     status: String,
     #[serde(default)]
     differs: String,
+    #[serde(default)]
+    as_of: String,
 }
 
 #[derive(Template)]
@@ -86,16 +92,15 @@ struct SoaPage<'a> {
 async fn show(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Query(asked): Query<Asked>,
 ) -> Answer {
-    let cx = &user.cx;
-    let title = cx.t("適用宣言書", "Statement of Applicability");
-    let board = match board(cx, &shared, title) {
+    let title = user.cx.t("適用宣言書", "Statement of Applicability");
+    let board = match board_of(&house, &mut user.cx, &shared, title, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
-    let hall = &board.view;
+    let (cx, hall) = (&user.cx, &board.view);
     let chosen = |row: &&SoaRow| {
         (asked.status.is_empty() || row.status.name() == asked.status)
             && (asked.differs.is_empty() || row.difference.is_some())
@@ -131,7 +136,7 @@ fn is_old(number: &str) -> bool {
 
 fn may_write(house: &Shared, user: &User) -> bool {
     let kind = house.kind(Table::Rule, "control_use");
-    kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
+    user.cx.past.is_none() && kind.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
 }
 
 fn waiting(hall: &Hall) -> Option<Id> {
@@ -149,6 +154,8 @@ struct RowPage<'a> {
     row: &'a SoaRow,
     summary: &'a str,
     room: Option<&'static str>,
+    trend: Option<Trend>,
+    ages: Vec<Age>,
     may_write: bool,
     file_max: String,
 }
@@ -156,28 +163,35 @@ struct RowPage<'a> {
 async fn one(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
     Path(control): Path<String>,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let cx = &user.cx;
-    let board = match board(cx, &shared, &control) {
+    let board = match board_of(&house, &mut user.cx, &shared, &control, &asked.as_of).await {
         Ok(board) => board,
         Err(wait) => return *wait,
     };
+    let cx = &user.cx;
     let row = board.view.row(&control).ok_or(Refusal::NotFound)?;
     let norm = norms::annex_a().iter().find(|n| n.number == control);
     let summary = norm.and_then(|n| match cx.lang {
         Lang::Ja => n.summary_ja.as_deref(),
         Lang::En => n.summary_en.as_deref(),
     });
-    let room = board.controls.iter().find(|c| c.spec.control == control).map(|c| c.spec.id);
+    let room = board.controls.iter().find(|c| c.spec.control == control);
+    let trend = match room {
+        Some(room) => trend::of(view(&house, cx), &board, room).await?,
+        None => None,
+    };
     let body = RowPage {
         cx,
         here: "/soa",
         hall: &board.view,
         row,
         summary: summary.unwrap_or(""),
-        room,
+        room: room.map(|c| c.spec.id),
+        trend,
+        ages: room.map_or_else(|| ages::of_row(row, board.at), |c| ages::of_control(c, board.at)),
         may_write: may_write(&house, &user),
         file_max: web::files::size(house.store.file_bytes_max()),
     };
@@ -258,8 +272,13 @@ async fn take_in(
     Ok(Redirect::to(&format!("/soa/{control}")).into_response())
 }
 
-async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Response {
-    match api_board(caller.cx.lang, &shared) {
+async fn api(
+    State(house): State<Shared>,
+    Extension(shared): Extension<SharedBoard>,
+    caller: Caller,
+    Query(asked): Query<AsOf>,
+) -> Response {
+    match api_board_of(&house, &caller, &shared, &asked).await {
         Ok(board) => super::json(board.view.soa_json()),
         Err(wait) => *wait,
     }
@@ -268,9 +287,13 @@ async fn api(Extension(shared): Extension<SharedBoard>, caller: Caller) -> Respo
 async fn xlsx(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let board = shared.wait().await;
+    let board = match paper_board(&house, &mut user.cx, &shared, &asked.as_of).await {
+        Ok(board) => board,
+        Err(refusal) => return *refusal,
+    };
     let (lang, hall) = (user.cx.lang, board.view.clone());
     let head = super::paper_head(&house, &hall).await?;
     let sheet = user.cx.t("適用宣言書", "Applicability");
@@ -288,9 +311,13 @@ async fn xlsx(
 async fn pdf(
     State(house): State<Shared>,
     Extension(shared): Extension<SharedBoard>,
-    user: User,
+    mut user: User,
+    Query(asked): Query<AsOf>,
 ) -> Answer {
-    let board = shared.wait().await;
+    let board = match paper_board(&house, &mut user.cx, &shared, &asked.as_of).await {
+        Ok(board) => board,
+        Err(refusal) => return *refusal,
+    };
     let head = super::paper_head(&house, &board.view).await?;
     let paper = board.view.soa_paper(&head, user.cx.lang);
     super::pdf(paper, &format!("soa-{}.pdf", user.cx.date(&board.at))).await

@@ -21,14 +21,12 @@ use web::{
 };
 
 use crate::{
-    board::target_setting,
+    board::{self, TARGET},
     hall::targets::{self, Choice, Likeness, Proposal, QUESTIONS},
     welcome,
 };
 
 const MONTHS_MAX: u32 = 60;
-/// Kind of the decision that sets a target level.
-const TARGET: &str = "target";
 
 pub(super) fn routes() -> Vec<Route> {
     let (levels, decide) = (Access::Action(Action::Levels), Access::Action(Action::Decide));
@@ -137,13 +135,11 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     let like = Likeness { sector, people, answers };
     let controls: Vec<&str> = house.rooms.iter().map(|room| room.control).collect();
     let mut lines = Vec::new();
-    let targets = house.store.settings("target/").await?;
+    let targets = board::targets(house.store.present()).await?;
     for (proposal, room) in
         targets::propose(&controls, &like, cx.lang).into_iter().zip(&house.rooms)
     {
-        let setting = target_setting(room);
-        let now = targets.iter().find(|(name, _)| *name == setting);
-        let current = now.and_then(|(_, level)| Level::parse(level)).unwrap_or(Level::None);
+        let current = targets.get(room.control).copied().unwrap_or(Level::None);
         let chosen = proposal.level.max(current);
         lines.push(Line { proposal, name: room.name.get(cx.lang), current, chosen });
     }
@@ -197,7 +193,7 @@ impl Chosen {
 }
 
 /// Signs the levels that were chosen, or along with those who signed: a decision for each control,
-/// and, once enough have signed, the setting the board reads.
+/// which the board reads once enough have signed.
 async fn sign(
     State(house): State<Shared>,
     headers: HeaderMap,
@@ -233,14 +229,9 @@ async fn sign(
         acting_for: get("acting_for"),
     };
     let standing = decide::standing(&house, &user, &given.acting_for, &[TARGET]).await?;
-    let rows = match decide::cast(&house, &user, &headers, &standing, &rulings, given).await? {
+    match decide::cast(&house, &user, &headers, &standing, &rulings, given).await? {
         Cast::Asked(answer) => return Ok(answer),
-        Cast::Signed(rows) => rows,
-    };
-    for row in rows.iter().filter(|row| row.status == "approved") {
-        if let Some(room) = house.rooms.iter().find(|room| room.control == text(row, "control")) {
-            house.store.set_setting(&target_setting(room), text(row, "level")).await?;
-        }
+        Cast::Signed(_) => {}
     }
     house.wake();
     Ok(Redirect::to("/gap").into_response())

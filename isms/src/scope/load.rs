@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{Id, Table, Timestamp};
-use store::{Change, Row, Store, StoreError};
+use store::{Change, Row, Store, StoreError, View};
 
 use super::{Extent, NESTING_MAX, Places, Register, STATEMENT, Scope, Selector};
 
@@ -18,21 +18,21 @@ pub(crate) enum Touch {
 impl Scope {
     /// Reads what the scope needs and judges every asset. Without an approved statement none is
     /// outside.
-    pub(crate) async fn load(store: &Store, now: Timestamp) -> Result<Scope, StoreError> {
-        let decisions = store.all(Table::Decision, &["approval"]).await?;
-        let statements = store.all(Table::Asset, &[STATEMENT]).await?;
+    pub(crate) async fn load(view: View<'_>, now: Timestamp) -> Result<Scope, StoreError> {
+        let decisions = view.all(Table::Decision, &["approval"]).await?;
+        let statements = view.all(Table::Asset, &[STATEMENT]).await?;
         let mut register = Register { assets: statements, decisions, ..Register::default() };
         let stated = Scope::new(&register, now);
         if stated.selectors.is_empty() {
             return Ok(stated);
         }
-        register.assets = store.all(Table::Asset, &[]).await?;
+        register.assets = view.all(Table::Asset, &[]).await?;
         if stated.selects(|s| &s.sites) {
-            register.links = store.all(Table::Link, &["located_in"]).await?;
+            register.links = view.all(Table::Link, &["located_in"]).await?;
         }
         if stated.selects(|s| &s.departments) {
-            register.links.extend(store.all(Table::Link, &["owns"]).await?);
-            register.parties = store.all(Table::Party, &[]).await?;
+            register.links.extend(view.all(Table::Link, &["owns"]).await?);
+            register.parties = view.all(Table::Party, &[]).await?;
         }
         Ok(Scope::new(&register, now))
     }
@@ -42,11 +42,11 @@ impl Scope {
     }
 
     /// The scope in numbers; `None` while no statement is approved.
-    pub(crate) async fn extent(&self, store: &Store) -> Result<Option<Extent>, StoreError> {
+    pub(crate) async fn extent(&self, view: View<'_>) -> Result<Option<Extent>, StoreError> {
         if self.approved.is_empty() {
             return Ok(None);
         }
-        Ok(self.extent_of(store.count_active(Table::Asset, STATEMENT).await?))
+        Ok(self.extent_of(view.count_active(Table::Asset, STATEMENT).await?))
     }
 
     /// Whether time alone may have changed it.

@@ -38,6 +38,7 @@ impl CliError {
                 data.display()
             ),
             CliError::Bundle(error) => error.ja(),
+            CliError::Past(error) => error.text(|at| at.rfc3339(), model::Lang::Ja),
             CliError::Verdict(error) => error.ja(),
             CliError::SetUp => "アカウントは既にあります。初回設定は済んでいます".to_owned(),
             CliError::Password(why) => format!(
