@@ -662,3 +662,114 @@ impl House {
         Hand { who: Browser { cookie: format!("ume={token}"), csrf: session.csrf }, ..hand }
     }
 }
+
+/// A review with everything a signature needs, prepared by this officer.
+async fn prepared_review(house: &House, officer: &Hand, owner: &Row) -> Row {
+    let today = house.store().now().rfc3339().chars().take(10).collect::<String>();
+    let begin = [("held_on", today.as_str())];
+    assert_eq!(house.send(&officer.who, "/review/begin", &begin).await.0, 303);
+    let reviews = house.store().all(Table::Plan, &["management_review"]).await.unwrap();
+    let row = reviews.into_iter().max_by_key(|row| row.id).unwrap();
+    let owner = owner.id.to_string();
+    let mut form = vec![("text", "直す"), ("owner", owner.as_str()), ("due", "2099-01-05")];
+    form.extend(
+        ["reason_a", "reason_b", "reason_c", "reason_e", "reason_g"].map(|name| (name, "初回")),
+    );
+    let save = format!("/review/{}/save", row.id);
+    assert_eq!(house.send(&officer.who, &save, &form).await.0, 303);
+    house.store().row(Table::Plan, row.id).await.unwrap().unwrap()
+}
+
+impl House {
+    async fn sign_review(&self, hand: &Hand, row: &Row, more: &[(&str, &str)]) -> (u16, String) {
+        let hash = row.content_hash().unwrap();
+        let fields = [("hash", hash.as_str()), ("reason", "looked at")];
+        let path = format!("/review/{}/sign", row.id);
+        self.sign(hand, &path, &[&fields[..], more].concat()).await
+    }
+
+    /// Decisions that hold, instructions, tasks and records of reviews.
+    async fn review_state(&self) -> (usize, usize, usize, usize) {
+        let held = self.store().all(Table::Decision, &["review_held"]).await.unwrap();
+        let given = self.store().all(Table::Decision, &["review_instruction"]).await.unwrap();
+        let tasks = self.store().all(Table::Task, &["task"]).await.unwrap();
+        let packs = self.store().newest_records(&["isms.review_pack"], None, 9).await.unwrap();
+        let held = held.iter().filter(|d| d.status == "approved").count();
+        (held, given.len(), tasks.len(), packs.len())
+    }
+}
+
+#[tokio::test]
+async fn a_management_review_takes_the_executives_that_the_policy_asks_for_by_passkey() {
+    for house in everywhere("review").await {
+        let rule = json!({"decisions": ["review_held"], "roles": ["executive"], "quorum": 2, "valid_days": 100});
+        house.rule(rule).await;
+        let officer = house.hand("officer", "officer").await;
+        let first = house.hand("first", "executive").await;
+        let second = house.hand("second", "executive").await;
+        let holder = house.hand("holder", "risk_owner").await;
+        let owner = Row::new(Table::Party, house.store().new_id().unwrap(), "person", "担当");
+        let owner = house.put(owner, "another").await;
+        let row = prepared_review(&house, &officer, &owner).await;
+
+        let (status, said) = house.sign_review(&officer, &row, &[]).await;
+        assert!(status == 400 && said.contains("Only an executive"), "{said}");
+        assert_eq!(house.sign_review(&first, &row, &[]).await.0, 303);
+        assert_eq!(house.review_state().await, (0, 0, 0, 0), "one of two sets nothing going");
+        assert_eq!(house.sign_review(&first, &row, &[]).await.0, 400, "the same person again");
+        let page = house.served.request(Method::GET, &format!("/review/{}", row.id));
+        let page = page.header(header::COOKIE, &second.who.cookie).send().await.unwrap();
+        let page = page.text().await.unwrap();
+        assert!(page.contains("Signatures: 1/2") && page.contains("data-with-passkey"), "{page}");
+
+        // An edit voids the first signature.
+        let save = format!("/review/{}/save", row.id);
+        assert_eq!(house.send(&officer.who, &save, &[("conclusion", "適切")]).await.0, 303);
+        let edited = house.store().row(Table::Plan, row.id).await.unwrap().unwrap();
+        assert_eq!(house.sign_review(&second, &row, &[]).await.0, 400, "not what was shown");
+        let row = prepared_again(&house, &officer, edited).await;
+        assert_eq!(house.sign_review(&second, &row, &[]).await.0, 303);
+        assert_eq!(house.review_state().await, (0, 0, 0, 0));
+
+        // Whom an executive lets stand in signs for them, and for nobody else.
+        let acting = [("acting_for", "first")];
+        assert_eq!(house.sign_review(&holder, &row, &acting).await.0, 400, "nothing delegated");
+        let give =
+            [("delegate", "holder"), ("kinds", "review_held"), ("days", "10"), ("reason", "away")];
+        assert_eq!(house.sign(&first, "/delegations", &give).await.0, 303);
+        assert_eq!(house.sign_review(&holder, &row, &[]).await.0, 400, "not in their own name");
+        assert_eq!(house.sign_review(&holder, &row, &acting).await.0, 303);
+        assert_eq!(house.review_state().await, (1, 1, 1, 1));
+        let held = house.store().all(Table::Decision, &["review_held"]).await.unwrap();
+        let held = held.iter().find(|d| d.status == "approved").unwrap();
+        assert_eq!(decide::progress(held), (2, 2));
+        assert_eq!(text(held, "method"), decide::PASSKEY);
+        assert!(
+            held.ends_at.unwrap() <= house.store().now().plus_hours(2_400),
+            "the policy's time"
+        );
+        let content = row.content().unwrap();
+        assert_eq!(decide::flaws(held, |_| Some(content.as_str())), []);
+        assert_eq!(house.sign_review(&first, &row, &[]).await.0, 400, "signed already");
+        assert_eq!(house.review_state().await, (1, 1, 1, 1));
+
+        // Who prepared a review does not sign it, executive or not.
+        let own = prepared_review(&house, &officer, &owner).await;
+        let mut changed = own.clone();
+        changed.attributes.insert("conclusion".into(), json!("自分で書いた"));
+        let changed = house.put(changed, "account:first").await;
+        let (status, said) = house.sign_review(&first, &changed, &[]).await;
+        assert!(status == 400 && said.contains("changed last yourself"), "{said}");
+        assert_eq!(house.sign_review(&second, &changed, &[]).await.0, 303);
+    }
+}
+
+/// Saving a form leaves out the reasons it does not send: they are given again.
+async fn prepared_again(house: &House, officer: &Hand, row: Row) -> Row {
+    let letters = ["reason_a", "reason_b", "reason_c", "reason_e", "reason_g"];
+    let mut form = vec![("conclusion", "適切")];
+    form.extend(letters.map(|name| (name, "初回")));
+    let save = format!("/review/{}/save", row.id);
+    assert_eq!(house.send(&officer.who, &save, &form).await.0, 303);
+    house.store().row(Table::Plan, row.id).await.unwrap().unwrap()
+}

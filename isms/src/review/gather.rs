@@ -161,8 +161,10 @@ pub struct Held {
     pub row: Row,
     pub inputs: Vec<Input>,
     pub instructions: Vec<Instruction>,
-    /// The signature over it as it stands.
+    /// The decision over it as it stands.
     pub signed: Option<Row>,
+    /// The same, as long as signatures are missing.
+    pub begun: Option<Row>,
 }
 
 impl Held {
@@ -215,6 +217,13 @@ pub async fn one(store: &Store, id: Id) -> Result<Option<Held>, StoreError> {
 fn held(row: Row, decisions: &[Row], tasks: &[Row]) -> Result<Held, StoreError> {
     let signed = signed::newest(decisions, &row, &[HELD_KIND])?;
     let signed = signed.filter(|d| d.status == "approved").cloned();
+    let hash = row.content_hash()?;
+    let begun = decisions.iter().find(|d| {
+        d.kind == HELD_KIND
+            && d.subject == Some(row.id)
+            && d.status == web::decide::PROPOSED
+            && d.subject_hash.as_deref() == Some(hash.as_str())
+    });
     let given: Vec<&Row> = decisions
         .iter()
         .filter(|d| d.kind == INSTRUCTION_KIND && d.subject == Some(row.id))
@@ -223,7 +232,7 @@ fn held(row: Row, decisions: &[Row], tasks: &[Row]) -> Result<Held, StoreError> 
         Some(_) => given.iter().map(|d| given_instruction(d, tasks)).collect(),
         None => proposed(&row),
     };
-    Ok(Held { inputs: inputs(&row), instructions, signed, row })
+    Ok(Held { inputs: inputs(&row), instructions, signed, begun: begun.cloned(), row })
 }
 
 fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {

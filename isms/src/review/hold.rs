@@ -88,36 +88,63 @@ pub struct Signing<'a> {
     pub signer: Signer<'a>,
 }
 
-/// Signs the review: each instruction becomes a decision with a task, and the record is written, in one
-/// transaction. The caller has made sure of the signer.
+/// What is signed.
+pub fn ruling<'a>(hash: &'a str, reason: &'a str) -> Ruling<'a> {
+    Ruling {
+        hash,
+        outcome: "approved",
+        reason,
+        hours: web::decide::months(MONTHS),
+        kind: HELD_KIND,
+        notes: Vec::new(),
+    }
+}
+
+/// Holds the review against what a signature needs, a review that was signed before included.
+pub async fn ready(store: &Store, row: &Row) -> Result<Timestamp, HoldError> {
+    let held = check(row, store.now())?;
+    let before = store.rows_about(Table::Decision, &[row.id]).await?;
+    if before.iter().any(|d| d.kind == HELD_KIND && d.status == "approved") {
+        return Err(HoldError::Signed);
+    }
+    Ok(held)
+}
+
+/// Signs the review for someone who sits at no browser; the caller has made sure of the signer.
 pub async fn sign(
     store: &Store,
     write: &mut Write<'_>,
     row: &Row,
     signing: &Signing<'_>,
 ) -> Result<Row, HoldError> {
-    let held = check(row, store.now())?;
-    let before = store.rows_about(Table::Decision, &[row.id]).await?;
-    if before.iter().any(|d| d.kind == HELD_KIND && d.status == "approved") {
-        return Err(HoldError::Signed);
-    }
-    let ruling = Ruling {
-        hash: signing.hash,
-        outcome: "approved",
-        reason: signing.reason,
-        hours: web::decide::months(MONTHS),
-        kind: HELD_KIND,
-        notes: Vec::new(),
-    };
+    let held = ready(store, row).await?;
+    let ruling = ruling(signing.hash, signing.reason);
     let decision = ruling.sign(store, write, row, &signing.signer).await?;
+    settle(store, write, row, held, &decision).await?;
+    Ok(decision)
+}
+
+/// What the signature sets going, in the change that brings the last one it takes: each instruction
+/// becomes a decision with a task, and the record is written. As long as signatures are missing nothing
+/// happens.
+pub async fn settle(
+    store: &Store,
+    write: &mut Write<'_>,
+    row: &Row,
+    held: Timestamp,
+    decision: &Row,
+) -> Result<(), HoldError> {
+    if decision.status != "approved" {
+        return Ok(());
+    }
     let instructions = proposed(row);
     for instruction in &instructions {
-        instruct(store, write, row, instruction, signing).await?;
+        instruct(store, write, row, instruction, decision).await?;
     }
-    let facts = facts(row, &decision, instructions.len(), 0);
+    let facts = facts(row, decision, instructions.len(), 0);
     // What was reviewed is as old as the day of the review, not as its signature.
     write.record(draft(facts, held.min(store.now()))).await?;
-    Ok(decision)
+    Ok(())
 }
 
 async fn instruct(
@@ -125,20 +152,20 @@ async fn instruct(
     write: &mut Write<'_>,
     review: &Row,
     instruction: &Instruction,
-    signing: &Signing<'_>,
+    signed: &Row,
 ) -> Result<(), HoldError> {
     let (task_id, name) = (store.new_id()?, short(&instruction.text));
     let mut decision = Row::new(Table::Decision, store.new_id()?, INSTRUCTION_KIND, &name);
     decision.status = "approved".to_owned();
     decision.subject = Some(review.id);
-    decision.subject_hash = Some(signing.hash.to_owned());
+    decision.subject_hash = signed.subject_hash.clone();
     let attributes = json!({
         "order": instruction.text,
         "assignee": instruction.owner,
         "due": instruction.due,
         "task": task_id,
-        "signer": signing.signer.login,
-        "method": signing.signer.method,
+        "signer": text_of(signed, "signer"),
+        "method": text_of(signed, "method"),
         "subject_table": review.table.name(),
     });
     decision.attributes = attributes.as_object().cloned().unwrap_or_default();
