@@ -28,7 +28,7 @@ use web::{
 
 use super::{document, may_write, name_of, names, people, sent::Sent, today};
 use crate::{
-    days,
+    days, drops, executive,
     hall::text_of,
     review::{
         self, Gathered, HELD_KIND, Input, REASON_CHARS_MAX, REVIEW_KIND, content,
@@ -73,6 +73,9 @@ struct ListPage<'a> {
     overdue: bool,
     today: String,
     may_write: bool,
+    /// Id, day, control and levels of what dropped lately.
+    drops: Vec<(Id, String, String)>,
+    threats: Vec<Row>,
 }
 
 async fn list(State(house): State<Shared>, user: User) -> Answer {
@@ -88,7 +91,15 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         today: today(cx),
         may_write: may_write(&house, &user, Table::Plan, REVIEW_KIND),
         reviews: &reviews,
+        drops: executive::recent_drops(&house.store).await?.iter().filter_map(dropped).collect(),
+        threats: executive::recent_threats(&house.store).await?,
     };
+    fn dropped(record: &store::Record) -> Option<(Id, String, String)> {
+        let (from, to) = drops::drop_of(record)?;
+        let control = record.facts.get("control").and_then(Json::as_str)?;
+        let change = format!("{control} {} → {}", from.sign(), to.sign());
+        Some((record.id, days::of(record.observed_to), change))
+    }
     page(cx, cx.t("マネジメントレビュー", "Management review"), &body)
 }
 
@@ -240,11 +251,11 @@ fn outputs(cx: &Cx) -> Vec<(&'static str, &'static str, &'static str)> {
 }
 
 /// The role that signs a management review.
-const SIGNS: &str = "executive";
+pub(super) const SIGNS: &str = "executive";
 
 /// Whether the form is shown: to executives, and to whom stands in for someone. Whether for an executive
 /// is seen when they name whom.
-async fn signs(house: &Shared, user: &User) -> Result<bool, Refusal> {
+pub(super) async fn signs(house: &Shared, user: &User) -> Result<bool, Refusal> {
     let account = &user.session.account;
     if user.may(Action::Decide).is_err() {
         return Ok(false);

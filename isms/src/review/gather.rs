@@ -90,6 +90,9 @@ impl Gathered {
         let coverage = crate::audit::coverage(&audit.state);
         let instructions =
             store.all(Table::Decision, &[INSTRUCTION_KIND, "executive_order"]).await?;
+        // What still waits for signatures instructs nobody.
+        let stands = |row: &Row| row.kind != INSTRUCTION_KIND || row.status == "approved";
+        let instructions = instructions.into_iter().filter(stands).collect::<Vec<_>>();
         let tasks = store.all(Table::Task, &["task"]).await?;
         let assets = store.all(Table::Asset, &ASSETS).await?;
         let suppliers = store.all(Table::Party, &["supplier"]).await?;
@@ -235,7 +238,7 @@ fn held(row: Row, decisions: &[Row], tasks: &[Row]) -> Result<Held, StoreError> 
     Ok(Held { inputs: inputs(&row), instructions, signed, begun: begun.cloned(), row })
 }
 
-fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {
+pub(crate) fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {
     let text = |name: &str| text_of(decision, name).unwrap_or("").to_owned();
     let task = tasks.iter().find(|t| text_of(decision, "task") == Some(&t.id.to_string()));
     Instruction {

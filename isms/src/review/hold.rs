@@ -170,22 +170,28 @@ async fn instruct(
     });
     decision.attributes = attributes.as_object().cloned().unwrap_or_default();
     let decision = write.put(decision).await?;
-    let mut task = Row::new(Table::Task, task_id, "task", &name);
+    write.put(task_of(&decision, task_id)).await?;
+    Ok(())
+}
+
+/// The task that carries out an instruction.
+pub(crate) fn task_of(decision: &Row, id: Id) -> Row {
+    let (order, due) = (text_of(decision, "order"), text_of(decision, "due"));
+    let mut task = Row::new(Table::Task, id, "task", &short(order.unwrap_or(&decision.name)));
     task.status = "open".to_owned();
     task.schema_version = 2;
     task.subject = Some(decision.id);
-    task.ends_at = days::begin(&instruction.due).map(|day| day.plus_hours(24));
+    task.ends_at = due.and_then(days::begin).map(|day| day.plus_hours(24));
     let attributes = json!({
-        "due": instruction.due,
+        "due": due,
         "zone": "UTC",
-        "assignee": instruction.owner,
-        "description": instruction.text,
+        "assignee": text_of(decision, "assignee"),
+        "description": order,
         "remind_days": 7,
         "escalation": ["1 officer", "7 executive"],
     });
     task.attributes = attributes.as_object().cloned().unwrap_or_default();
-    write.put(task).await?;
-    Ok(())
+    task
 }
 
 fn short(text: &str) -> String {
