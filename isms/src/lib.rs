@@ -13,6 +13,7 @@ mod days;
 pub mod drops;
 pub mod evaluate;
 pub mod evidence;
+pub mod executive;
 pub mod hall;
 mod hall_pages;
 pub mod hand_in;

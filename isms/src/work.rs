@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use store::{Store, StoreError};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{Board, Keeper, pages::SharedBoard};
+use crate::{Board, Keeper, executive, pages::SharedBoard};
 
 const JUDGE_EVERY: Duration = Duration::from_secs(30);
 const REBUILD_EVERY: Duration = Duration::from_secs(3600);
@@ -143,8 +143,19 @@ async fn state(
 pub async fn record_levels(store: &Store, board: &Board) -> Result<usize, StoreError> {
     let changed = changed_levels(store, board).await?;
     for Changed { control, setting, from, to } in &changed {
-        let facts = json!({ "control": control, "from": from, "to": to });
-        write(store, "system:judge", draft("isms.level_changed", None, board.at, facts)).await?;
+        let mut facts = json!({ "control": control, "from": from, "to": to });
+        let fell = Level::parse(from).filter(|from| Level::parse(to).is_some_and(|to| to < *from));
+        let why = match (fell, board.all().find(|c| c.spec.control == *control)) {
+            (Some(from), Some(control)) => executive::why(control, from),
+            _ => Vec::new(),
+        };
+        if let Some(first) = why.first() {
+            facts["cause"] = first.criterion.as_str().into();
+        }
+        let mut draft = draft("isms.level_changed", None, board.at, facts);
+        // Misses may bear the names of people.
+        draft.payload = serde_json::to_vec(&why).ok().filter(|_| !why.is_empty());
+        write(store, "system:judge", draft).await?;
         store.set_setting(setting, to).await?;
         tracing::info!(control, level = to, "level changed");
     }

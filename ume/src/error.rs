@@ -1,6 +1,7 @@
 //! Why a command failed; each text says what to do, in English here and in Japanese in [`ja`].
 
 mod ja;
+mod os;
 
 use std::path::PathBuf;
 

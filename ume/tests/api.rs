@@ -229,8 +229,9 @@ async fn a_record_comes_in_as_imported_and_gets_its_proof() {
     let served = Served::start(MANY).await;
     let token = served.token("officer").await;
     let path = "/api/v1/records";
-    let facts = json!({"control": "5.7", "from": "none", "to": "ume"});
-    let mut body = json!({"type": "isms.level_changed", "source": "migration", "facts": facts});
+    let facts = json!({"course": "5.7", "held_on": "2026-01-10"});
+    let mut body =
+        json!({"type": "isms.training_completed", "source": "migration", "facts": facts});
     let made = add(&served, &token, path, &body).await;
     assert_eq!((&made["assurance"], &made["leaf_index"]), (&json!("imported"), &Json::Null));
     let proof_path = format!("{path}/{}/proof", made["id"].as_str().unwrap());
@@ -256,7 +257,8 @@ async fn a_record_comes_in_as_imported_and_gets_its_proof() {
         assert!(pointers(&problem).contains(&pointer), "{pointer}: {problem}");
     }
     let (_, _, list) =
-        read(served.with(&token, Method::GET, &format!("{path}?type=isms.level_changed"))).await;
+        read(served.with(&token, Method::GET, &format!("{path}?type=isms.training_completed")))
+            .await;
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }
 
@@ -266,13 +268,13 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
     let token = served.token("officer").await;
     for n in 0..7 {
         add(&served, &token, ASSETS, &host(&format!("同じ名 {}", n / 2))).await;
-        let body = json!({"type": "isms.level_changed", "source": "s",
-            "facts": {"control": "5.7", "from": "none", "to": "ume"}});
+        let body =
+            json!({"type": "isms.training_completed", "source": "s", "facts": {"course": "5.7"}});
         add(&served, &token, "/api/v1/records", &body).await;
     }
     for base in [
         format!("{ASSETS}?kind=host&limit=3"),
-        "/api/v1/records?type=isms.level_changed&limit=3".to_owned(),
+        "/api/v1/records?type=isms.training_completed&limit=3".to_owned(),
     ] {
         let (mut ids, mut after, mut pages) = (Vec::new(), String::new(), 0);
         loop {

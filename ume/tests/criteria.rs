@@ -351,7 +351,12 @@ fn values(path: &str, field: Option<&Field>, conds: &[Cond]) -> Vec<Json> {
 }
 
 fn admits(field: &'static Field, value: &Json) -> bool {
-    let one = RecordSpec { ty: "", title: t("", ""), fields: std::slice::from_ref(field) };
+    let one = RecordSpec {
+        ty: "",
+        writer: model::Writer::Anyone,
+        title: t("", ""),
+        fields: std::slice::from_ref(field),
+    };
     let mut object = Facts::new();
     object.insert(field.name.to_owned(), value.clone());
     one.validate(&object).is_empty()

@@ -798,7 +798,7 @@ async fn the_wizard_goes_from_files_to_rows_by_plain_forms_and_remembers_the_col
     assert_eq!((status, to.as_str()), (303, format!("{at}/check").as_str()));
     let (_, page, cost) = served.page(&officer, &to).await;
     assert!(page.contains("Every row can be imported"), "{page}");
-    assert!(statements(&cost) <= 9, "{cost}");
+    assert!(statements(&cost) <= 8, "{cost}");
     assert!(page.contains("機器・ソフト!B3") && page.contains("Parties to be added"), "{page}");
     assert_eq!(house.rows(Table::Asset, "hardware").await.len(), 0);
 

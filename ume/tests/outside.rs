@@ -276,6 +276,13 @@ fn a_house_restored_from_an_old_backup_writes_nothing_until_its_fork_is_decided(
     a.json(&["user", "add", "waits", "--role", "auditor"]);
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(a.size(), stopped, "the ledger took leaves of another future");
+    let tasks = a.json(&["task", "list"]);
+    let waits = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["name"].as_str().is_some_and(|name| name.contains("Fork of the ledger")));
+    assert_eq!(waits.unwrap()["status"], json!("open"), "{tasks}");
     // A restart forgets nothing of it.
     a.kill();
     a.start();

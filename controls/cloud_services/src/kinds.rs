@@ -1,8 +1,8 @@
 //! Asset, rule, plan and decision kinds and record types of cloud services.
 
 use model::{
-    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
-    t, table::rows_from,
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer,
+    schema::Attributes, t, table::rows_from,
 };
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
@@ -465,6 +465,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "cloud_services.contact_day",
+        writer: Writer::Anyone,
         title: t("1日の利用", "Contacts of a day"),
         fields: &[
             text("service", t("サービス", "Service")).required(),
@@ -481,6 +482,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.category_judged",
+        writer: Writer::Ume,
         title: t("利用の分類", "Category judged"),
         fields: &[
             Field::new(
@@ -509,6 +511,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.assessment",
+        writer: Writer::Anyone,
         title: t("要件の評価", "Assessment"),
         fields: &[
             Field::new(
@@ -527,6 +530,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.guideline_acknowledged",
+        writer: Writer::Anyone,
         title: t("ガイドラインの確認状況", "Guideline acknowledged"),
         fields: &[
             flag("current_version", t("現行版である", "Current version")).required(),
@@ -536,6 +540,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.register_reviewed",
+        writer: Writer::Anyone,
         title: t("台帳の見直し", "Register reviewed"),
         fields: &[
             flag("correct", t("内容が正しい", "Correct")).required(),
@@ -544,6 +549,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.matrix_reviewed",
+        writer: Writer::Anyone,
         title: t("責任分界の点検", "Matrix reviewed"),
         fields: &[
             Field::new("model", t("サービスモデル", "Service model"), MODEL),
@@ -557,6 +563,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.usage_watched",
+        writer: Writer::Ume,
         title: t("利用状況の監視", "Usage watched"),
         fields: &[
             Field::new(
@@ -579,6 +586,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.discovery_run",
+        writer: Writer::Ume,
         title: t("自動発見の実行", "Discovery run"),
         fields: &[
             Field::new(
@@ -600,6 +608,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.tenant_capture",
+        writer: Writer::Anyone,
         title: t("テナント設定の取得", "Tenant captured"),
         fields: &[
             Field::new("document", t("設定のハッシュ", "Hash of the settings"), FieldType::Hash)
@@ -610,6 +619,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.setting_finding",
+        writer: Writer::Anyone,
         title: t("設定の点検結果", "Setting finding"),
         fields: &[
             Field::new("class", t("設定区分", "Setting class"), SETTING_CLASS).required(),
@@ -621,6 +631,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.settings_run",
+        writer: Writer::Anyone,
         title: t("設定点検の実行", "Settings run"),
         fields: &[
             count("findings", t("結果の数", "Findings")).required(),
@@ -634,6 +645,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.terms_read",
+        writer: Writer::Anyone,
         title: t("約款の確認", "Terms read"),
         fields: &[
             Field::new("terms_hash", t("約款のハッシュ", "Hash of the terms"), FieldType::Hash)
@@ -643,6 +655,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.region_observed",
+        writer: Writer::Anyone,
         title: t("リージョンの観測", "Region observed"),
         fields: &[
             count("regions", t("観測したリージョン数", "Regions observed")).required(),
@@ -653,6 +666,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.spend",
+        writer: Writer::Anyone,
         title: t("費用", "Spend"),
         fields: &[
             text("month", t("月", "Month")).required(),
@@ -662,6 +676,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.exit_step",
+        writer: Writer::Anyone,
         title: t("終了手続きの段階", "Exit step"),
         fields: &[
             Field::new("step", t("段階", "Step"), EXIT_STEP).required(),
@@ -672,6 +687,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.exit_verified",
+        writer: Writer::Anyone,
         title: t("利用終了の機械確認", "Exit verified"),
         fields: &[
             count("contacts_in_window", t("期間内の通信", "Contacts in the window")).required(),
@@ -687,6 +703,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "cloud_services.block_sampled",
+        writer: Writer::Ume,
         title: t("自動遮断の抜き取り確認", "Blocking sampled"),
         fields: &[
             text("destination", t("宛先", "Destination")).required(),

@@ -1,7 +1,7 @@
 //! What the room keeps in the register: machines, software, licences, addresses, the rules that say
 //! how they should be, and the facts of its records.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 use FieldType::{
     Boolean, Date, Enum, File, Hash, List, Money, Multiline, Object, Party, Reference, Time,
@@ -738,6 +738,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "configuration.snapshot",
+        writer: Writer::Agents,
         title: t("構成の採取", "Snapshot"),
         fields: &[
             f("roots", "層ごとの要約値", "Root per layer", Object).required(),
@@ -750,6 +751,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.sheet",
+        writer: Writer::Anyone,
         title: t("パラメータシート", "Parameter sheet"),
         fields: &[
             f("file", "ファイル", "File", File).required(),
@@ -759,6 +761,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.family_design",
+        writer: Writer::Anyone,
         title: t("考慮事項への回答", "Family answered"),
         fields: &[
             f("family", "考慮事項", "Family", Enum(FAMILIES)).required(),
@@ -769,6 +772,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.drift",
+        writer: Writer::Ume,
         title: t("差異", "Drift"),
         fields: &[
             f("key", "設定項目", "Setting", TEXT).required(),
@@ -783,6 +787,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.drift_decided",
+        writer: Writer::Anyone,
         title: t("差異の決定", "Drift decided"),
         fields: &[
             f("outcome", "決定", "Outcome", Enum(OUTCOMES)).required(),
@@ -794,6 +799,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.check_run",
+        writer: Writer::Anyone,
         title: t("機械検査", "Check run"),
         fields: &[
             f("family", "考慮事項", "Family", Enum(FAMILIES)).required(),
@@ -812,6 +818,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.defaults_check",
+        writer: Writer::Anyone,
         title: t("初期値の確認", "Defaults checked"),
         fields: &[
             f("days_after", "導入からの日数", "Days after introduction", n("d")).required(),
@@ -821,6 +828,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.change_verified",
+        writer: Writer::Anyone,
         title: t("変更の結果確認", "Change verified"),
         fields: &[
             f("approved_seen", "承認どおり", "Approved and seen", n("")).required(),
@@ -830,6 +838,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.review",
+        writer: Writer::Anyone,
         title: t("構成の見直し", "Review"),
         fields: &[
             f("signatures", "署名数", "Signatures", n("")).required(),
@@ -839,6 +848,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.recovery_copy",
+        writer: Writer::Anyone,
         title: t("復旧用の写し", "Recoverable copy"),
         fields: &[
             f("export", "書き出しの要約値", "Digest of the export", Hash).required(),
@@ -847,6 +857,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.trace",
+        writer: Writer::Anyone,
         title: t("要件から試験までの追跡", "Life cycle traced"),
         fields: &[
             f("requirements", "要件数", "Requirements", n("")).required(),
@@ -857,6 +868,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.test_report",
+        writer: Writer::Anyone,
         title: t("試験成績", "Test report"),
         fields: &[
             f("tests", "試験数", "Tests", n("")).required(),
@@ -866,6 +878,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.template_applied",
+        writer: Writer::Anyone,
         title: t("テンプレートの適用", "Template applied"),
         fields: &[
             f("template", "テンプレート", "Template", TEXT).required(),
@@ -876,6 +889,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.designed_in",
+        writer: Writer::Ume,
         title: t("設計段階からの組込み", "Designed in"),
         fields: &[
             f(
@@ -896,6 +910,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.collector_pulse",
+        writer: Writer::Ume,
         title: t("収集の脈拍", "Collector pulse"),
         fields: &[
             f("heartbeat_min_max", "生存信号の最大間隔", "Longest gap of heartbeats", n("min"))
@@ -906,6 +921,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.rebuild",
+        writer: Writer::Ume,
         title: t("再構築の証明", "Rebuild proved"),
         fields: &[
             f("equal", "一致した事実", "Equal facts", n("")).required(),
@@ -919,6 +935,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.recovery",
+        writer: Writer::Anyone,
         title: t("自動復旧", "Recovery"),
         fields: &[
             f("drill", "訓練", "Drill", Boolean).required(),
@@ -930,6 +947,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.actor_account",
+        writer: Writer::Anyone,
         title: t("変更者の特定（30日）", "Actors of 30 days"),
         fields: &[
             f("deltas", "パッケージ以外の差異", "Non-package deltas", n("")).required(),
@@ -940,6 +958,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.licence_count",
+        writer: Writer::Anyone,
         title: t("ライセンスと保守の照合", "Licences and maintenance counted"),
         fields: &[
             f("used", "使用数", "Used", n("")).required(),
@@ -952,6 +971,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.address_audit",
+        writer: Writer::Anyone,
         title: t("アドレスの突合", "Addresses reconciled"),
         fields: &[
             f("observed", "観測したアドレス", "Observed", n("")).required(),
@@ -962,6 +982,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.sbom",
+        writer: Writer::Anyone,
         title: t("部品表（SBOM）", "Bill of materials"),
         fields: &[
             f("format", "形式", "Format", TEXT).required(),
@@ -980,6 +1001,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.impact_run",
+        writer: Writer::Anyone,
         title: t("影響判定の実行", "Impact judged"),
         fields: &[
             f("sbom_age_h", "部品表の古さ", "Age of the SBOM", n("h")).required(),
@@ -992,6 +1014,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.verdict",
+        writer: Writer::Anyone,
         title: t("ぜい弱性の影響", "Verdict"),
         fields: &[
             f("advisory", "勧告番号", "Advisory", TEXT).required(),
@@ -1001,6 +1024,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "configuration.hash_check",
+        writer: Writer::Anyone,
         title: t("完全性の確認", "Integrity checked"),
         fields: &[
             f("files", "対象ファイル数", "Files", n("")).required(),

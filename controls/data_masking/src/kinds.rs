@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -381,6 +381,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "data_masking.field_scan",
+        writer: Writer::Anyone,
         title: t("項目の走査", "Field scan"),
         fields: &[
             count("fields", "項目数", "Fields").required(),
@@ -392,6 +393,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.schema_diff",
+        writer: Writer::Anyone,
         title: t("構造の変化", "Schema difference"),
         fields: &[
             count("added", "追加", "Added").required(),
@@ -404,6 +406,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.copy_seen",
+        writer: Writer::Anyone,
         title: t("データの写し", "Copy seen"),
         fields: &[
             text("source_env", "元の環境", "Environment copied from").required(),
@@ -414,6 +417,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.mask_run",
+        writer: Writer::Anyone,
         title: t("マスキングの実行", "Masking run"),
         fields: &[
             field("rule_hash", "ルールの版", "Rule version", FieldType::Hash).required(),
@@ -442,6 +446,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.integrity_check",
+        writer: Writer::Anyone,
         title: t("整合性の確認", "Integrity check"),
         fields: &[
             count("fks", "外部キー", "Foreign keys").required(),
@@ -453,6 +458,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.residual_scan",
+        writer: Writer::Anyone,
         title: t("残存の検査", "Residual scan"),
         fields: &[
             count("objects", "検査した対象", "Objects").required(),
@@ -462,6 +468,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.risk_report",
+        writer: Writer::Anyone,
         title: t("再識別リスク", "Risk report"),
         fields: &[
             count("k", "最小グループ", "Smallest group").required(),
@@ -479,6 +486,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.law_check",
+        writer: Writer::Anyone,
         title: t("加工基準の確認", "Law check"),
         fields: &[
             field("law_class", "法令上の区分", "Law class", FieldType::Enum(LAW_CLASSES))
@@ -490,6 +498,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.release",
+        writer: Writer::Anyone,
         title: t("データの受渡し", "Release"),
         fields: &[
             field("sha256", "ファイルのハッシュ", "Hash of the file", FieldType::Hash).required(),
@@ -510,6 +519,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.view_probe",
+        writer: Writer::Anyone,
         title: t("表示の確認", "View probe"),
         fields: &[
             count("roles_probed", "確かめた役割", "Roles probed").required(),
@@ -520,6 +530,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.proxy_canary",
+        writer: Writer::Anyone,
         title: t("動的マスクの確認", "Proxy canary"),
         fields: &[
             count("probes", "試行", "Probes").required(),
@@ -528,6 +539,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.unmask",
+        writer: Writer::Anyone,
         title: t("マスク解除", "Unmask"),
         fields: &[
             field("data_field", "項目", "Field", FieldType::Reference("data_field")).required(),
@@ -544,6 +556,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "data_masking.key_event",
+        writer: Writer::Anyone,
         title: t("鍵の出来事", "Key event"),
         fields: &[
             text("key_id", "鍵の番号", "Key id").required(),

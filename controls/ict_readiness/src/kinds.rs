@@ -1,8 +1,8 @@
 //! Asset, rule, plan and decision kinds and record types of ICT readiness.
 
 use model::{
-    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, schema::Attributes,
-    t, table::rows_from,
+    Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer,
+    schema::Attributes, t, table::rows_from,
 };
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
@@ -454,6 +454,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "ict_readiness.treatment_reviewed",
+        writer: Writer::Anyone,
         title: t("有事のICTの扱いの見直し", "Treatment reviewed"),
         fields: &[
             flag("still_valid", t("いまも妥当", "Still valid")).required(),
@@ -462,6 +463,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.bia_answered",
+        writer: Writer::Anyone,
         title: t("事業影響度分析の回答", "Impact analysis answered"),
         fields: &[
             count("impacts", t("答えた影響の数", "Impacts answered")).required(),
@@ -470,6 +472,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.objectives_checked",
+        writer: Writer::Ume,
         title: t("復旧目標の矛盾の点検", "Objectives checked"),
         fields: &[
             count("contradictions", t("矛盾の数", "Contradictions")).required(),
@@ -478,6 +481,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.plan_resolved",
+        writer: Writer::Ume,
         title: t("復旧計画の点検", "Plan resolved"),
         fields: &[
             count("assets", t("支えるICT資産", "ICT assets under the process")).required(),
@@ -492,6 +496,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.backup_point",
+        writer: Writer::Anyone,
         title: t("バックアップの取得", "Backup point"),
         fields: &[
             Field::new("taken", t("取得時刻", "Taken at"), FieldType::Time).required(),
@@ -507,6 +512,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.backup_watched",
+        writer: Writer::Ume,
         title: t("バックアップの鮮度", "Backup watched"),
         fields: &[
             flag("restorable", t("復元できる", "Restorable")).required(),
@@ -516,6 +522,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.restore_run",
+        writer: Writer::Anyone,
         title: t("復元の実行", "Restore run"),
         // Runs with an injected fault are of type fault_run, so a wanted failure never hides a good
         // run nor counts as a bad one.
@@ -550,6 +557,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.fault_run",
+        writer: Writer::Anyone,
         title: t("故障を入れた復元", "Restore with a fault"),
         fields: &[
             Field::new("fault", t("故障", "Fault"), FAULT).required(),
@@ -559,6 +567,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.drill_run",
+        writer: Writer::Anyone,
         title: t("訓練の実施", "Drill run"),
         fields: &[
             Field::new("scenario", t("想定", "Scenario"), SCENARIO).required(),
@@ -576,6 +585,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.drill_step",
+        writer: Writer::Anyone,
         title: t("訓練の手順", "Drill step"),
         fields: &[
             text("step", t("手順", "Step")).required(),
@@ -586,6 +596,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.deviation_found",
+        writer: Writer::Anyone,
         title: t("食い違い", "Deviation"),
         fields: &[
             text("step", t("手順", "Step")).required(),
@@ -595,6 +606,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.step_retested",
+        writer: Writer::Anyone,
         title: t("手順の再確認", "Step tried again"),
         fields: &[
             text("step", t("手順", "Step")).required(),
@@ -605,6 +617,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.rollcall_run",
+        writer: Writer::Anyone,
         title: t("安否確認の実施", "Roll-call run"),
         fields: &[
             flag("drill", t("訓練", "Drill")).required(),
@@ -616,6 +629,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         // The health reported is personal: it lies in the payload, never among the facts.
         ty: "ict_readiness.rollcall_answer",
+        writer: Writer::Anyone,
         title: t("安否確認の応答", "Roll-call answer"),
         fields: &[
             Field::new("channel", t("連絡手段", "Channel"), CHANNEL).required(),
@@ -625,6 +639,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.rollcall_reach",
+        writer: Writer::Anyone,
         title: t("要員への連絡の届き方", "Reach of a key person"),
         fields: &[
             count("channels", t("登録した連絡手段", "Channels")).required(),
@@ -634,6 +649,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.simulation_run",
+        writer: Writer::Ume,
         title: t("復旧のシミュレーション", "Simulation run"),
         fields: &[
             count("runs", t("試行回数", "Runs")).required(),
@@ -649,6 +665,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "ict_readiness.activation",
+        writer: Writer::Anyone,
         title: t("発動", "Activation"),
         fields: &[
             Field::new("scenario", t("事象", "Scenario"), SCENARIO).required(),

@@ -1,7 +1,7 @@
 //! What the room keeps in the register: data, the places and media that hold it, the keys it hangs
 //! on, the rules of keeping and deleting, and the facts of its records.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 use FieldType::{
     Boolean, Date, Enum, File, Hash, List, Multiline, Object, Party, Period, Reference, Time,
@@ -503,6 +503,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "information_deletion.register_checked",
+        writer: Writer::Ume,
         title: t("台帳の確認", "Register row checked"),
         fields: &[
             f("rule_assigned", "保有期間の規則がある", "Retention rule assigned", Boolean)
@@ -512,6 +513,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.retention_trigger",
+        writer: Writer::Anyone,
         title: t("起算日の到来", "Trigger arrived"),
         fields: &[
             f("event", "出来事", "Event", Enum(START_EVENTS)).required(),
@@ -521,6 +523,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.trigger_census",
+        writer: Writer::Ume,
         title: t("起算日の出どころの集計", "Where triggers came from"),
         fields: &[
             f("items", "対象件数", "Items", n("")).required(),
@@ -537,6 +540,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.retention_due",
+        writer: Writer::Ume,
         title: t("期限の計算", "Due dates computed"),
         fields: &[
             f("due", "期限が来た件数", "Due", n("")).required(),
@@ -548,6 +552,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_period",
+        writer: Writer::Anyone,
         title: t("定期削除の締め", "Deletion period closed"),
         fields: &[
             f("period_end", "締め日", "Period end", Date).required(),
@@ -560,6 +565,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_settled",
+        writer: Writer::Ume,
         title: t("期限ごとの削除の結果", "Due items settled"),
         fields: &[
             f("due_on", "期限日", "Due on", Date).required(),
@@ -576,6 +582,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_executed",
+        writer: Writer::Anyone,
         title: t("自動削除の実行", "Deletion executed by the system"),
         fields: &[
             f("due", "期限が来た件数", "Due", n("")).required(),
@@ -591,6 +598,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_step",
+        writer: Writer::Anyone,
         title: t("削除の手順", "Deletion step"),
         fields: &[
             f("location", "場所", "Location", TEXT).required(),
@@ -602,6 +610,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_receipt",
+        writer: Writer::Anyone,
         title: t("廃棄の記録", "Deletion receipt"),
         fields: &[
             f("disposed_on", "廃棄した日", "Disposed on", Date).required(),
@@ -621,6 +630,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_reach",
+        writer: Writer::Ume,
         title: t("写しの消滅の集計", "Copies of deleted items"),
         fields: &[
             f("deleted", "削除した件数", "Deleted items", n("")).required(),
@@ -636,6 +646,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.deletion_rescan",
+        writer: Writer::Anyone,
         title: t("削除後の再検査", "Re-scan after deletion"),
         fields: &[
             f("place", "検査した所", "Place", Enum(RESCAN_PLACES)).required(),
@@ -645,6 +656,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.hold_set",
+        writer: Writer::Ume,
         title: t("削除の停止の開始", "Hold set"),
         fields: &[
             f("matter", "案件番号", "Matter", TEXT),
@@ -654,6 +666,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.hold_lifted",
+        writer: Writer::Ume,
         title: t("削除の停止の解除", "Hold lifted"),
         fields: &[
             f("matter", "案件番号", "Matter", TEXT),
@@ -663,6 +676,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.key_destroy_due",
+        writer: Writer::Ume,
         title: t("鍵の破棄の期限", "Key destruction due"),
         fields: &[
             f("fingerprint", "指紋", "Fingerprint", TEXT).required(),
@@ -672,6 +686,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.outsourcer_certificate",
+        writer: Writer::Anyone,
         title: t("委託先の証明書", "Outsourcer's certificate"),
         fields: &[
             f("certificate", "証明書", "Certificate", File).required(),
@@ -682,6 +697,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.outsourced_check",
+        writer: Writer::Ume,
         title: t("委託先の写しの照合", "Outsourced copy checked"),
         fields: &[
             f("contract_term", "契約に削除の条項がある", "Contract has a deletion term", Boolean)
@@ -700,6 +716,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "information_deletion.stocktake_run",
+        writer: Writer::Anyone,
         title: t("棚卸し", "Stocktaking"),
         fields: &[
             f("scanned", "検査した件数", "Scanned", n("")).required(),

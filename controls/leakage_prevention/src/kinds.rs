@@ -3,7 +3,7 @@
 //! Facts of records are whole numbers, flags, hashes and opaque ids: nothing personal, no floats,
 //! and never the text that was found.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -390,6 +390,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "leakage_prevention.identified",
+        writer: Writer::Anyone,
         title: t("守る情報の特定", "Protected information identified"),
         fields: &[
             field("class_set", "区分あり", "Class set", FieldType::Boolean).required(),
@@ -400,6 +401,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.scan_run",
+        writer: Writer::Anyone,
         title: t("保管場所の走査", "Scan run"),
         fields: &[
             field(
@@ -429,6 +431,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.inventory",
+        writer: Writer::Anyone,
         title: t("棚卸し", "Inventory"),
         fields: &[
             count("stale_found", "古い個人データ", "Stale personal data found").required(),
@@ -438,6 +441,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.content_finding",
+        writer: Writer::Anyone,
         title: t("内容の検出", "Content finding"),
         fields: &[
             text("detector", "検知器", "Detector").required(),
@@ -452,6 +456,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.alarm_handled",
+        writer: Writer::Anyone,
         title: t("持ち出し警報の対応", "Carry-out alarm handled"),
         fields: &[
             number("alarm_s", "通知までの時間", "Time to the alarm", "s").required(),
@@ -462,6 +467,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.mta_mail",
+        writer: Writer::Anyone,
         title: t("送信メール(サーバー記録)", "Mail in the server's log"),
         fields: &[
             field("external", "社外宛て", "External", FieldType::Boolean).required(),
@@ -472,6 +478,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.mail_verdict",
+        writer: Writer::Anyone,
         title: t("メールの判定", "Mail verdict"),
         fields: &[
             field("message_hash", "メールのハッシュ", "Hash of the message", FieldType::Hash)
@@ -486,6 +493,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.mail_transition",
+        writer: Writer::Anyone,
         title: t("メールの状態変化", "Mail transition"),
         fields: &[
             field(
@@ -511,6 +519,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.link_access",
+        writer: Writer::Anyone,
         title: t("リンクの参照", "Link access"),
         fields: &[
             field("link", "リンクのハッシュ", "Hash of the link", FieldType::Hash).required(),
@@ -520,6 +529,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.canary_result",
+        writer: Writer::Anyone,
         title: t("模擬データの検知結果", "Canary result"),
         fields: &[
             field("channel", "経路", "Channel", FieldType::Enum(CHANNELS)).required(),
@@ -531,6 +541,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.access_log_status",
+        writer: Writer::Anyone,
         title: t("アクセスログの状態", "Access log status"),
         fields: &[
             field("live", "届いている", "Live", FieldType::Boolean).required(),
@@ -539,6 +550,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.access_review",
+        writer: Writer::Anyone,
         title: t("アクセスログの確認", "Access log review"),
         fields: &[
             field("signed", "署名済み", "Signed", FieldType::Boolean).required(),
@@ -549,6 +561,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.access_anomaly",
+        writer: Writer::Anyone,
         title: t("アクセスの異常", "Access anomaly"),
         fields: &[
             text("behaviour", "ふるまい", "Behaviour").required(),
@@ -559,6 +572,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.behaviour_status",
+        writer: Writer::Anyone,
         title: t("ふるまい検知の状態", "Behaviour model status"),
         fields: &[
             field("sends_mail", "メールを送る", "Sends mail", FieldType::Boolean).required(),
@@ -571,6 +585,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.device_movement",
+        writer: Writer::Anyone,
         title: t("機器の出入り", "Device movement"),
         fields: &[
             field(
@@ -589,6 +604,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.device_state",
+        writer: Writer::Anyone,
         title: t("機器の持出し状態", "Device state"),
         fields: &[
             count("out_unapproved", "承認のない持出し", "Out without approval").required(),
@@ -605,6 +621,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.wipe",
+        writer: Writer::Anyone,
         title: t("遠隔消去", "Remote wipe"),
         fields: &[
             field("device_kind", "機器の種類", "Kind of device", FieldType::Enum(DEVICE_KINDS))
@@ -617,6 +634,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.education_result",
+        writer: Writer::Anyone,
         title: t("教育の結果", "Education result"),
         fields: &[
             field("passed", "合格", "Passed", FieldType::Boolean).required(),
@@ -629,6 +647,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.self_inspection",
+        writer: Writer::Anyone,
         title: t("自己点検", "Self-inspection"),
         fields: &[
             count("items", "点検項目", "Items").required(),
@@ -641,6 +660,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.leak",
+        writer: Writer::Anyone,
         title: t("漏えい", "Leak"),
         fields: &[
             field("channel", "経路", "Channel", FieldType::Enum(CHANNELS)).required(),
@@ -650,6 +670,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.near_miss",
+        writer: Writer::Anyone,
         title: t("ヒヤリハット", "Near miss"),
         fields: &[
             field("channel", "経路", "Channel", FieldType::Enum(CHANNELS)).required(),
@@ -658,6 +679,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.incident_analysis",
+        writer: Writer::Anyone,
         title: t("要因分析", "Incident analysis"),
         fields: &[
             count("mshell_factors", "m-SHELLの要因", "m-SHELL factors").required(),
@@ -669,6 +691,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.insider_step_due",
+        writer: Writer::Ume,
         title: t("期日を迎えた内部不正防止の手順", "Insider-fraud step that fell due"),
         fields: &[
             field("step", "手順", "Step", FieldType::Enum(STEPS)).required(),
@@ -677,6 +700,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.insider_step",
+        writer: Writer::Anyone,
         title: t("内部不正防止の手順", "Insider-fraud step"),
         fields: &[
             field("step", "手順", "Step", FieldType::Enum(STEPS)).required(),
@@ -687,6 +711,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.index_built",
+        writer: Writer::Anyone,
         title: t("照合用索引の作成", "Index built"),
         fields: &[
             number("lag_h", "元のデータからの遅れ", "Older than its source by", "h").required(),
@@ -696,6 +721,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.uninspected",
+        writer: Writer::Anyone,
         title: t("検査できない対象", "Uninspected objects"),
         fields: &[
             text("place", "場所", "Place").required(),
@@ -707,6 +733,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.detector_accuracy",
+        writer: Writer::Anyone,
         title: t("検知精度", "Detector accuracy"),
         fields: &[
             count("judged", "人が判断した標本", "Judged by people").required(),
@@ -721,6 +748,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "leakage_prevention.cell_status",
+        writer: Writer::Ume,
         title: t("原因と経路の組合せの状態", "State of a cause and channel cell"),
         fields: &[
             text("cell", "原因/経路", "Cause/channel").required(),

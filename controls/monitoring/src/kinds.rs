@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -552,6 +552,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "monitoring.source_status",
+        writer: Writer::Ume,
         title: t("発生源の状態", "Source status"),
         fields: &[
             text("source_class", "種類", "Class").required(),
@@ -572,6 +573,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.ruleset_loaded",
+        writer: Writer::Ume,
         title: t("ルールセットの読込み", "Rule set loaded"),
         fields: &[
             count("accepted", "採用", "Accepted").required(),
@@ -582,6 +584,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.rule_activated",
+        writer: Writer::Ume,
         title: t("ルール・指標の有効化", "Rule or indicator set activated"),
         fields: &[
             field(
@@ -600,6 +603,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.rule_coverage",
+        writer: Writer::Ume,
         title: t("ルールの成立可否", "Whether a rule can fire"),
         fields: &[
             field("enabled", "有効", "Enabled", FieldType::Boolean).required(),
@@ -612,6 +616,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.finding",
+        writer: Writer::Anyone,
         title: t("検知", "Finding"),
         fields: &[
             field("severity", "重大度", "Severity", FieldType::Enum(LEVELS)).required(),
@@ -644,6 +649,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.alert_handled",
+        writer: Writer::Anyone,
         title: t("アラートの対応", "Alert handled"),
         fields: &[
             number("ack_min", "確認までの時間", "Time to acknowledge", "min").required(),
@@ -656,6 +662,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.canary_run",
+        writer: Writer::Anyone,
         title: t("通知の疎通確認", "Canary run"),
         fields: &[
             field("severity", "重大度", "Severity", FieldType::Enum(LEVELS)).required(),
@@ -665,6 +672,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.baseline_status",
+        writer: Writer::Anyone,
         title: t("定常データの取得状況", "Steady-state data status"),
         fields: &[
             number("baseline_days", "蓄積日数", "Days of baseline", "d").required(),
@@ -675,6 +683,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.gap_analysis",
+        writer: Writer::Anyone,
         title: t("GAP分析", "GAP analysis"),
         fields: &[
             field("verdict", "判断", "Verdict", FieldType::Enum(VERDICTS)).required(),
@@ -692,6 +701,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.load_profile",
+        writer: Writer::Anyone,
         title: t("負荷の特性", "Load profile"),
         fields: &[
             count("steady_samples", "定常時の標本数", "Samples at steady load").required(),
@@ -703,6 +713,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.capacity_forecast",
+        writer: Writer::Anyone,
         title: t("枯渇予測", "Capacity forecast"),
         fields: &[
             text("resource", "資源", "Resource").required(),
@@ -713,6 +724,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.status_review",
+        writer: Writer::Anyone,
         title: t("定常状態の確認", "Status review"),
         fields: &[
             field("signed", "署名済み", "Signed", FieldType::Boolean).required(),
@@ -724,6 +736,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.review_due",
+        writer: Writer::Ume,
         title: t("期日を迎えたレビュー", "Review that fell due"),
         fields: &[
             field("purpose", "目的", "Purpose", FieldType::Enum(PURPOSES)).required(),
@@ -737,6 +750,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     review("monitoring.review_prevention", "予防レビュー", "Prevention review"),
     RecordSpec {
         ty: "monitoring.footage_review",
+        writer: Writer::Anyone,
         title: t("映像の確認", "Footage review"),
         fields: &[
             count("clips", "対象の映像数", "Clips").required(),
@@ -747,6 +761,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.trend_status",
+        writer: Writer::Anyone,
         title: t("ログ傾向分析の状態", "Trend detector status"),
         fields: &[
             text("security_class", "セキュリティログの種類", "Class of security log").required(),
@@ -757,6 +772,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.detection_time",
+        writer: Writer::Anyone,
         title: t("検知時間の集計", "Detection time"),
         fields: &[
             text("scope", "集計の範囲", "Scope").required(),
@@ -767,6 +783,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.hunt_run",
+        writer: Writer::Anyone,
         title: t("過去ログの照合", "Retro-hunt"),
         fields: &[
             number("delay_min", "有効化からの時間", "Time since activation", "min").required(),
@@ -781,6 +798,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.false_alarms",
+        writer: Writer::Anyone,
         title: t("誤検知の集計", "False alarms"),
         fields: &[
             number("days", "集計日数", "Days counted", "d").required(),
@@ -792,6 +810,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.segment_root",
+        writer: Writer::Ume,
         title: t("イベント区間のルート", "Root of an event segment"),
         fields: &[
             field("root", "ルート", "Root", FieldType::Hash).required(),
@@ -802,7 +821,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
 ];
 
 const fn review(ty: &'static str, ja: &'static str, en: &'static str) -> RecordSpec {
-    RecordSpec { ty, title: t(ja, en), fields: REVIEW_FIELDS }
+    RecordSpec { ty, writer: Writer::Anyone, title: t(ja, en), fields: REVIEW_FIELDS }
 }
 
 const REVIEW_FIELDS: &[Field] = &[

@@ -1,7 +1,7 @@
 //! What the room keeps in the register: places, openings, sensors, the rules over them, and the
 //! facts of its records. Kinds of other rooms are used by their id only.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 use FieldType::{Boolean, Date, Enum, File, Hash, List, Multiline, Object, Party, Reference, Time};
 
@@ -492,6 +492,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "physical_monitoring.zone_assessed",
+        writer: Writer::Ume,
         title: t("区画と共通ルールの照合", "Zone held against the common rule"),
         fields: &[
             f("grade", "区画等級", "Grade", GRADE).required(),
@@ -511,6 +512,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.boundary_answered",
+        writer: Writer::Anyone,
         title: t("境界の確認", "Boundary answered"),
         fields: &[
             f("boundary", "境界の種類", "Boundary", Enum(BOUNDARIES)).required(),
@@ -520,6 +522,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.access_day",
+        writer: Writer::Anyone,
         title: t("一日の入退室", "Access of a day"),
         fields: &[
             f("source", "記録元", "Source", Enum(ENTRY_SOURCES)).required(),
@@ -531,6 +534,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.round_run",
+        writer: Writer::Anyone,
         title: t("巡回の実施", "Round done"),
         fields: &[
             f("scheduled", "予定地点数", "Checkpoints scheduled", n("")).required(),
@@ -541,6 +545,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.review",
+        writer: Writer::Anyone,
         title: t("定期レビュー", "Review"),
         fields: &[
             f("entries_reviewed", "入退室を確認", "Entries reviewed", Boolean).required(),
@@ -558,6 +563,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.deviation_review",
+        writer: Writer::Ume,
         title: t("逸脱とリスクの照合", "Deviations held against risks"),
         fields: &[
             f("deviations", "共通ルールからの逸脱数", "Deviations from the rule", n("")).required(),
@@ -568,6 +574,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.portal_watched",
+        writer: Writer::Anyone,
         title: t("出入口の監視状態", "Portal watched"),
         fields: &[
             f("live", "取込みが生きている", "Adapter live", Boolean).required(),
@@ -587,6 +594,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.footage_minute_map",
+        writer: Writer::Anyone,
         title: t("映像の保有分数", "Footage minutes held"),
         fields: &[
             f("owed_min", "保存すべき分数（30日）", "Minutes owed in 30 days", n("min")).required(),
@@ -598,6 +606,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.retrieval_test",
+        writer: Writer::Anyone,
         title: t("映像の取り出し試験", "Retrieval test"),
         fields: &[
             f("decoded", "再生できた", "Decoded", Boolean).required(),
@@ -607,6 +616,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.alarm",
+        writer: Writer::Anyone,
         title: t("警報", "Alarm"),
         fields: &[
             f("raised_at", "発生", "Raised", Time).required(),
@@ -618,6 +628,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.alarm_response",
+        writer: Writer::Anyone,
         title: t("警報対応の集計（30日）", "Alarm response of 30 days"),
         fields: &[
             f("alarms", "警報数", "Alarms", n("")).required(),
@@ -630,6 +641,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.walk_test",
+        writer: Writer::Anyone,
         title: t("機器の点検", "Walk-test"),
         fields: &[
             f("stimulus", "与えた刺激", "Stimulus", TEXT).required(),
@@ -640,6 +652,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.protection_check",
+        writer: Writer::Anyone,
         title: t("監視設備の保護の確認", "Protection of the monitoring checked"),
         fields: &[
             f(
@@ -659,6 +672,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.footage_access",
+        writer: Writer::Anyone,
         title: t("映像の閲覧", "Footage accessed"),
         fields: &[
             f("purpose", "目的", "Purpose", TEXT).required(),
@@ -669,6 +683,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.area_day",
+        writer: Writer::Anyone,
         title: t("一日の在室照合", "Occupancy of a day"),
         fields: &[
             f("tailgating_active", "共連れ検知が有効", "Tailgating detection active", Boolean)
@@ -681,6 +696,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.correlation_test",
+        writer: Writer::Ume,
         title: t("突合規則の試験", "Correlation rule tested"),
         fields: &[
             f("pattern", "型", "Pattern", Enum(CORRELATIONS)).required(),
@@ -690,6 +706,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.weighing",
+        writer: Writer::Anyone,
         title: t("計量", "Weighing"),
         fields: &[
             f("difference_g", "重量差の絶対値", "Weight difference, absolute", n("g")).required(),
@@ -700,6 +717,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.weighing_check",
+        writer: Writer::Anyone,
         title: t("重量監視の確認（30日）", "Weighing of 30 days checked"),
         fields: &[
             f("calibration_valid", "校正が有効", "Calibration valid", Boolean).required(),
@@ -712,6 +730,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.calibration",
+        writer: Writer::Anyone,
         title: t("校正", "Calibration"),
         fields: &[
             f("certificate", "校正証明書", "Certificate", File).required(),
@@ -721,6 +740,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.shield_inspection",
+        writer: Writer::Anyone,
         title: t("シールドの検査", "Shield inspection"),
         fields: &[
             f("instrument_file", "測定器の出力", "Instrument file", File).required(),
@@ -734,6 +754,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.emanation_survey",
+        writer: Writer::Anyone,
         title: t("漏洩電磁波の測定", "Emanation survey"),
         fields: &[
             f("survey", "測定ファイル", "Survey file", File).required(),
@@ -744,6 +765,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.exercise",
+        writer: Writer::Anyone,
         title: t("侵入訓練", "Intrusion exercise held"),
         fields: &[
             f("unannounced", "抜き打ち", "Unannounced", Boolean).required(),
@@ -754,6 +776,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.continuity",
+        writer: Writer::Anyone,
         title: t("監視の継続性（30日）", "Continuity of 30 days"),
         fields: &[
             f("live_permille", "機器が生きていた割合", "Live sensor-minutes", PERMILLE).required(),
@@ -765,6 +788,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.visitor",
+        writer: Writer::Anyone,
         title: t("来訪", "Visit"),
         fields: &[
             f("in_at", "入館", "In", Time).required(),
@@ -774,6 +798,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "physical_monitoring.key_issue",
+        writer: Writer::Anyone,
         title: t("鍵の貸出し", "Key issued"),
         fields: &[
             f("issued_at", "貸出し", "Issued", Time).required(),

@@ -2,7 +2,7 @@
 //!
 //! Facts of records are whole numbers, flags, hashes and opaque ids: nothing personal, no floats.
 
-use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, t};
+use model::{Choice, Field, FieldType, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
 const fn count(name: &'static str, ja: &'static str, en: &'static str) -> Field {
     number(name, ja, en, "")
@@ -392,6 +392,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "secure_coding.standard_clause",
+        writer: Writer::Anyone,
         title: t("標準の条項", "Standard clause"),
         fields: &[
             field("class", "種類", "Class", FieldType::Enum(CLASSES)).required(),
@@ -403,6 +404,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.standard_chapter",
+        writer: Writer::Anyone,
         title: t("標準の章", "Standard chapter"),
         fields: &[
             text("chapter", "章", "Chapter").required(),
@@ -420,6 +422,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.standard_ack",
+        writer: Writer::Anyone,
         title: t("標準の確認", "Acknowledgement of the standard"),
         fields: &[
             field("norm_hash", "標準のハッシュ", "Hash of the standard", FieldType::Hash)
@@ -430,6 +433,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.project_member",
+        writer: Writer::Anyone,
         title: t("プロジェクトの要員", "Project member"),
         fields: &[
             field("active", "進行中の開発に従事", "On an active project", FieldType::Boolean)
@@ -453,6 +457,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.project_status",
+        writer: Writer::Anyone,
         title: t("プロジェクトの状態", "Project status"),
         fields: &[
             field("in_project", "プロジェクトに属する", "Belongs to a project", FieldType::Boolean)
@@ -477,6 +482,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.component_list",
+        writer: Writer::Anyone,
         title: t("部品表", "Component list"),
         fields: &[
             count("components", "部品数", "Components").required(),
@@ -488,6 +494,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.design_review",
+        writer: Writer::Anyone,
         title: t("設計レビュー", "Design review"),
         fields: &[
             field("data_flow", "データの流れを確認", "Data flow reviewed", FieldType::Boolean)
@@ -499,6 +506,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.design_drift",
+        writer: Writer::Anyone,
         title: t("設計との差", "Drift from the design"),
         fields: &[
             count("routes_differing", "異なる経路", "Routes differing").required(),
@@ -507,6 +515,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.code_scan",
+        writer: Writer::Anyone,
         title: t("コードの検査", "Code scan"),
         fields: &[
             text("commit", "コミット", "Commit").required(),
@@ -528,6 +537,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.finding_change",
+        writer: Writer::Anyone,
         title: t("検出の変化", "Finding change"),
         fields: &[
             field("fingerprint", "指紋", "Fingerprint", FieldType::Hash).required(),
@@ -538,6 +548,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.finding_summary",
+        writer: Writer::Anyone,
         title: t("検出の集計", "Finding summary"),
         fields: &[
             count("open_high", "未解決の高", "Open high findings").required(),
@@ -552,6 +563,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.change_review",
+        writer: Writer::Anyone,
         title: t("変更のレビュー", "Change review"),
         fields: &[
             text("commit", "コミット", "Commit").required(),
@@ -562,6 +574,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.delivery",
+        writer: Writer::Anyone,
         title: t("納品", "Delivery"),
         fields: &[
             field("archive_hash", "アーカイブのハッシュ", "Archive hash", FieldType::Hash)
@@ -571,6 +584,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.delivery_check",
+        writer: Writer::Anyone,
         title: t("納品物の検査", "Delivery check"),
         fields: &[
             field("archive_hash", "アーカイブのハッシュ", "Archive hash", FieldType::Hash)
@@ -594,6 +608,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.oss_intake",
+        writer: Writer::Anyone,
         title: t("部品の採用", "OSS intake"),
         fields: &[
             text("component", "部品", "Component").required(),
@@ -609,6 +624,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.assessment_run",
+        writer: Writer::Anyone,
         title: t("診断の実行", "Assessment run"),
         fields: &[
             field("scope_hash", "範囲のハッシュ", "Scope hash", FieldType::Hash).required(),
@@ -622,6 +638,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.proof",
+        writer: Writer::Anyone,
         title: t("証明", "Proof"),
         fields: &[
             field("fingerprint", "指紋", "Fingerprint", FieldType::Hash).required(),
@@ -633,6 +650,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.proof_summary",
+        writer: Writer::Anyone,
         title: t("判定の集計", "Verdict summary"),
         fields: &[
             count("testable_findings", "試験できる検出", "Findings in testable classes").required(),
@@ -641,6 +659,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.pentest_report",
+        writer: Writer::Anyone,
         title: t("ペネトレーションテスト報告書", "Penetration test report"),
         fields: &[
             field("report_hash", "報告書のハッシュ", "Report hash", FieldType::Hash).required(),
@@ -660,6 +679,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.retest",
+        writer: Writer::Anyone,
         title: t("再試験", "Retest"),
         fields: &[
             count("high_findings", "高の検出", "High findings").required(),
@@ -672,6 +692,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "secure_coding.release_assessment",
+        writer: Writer::Anyone,
         title: t("リリースの診断", "Release assessment"),
         fields: &[
             text("commit", "コミット", "Commit").required(),

@@ -1,6 +1,6 @@
 //! Asset, rule, norm and decision kinds and record types of threat intelligence.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -704,6 +704,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "threat_intelligence.intel_received",
+        writer: Writer::Anyone,
         title: t("脅威情報の受領", "Intelligence received"),
         fields: &[
             count("items", t("件数", "Items")).required(),
@@ -714,6 +715,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.source_watched",
+        writer: Writer::Ume,
         title: t("入手先の見張り", "Source watched"),
         fields: &[
             minutes("silent_min", t("最後の受領からの時間", "Time since last received")).required(),
@@ -722,6 +724,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.intel_triaged",
+        writer: Writer::Anyone,
         title: t("脅威情報の判定", "Intelligence triaged"),
         fields: &[
             Field::new("item", t("脅威情報", "Item"), FieldType::Reference("intel_item")),
@@ -754,6 +757,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.set_published",
+        writer: Writer::Ume,
         title: t("指標集の公開", "Indicator set published"),
         fields: &[
             Field::new("root", t("指標集のハッシュ", "Root"), FieldType::Hash).required(),
@@ -764,6 +768,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.validity_decided",
+        writer: Writer::Anyone,
         title: t("指標の有効性の判断", "Validity decided"),
         fields: &[
             Field::new(
@@ -784,6 +789,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.edge_checked",
+        writer: Writer::Ume,
         title: t("適用先の確認", "Edge checked"),
         fields: &[
             text("edge", t("適用先", "Edge")).required(),
@@ -796,6 +802,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.action_closed",
+        writer: Writer::Anyone,
         title: t("対応の完了", "Action closed"),
         fields: &[
             Field::new("item", t("脅威情報", "Item"), FieldType::Reference("intel_item")),
@@ -808,6 +815,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.brief_issued",
+        writer: Writer::Ume,
         title: t("要約の発行", "Brief issued"),
         fields: &[
             Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON).required(),
@@ -817,6 +825,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.brief_acknowledged",
+        writer: Writer::Ume,
         title: t("要約の確認", "Brief acknowledged"),
         fields: &[
             Field::new(
@@ -832,6 +841,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.order_given",
+        writer: Writer::Anyone,
         title: t("指示", "Order given"),
         fields: &[
             Field::new("due", t("期限", "Due"), FieldType::Date).required(),
@@ -840,6 +850,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.order_closed",
+        writer: Writer::Anyone,
         title: t("指示の完了", "Order closed"),
         fields: &[
             flag("in_time", t("期限内", "In time")).required(),
@@ -848,6 +859,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.internal_reviewed",
+        writer: Writer::Ume,
         title: t("内部情報の点検", "Internal intelligence reviewed"),
         // Nothing due is written as due 0 and 1000 ‰: somebody looked.
         fields: &[
@@ -870,6 +882,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.actions_reviewed",
+        writer: Writer::Ume,
         title: t("依頼の点検", "Actions reviewed"),
         fields: &[
             Field::new(
@@ -887,6 +900,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.executive_reviewed",
+        writer: Writer::Ume,
         title: t("経営層への伝達の点検", "Executive input reviewed"),
         fields: &[
             Field::new(
@@ -911,6 +925,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.ten_threat_state",
+        writer: Writer::Ume,
         title: t("10大脅威の対策の状態", "State of a threat's measures"),
         fields: &[
             days("edition_age_days", t("年版の経過日数", "Age of the edition")).required(),
@@ -920,6 +935,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.csirt_drill",
+        writer: Writer::Anyone,
         title: t("CSIRT応答訓練", "CSIRT drill"),
         fields: &[
             Field::new(
@@ -939,6 +955,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.channel_probed",
+        writer: Writer::Ume,
         title: t("共有チャネルの疎通確認", "Channel probed"),
         fields: &[
             flag("passed", t("通った", "Passed")).required(),
@@ -947,6 +964,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.shared",
+        writer: Writer::Ume,
         title: t("情報の提供", "Shared"),
         fields: &[
             text("channel", t("チャネル", "Channel")).required(),
@@ -966,6 +984,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.peer_accepted",
+        writer: Writer::Ume,
         title: t("相手の受領", "Accepted by the peer"),
         fields: &[
             text("channel", t("チャネル", "Channel")).required(),
@@ -986,6 +1005,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.sighting",
+        writer: Writer::Anyone,
         title: t("目撃・意見", "Sighting or opinion"),
         fields: &[
             text("channel", t("チャネル", "Channel")),
@@ -1021,6 +1041,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.tlp_refused",
+        writer: Writer::Ume,
         title: t("TLPによる拒否", "Refused by marking"),
         fields: &[
             text("outlet", t("出口", "Outlet")).required(),
@@ -1029,6 +1050,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.tlp_probed",
+        writer: Writer::Ume,
         title: t("TLPの確認", "Markings probed"),
         fields: &[
             Field::new(
@@ -1042,6 +1064,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "threat_intelligence.marking_changed",
+        writer: Writer::Ume,
         title: t("TLPの変更", "Marking changed"),
         fields: &[
             Field::new("from", t("元のTLP", "From"), TLP).required(),

@@ -1,6 +1,6 @@
 //! Asset, rule and decision kinds and record types of web filtering.
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, t};
+use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -560,6 +560,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "web_filtering.policy_in_force",
+        writer: Writer::Ume,
         title: t("施行中の方針の照合", "Policy in force compared"),
         fields: &[
             edge(),
@@ -573,6 +574,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.source_refreshed",
+        writer: Writer::Anyone,
         title: t("リストの更新", "Source refreshed"),
         fields: &[
             text("etag", t("ETag", "ETag")),
@@ -586,6 +588,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.list_state",
+        writer: Writer::Ume,
         title: t("リストの手入れの状態", "State of a list"),
         fields: &[
             number("refreshed_age_h", t("最後の更新から", "Since the last refresh"), "h"),
@@ -596,6 +599,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.probe",
+        writer: Writer::Anyone,
         title: t("試験通信", "Probe"),
         fields: &[
             edge(),
@@ -621,6 +625,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         // Written by the centre for every registered edge, also for one that is silent, so that a
         // dead edge stays in the denominator.
         ty: "web_filtering.edge_day",
+        writer: Writer::Anyone,
         title: t("出口の一日", "An edge's day"),
         fields: &[
             edge(),
@@ -641,6 +646,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.device_seen",
+        writer: Writer::Anyone,
         title: t("端末の確認", "Device seen"),
         fields: &[
             flag("at_edge", t("出口で見た", "Seen at an edge")).required(),
@@ -650,6 +656,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.coverage",
+        writer: Writer::Anyone,
         title: t("出口の網羅", "Coverage of an edge"),
         fields: &[
             edge(),
@@ -664,6 +671,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.rating_state",
+        writer: Writer::Anyone,
         title: t("評価・カテゴリの状態", "State of rating and categories"),
         fields: &[
             scope(),
@@ -678,6 +686,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.control_state",
+        writer: Writer::Anyone,
         title: t("制御の細かさ", "How fine the control is"),
         fields: &[
             scope(),
@@ -689,6 +698,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.toil_state",
+        writer: Writer::Anyone,
         title: t("手間", "Toil"),
         fields: &[
             scope(),
@@ -700,6 +710,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.request_answered",
+        writer: Writer::Anyone,
         title: t("申請への回答", "Request answered"),
         fields: &[
             Field::new(
@@ -718,6 +729,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.requests_state",
+        writer: Writer::Ume,
         title: t("申請の状況", "State of requests"),
         fields: &[
             scope(),
@@ -728,6 +740,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.indicator_day",
+        writer: Writer::Ume,
         title: t("侵害指標の一日", "Indicators at an edge, one day"),
         fields: &[
             edge(),
@@ -740,6 +753,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.tls_state",
+        writer: Writer::Anyone,
         title: t("TLS検査の状態", "State of TLS inspection"),
         fields: &[
             scope(),
@@ -752,6 +766,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.scan_summary",
+        writer: Writer::Anyone,
         title: t("ウイルス検査のまとめ", "Scan summary"),
         fields: &[
             scope(),
@@ -769,6 +784,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.detonation",
+        writer: Writer::Anyone,
         title: t("サンドボックスの判定", "Detonation"),
         fields: &[
             Field::new("subject_hash", t("対象のハッシュ", "Hash of the object"), FieldType::Hash)
@@ -791,6 +807,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.sandbox_state",
+        writer: Writer::Anyone,
         title: t("サンドボックスの状態", "State of the sandbox"),
         fields: &[
             scope(),
@@ -801,6 +818,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.upload_state",
+        writer: Writer::Anyone,
         title: t("アップロード検査の状態", "State of upload inspection"),
         fields: &[
             scope(),
@@ -812,6 +830,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.isolation_session",
+        writer: Writer::Anyone,
         title: t("分離の一回分", "Isolation session"),
         fields: &[
             number("seconds", t("時間", "Duration"), "s"),
@@ -822,6 +841,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.isolation_state",
+        writer: Writer::Anyone,
         title: t("分離の状態", "State of isolation"),
         fields: &[
             scope(),
@@ -837,6 +857,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.bypass_probe",
+        writer: Writer::Anyone,
         title: t("迂回の試験", "Bypass probe"),
         fields: &[
             Field::new(
@@ -858,6 +879,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.outage_drill",
+        writer: Writer::Anyone,
         title: t("停止訓練", "Outage drill"),
         fields: &[
             edge(),
@@ -868,6 +890,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.ca_event",
+        writer: Writer::Anyone,
         title: t("認証局の出来事", "CA event"),
         fields: &[
             Field::new(
@@ -886,6 +909,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "web_filtering.destination_day",
+        writer: Writer::Anyone,
         title: t("接続先の一日", "A destination's day"),
         fields: &[
             text("domain", t("登録ドメイン", "Registrable domain")).required(),

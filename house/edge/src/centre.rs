@@ -14,7 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use model::{Assurance, Id, Table, Timestamp};
+use model::{Assurance, Id, Table, Timestamp, Writer};
 use serde_json::json;
 use store::{Agent, EnrolError, RecordDraft, StoreError};
 use stream::{Numbered, RawLine, Stream};
@@ -432,14 +432,21 @@ async fn write_record(
     if !write.take_sequence(agent.id, signed(record.sequence)).await? {
         return Ok(None);
     }
-    match write.record(draft(agent, record, store.now())).await {
+    // `refuse` has seen that it is declared.
+    let Some(spec) = centre.house.record_spec(&record.ty) else {
+        return Ok(Some(format!("{} is declared nowhere", record.ty)));
+    };
+    match write.record_by(Writer::Agents, spec, draft(agent, record, store.now())).await {
         Ok(_) => {
             write.commit().await?;
             centre.house.wake();
             Ok(None)
         }
         Err(
-            error @ (StoreError::LargeLeaf(..) | StoreError::Canonical(_) | StoreError::Nul(_)),
+            error @ (StoreError::LargeLeaf(..)
+            | StoreError::Canonical(_)
+            | StoreError::Nul(_)
+            | StoreError::NotTheirs(_)),
         ) => Ok(Some(error.to_string())),
         Err(error) => Err(error),
     }

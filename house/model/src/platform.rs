@@ -1,6 +1,6 @@
 //! Record types that the platform itself writes; no room declares them.
 
-use crate::{Choice, Field, FieldType, RecordSpec, t};
+use crate::{Choice, Field, FieldType, RecordSpec, Writer, t};
 
 /// Records of the platform.
 pub const RECORDS: &[RecordSpec] = &[
@@ -8,6 +8,7 @@ pub const RECORDS: &[RecordSpec] = &[
     // which kind, and the root hash of the bundle.
     RecordSpec {
         ty: "house.rules_applied",
+        writer: Writer::Ume,
         title: t("ルールの適用", "Rules applied"),
         fields: &[
             Field::new("edge", t("適用先", "Edge"), FieldType::Text).required(),
@@ -20,6 +21,7 @@ pub const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "house.agent_changed",
+        writer: Writer::Ume,
         title: t("エージェントの変化", "Agent changed"),
         fields: &[
             Field::new("name", t("ホスト名", "Name of the host"), FieldType::Text).required(),
@@ -33,12 +35,14 @@ pub const RECORDS: &[RecordSpec] = &[
     // Settings hold secrets and addresses, so only their area is named.
     RecordSpec {
         ty: "house.settings_changed",
+        writer: Writer::Ume,
         title: t("設定の変更", "Settings changed"),
         fields: &[Field::new("area", t("対象", "Area"), FieldType::Text).required()],
     },
     // Who sees our ledger from outside, and whose we see, decides what its proofs are worth.
     RecordSpec {
         ty: "house.outside_changed",
+        writer: Writer::Ume,
         title: t("証人・タイムスタンプ局の変更", "Witness or authority changed"),
         fields: &[
             Field::new("change", t("変更", "Change"), FieldType::Enum(OUTSIDE_CHANGES)).required(),
@@ -48,6 +52,7 @@ pub const RECORDS: &[RecordSpec] = &[
     // What closes a task that asks for no other record.
     RecordSpec {
         ty: "house.task_done",
+        writer: Writer::Anyone,
         title: t("タスクの完了", "Task done"),
         fields: &[
             Field::new("task", t("タスク", "Task"), FieldType::Text).required(),

@@ -154,8 +154,30 @@ pub struct Choice {
 pub struct RecordSpec {
     /// `<room>.<snake_case>`
     pub ty: &'static str,
+    /// On whose word a record of this type may be written.
+    pub writer: Writer,
     pub title: Text,
     pub fields: &'static [Field],
+}
+
+/// On whose word a record may be written. What Ume concludes or observes itself is worth nothing once
+/// another can say it, so whatever comes from outside is held against this, in one place
+/// (`store::Write::record_by`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Writer {
+    /// Whoever may write records: other programs, documents, people.
+    Anyone,
+    /// Ume and the agents enrolled with it.
+    Agents,
+    /// Ume alone: what it concludes from its own registers, and acts that it observes itself.
+    Ume,
+}
+
+impl Writer {
+    /// Whether this writer may write what is declared for `declared`.
+    pub fn may_write(self, declared: Writer) -> bool {
+        self >= declared
+    }
 }
 
 /// What is wrong with one field of a submitted object.

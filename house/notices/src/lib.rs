@@ -5,6 +5,7 @@
 //! and links only, never a secret, never the error text of a job; secrets of this crate leave it
 //! only towards the server they belong to.
 
+pub mod alarm;
 pub mod deliver;
 pub mod event;
 pub mod mail;

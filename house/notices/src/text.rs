@@ -71,6 +71,20 @@ const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "ledger_forked",
+        text: t(
+            "証跡が止まっています。公開済みの末尾（{published}件、{place}）に対して、手元は{size}件です。古いバックアップが復元された疑いがあります。証跡のページを確認してください。",
+            "The ledger takes nothing: {published} leaves were published ({place}), and {size} are here. An older backup may have been restored. Look at the page of the ledger.",
+        ),
+    },
+    Kind {
+        name: "ledger_stopped",
+        text: t(
+            "証跡に書き込めません。記録は待たされています。ディスクの空きと、サーバーのログを確かめてください。",
+            "The ledger cannot be written, and records wait. Look at the space on the disk and at the server's log.",
+        ),
+    },
+    Kind {
         name: "test", text: t("お知らせのテストです。", "This is a test of the notices.")
     },
 ];

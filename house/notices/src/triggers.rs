@@ -63,7 +63,7 @@ async fn drops(store: &Store) -> Result<Vec<Event>, StoreError> {
         (to < from).then(|| {
             let facts = json!({"control": fact("control"), "from": fact("from"), "to": fact("to")});
             let audience = Audience::roles(&["officer", "risk_owner", "executive"]);
-            let path = format!("/records/{}", record.id);
+            let path = format!("/review/drop/{}", record.id);
             Event::new("level_dropped", format!("level/{}", record.id), audience, facts, &path)
         })
     };

@@ -103,8 +103,15 @@ impl Store {
     /// A whole file in memory; `None` if it is not there or does not open. Its size is limited as that
     /// of every file ([`crate::FILE_BYTES_MAX`] unless configured).
     pub async fn blob_bytes(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(blob) = self.blob(sha256).await? else { return Ok(None) };
-        let Opening::Open(mut reader) = self.open_blob(&blob).await? else { return Ok(None) };
+        match self.blob(sha256).await? {
+            Some(blob) => self.whole_blob(&blob).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same of a file that was looked up; asks the database nothing.
+    pub async fn whole_blob(&self, blob: &Blob) -> Result<Option<Vec<u8>>, StoreError> {
+        let Opening::Open(mut reader) = self.open_blob(blob).await? else { return Ok(None) };
         let mut whole = Vec::new();
         loop {
             let bytes = reader.chunk().await?;

@@ -113,6 +113,8 @@ pub enum StoreError {
     Hidden(String),
     #[error("{table} {id} lies beyond what this account may write")]
     OutOfReach { table: &'static str, id: Id },
+    #[error("records of type {0} are written by Ume alone, or by its agents")]
+    NotTheirs(&'static str),
     #[error("an approval of {0} is asked for already")]
     AskedAlready(Id),
     #[error("no randomness from the operating system")]

@@ -1,6 +1,6 @@
 //! Records: immutable, each one a leaf of the ledger.
 
-use model::{Assurance, Id, Timestamp, canonical};
+use model::{Assurance, Id, RecordSpec, Timestamp, Writer, canonical};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -83,6 +83,20 @@ impl Write<'_> {
     /// Appends a record; acknowledged, like the rest, at commit.
     pub async fn record(&mut self, draft: RecordDraft) -> Result<Record, StoreError> {
         self.record_until(draft, None).await
+    }
+
+    /// Appends a record of a type that someone outside chose: the one gate of API, command line, agents
+    /// and entries by hand. What is declared for another writer is refused.
+    pub async fn record_by(
+        &mut self,
+        writer: Writer,
+        spec: &RecordSpec,
+        draft: RecordDraft,
+    ) -> Result<Record, StoreError> {
+        if !writer.may_write(spec.writer) {
+            return Err(StoreError::NotTheirs(spec.ty));
+        }
+        self.record(RecordDraft { ty: spec.ty.to_owned(), ..draft }).await
     }
 
     /// Appends a record whose payload belongs to the cohort of what expires in the same month.

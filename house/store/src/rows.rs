@@ -298,6 +298,36 @@ impl Store {
         self.present().all(table, kinds).await
     }
 
+    /// Live rows of these kinds of several tables, by kind, name and id: one statement.
+    pub async fn all_in(&self, wanted: &[(Table, Vec<&str>)]) -> Result<Vec<Row>, StoreError> {
+        let mut args: Vec<Val> = Vec::new();
+        let mut parts = Vec::new();
+        for (table, kinds) in wanted.iter().filter(|(_, kinds)| !kinds.is_empty()) {
+            let first = args.len() + 1;
+            let places: Vec<String> =
+                (first..first + kinds.len()).map(|i| format!("${i}")).collect();
+            args.extend(kinds.iter().map(|kind| Val::from(*kind)));
+            parts.push(format!(
+                "SELECT {COLUMNS}, '{}' FROM {} WHERE deleted = 0 AND kind IN ({})",
+                table.name(),
+                table_sql(*table),
+                places.join(", "),
+            ));
+        }
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.db.fetch(&parts.join(" UNION ALL "), &args).await?;
+        let row = |values: &Vec<Val>| {
+            let name = values.last().map_or(Ok(""), Val::text)?;
+            let table = Table::parse(name).unwrap_or(Table::Asset);
+            self.read(table, values)
+        };
+        let mut rows: Vec<Row> = found.iter().map(row).collect::<Result<_, _>>()?;
+        rows.sort_by(|a, b| (&a.kind, &a.name, a.id).cmp(&(&b.kind, &b.name, b.id)));
+        Ok(rows)
+    }
+
     /// Rows changed since `since`, newest first; at most `limit`.
     pub async fn changed_since(
         &self,

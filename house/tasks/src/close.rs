@@ -1,6 +1,6 @@
 //! Closing a task: by a record of the type it asks for, and by nothing else.
 
-use model::{Assurance, Timestamp};
+use model::{Assurance, RecordSpec, Timestamp, Writer};
 use serde_json::{Map, Value as Json};
 use store::{Record, RecordDraft, Row, Store, StoreError};
 
@@ -91,9 +91,12 @@ pub async fn offered(store: &Store, task: &Row) -> Result<Vec<Record>, StoreErro
 
 /// Whether a record of the task's type may be entered by hand: not where the machine speaks, for a
 /// person's word must never outweigh what it says.
-pub async fn may_enter(store: &Store, task: &Row) -> Result<bool, StoreError> {
+pub async fn may_enter(store: &Store, task: &Row, spec: &RecordSpec) -> Result<bool, StoreError> {
     if closing_type(task) == DEFAULT_TYPE {
         return Ok(true);
+    }
+    if !Writer::Anyone.may_write(spec.writer) {
+        return Ok(false);
     }
     let newest = store.newest_records(&[closing_type(task)], None, RECORDS_OFFERED_MAX).await?;
     let has_conditions = task.attributes.contains_key("closes_where");
@@ -132,29 +135,30 @@ pub struct Entry {
     pub statement: String,
 }
 
-/// Enters the record that the task asks for as attested, and closes the task by it, in one change.
+/// Enters the record that the task asks for, of which `spec` is the declaration, as attested, and
+/// closes the task by it, in one change.
 pub async fn enter(
     store: &Store,
     task: Row,
+    spec: &RecordSpec,
     entry: Entry,
     actor: &str,
 ) -> Result<Closed, NotClosed> {
-    if !may_enter(store, &task).await? {
+    if spec.ty != closing_type(&task) || !may_enter(store, &task, spec).await? {
         return Err(NotClosed::Machine(closing_type(&task).to_owned()));
     }
     let mut write = store.write(actor, "entered to close a task", "web").await?;
-    let record = write
-        .record(RecordDraft {
-            ty: closing_type(&task).to_owned(),
-            subject: task.subject,
-            observed_from: entry.done,
-            observed_to: entry.done,
-            source: "web".to_owned(),
-            assurance: Assurance::Attested,
-            facts: entry.facts,
-            payload: Some(entry.statement.into_bytes()).filter(|s| !s.is_empty()),
-        })
-        .await?;
+    let draft = RecordDraft {
+        ty: spec.ty.to_owned(),
+        subject: task.subject,
+        observed_from: entry.done,
+        observed_to: entry.done,
+        source: "web".to_owned(),
+        assurance: Assurance::Attested,
+        facts: entry.facts,
+        payload: Some(entry.statement.into_bytes()).filter(|s| !s.is_empty()),
+    };
+    let record = write.record_by(Writer::Anyone, spec, draft).await?;
     fits(&task, &record)?;
     let closed = finish(store, &mut write, task, &record).await?;
     write.commit().await?;

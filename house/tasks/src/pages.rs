@@ -210,7 +210,7 @@ async fn show(
         title: spec.title.get(user.cx.lang),
         records: close::offered(&house.store, task).await?,
         may_read: follows(user),
-        may_enter: close::may_enter(&house.store, task).await?,
+        may_enter: close::may_enter(&house.store, task, spec).await?,
         inputs: inputs(&user.cx, spec, facts, errors),
         error,
     };
@@ -311,7 +311,7 @@ async fn close_task(
         return show(&house, &user, &task, &facts, &errors, text.to_owned()).await;
     };
     let entry = Entry { facts, done, statement };
-    let closed = close::enter(&house.store, task.clone(), entry, &user.actor()).await;
+    let closed = close::enter(&house.store, task.clone(), spec, entry, &user.actor()).await;
     ended(&house, &user, &task, closed).await
 }
 

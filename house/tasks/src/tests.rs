@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use model::Table;
+use model::{RecordSpec, Table, Writer, t};
 use serde_json::json;
 
 use super::*;
@@ -96,12 +96,42 @@ async fn an_older_record_and_one_that_says_something_else_close_nothing() {
     assert_eq!(offered(&bench.store, &task).await.unwrap(), [good]);
 }
 
+const fn spec(ty: &'static str, writer: Writer) -> RecordSpec {
+    RecordSpec { ty, writer, title: t("", ""), fields: &[] }
+}
+
+#[tokio::test]
+async fn what_only_ume_writes_is_not_entered_by_hand_even_where_none_is_there_yet() {
+    let bench = Bench::open().await;
+    let task = bench.task(json!({"due": "2026-01-31", "closes_with": "x.y"})).await;
+    let now = bench.store.now();
+    for writer in [Writer::Ume, Writer::Agents] {
+        let spec = spec("x.y", writer);
+        assert!(!may_enter(&bench.store, &task, &spec).await.unwrap());
+        let refused = enter(&bench.store, task.clone(), &spec, entry(&task, now), "a").await;
+        assert!(matches!(refused, Err(NotClosed::Machine(_))));
+    }
+    // A declaration of another type opens no way round.
+    let other = spec("x.z", Writer::Anyone);
+    let refused = enter(&bench.store, task.clone(), &other, entry(&task, now), "a").await;
+    assert!(matches!(refused, Err(NotClosed::Machine(_))));
+    let spec = spec("x.y", Writer::Anyone);
+    assert!(enter(&bench.store, task.clone(), &spec, entry(&task, now), "a").await.is_ok());
+}
+
 #[tokio::test]
 async fn the_machines_records_are_not_entered_by_hand() {
     let bench = Bench::open().await;
     bench.record("x.y", json!({}), Assurance::Machine).await;
     let task = bench.task(json!({"due": "2026-01-31", "closes_with": "x.y"})).await;
-    let refused = enter(&bench.store, task.clone(), entry(&task, bench.store.now()), "a").await;
+    let refused = enter(
+        &bench.store,
+        task.clone(),
+        &spec("x.y", Writer::Anyone),
+        entry(&task, bench.store.now()),
+        "a",
+    )
+    .await;
     assert!(matches!(refused, Err(NotClosed::Machine(_))));
     assert_eq!(bench.store.newest_records(&["x.y"], None, 9).await.unwrap().len(), 1);
 }
@@ -115,7 +145,9 @@ async fn closing_a_recurring_task_makes_the_next_one_once() {
             "business_day": "previous", "role": "officer",
         }))
         .await;
-    let closed = enter(&bench.store, task.clone(), entry(&task, bench.store.now()), "account:a");
+    let spec = spec(DEFAULT_TYPE, Writer::Anyone);
+    let closed =
+        enter(&bench.store, task.clone(), &spec, entry(&task, bench.store.now()), "account:a");
     let next = closed.await.unwrap().next.unwrap();
     assert_eq!((&next.attributes["due"], next.status.as_str()), (&json!("2026-02-27"), "open"));
     assert_eq!(next.attributes["role"], json!("officer"));

@@ -5,6 +5,7 @@
 
 mod annex;
 mod audit;
+mod brief;
 mod bundle;
 mod changes;
 mod context;
@@ -58,6 +59,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(context::routes());
     routes.extend(changes::routes());
     routes.extend(review::routes());
+    routes.extend(brief::routes());
     routes.extend(audit::routes());
     routes.extend(policy::routes());
     routes.extend(templates::routes());

@@ -1,7 +1,8 @@
 //! `/review`: management reviews (9.3). Inputs from the records, instructions, one signature.
 //!
-//! Invariants: what is signed is the review as shown, by its hash; an executive signs, and nobody what
-//! they prepared themselves; a signed review is not changed any more on these pages.
+//! Invariants: what is signed is the review as shown, by its hash; executives sign, as many as the
+//! approval policies ask for, and nobody what they prepared themselves; a signed review is not changed
+//! any more on these pages.
 
 use std::collections::HashMap;
 
@@ -9,6 +10,7 @@ use askama::Template;
 use axum::{
     Extension, Form,
     extract::{Path, State},
+    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Id, Lang, Table, t};
@@ -19,19 +21,19 @@ use web::{
     Shared,
     access::Action,
     api::{Caller, problem::Problem},
-    decide::{self, About, Ruling, Signer, step_up},
+    decide::{self, About, Given, Taken},
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
 };
 
 use super::{document, may_write, name_of, names, people, sent::Sent};
 use crate::{
-    days,
+    days, drops, executive,
     hall::text_of,
     review::{
         self, Gathered, HELD_KIND, Input, REASON_CHARS_MAX, REVIEW_KIND, content,
         gather::{self, Held},
-        hold::{self, HoldError, INSTRUCTIONS_MAX, Signing},
+        hold::{self, HoldError, INSTRUCTIONS_MAX},
     },
     shared::SharedBoard,
 };
@@ -71,6 +73,9 @@ struct ListPage<'a> {
     overdue: bool,
     today: String,
     may_write: bool,
+    /// Id, day, control and levels of what dropped lately.
+    drops: Vec<(Id, String, String)>,
+    threats: Vec<Row>,
 }
 
 async fn list(State(house): State<Shared>, user: User) -> Answer {
@@ -86,7 +91,15 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         today: cx.today(),
         may_write: may_write(&house, &user, Table::Plan, REVIEW_KIND),
         reviews: &reviews,
+        drops: executive::recent_drops(&house.store).await?.iter().filter_map(dropped).collect(),
+        threats: executive::recent_threats(&house.store).await?,
     };
+    fn dropped(record: &store::Record) -> Option<(Id, String, String)> {
+        let (from, to) = drops::drop_of(record)?;
+        let control = record.facts.get("control").and_then(Json::as_str)?;
+        let change = format!("{control} {} → {}", from.sign(), to.sign());
+        Some((record.id, days::of(record.observed_to), change))
+    }
     page(cx, cx.t("マネジメントレビュー", "Management review"), &body)
 }
 
@@ -163,6 +176,11 @@ struct ReviewPage<'a> {
     outputs: Vec<(&'a str, &'a str, &'a str)>,
     may_write: bool,
     may_sign: bool,
+    /// Signatures that are there, and how many it takes.
+    begun: Option<(usize, usize)>,
+    signatures: Vec<decide::Shown>,
+    /// The part of the form in which one signs.
+    sign: String,
 }
 
 impl ReviewPage<'_> {
@@ -177,6 +195,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
     let owners = held.instructions.iter().filter_map(|i| i.owner).collect();
     let is_open = held.signed.is_none();
     let may_write = is_open && may_write(&house, &user, Table::Plan, REVIEW_KIND);
+    let may_sign = is_open && signs(&house, &user).await?;
     let body = ReviewPage {
         cx,
         here: "/review",
@@ -190,7 +209,18 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         people: if may_write { people(&house).await? } else { Vec::new() },
         outputs: outputs(cx),
         may_write,
-        may_sign: is_open && signs(&user),
+        begun: held.begun.as_ref().map(decide::progress),
+        signatures: held
+            .signed
+            .as_ref()
+            .or(held.begun.as_ref())
+            .map_or_else(Vec::new, |decision| decide::shown(cx, decision)),
+        may_sign,
+        sign: if may_sign {
+            decide::part(cx, cx.t("署名する", "Sign"))?
+        } else {
+            String::new()
+        },
         held: &held,
     };
     page(cx, &held.row.name, &body)
@@ -220,9 +250,17 @@ fn outputs(cx: &Cx) -> Vec<(&'static str, &'static str, &'static str)> {
     content::outputs().iter().map(pick).collect()
 }
 
-/// Executives sign a management review, and nobody for them.
-fn signs(user: &User) -> bool {
-    user.session.account.role == "executive" && user.may(Action::Decide).is_ok()
+/// The role that signs a management review.
+pub(super) const SIGNS: &str = "executive";
+
+/// Whether the form is shown: to executives, and to whom stands in for someone. Whether for an executive
+/// is seen when they name whom.
+pub(super) async fn signs(house: &Shared, user: &User) -> Result<bool, Refusal> {
+    let account = &user.session.account;
+    if user.may(Action::Decide).is_err() {
+        return Ok(false);
+    }
+    Ok(account.role == SIGNS || decide::delegation::held(&house.store, account).await?)
 }
 
 /// The review, as long as nobody signed it.
@@ -333,44 +371,42 @@ struct SignForm {
     csrf: String,
     hash: String,
     reason: String,
-    password: String,
-    code: String,
+    #[serde(flatten)]
+    given: Given,
 }
 
 async fn sign(
     State(house): State<Shared>,
+    headers: HeaderMap,
     user: User,
     Path(id): Path<Id>,
     Form(form): Form<SignForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Decide)?;
     let cx = &user.cx;
-    let held = unsigned(&house, &user, id).await?;
-    if !signs(&user) {
+    let row = unsigned(&house, &user, id).await?.row;
+    let given = form.given;
+    let standing = decide::standing(&house, &user, &given.acting_for, &[HELD_KIND]).await?;
+    if standing.account.role != SIGNS {
         let text = cx.t(
-            "マネジメントレビューに署名できるのは経営層だけです。",
-            "Only an executive signs a management review.",
+            "マネジメントレビューに署名できるのは経営層（またはその委任を受けた人）だけです。",
+            "Only an executive, or whom one lets stand in, signs a management review.",
         );
         return Err(Refusal::Bad(text.to_owned()));
     }
-    hold::check(&held.row, house.store.now()).map_err(|e| refusal(e, cx))?;
-    let reason = form.reason.trim();
     // Before anyone is asked for a code that can be used once.
-    let ruling = Ruling {
-        hash: &form.hash,
-        outcome: "approved",
-        reason,
-        hours: decide::months(hold::MONTHS),
-        kind: HELD_KIND,
-        notes: Vec::new(),
+    let held = hold::ready(&house.store, &row).await.map_err(|e| refusal(e, cx))?;
+    let reason = form.reason.trim();
+    let rulings = [(hold::ruling(&form.hash, reason), About::Row(&row))];
+    let signature = match decide::take(&house, &user, &headers, &standing, &rulings, given).await? {
+        Taken::Asked(answer) => return Ok(answer),
+        Taken::Given(signature) => signature,
     };
-    ruling.check(&About::Row(&held.row)).map_err(|e| e.refusal(cx))?;
-    let method = step_up(&house, &user, form.password, &form.code).await?;
-    let signer = Signer { login: &user.session.account.login, method };
-    let signing = Signing { hash: &form.hash, reason, signer };
     let mut write = house.store.write(&user.actor(), reason, "web").await?;
-    let signed = hold::sign(&house.store, &mut write, &held.row, &signing).await;
-    signed.map_err(|e| refusal(e, cx))?;
+    for decision in decide::enter_all(&mut write, &user, &rulings, &signature).await? {
+        let settled = hold::settle(&house.store, &mut write, &row, held, &decision).await;
+        settled.map_err(|e| refusal(e, cx))?;
+    }
     write.commit().await?;
     house.wake();
     Ok(Redirect::to(&format!("/review/{id}")).into_response())

@@ -90,6 +90,9 @@ impl Gathered {
         let coverage = crate::audit::coverage(&audit.state);
         let instructions =
             store.all(Table::Decision, &[INSTRUCTION_KIND, "executive_order"]).await?;
+        // What still waits for signatures instructs nobody.
+        let stands = |row: &Row| row.kind != INSTRUCTION_KIND || row.status == "approved";
+        let instructions = instructions.into_iter().filter(stands).collect::<Vec<_>>();
         let tasks = store.all(Table::Task, &["task"]).await?;
         let assets = store.all(Table::Asset, &ASSETS).await?;
         let suppliers = store.all(Table::Party, &["supplier"]).await?;
@@ -161,8 +164,10 @@ pub struct Held {
     pub row: Row,
     pub inputs: Vec<Input>,
     pub instructions: Vec<Instruction>,
-    /// The signature over it as it stands.
+    /// The decision over it as it stands.
     pub signed: Option<Row>,
+    /// The same, as long as signatures are missing.
+    pub begun: Option<Row>,
 }
 
 impl Held {
@@ -215,6 +220,13 @@ pub async fn one(store: &Store, id: Id) -> Result<Option<Held>, StoreError> {
 fn held(row: Row, decisions: &[Row], tasks: &[Row]) -> Result<Held, StoreError> {
     let signed = signed::newest(decisions, &row, &[HELD_KIND])?;
     let signed = signed.filter(|d| d.status == "approved").cloned();
+    let hash = row.content_hash()?;
+    let begun = decisions.iter().find(|d| {
+        d.kind == HELD_KIND
+            && d.subject == Some(row.id)
+            && d.status == web::decide::PROPOSED
+            && d.subject_hash.as_deref() == Some(hash.as_str())
+    });
     let given: Vec<&Row> = decisions
         .iter()
         .filter(|d| d.kind == INSTRUCTION_KIND && d.subject == Some(row.id))
@@ -223,10 +235,10 @@ fn held(row: Row, decisions: &[Row], tasks: &[Row]) -> Result<Held, StoreError> 
         Some(_) => given.iter().map(|d| given_instruction(d, tasks)).collect(),
         None => proposed(&row),
     };
-    Ok(Held { inputs: inputs(&row), instructions, signed, row })
+    Ok(Held { inputs: inputs(&row), instructions, signed, begun: begun.cloned(), row })
 }
 
-fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {
+pub(crate) fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {
     let text = |name: &str| text_of(decision, name).unwrap_or("").to_owned();
     let task = tasks.iter().find(|t| text_of(decision, "task") == Some(&t.id.to_string()));
     Instruction {

@@ -88,36 +88,63 @@ pub struct Signing<'a> {
     pub signer: Signer<'a>,
 }
 
-/// Signs the review: each instruction becomes a decision with a task, and the record is written, in one
-/// transaction. The caller has made sure of the signer.
+/// What is signed.
+pub fn ruling<'a>(hash: &'a str, reason: &'a str) -> Ruling<'a> {
+    Ruling {
+        hash,
+        outcome: "approved",
+        reason,
+        hours: web::decide::months(MONTHS),
+        kind: HELD_KIND,
+        notes: Vec::new(),
+    }
+}
+
+/// Holds the review against what a signature needs, a review that was signed before included.
+pub async fn ready(store: &Store, row: &Row) -> Result<Timestamp, HoldError> {
+    let held = check(row, store.now())?;
+    let before = store.rows_about(Table::Decision, &[row.id]).await?;
+    if before.iter().any(|d| d.kind == HELD_KIND && d.status == "approved") {
+        return Err(HoldError::Signed);
+    }
+    Ok(held)
+}
+
+/// Signs the review for someone who sits at no browser; the caller has made sure of the signer.
 pub async fn sign(
     store: &Store,
     write: &mut Write<'_>,
     row: &Row,
     signing: &Signing<'_>,
 ) -> Result<Row, HoldError> {
-    let held = check(row, store.now())?;
-    let before = store.rows_about(Table::Decision, &[row.id]).await?;
-    if before.iter().any(|d| d.kind == HELD_KIND && d.status == "approved") {
-        return Err(HoldError::Signed);
-    }
-    let ruling = Ruling {
-        hash: signing.hash,
-        outcome: "approved",
-        reason: signing.reason,
-        hours: web::decide::months(MONTHS),
-        kind: HELD_KIND,
-        notes: Vec::new(),
-    };
+    let held = ready(store, row).await?;
+    let ruling = ruling(signing.hash, signing.reason);
     let decision = ruling.sign(store, write, row, &signing.signer).await?;
+    settle(store, write, row, held, &decision).await?;
+    Ok(decision)
+}
+
+/// What the signature sets going, in the change that brings the last one it takes: each instruction
+/// becomes a decision with a task, and the record is written. As long as signatures are missing nothing
+/// happens.
+pub async fn settle(
+    store: &Store,
+    write: &mut Write<'_>,
+    row: &Row,
+    held: Timestamp,
+    decision: &Row,
+) -> Result<(), HoldError> {
+    if decision.status != "approved" {
+        return Ok(());
+    }
     let instructions = proposed(row);
     for instruction in &instructions {
-        instruct(store, write, row, instruction, signing).await?;
+        instruct(store, write, row, instruction, decision).await?;
     }
-    let facts = facts(row, &decision, instructions.len(), 0);
+    let facts = facts(row, decision, instructions.len(), 0);
     // What was reviewed is as old as the day of the review, not as its signature.
     write.record(draft(facts, held.min(store.now()))).await?;
-    Ok(decision)
+    Ok(())
 }
 
 async fn instruct(
@@ -125,40 +152,46 @@ async fn instruct(
     write: &mut Write<'_>,
     review: &Row,
     instruction: &Instruction,
-    signing: &Signing<'_>,
+    signed: &Row,
 ) -> Result<(), HoldError> {
     let (task_id, name) = (store.new_id()?, short(&instruction.text));
     let mut decision = Row::new(Table::Decision, store.new_id()?, INSTRUCTION_KIND, &name);
     decision.status = "approved".to_owned();
     decision.subject = Some(review.id);
-    decision.subject_hash = Some(signing.hash.to_owned());
+    decision.subject_hash = signed.subject_hash.clone();
     let attributes = json!({
         "order": instruction.text,
         "assignee": instruction.owner,
         "due": instruction.due,
         "task": task_id,
-        "signer": signing.signer.login,
-        "method": signing.signer.method,
+        "signer": text_of(signed, "signer"),
+        "method": text_of(signed, "method"),
         "subject_table": review.table.name(),
     });
     decision.attributes = attributes.as_object().cloned().unwrap_or_default();
     let decision = write.put(decision).await?;
-    let mut task = Row::new(Table::Task, task_id, "task", &name);
+    write.put(task_of(&decision, task_id)).await?;
+    Ok(())
+}
+
+/// The task that carries out an instruction.
+pub(crate) fn task_of(decision: &Row, id: Id) -> Row {
+    let (order, due) = (text_of(decision, "order"), text_of(decision, "due"));
+    let mut task = Row::new(Table::Task, id, "task", &short(order.unwrap_or(&decision.name)));
     task.status = "open".to_owned();
     task.schema_version = 2;
     task.subject = Some(decision.id);
-    task.ends_at = days::begin(&instruction.due).map(|day| day.plus_hours(24));
+    task.ends_at = due.and_then(days::begin).map(|day| day.plus_hours(24));
     let attributes = json!({
-        "due": instruction.due,
+        "due": due,
         "zone": "UTC",
-        "assignee": instruction.owner,
-        "description": instruction.text,
+        "assignee": text_of(decision, "assignee"),
+        "description": order,
         "remind_days": 7,
         "escalation": ["1 officer", "7 executive"],
     });
     task.attributes = attributes.as_object().cloned().unwrap_or_default();
-    write.put(task).await?;
-    Ok(())
+    task
 }
 
 fn short(text: &str) -> String {

@@ -103,8 +103,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
         table: Table::Decision,
         title: t("レビューの指示", "Instruction of a review"),
         help: t(
-            "マネジメントレビューで経営層が署名した指示です。タスクになり、次のレビューで報告されます（9.3.3）。",
-            "What executives instructed in a management review, by their signature. It has a task and is reported back at the next review (9.3.3).",
+            "経営層が、マネジメントレビューで、またはレベルの低下や短期の脅威について署名した指示です。タスクになり、次のレビューで報告されます（9.3.3）。",
+            "What executives instructed by their signature, in a management review or about a dropped level or a threat that does not wait. It has a task and is reported back at the next review (9.3.3).",
         ),
         fields: &[
             long("order", t("指示", "Instruction")).required(),

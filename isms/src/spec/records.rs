@@ -1,6 +1,6 @@
 //! Record types of the hall.
 
-use model::{Choice, Field, FieldType, RecordSpec, t};
+use model::{Choice, Field, FieldType, RecordSpec, Writer, t};
 
 use super::fields::{
     LEVEL, choice, control, count, date, file, flag, hash, list, number, permille, scope, text,
@@ -11,6 +11,7 @@ const SOA_STATUS: FieldType = FieldType::Enum(web::book::SOA_STATUSES);
 pub(crate) const RECORDS: &[RecordSpec] = &[
     RecordSpec {
         ty: "isms.attested",
+        writer: Writer::Ume,
         title: t("申告", "Attestation"),
         fields: &[
             text("criterion", t("基準", "Criterion")).required(),
@@ -20,6 +21,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.imported",
+        writer: Writer::Anyone,
         title: t("文書からの取り込み", "Taken from a document"),
         fields: &[
             text("criterion", t("基準", "Criterion")).required(),
@@ -31,6 +33,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.gap_assessed",
+        writer: Writer::Ume,
         title: t("ギャップ分析", "Gap analysis"),
         fields: &[
             control(),
@@ -44,6 +47,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.risk_state",
+        writer: Writer::Ume,
         title: t("リスクの状況", "State of risks"),
         fields: &[
             scope(),
@@ -59,6 +63,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.shredded",
+        writer: Writer::Ume,
         title: t("消去", "Shredding"),
         fields: &[
             list("records", t("記録", "Records")),
@@ -71,6 +76,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.ledger_forked",
+        writer: Writer::Ume,
         title: t("証跡の分岐", "Fork of the ledger"),
         fields: &[
             text("decision", t("決定", "Decision")).required(),
@@ -83,6 +89,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.account_changed",
+        writer: Writer::Ume,
         title: t("アカウントの変更", "Account changed"),
         fields: &[
             ACCOUNT_ID,
@@ -93,11 +100,13 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.signed_in",
+        writer: Writer::Ume,
         title: t("サインイン", "Sign-in"),
         fields: &[ACCOUNT_ID, text("method", t("方法", "Method")).required()],
     },
     RecordSpec {
         ty: "isms.sign_in_refused",
+        writer: Writer::Ume,
         title: t("サインインの拒否", "Refused sign-ins"),
         fields: &[
             ACCOUNT_ID,
@@ -107,6 +116,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.level_changed",
+        writer: Writer::Ume,
         title: t("レベルの変化", "Level changed"),
         fields: &[
             control(),
@@ -117,6 +127,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.drops_state",
+        writer: Writer::Ume,
         title: t("低下への対応", "How drops were answered"),
         fields: &[
             scope(),
@@ -132,6 +143,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.soa_snapshot",
+        writer: Writer::Ume,
         title: t("適用宣言書の版", "Statement of Applicability, signed"),
         fields: &[
             scope(),
@@ -146,6 +158,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.soa_compared",
+        writer: Writer::Ume,
         title: t("附属書Aとの比較", "Compared with Annex A"),
         fields: &[
             scope(),
@@ -169,6 +182,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.review_pack",
+        writer: Writer::Ume,
         title: t("マネジメントレビュー", "Management review"),
         fields: &[
             scope(),
@@ -189,6 +203,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.audit_sample",
+        writer: Writer::Ume,
         title: t("監査の抜き取り", "Audit sample"),
         fields: &[
             control(),
@@ -219,6 +234,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.audit_state",
+        writer: Writer::Ume,
         title: t("監査の状況", "State of the audit"),
         fields: &[
             control(),
@@ -240,6 +256,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.audit_finding",
+        writer: Writer::Ume,
         title: t("監査の所見", "Audit finding"),
         fields: &[
             control(),
@@ -252,6 +269,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.change_judged",
+        writer: Writer::Ume,
         title: t("変更の判定", "Change judged"),
         fields: &[
             text("what", t("変えたもの", "What changed")).required(),
@@ -268,6 +286,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.training_completed",
+        writer: Writer::Anyone,
         title: t("教育の修了", "Training completed"),
         fields: &[
             text("course", t("講座", "Course")).required(),
@@ -277,6 +296,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.ack_given",
+        writer: Writer::Ume,
         title: t("方針の確認", "Policy acknowledged"),
         fields: &[
             hash("document_hash", t("読んだ版のハッシュ", "Hash of the version read")).required(),
@@ -286,6 +306,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.import_run",
+        writer: Writer::Ume,
         title: t("取り込み", "Import run"),
         fields: &[
             text("kind", t("種類", "Kind")).required(),
@@ -303,6 +324,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.soa_imported",
+        writer: Writer::Ume,
         title: t("適用宣言書からの取り込み", "Taken from a Statement of Applicability"),
         fields: &[
             control(),
@@ -313,6 +335,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.migrated",
+        writer: Writer::Ume,
         title: t("規格の移行", "Migration of the standard"),
         fields: &[
             text("from", t("移行元", "From")).required(),
@@ -326,6 +349,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.export_run",
+        writer: Writer::Ume,
         title: t("書き出し", "Export run"),
         fields: &[
             text("format", t("形式", "Format")).required(),
@@ -336,6 +360,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.bundle_verified",
+        writer: Writer::Ume,
         title: t("監査バンドルの検証", "Bundle verified"),
         fields: &[
             scope(),
@@ -350,6 +375,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.checkpoint_published",
+        writer: Writer::Ume,
         title: t("チェックポイントの公開", "Checkpoint published"),
         fields: &[
             scope(),
@@ -362,6 +388,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.measured_day",
+        writer: Writer::Ume,
         title: t("一日の計測", "A day's measurement"),
         fields: &[
             scope(),
@@ -378,6 +405,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.table_change",
+        writer: Writer::Ume,
         title: t("台帳の変更", "Row changed"),
         fields: &[
             text("table", t("表", "Table")).required(),
@@ -388,6 +416,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.proof_failed",
+        writer: Writer::Ume,
         title: t("証明の不一致", "Proof failed"),
         fields: &[
             text("place", t("場所", "Place")).required(),
@@ -398,11 +427,13 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "isms.backup_made",
+        writer: Writer::Ume,
         title: t("バックアップの作成", "Backup made"),
         fields: BACKUP_FIELDS,
     },
     RecordSpec {
         ty: "isms.backup_restored",
+        writer: Writer::Ume,
         title: t("バックアップの復元", "Backup restored"),
         fields: &[
             Field::new("made_at", t("作成日時", "Made at"), FieldType::Text).required(),

@@ -2,12 +2,13 @@
 //! new error cannot come without its Japanese text; what another crate says stands behind a sentence
 //! that says what failed.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, path::Path};
 
+use edge::EdgeError;
 use ledger::LedgerError;
 use store::StoreError;
 
-use super::CliError;
+use super::{CliError, os};
 use crate::{backup::BackupError, demo::DemoError};
 
 impl CliError {
@@ -26,12 +27,14 @@ impl CliError {
             ),
             CliError::LedgerHeld => "このデータベースの証跡には別のサーバーが書き込んでいます。先に停止してください（証跡はデータベースごとに一つです）".to_owned(),
             CliError::Listen(address, error) => {
+                let error = os::ja(error);
                 format!("{address}で待ち受けられません: {error}。--listenで別のアドレスを指定してください")
             }
             CliError::Syslog(error) => {
+                let error = stream(error);
                 format!("syslogを受信できません: {error}。ume.tomlで別のアドレスを指定してください")
             }
-            CliError::Io { path, source } => format!("{}: {source}{}", path.display(), hint(source)),
+            CliError::Io { path, source } => io(path, source),
             CliError::ForeignData { file, data } => format!(
                 "{}: dataに{}とありますが、このファイルは別のデータフォルダーにあります",
                 file.display(),
@@ -110,14 +113,15 @@ impl CliError {
             CliError::Note(error) => format!("署名付きノートを扱えません: {error}"),
             CliError::Proof(error) => format!("証明を作れません: {error}"),
             CliError::Config(error) => format!("設定ファイルに誤りがあります: {error}"),
+            CliError::Edge(EdgeError::Io { path, source }) => io(path, source),
             CliError::Edge(error) => format!("エージェントの処理に失敗しました: {error}"),
             CliError::Demo(error) => demo(error),
             CliError::Backup(error) => backup(error),
             CliError::Store(error) => store(error),
             CliError::Ledger(error) => ledger(error),
             CliError::Norms(error) => format!("規格の内容を読み込めません: {error}"),
-            CliError::Stream(error) => format!("イベントの保存に失敗しました: {error}"),
-            CliError::Room(error) => format!("処理に失敗しました: {error}"),
+            CliError::Stream(error) => format!("イベントの保存に失敗しました: {}", stream(error)),
+            CliError::Room(error) => room(error),
         }
     }
 }
@@ -137,7 +141,39 @@ fn hint(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// A file or folder, what the system said of it, and what to do.
+fn io(path: &Path, source: &std::io::Error) -> String {
+    format!("{}: {}{}", path.display(), os::ja(source), hint(source))
+}
+
+fn stream(error: &stream::Error) -> String {
+    match error {
+        stream::Error::Io { path, source, .. } => io(path, source),
+        error => error.to_string(),
+    }
+}
+
+fn room(error: &room::Error) -> String {
+    match error {
+        room::Error::Io { path, source } => io(path, source),
+        room::Error::Store(error) => store(error),
+        room::Error::Ledger(error) => ledger(error),
+        room::Error::Stream(error) => stream(error),
+        error => format!("処理に失敗しました: {error}"),
+    }
+}
+
 fn store(error: &StoreError) -> String {
+    match error {
+        StoreError::Io { path, source } => return io(path, source),
+        StoreError::Copy { path, source } => {
+            return format!(
+                "{}。移行の前に残す写しを作れなかったため、何も移行していません",
+                io(path, source)
+            );
+        }
+        _ => {}
+    }
     if error.is_full() {
         return format!("データベースに書き込めません: {error}{FULL}");
     }
@@ -179,7 +215,7 @@ fn store(error: &StoreError) -> String {
 
 fn ledger(error: &LedgerError) -> String {
     match error {
-        LedgerError::Io { path, source } => format!("{}: {source}{}", path.display(), hint(source)),
+        LedgerError::Io { path, source } => io(path, source),
         LedgerError::Store(error) => store(error),
         LedgerError::Damaged { path, offset, index, size } => format!(
             "{}: {offset}バイト目（証跡{index}）が壊れています（最後のチェックポイントは{size}件）。フォルダーはそのまま残し、ume ledger verify で確認してから、ume restore で新しいフォルダーに復元してください",

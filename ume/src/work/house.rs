@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ledger::LedgerError;
 use model::t;
+use notices::alarm::Alarm;
 use room::{Error, Job, Pause, Service, Shared};
 use serde_json::{Value as Json, json};
 use store::WriterLock;
@@ -27,19 +29,42 @@ pub fn jobs() -> Vec<Job> {
 /// Services of the house. `lock` is the right to write the ledger of the database.
 pub fn services(lock: WriterLock) -> Vec<Service> {
     let lock = Arc::new(Mutex::new(lock));
-    let drain = move |ctx| drain(ctx, lock.clone());
+    let alarm = Arc::new(Mutex::new(Alarm::default()));
+    let drain = move |ctx| drain(ctx, lock.clone(), alarm.clone());
     let mut all = vec![Service::new("ledger", Pause::For(DRAIN_EVERY), drain), witness::service()];
     all.extend(notices::services());
     all
 }
 
 /// Moves leaves from the outbox into the ledger and signs a checkpoint within a second.
-async fn drain(ctx: Shared, lock: Arc<Mutex<WriterLock>>) -> Result<(), Error> {
+/// People are told of a ledger that stands still.
+async fn drain(
+    ctx: Shared,
+    lock: Arc<Mutex<WriterLock>>,
+    alarm: Arc<Mutex<Alarm>>,
+) -> Result<(), Error> {
     if !lock.lock().await.hold().await? {
         return Err(Error::said(crate::CliError::LedgerHeld));
     }
-    let mut ledger = ctx.house.ledger.lock().await;
-    ledger::drain(ctx.store(), &mut ledger).await?;
+    let (done, fork) = {
+        let mut ledger = ctx.house.ledger.lock().await;
+        (drain_once(&ctx, &mut ledger).await, ledger.fork().cloned())
+    };
+    let local = ctx.house.people.local();
+    let mut alarm = alarm.lock().await;
+    let told = match (&fork, &done) {
+        (Some(fork), _) => alarm.forked(ctx.store(), &local.zone, fork).await,
+        (None, Err(error)) => alarm.failed(ctx.store(), &local.zone, error).await,
+        (None, Ok(())) => Ok(false),
+    };
+    if let Err(error) = told {
+        tracing::error!("nobody could be told that the ledger stands still: {error}");
+    }
+    Ok(done?)
+}
+
+async fn drain_once(ctx: &Shared, ledger: &mut ledger::Ledger) -> Result<(), LedgerError> {
+    ledger::drain(ctx.store(), ledger).await?;
     ledger.checkpoint()?;
     Ok(())
 }

@@ -77,6 +77,18 @@ pub(crate) const ALL: [&Kind; 15] = [
     AWAY,
 ];
 
+/// Why a record of this type is not taken, in ja and en.
+pub(crate) fn not_theirs(ty: &str) -> (String, String) {
+    (
+        format!(
+            "「{ty}」はUme（またはそのエージェント）だけが書く記録です。外からは受け付けません。文書で示すときは「isms.imported」を使ってください。"
+        ),
+        format!(
+            "{ty} is written by Ume (or its agents) alone and not taken from outside. To show a document, use isms.imported."
+        ),
+    )
+}
+
 /// One member at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -147,6 +159,10 @@ impl Problem {
             | StoreError::LargeLeaf(..)
             | StoreError::TooMany(..) => (INVALID, error.to_string()),
             StoreError::AskedAlready(_) => (CONFLICT, error.to_string()),
+            StoreError::NotTheirs(ty) => {
+                let (ja, en) = not_theirs(ty);
+                (INVALID, if lang == Lang::Ja { ja } else { en })
+            }
             StoreError::OutOfReach { .. } => {
                 let text = t(
                     "このアカウントで書き込める範囲の外です。自部署、本人、扱える拠点の行だけを書き込めます。",

@@ -2,7 +2,7 @@
 //! only what Ume saw itself.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use model::{Assurance, Id, RecordSpec, Table, Timestamp};
+use model::{Assurance, Id, RecordSpec, Table, Timestamp, Writer};
 use serde_json::{Map, Value as Json, json};
 use store::{Once, Record, RecordDraft, RecordFilter};
 
@@ -50,7 +50,8 @@ pub fn record_json(record: &Record) -> Json {
 impl Desk<'_> {
     /// The declaration of a record type.
     pub fn record_spec(&self, ty: &str) -> Option<&'static RecordSpec> {
-        self.specs.iter().flat_map(|room| room.records).find(|r| r.ty == ty)
+        let rooms = self.specs.iter().flat_map(|room| room.records);
+        rooms.chain(model::platform::RECORDS).find(|r| r.ty == ty)
     }
 
     /// One page of records, the one written last first.
@@ -103,9 +104,9 @@ impl Desk<'_> {
         if let Some(made) = self.repeated(once.as_ref()).await? {
             return Ok(made);
         }
-        let (draft, reason) = self.read_record(body).await?;
+        let (spec, draft, reason) = self.read_record(body).await?;
         let mut write = self.write(&reason).await?;
-        let record = self.stored(write.record(draft).await)?;
+        let record = self.stored(write.record_by(Writer::Anyone, spec, draft).await)?;
         if let Some(once) = &once
             && !self.stored(write.note_once(once, model::Table::Record, record.id).await)?
         {
@@ -119,7 +120,7 @@ impl Desk<'_> {
     async fn read_record(
         &self,
         body: &Map<String, Json>,
-    ) -> Result<(RecordDraft, String), Problem> {
+    ) -> Result<(&'static RecordSpec, RecordDraft, String), Problem> {
         let mut faults = Vec::new();
         for name in body.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
             let en = "There is no such member, or it cannot be set.";
@@ -129,6 +130,11 @@ impl Desk<'_> {
         if spec.is_none() {
             let en = "Must be a declared record type.";
             faults.push(self.fault("/type", "宣言された記録の種類が必要です。", en));
+        }
+        if let Some(spec) = spec.filter(|spec| !Writer::Anyone.may_write(spec.writer)) {
+            // Alone: what else is wrong with it is no use to one who may not write it.
+            let (ja, en) = problem::not_theirs(spec.ty);
+            return Err(Problem::invalid(self.lang, vec![self.fault("/type", &ja, &en)]));
         }
         let facts = self.read_facts(spec, body, &mut faults);
         if let Some(spec) = spec {
@@ -166,7 +172,7 @@ impl Desk<'_> {
             facts,
             payload,
         };
-        Ok((draft, reason))
+        Ok((spec, draft, reason))
     }
 
     fn read_facts(

@@ -138,15 +138,10 @@ async fn load(
                 _ => {}
             }
         }
-        if target.kind.is_none() {
-            known.answers = soa::load(asking.store).await?;
-        }
     }
-    for (table, kinds) in kinds {
-        let kinds: Vec<&str> = kinds.into_iter().collect();
-        for row in seen(asking, table, &kinds).await? {
-            known.add(row);
-        }
+    let with_soa = targets.iter().flatten().any(|target| target.kind.is_none());
+    for row in seen(asking, kinds, with_soa, &mut known).await? {
+        known.add(row);
     }
     let parties = asking.specs.iter().flat_map(|room| crate::kinds_of(room));
     let may = |kind: &&model::KindSpec| {
@@ -165,20 +160,43 @@ async fn load(
     Ok(known)
 }
 
-/// Live rows of these kinds that the reader sees.
-async fn seen(asking: &Asking<'_>, table: Table, kinds: &[&str]) -> Result<Vec<Row>, StoreError> {
-    let mut rows = asking.store.all(table, kinds).await?;
+/// Live rows of these kinds that the reader sees; the controls of Annex A beside them go to the answers
+/// of an old Statement of Applicability. One statement, and one for each kind of which the reader sees a
+/// part.
+async fn seen(
+    asking: &Asking<'_>,
+    kinds: BTreeMap<Table, HashSet<&str>>,
+    with_soa: bool,
+    known: &mut Known,
+) -> Result<Vec<Row>, StoreError> {
+    let mut wanted = kinds.clone();
+    if with_soa {
+        wanted.entry(Table::Norm).or_default().extend(soa::NORMS);
+    }
+    let wanted: Vec<(Table, Vec<&str>)> =
+        wanted.into_iter().map(|(table, kinds)| (table, kinds.into_iter().collect())).collect();
+    let mut rows = asking.store.all_in(&wanted).await?;
+    if with_soa {
+        let is_norm = |row: &Row| row.table == Table::Norm && soa::NORMS.contains(&&*row.kind);
+        let norms: Vec<Row> = rows.iter().filter(|row| is_norm(row)).cloned().collect();
+        known.answers = soa::load(asking.store, &norms).await?;
+        let asked = kinds.get(&Table::Norm);
+        rows.retain(|row| !is_norm(row) || asked.is_some_and(|kinds| kinds.contains(&*row.kind)));
+    }
     for kind in asking.specs.iter().flat_map(|room| crate::kinds_of(room)) {
-        if kind.table != table || !kinds.contains(&kind.id) {
+        let table = kind.table;
+        if !kinds.get(&table).is_some_and(|kinds| kinds.contains(kind.id)) {
             continue;
         }
         let within = asking.reader.within(Action::Read, kind);
         if within == store::Within::All {
             continue;
         }
-        let ids: Vec<Id> = rows.iter().filter(|r| r.kind == kind.id).map(|r| r.id).collect();
+        let of_kind = rows.iter().filter(|r| r.table == table && r.kind == kind.id);
+        let ids: Vec<Id> = of_kind.map(|r| r.id).collect();
         let reached = asking.store.reached(table, &ids, &within).await?;
-        rows.retain(|row| row.kind != kind.id || reached.contains(&row.id));
+        let of_kind = |row: &Row| row.table == table && row.kind == kind.id;
+        rows.retain(|row| !of_kind(row) || reached.contains(&row.id));
     }
     Ok(rows)
 }

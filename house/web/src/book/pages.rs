@@ -140,8 +140,13 @@ async fn books(
     let all = targets(&specs, user.reader());
     let lang = user.cx.lang;
     let mut sources = Vec::new();
+    let hashes: Vec<&str> = draft.files.iter().map(|file| file.sha256.as_str()).collect();
+    let blobs = house.store.blobs(&hashes).await?;
     for file in &draft.files {
-        let bytes = house.store.blob_bytes(&file.sha256).await?;
+        let bytes = match blobs.get(&file.sha256) {
+            Some(blob) => house.store.whole_blob(blob).await?,
+            None => None,
+        };
         sources.push((file.name.clone(), file.sha256.clone(), bytes));
     }
     let wanted = all.clone();

@@ -16,7 +16,7 @@ use super::Target;
 pub(crate) const RECORD: &str = "isms.soa_imported";
 const REASON_CHARS_MAX: usize = 4_000;
 /// Kinds of norm that a number may mean, and what their numbers begin with.
-const NORMS: [&str; 2] = ["annex_a", "annex_a_2013"];
+pub(crate) const NORMS: [&str; 2] = ["annex_a", "annex_a_2013"];
 
 const STATUS: [Choice; 5] = [
     Choice { value: "implemented", label: t("実施済み", "Implemented") },
@@ -117,10 +117,10 @@ struct Answer {
     reason: Vec<u8>,
 }
 
-/// Reads the norms and the newest answer about each.
-pub(crate) async fn load(store: &Store) -> Result<Answers, StoreError> {
+/// The newest answer about each of these norms.
+pub(crate) async fn load(store: &Store, norms: &[store::Row]) -> Result<Answers, StoreError> {
     let mut answers = Answers::default();
-    for row in store.all(Table::Norm, &NORMS).await? {
+    for row in norms {
         let number = row.attributes.get("number").and_then(Json::as_str).unwrap_or_default();
         answers.norms.insert(number.trim_start_matches("A.").to_owned(), row.id);
     }

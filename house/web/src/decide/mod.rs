@@ -24,7 +24,7 @@ use crate::{
 pub use delegation::{DELEGATION, Standing, standing};
 pub use passkey::public_key;
 pub use policy::Policy;
-pub use sign::{Cast, Given, Prepared, cast};
+pub use sign::{Cast, Given, Prepared, Taken, cast, enter_all, take};
 pub use statement::{
     Evidence, Flaw, Hand, Item, PASSKEY, PASSWORD, SIGNATURES, Signature, Statement, flaws,
     method_text, signatures, signed_by_any,
@@ -285,7 +285,7 @@ pub fn progress(decision: &Row) -> (usize, usize) {
 
 /// Makes sure, once more, of who is about to sign: password, and a code that was not used yet. Says
 /// how they showed it.
-pub async fn step_up(
+pub(crate) async fn step_up(
     house: &House,
     user: &User,
     password: String,

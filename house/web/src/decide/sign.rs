@@ -54,6 +54,14 @@ pub enum Cast {
     Signed(Vec<Row>),
 }
 
+/// What a form came to, before anything is written.
+pub enum Taken {
+    /// As [`Cast::Asked`].
+    Asked(Response),
+    /// A signature whose signer proved who they are; see [`enter_all`].
+    Given(Box<Signature>),
+}
+
 /// What waits for its signature.
 #[derive(Clone)]
 pub struct Prepared {
@@ -73,13 +81,34 @@ pub async fn cast(
     rulings: &[(Ruling<'_>, About<'_>)],
     given: Given,
 ) -> Result<Cast, Refusal> {
+    let signature = match take(house, user, headers, standing, rulings, given).await? {
+        Taken::Asked(answer) => return Ok(Cast::Asked(answer)),
+        Taken::Given(signature) => signature,
+    };
+    let reason = &signature.statement.reason;
+    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    let rows = enter_all(&mut write, user, rulings, &signature).await?;
+    write.commit().await?;
+    house.wake();
+    Ok(Cast::Signed(rows))
+}
+
+/// The first half of [`cast`], for who writes more in the same change than the decisions.
+pub async fn take(
+    house: &House,
+    user: &User,
+    headers: &HeaderMap,
+    standing: &Standing,
+    rulings: &[(Ruling<'_>, About<'_>)],
+    given: Given,
+) -> Result<Taken, Refusal> {
     if given.step == "prepare" {
         let asked = ask(house, user, headers, standing, rulings).await;
         return match asked {
-            Ok(challenge) => Ok(Cast::Asked(JsonBody(challenge).into_response())),
+            Ok(challenge) => Ok(Taken::Asked(JsonBody(challenge).into_response())),
             Err(Refusal::Bad(text)) => {
                 let body = JsonBody(json!({"error": text}));
-                Ok(Cast::Asked((StatusCode::BAD_REQUEST, body).into_response()))
+                Ok(Taken::Asked((StatusCode::BAD_REQUEST, body).into_response()))
             }
             Err(other) => Err(other),
         };
@@ -96,16 +125,22 @@ pub async fn cast(
         let evidence = passkey::verified(house, user, headers, &kept, &given.assertion).await?;
         kept.signed(PASSKEY, Some(evidence))
     };
-    let reason = &signature.statement.reason;
-    let mut write = house.store.write(&user.actor(), reason, "web").await?;
+    Ok(Taken::Given(Box::new(signature)))
+}
+
+/// The second half of [`cast`]: the decisions with this signature, in a change that the caller commits.
+pub async fn enter_all(
+    write: &mut Write<'_>,
+    user: &User,
+    rulings: &[(Ruling<'_>, About<'_>)],
+    signature: &Signature,
+) -> Result<Vec<Row>, Refusal> {
     let mut rows = Vec::new();
     for (ruling, about) in rulings {
-        let row = enter(&mut write, ruling, about, &signature).await;
+        let row = enter(write, ruling, about, signature).await;
         rows.push(row.map_err(|e| e.refusal(&user.cx))?);
     }
-    write.commit().await?;
-    house.wake();
-    Ok(Cast::Signed(rows))
+    Ok(rows)
 }
 
 async fn ask(
