@@ -1,0 +1,290 @@
+//! What tells, from one pass over an event, which rules it can meet at all.
+//!
+//! # Invariants
+//! - A predicate behind a [`Gate`] is false unless its gate opened: its literal occurs in the folded event, or
+//!   its exact value in its field.
+//! - A rule is either always tried in its log source, or has witnesses: it can hold only if the gate of at
+//!   least one of them opened.
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    fold::folded,
+    modifier::Test,
+    number::Num,
+    pcre,
+    predicate::{FieldId, Logic, Predicate, PredicateId},
+    profile::{TrafficProfile, gram_slot},
+    value::{Part, Pattern},
+};
+
+/// Bytes of a gram.
+pub(crate) const GRAM: usize = 4;
+/// 32 KiB, what a core's first cache holds.
+const BITS: u32 = 18;
+
+/// What must have been seen before a predicate can be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Gate {
+    /// Nothing is known beforehand
+    Open,
+    /// A literal of the table
+    Literal(u32),
+    /// Its value, exactly
+    Exact,
+}
+
+pub(crate) struct Index {
+    /// Of each predicate
+    pub gates: Vec<Gate>,
+    pub literals: Vec<Box<[u8]>>,
+    bitmap: Box<[u64]>,
+    /// gram → from and to in `entries`
+    grams: FxHashMap<u32, (u32, u32)>,
+    /// literal, place of the gram in it
+    entries: Vec<(u32, u32)>,
+    /// field and folded text → predicates
+    pub texts: FxHashMap<(FieldId, u64), Vec<PredicateId>>,
+    pub numbers: FxHashMap<(FieldId, Num), Vec<PredicateId>>,
+    /// Of each field: whether exact texts, exact numbers are asked of it
+    pub exact: Vec<(bool, bool)>,
+    /// Rules a literal is a witness of
+    pub of_literal: Vec<Vec<u32>>,
+    /// Rules an exact predicate is a witness of
+    pub of_exact: FxHashMap<PredicateId, Vec<u32>>,
+    /// Rules without witness
+    pub always: Vec<u32>,
+}
+
+/// Builds the index of predicates and rules, with what is known of the traffic.
+pub(crate) fn build(
+    predicates: &[Predicate],
+    fields: usize,
+    rules: &[&Logic],
+    profile: Option<&TrafficProfile>,
+) -> Index {
+    let builder = Builder::new(predicates, fields);
+    let weights = builder.weights(profile);
+    let mut index = builder.index;
+    for (rule, logic) in rules.iter().enumerate() {
+        match witnesses(logic, false, &index.gates, &weights) {
+            None => index.always.push(rule as u32),
+            Some((_, found)) => {
+                for predicate in found {
+                    let rules = match index.gates[predicate as usize] {
+                        Gate::Literal(literal) => &mut index.of_literal[literal as usize],
+                        Gate::Exact => index.of_exact.entry(predicate).or_default(),
+                        Gate::Open => unreachable!("an open gate is no witness"),
+                    };
+                    if rules.last() != Some(&(rule as u32)) {
+                        rules.push(rule as u32);
+                    }
+                }
+            }
+        }
+    }
+    index.choose_grams(profile);
+    index
+}
+
+struct Builder {
+    index: Index,
+    /// How many predicates use a literal
+    uses: Vec<u32>,
+}
+
+impl Builder {
+    fn new(predicates: &[Predicate], fields: usize) -> Builder {
+        let mut by_text: FxHashMap<Vec<u8>, u32> = FxHashMap::default();
+        let mut index = Index {
+            gates: Vec::with_capacity(predicates.len()),
+            literals: Vec::new(),
+            bitmap: vec![0; 1 << (BITS - 6)].into(),
+            grams: FxHashMap::default(),
+            entries: Vec::new(),
+            texts: FxHashMap::default(),
+            numbers: FxHashMap::default(),
+            exact: vec![(false, false); fields],
+            of_literal: Vec::new(),
+            of_exact: FxHashMap::default(),
+            always: Vec::new(),
+        };
+        let mut uses: Vec<u32> = Vec::new();
+        for (id, predicate) in predicates.iter().enumerate() {
+            let id = id as PredicateId;
+            let gate = match (predicate.field, &predicate.test) {
+                (Some(field), Test::Number(number)) => {
+                    index.numbers.entry((field, *number)).or_default().push(id);
+                    index.exact[field as usize].1 = true;
+                    Gate::Exact
+                }
+                (Some(field), Test::Text(pattern)) if exact(pattern).is_some() => {
+                    let text = exact(pattern).unwrap_or_default();
+                    index.texts.entry((field, text_hash(&text))).or_default().push(id);
+                    index.exact[field as usize].0 = true;
+                    Gate::Exact
+                }
+                (_, test) => match literal(test) {
+                    Some(text) => {
+                        let literals = &mut index.literals;
+                        let at = *by_text.entry(text).or_insert_with_key(|text| {
+                            literals.push(text.clone().into());
+                            uses.push(0);
+                            literals.len() as u32 - 1
+                        });
+                        uses[at as usize] += 1;
+                        Gate::Literal(at)
+                    }
+                    None => Gate::Open,
+                },
+            };
+            index.gates.push(gate);
+        }
+        index.of_literal = vec![Vec::new(); index.literals.len()];
+        Builder { index, uses }
+    }
+
+    /// Of each predicate, how often its gate is thought to open.
+    fn weights(&self, profile: Option<&TrafficProfile>) -> Vec<f64> {
+        let literal = |at: usize| {
+            let text = &self.index.literals[at];
+            let guess = f64::from(self.uses[at]) / text.len() as f64 / 100.0;
+            match profile {
+                Some(profile) if profile.events > 0 => profile.share(text) + guess / 1000.0,
+                _ => guess,
+            }
+        };
+        let literals: Vec<f64> = (0..self.index.literals.len()).map(literal).collect();
+        let weight = |gate: &Gate| match gate {
+            Gate::Literal(at) => literals[*at as usize],
+            // A number such as EventID may be in every event of its source.
+            Gate::Exact => 0.2,
+            Gate::Open => f64::INFINITY,
+        };
+        self.index.gates.iter().map(weight).collect()
+    }
+}
+
+/// The folded text an exact pattern asks for.
+fn exact(pattern: &Pattern) -> Option<Vec<u8>> {
+    match &pattern.parts[..] {
+        [] => Some(Vec::new()),
+        [Part::Lit(lit)] => Some(fold_bytes(lit)),
+        _ => None,
+    }
+}
+
+/// A folded literal without which the test cannot hold, if it is long enough to be looked for.
+fn literal(test: &Test) -> Option<Vec<u8>> {
+    let text = match test {
+        Test::Text(pattern) => fold_bytes(pattern.longest()),
+        Test::Regex(source) => pcre::required(source),
+        _ => return None,
+    };
+    (text.len() >= GRAM).then_some(text)
+}
+
+fn fold_bytes(bytes: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => folded(text),
+        Err(_) => bytes.to_ascii_lowercase(),
+    }
+}
+
+pub(crate) fn text_hash(text: &[u8]) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(text);
+    hasher.finish()
+}
+
+/// Predicates of which one must be true for `logic` to be what `negated` asks, and how often that is thought
+/// to be; `None` if there are none.
+fn witnesses(
+    logic: &Logic,
+    negated: bool,
+    gates: &[Gate],
+    weights: &[f64],
+) -> Option<(f64, Vec<PredicateId>)> {
+    match (logic, negated) {
+        (Logic::Test(id), false) if gates[*id as usize] != Gate::Open => {
+            Some((weights[*id as usize], vec![*id]))
+        }
+        (Logic::Test(_), _) => None,
+        (Logic::Not(inner), _) => witnesses(inner, !negated, gates, weights),
+        (Logic::And(parts), false) | (Logic::Or(parts), true) => parts
+            .iter()
+            .filter_map(|part| witnesses(part, negated, gates, weights))
+            .min_by(|a, b| a.0.total_cmp(&b.0)),
+        (Logic::Or(parts), false) | (Logic::And(parts), true) => {
+            let mut sum = (0.0, Vec::new());
+            for part in parts {
+                let (weight, found) = witnesses(part, negated, gates, weights)?;
+                sum.0 += weight;
+                sum.1.extend(found);
+            }
+            Some(sum)
+        }
+    }
+}
+
+fn gram_at(text: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]])
+}
+
+fn slot(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
+}
+
+impl Index {
+    /// Each literal registers its rarest gram: by the traffic, else among the literals themselves.
+    fn choose_grams(&mut self, profile: Option<&TrafficProfile>) {
+        let mut among: FxHashMap<u32, u32> = FxHashMap::default();
+        for literal in &self.literals {
+            for at in 0..=literal.len() - GRAM {
+                *among.entry(gram_at(literal, at)).or_default() += 1;
+            }
+        }
+        let cost = |gram: u32| {
+            let seen = profile.map_or(0, |p| p.grams[gram_slot(gram)]);
+            (seen, among.get(&gram).copied().unwrap_or(0))
+        };
+        let mut chosen: Vec<(u32, u32, u32)> = Vec::with_capacity(self.literals.len());
+        for (id, literal) in self.literals.iter().enumerate() {
+            let best = (0..=literal.len() - GRAM)
+                .min_by_key(|at| cost(gram_at(literal, *at)))
+                .unwrap_or(0);
+            chosen.push((gram_at(literal, best), id as u32, best as u32));
+        }
+        chosen.sort_unstable();
+        for (gram, id, at) in chosen {
+            let end = self.entries.len() as u32;
+            self.grams.entry(gram).or_insert((end, end)).1 += 1;
+            self.entries.push((id, at));
+            let slot = slot(gram);
+            self.bitmap[slot >> 6] |= 1 << (slot & 63);
+        }
+    }
+
+    /// Calls `hit` for each literal in `text`, at least once; `seen` says which need no second look.
+    pub fn scan(&self, text: &[u8], mut seen: impl FnMut(u32) -> bool, mut hit: impl FnMut(u32)) {
+        for (at, window) in text.windows(GRAM).enumerate() {
+            let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
+            let slot = slot(gram);
+            if self.bitmap[slot >> 6] >> (slot & 63) & 1 == 0 {
+                continue;
+            }
+            let Some((from, to)) = self.grams.get(&gram) else { continue };
+            for (id, offset) in &self.entries[*from as usize..*to as usize] {
+                if seen(*id) {
+                    continue;
+                }
+                let literal = &self.literals[*id as usize];
+                let Some(start) = at.checked_sub(*offset as usize) else { continue };
+                if text[start..].starts_with(literal) {
+                    hit(*id);
+                }
+            }
+        }
+    }
+}

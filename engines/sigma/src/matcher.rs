@@ -1,0 +1,308 @@
+//! Events against a rule set: one pass for the gates, then the candidates' steps, each predicate once.
+
+use std::collections::HashMap;
+
+use crate::{
+    arena::{Arena, Kind},
+    document::LogSource,
+    index::{Gate, text_hash},
+    number::Num,
+    predicate::{Predicate, PredicateId},
+    set::{Bits, FAIL, MATCH, RuleId, RuleSet, groups_of},
+    taxonomy,
+};
+
+/// An event met a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Match {
+    pub rule: RuleId,
+}
+
+/// Log sources told with events of which the groups are remembered.
+const REMEMBERED_MAX: usize = 1_024;
+
+/// Matches events one after the other; what it allocates it keeps.
+pub struct Matcher {
+    set: RuleSet,
+    /// Number of the event; what bears another number is of an earlier one
+    stamp: u32,
+    /// Of each predicate: stamp twice, plus whether it holds
+    memo: Vec<u32>,
+    literals: Vec<u32>,
+    exacts: Vec<u32>,
+    candidates: Vec<u32>,
+    candidate_stamp: Vec<u32>,
+    /// Of each field: stamp and its first place in the event
+    heads: Vec<(u32, u32)>,
+    /// Of each place: the next of the same name, or itself
+    nexts: Vec<u32>,
+    groups: Bits,
+    routes: Vec<u16>,
+    remembered: HashMap<LogSource, Bits>,
+    always: Vec<Vec<u32>>,
+    /// Candidates tried since the beginning
+    pub tried: u64,
+}
+
+impl Matcher {
+    pub fn new(set: &RuleSet) -> Matcher {
+        let core = &set.core;
+        let mut always = vec![Vec::new(); core.groups.len()];
+        for rule in &set.index.always {
+            always[usize::from(core.rules[*rule as usize].group)].push(*rule);
+        }
+        Matcher {
+            stamp: 0,
+            memo: vec![0; core.predicates.len()],
+            literals: vec![0; set.index.literals.len()],
+            exacts: vec![0; core.predicates.len()],
+            candidates: Vec::new(),
+            candidate_stamp: vec![0; core.rules.len()],
+            heads: vec![(0, 0); core.fields.len()],
+            nexts: Vec::new(),
+            groups: Bits::of(core.groups.len()),
+            routes: Vec::new(),
+            remembered: HashMap::new(),
+            always,
+            tried: 0,
+            set: set.clone(),
+        }
+    }
+
+    pub fn set(&self) -> &RuleSet {
+        &self.set
+    }
+
+    /// Appends every rule the event meets, in the order of the set.
+    pub fn eval(&mut self, arena: &Arena, found: &mut Vec<Match>) {
+        self.begin(arena);
+        self.open_exact(arena);
+        self.open_literals(arena);
+        let from = found.len();
+        let candidates = std::mem::take(&mut self.candidates);
+        self.tried += candidates.len() as u64;
+        for rule in &candidates {
+            if self.run(*rule, arena) {
+                found.push(Match { rule: RuleId(*rule) });
+            }
+        }
+        self.candidates = candidates;
+        found[from..].sort_unstable();
+    }
+
+    fn begin(&mut self, arena: &Arena) {
+        if self.stamp >= u32::MAX / 2 - 1 {
+            self.stamp = 0;
+            for stamps in
+                [&mut self.memo, &mut self.literals, &mut self.exacts, &mut self.candidate_stamp]
+            {
+                stamps.fill(0);
+            }
+            self.heads.fill((0, 0));
+        }
+        self.stamp += 1;
+        self.route(arena);
+        let core = &self.set.core;
+        let fields = arena.all();
+        self.nexts.clear();
+        self.nexts.extend(0..fields.len() as u32);
+        for (at, field) in fields.iter().enumerate().rev() {
+            let Some(id) = core.field_of.get(&field.hash) else { continue };
+            if core.fields[*id as usize] != arena.name(field) {
+                continue;
+            }
+            let head = &mut self.heads[*id as usize];
+            if head.0 == self.stamp {
+                self.nexts[at] = head.1;
+            }
+            *head = (self.stamp, at as u32);
+        }
+        self.candidates.clear();
+        for group in 0..self.always.len() {
+            if self.groups.has(group) {
+                self.candidates.extend(&self.always[group]);
+            }
+        }
+    }
+
+    /// The groups of rules this event is for.
+    fn route(&mut self, arena: &Arena) {
+        self.groups.0.fill(0);
+        let core = &self.set.core;
+        for source in arena.sources() {
+            if let Some(bits) = self.remembered.get(source) {
+                self.groups.add(bits);
+                continue;
+            }
+            let bits = groups_of(&core.groups, source);
+            self.groups.add(&bits);
+            if self.remembered.len() < REMEMBERED_MAX {
+                self.remembered.insert(source.clone(), bits);
+            }
+        }
+        taxonomy::route(arena, &mut self.routes);
+        for at in &self.routes {
+            self.groups.add(&core.of_source[usize::from(*at)]);
+        }
+        if self.routes.is_empty() && arena.sources().is_empty() {
+            self.groups.0.fill(u64::MAX);
+        }
+    }
+
+    fn open_exact(&mut self, arena: &Arena) {
+        let (core, index) = (&self.set.core, &self.set.index);
+        let open = |predicates: Option<&Vec<PredicateId>>,
+                    exacts: &mut Vec<u32>,
+                    stamp: u32,
+                    candidates: &mut Candidates<'_>| {
+            for id in predicates.into_iter().flatten() {
+                if std::mem::replace(&mut exacts[*id as usize], stamp) != stamp
+                    && let Some(rules) = index.of_exact.get(id)
+                {
+                    candidates.add(rules);
+                }
+            }
+        };
+        let mut candidates = Candidates {
+            rules: &core.rules,
+            groups: &self.groups,
+            stamps: &mut self.candidate_stamp,
+            stamp: self.stamp,
+            list: &mut self.candidates,
+        };
+        for field in arena.all() {
+            let Some(id) = core.field_of.get(&field.hash) else { continue };
+            let (texts, numbers) = index.exact[*id as usize];
+            if !matches!(field.kind, Kind::Value | Kind::Void) {
+                continue;
+            }
+            if texts {
+                let hash = text_hash(arena.folded(field));
+                open(index.texts.get(&(*id, hash)), &mut self.exacts, self.stamp, &mut candidates);
+            }
+            if numbers && let Some(number) = Num::parse(arena.raw(field)) {
+                open(
+                    index.numbers.get(&(*id, number)),
+                    &mut self.exacts,
+                    self.stamp,
+                    &mut candidates,
+                );
+            }
+        }
+    }
+
+    fn open_literals(&mut self, arena: &Arena) {
+        let (core, index) = (&self.set.core, &self.set.index);
+        let stamp = self.stamp;
+        let literals = std::cell::Cell::from_mut(&mut self.literals[..]).as_slice_of_cells();
+        let mut candidates = Candidates {
+            rules: &core.rules,
+            groups: &self.groups,
+            stamps: &mut self.candidate_stamp,
+            stamp,
+            list: &mut self.candidates,
+        };
+        let seen = |literal: u32| literals[literal as usize].get() == stamp;
+        index.scan(arena.folded_all(), seen, |literal| {
+            literals[literal as usize].set(stamp);
+            candidates.add(&index.of_literal[literal as usize]);
+        });
+    }
+
+    /// Follows a rule's steps to their end.
+    fn run(&mut self, rule: u32, arena: &Arena) -> bool {
+        let mut at = self.set.core.rules[rule as usize].entry;
+        while at < FAIL {
+            let step = self.set.core.steps[at as usize];
+            at = if self.ask(step.predicate, arena) { step.yes } else { step.no };
+        }
+        at == MATCH
+    }
+
+    fn ask(&mut self, id: PredicateId, arena: &Arena) -> bool {
+        let open = match self.set.index.gates[id as usize] {
+            Gate::Open => true,
+            Gate::Literal(literal) => self.literals[literal as usize] == self.stamp,
+            Gate::Exact => self.exacts[id as usize] == self.stamp,
+        };
+        if !open {
+            return false;
+        }
+        let memo = self.memo[id as usize];
+        if memo >> 1 == self.stamp {
+            return memo & 1 == 1;
+        }
+        let predicate = &self.set.core.predicates[id as usize];
+        let holds = predicate.event(arena, |field| self.places(field)).is_some();
+        self.memo[id as usize] = self.stamp << 1 | u32::from(holds);
+        holds
+    }
+
+    /// The places of a field's values.
+    fn places(&self, field: u32) -> Places<'_> {
+        let (stamp, first) = self.heads[field as usize];
+        Places { nexts: &self.nexts, at: (stamp == self.stamp).then_some(first) }
+    }
+}
+
+struct Candidates<'a> {
+    rules: &'a [crate::set::Rule],
+    groups: &'a Bits,
+    stamps: &'a mut [u32],
+    stamp: u32,
+    list: &'a mut Vec<u32>,
+}
+
+impl Candidates<'_> {
+    fn add(&mut self, rules: &[u32]) {
+        for rule in rules {
+            let at = *rule as usize;
+            if self.stamps[at] != self.stamp && self.groups.has(usize::from(self.rules[at].group)) {
+                self.stamps[at] = self.stamp;
+                self.list.push(*rule);
+            }
+        }
+    }
+}
+
+struct Places<'a> {
+    nexts: &'a [u32],
+    at: Option<u32>,
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let at = self.at?;
+        let next = self.nexts[at as usize];
+        self.at = (next != at).then_some(next);
+        Some(at as usize)
+    }
+}
+
+/// Asks a predicate without gates, memory or order: what the fast way must agree with.
+pub(crate) fn plainly(
+    set: &RuleSet,
+    predicate: &Predicate,
+    arena: &Arena,
+) -> Option<crate::predicate::Spot> {
+    let fields = &set.core.fields;
+    predicate.event(arena, |id| {
+        let name = &fields[id as usize];
+        let named = arena.all().iter().enumerate().filter(|(_, f)| arena.name(f) == name);
+        named.map(|(at, _)| at).collect::<Vec<_>>().into_iter()
+    })
+}
+
+impl RuleSet {
+    /// Whether the event is for the rule's log source.
+    pub fn concerns(&self, rule: RuleId, arena: &Arena) -> bool {
+        let Some(rule) = self.rule(rule) else { return false };
+        let mut routes = Vec::new();
+        taxonomy::route(arena, &mut routes);
+        let known = routes.iter().map(|at| &taxonomy::sources()[usize::from(*at)]);
+        let mut sources = arena.sources().iter().chain(known).peekable();
+        sources.peek().is_none() || sources.any(|source| rule.logsource.holds_for(source))
+    }
+}
