@@ -99,6 +99,8 @@ pub struct RuleSet {
 pub(crate) struct Core {
     pub rules: Vec<Rule>,
     pub correlations: Vec<Correlation>,
+    /// Fields that correlations ask of events
+    pub slots: Vec<String>,
     pub off: Vec<Meta>,
     pub filters: Vec<Meta>,
     pub predicates: Vec<Predicate>,
@@ -389,8 +391,8 @@ impl Loader<'_> {
                 entry: 0,
             });
         }
-        let (correlations, refused) =
-            correlation::resolve(correlations, &mut rules, &self.off, self.limits);
+        let resolved = correlation::resolve(correlations, &mut rules, &self.off, self.limits);
+        let correlation::Resolved { correlations, slots, refused } = resolved;
         for (meta, fault) in refused {
             self.reject(&meta.file, &meta.title, meta.id.as_ref(), fault);
         }
@@ -413,6 +415,7 @@ impl Loader<'_> {
         let core = Arc::new(Core {
             rules,
             correlations,
+            slots,
             off,
             filters,
             predicates,

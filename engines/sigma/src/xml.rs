@@ -5,7 +5,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
-use crate::arena::{Arena, EventError, Kind};
+use crate::arena::{Arena, EventError};
 
 /// Elements inside each other.
 const DEPTH_MAX: usize = 64;
