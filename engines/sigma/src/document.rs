@@ -248,7 +248,11 @@ fn meta(
             "modified" => meta.modified = Some(date(key, value)?),
             "fields" => meta.fields = texts(key, value, 0)?,
             "falsepositives" if correlation && value.text().is_some() => {
-                meta.falsepositives = vec![text(key, value, None)?];
+                let text = text(key, value, None)?;
+                if text.chars().count() < 2 {
+                    return Err(fault(Reason::TooShort(key.clone(), 2)));
+                }
+                meta.falsepositives = vec![text];
             }
             "falsepositives" => meta.falsepositives = texts(key, value, 2)?,
             "level" => {
@@ -260,7 +264,7 @@ fn meta(
                     return Err(fault(Reason::TagForm(bad.clone())));
                 }
             }
-            "scope" => meta.scope = texts(key, value, 2)?,
+            "scope" => meta.scope = texts_of(key, value, 2, false)?,
             "logsource" | "detection" | "correlation" | "filter" => {}
             "generate" if correlation => {}
             _ => {
@@ -305,13 +309,17 @@ fn list<'n>(key: &str, node: &'n Node) -> Read<&'n [Node]> {
 
 /// A list of different texts.
 fn texts(key: &str, node: &Node, min: usize) -> Read<Vec<String>> {
+    texts_of(key, node, min, true)
+}
+
+fn texts_of(key: &str, node: &Node, min: usize, unique: bool) -> Read<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for item in list(key, node)? {
         let text = text(key, item, None)?;
         if text.chars().count() < min {
             return Err(Fault::at(item.place, Reason::TooShort(key.to_owned(), min)));
         }
-        if found.contains(&text) {
+        if unique && found.contains(&text) {
             return Err(Fault::at(item.place, Reason::Repeated(key.to_owned(), text)));
         }
         found.push(text);

@@ -334,6 +334,8 @@ impl Loader<'_> {
         drafts: &mut [Draft],
         correlations: &[(CorrelationDocument, u128)],
     ) -> Result<(), Fault> {
+        // Its own faults first: they are faults whatever rules there are.
+        self.clause(&filter.meta.title, &filter.detection)?;
         let mut named = Vec::new();
         for (name, place) in &filter.rules {
             let fault = |reason| Err(Fault::at(*place, reason));
