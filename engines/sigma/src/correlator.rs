@@ -146,6 +146,12 @@ struct Entry {
     values: Values,
 }
 
+/// What comes out: findings, and what they are to the correlations above.
+struct Out<'a> {
+    work: &'a mut BTreeMap<usize, Vec<Entry>>,
+    found: &'a mut Vec<Finding>,
+}
+
 impl Correlator {
     pub fn new(set: &RuleSet, settings: Settings) -> Correlator {
         let correlations = set.correlations();
@@ -281,8 +287,9 @@ impl Correlator {
                 let mut seen = BTreeSet::new();
                 entries.retain(|entry| seen.insert(entry.id));
             }
+            let mut out = Out { work: &mut work, found };
             for entry in entries {
-                self.feed(at, correlation, time, entry, &mut work, found);
+                self.feed(at, correlation, time, entry, &mut out);
             }
         }
     }
@@ -293,8 +300,7 @@ impl Correlator {
         correlation: &Correlation,
         time: i64,
         entry: Entry,
-        work: &mut BTreeMap<usize, Vec<Entry>>,
-        found: &mut Vec<Finding>,
+        out: &mut Out<'_>,
     ) {
         let Some(key) = joined(&entry.values, &correlation.group_slots[usize::from(entry.input)])
         else {
@@ -314,7 +320,7 @@ impl Correlator {
                 .map(|l| l.time);
             if let Some(due) = due.map(|t| t + correlation.timespan_us).filter(|due| *due <= time) {
                 self.state.timers.remove(&(due, at as u32, key.as_str().into()));
-                self.leave(at, correlation, due, &key, work, found);
+                self.leave(at, correlation, due, &key, out);
             }
         }
         let groups = &mut self.state.groups[at];
@@ -358,7 +364,7 @@ impl Correlator {
             self.state.timers.insert(timer);
         }
         if !correlation.users.is_empty() {
-            window.last = Some(Box::new(entry.values));
+            window.last = Some(entry.values.into());
         }
         if correlation.at_close {
             return;
@@ -369,7 +375,7 @@ impl Correlator {
             false => rises(correlation, window, from),
         };
         if judged.rises {
-            self.found(at, correlation, &key, (time, from), judged, work, found);
+            self.found(at, correlation, &key, (time, from), judged, out);
         }
     }
 
@@ -383,7 +389,8 @@ impl Correlator {
             let Some((now, at, key)) = self.state.timers.pop_first() else { return };
             let correlation = &set.correlations()[at as usize];
             let mut work = BTreeMap::new();
-            self.leave(at as usize, correlation, now, &key, &mut work, found);
+            let mut out = Out { work: &mut work, found };
+            self.leave(at as usize, correlation, now, &key, &mut out);
             self.work(now, work, found);
         }
     }
@@ -395,8 +402,7 @@ impl Correlator {
         correlation: &Correlation,
         now: i64,
         key: &str,
-        work: &mut BTreeMap<usize, Vec<Entry>>,
-        found: &mut Vec<Finding>,
+        out: &mut Out<'_>,
     ) {
         let gone = now - correlation.timespan_us;
         let Some(window) = self.state.groups[at].get_mut(key) else { return };
@@ -407,7 +413,7 @@ impl Correlator {
                 false => vec![rises(correlation, window, gone)],
             };
             for judged in judged.into_iter().filter(|j| j.rises) {
-                self.found(at, correlation, key, (now, gone), judged, work, found);
+                self.found(at, correlation, key, (now, gone), judged, out);
             }
         }
         let Some(window) = self.state.groups[at].get_mut(key) else { return };
@@ -424,7 +430,7 @@ impl Correlator {
         };
         self.state.timers.insert((next + correlation.timespan_us, at as u32, key.into()));
         if judged.rises {
-            self.found(at, correlation, key, (now, gone + 1), judged, work, found);
+            self.found(at, correlation, key, (now, gone + 1), judged, out);
         }
     }
 
@@ -435,8 +441,7 @@ impl Correlator {
         key: &str,
         (time, from): (i64, i64),
         judged: Judged,
-        work: &mut BTreeMap<usize, Vec<Entry>>,
-        found: &mut Vec<Finding>,
+        out: &mut Out<'_>,
     ) {
         let Some(window) = self.state.groups[at].get(key) else { return };
         let Judged { value, subject, .. } = judged;
@@ -448,17 +453,17 @@ impl Correlator {
         }
         let group = split(key);
         for (above, input) in &correlation.users {
-            let mut values: Values = window.last.as_deref().cloned().unwrap_or_default();
+            let mut values: Values = window.last.as_deref().map(<[_]>::to_vec).unwrap_or_default();
             values.resize(self.slots.len(), None);
             for (slot, value) in correlation.name_slots.iter().zip(&group) {
                 values[*slot] = Some((*value).into());
             }
-            work.entry(*above).or_default().push(Entry { input: *input, id, values });
+            out.work.entry(*above).or_default().push(Entry { input: *input, id, values });
         }
         if correlation.standalone {
             let names = correlation.group_by.iter().cloned();
             let group = names.zip(group.iter().map(|v| (*v).to_owned())).collect();
-            found.push(Finding { correlation: at, time, id, group, evidence, value, subject });
+            out.found.push(Finding { correlation: at, time, id, group, evidence, value, subject });
         }
     }
 

@@ -1,4 +1,25 @@
-//! Sigma 2.1: rules, filters and correlations, compiled together and matched on events.
+//! Sigma 2.1: rules, filters and correlations read strictly, compiled together, matched on events, explained,
+//! and followed over time.
+//!
+//! # Invariants
+//! - No file, socket, clock, random number, thread or async; bytes, times and ids are arguments.
+//! - A document that is refused changes nothing for the others and says where and why.
+//! - What [`Matcher::eval`] finds is what every rule finds alone ([`RuleSet::meets`]): gates, memory and
+//!   learning from traffic save work, never a match.
+//! - A correlator that was restored goes on as if it had never stopped.
+//!
+//! # Limits
+//! [`Limits`] for documents, [`EVENT_BYTES_MAX`] and [`FIELDS_MAX`] for events, [`Settings`] for windows.
+//!
+//! # Where things are
+//! | file | noun |
+//! |---|---|
+//! | `yaml`, `document`, `condition` | documents in, judged by the schemas |
+//! | `value`, `modifier`, `pcre`, `number`, `civil`, `fold` | what a value means |
+//! | `predicate`, `set`, `index` | all rules compiled together |
+//! | `arena`, `json`, `xml`, `taxonomy` | events and where they come from |
+//! | `matcher`, `explain`, `coverage`, `profile` | events against rules |
+//! | `correlation`, `correlator`, `window`, `decimal` | matches over time |
 
 mod arena;
 mod civil;
@@ -40,3 +61,7 @@ pub use matcher::{Match, Matcher};
 pub use profile::TrafficProfile;
 pub use set::{Env, Rule, RuleId, RuleSet, Source, load};
 pub use window::EXACT_VALUES_MAX;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use crate::{
     arena::{Arena, Kind},
     document::LogSource,
+    explain::Hit,
     index::{Gate, text_hash},
     number::Num,
-    predicate::{Predicate, PredicateId},
+    predicate::{Logic, Predicate, PredicateId, Spot},
     set::{Bits, FAIL, MATCH, RuleId, RuleSet, groups_of},
     taxonomy,
 };
@@ -88,6 +89,26 @@ impl Matcher {
         }
         self.candidates = candidates;
         found[from..].sort_unstable();
+    }
+
+    /// What of the event met a rule that [`Matcher::eval`] just found: for each positive test that holds, the
+    /// field and its bytes. Cheap, since it is known already; [`Matcher::explain`] tells the whole story.
+    pub fn hits(&mut self, arena: &Arena, rule: RuleId) -> Vec<Hit> {
+        let set = self.set.clone();
+        let mut ids = Vec::new();
+        if let Some(rule) = set.rule(rule) {
+            positive(&rule.clauses[0].logic, false, &mut ids);
+        }
+        ids.retain(|id| self.ask(*id, arena));
+        let spots = ids.iter().filter_map(|id| {
+            set.core.predicates[*id as usize].event(arena, |field| self.places(field))
+        });
+        let hit = |spot: Spot| {
+            let field = arena.all().get(spot.field)?;
+            let (field, value) = (arena.name(field).to_owned(), arena.raw(field).to_owned());
+            Some(Hit { field, value, from: spot.from, to: spot.to })
+        };
+        spots.filter_map(hit).collect()
     }
 
     fn begin(&mut self, arena: &Arena) {
@@ -245,6 +266,18 @@ impl Matcher {
     }
 }
 
+/// The tests of a condition that do not stand under a `not`.
+fn positive(logic: &Logic, negated: bool, found: &mut Vec<PredicateId>) {
+    match logic {
+        Logic::Test(id) if !negated && !found.contains(id) => found.push(*id),
+        Logic::Test(_) => {}
+        Logic::Not(inner) => positive(inner, !negated, found),
+        Logic::And(parts) | Logic::Or(parts) => {
+            parts.iter().for_each(|part| positive(part, negated, found))
+        }
+    }
+}
+
 struct Candidates<'a> {
     rules: &'a [crate::set::Rule],
     groups: &'a Bits,
@@ -282,11 +315,7 @@ impl Iterator for Places<'_> {
 }
 
 /// Asks a predicate without gates, memory or order: what the fast way must agree with.
-pub(crate) fn plainly(
-    set: &RuleSet,
-    predicate: &Predicate,
-    arena: &Arena,
-) -> Option<crate::predicate::Spot> {
+pub(crate) fn plainly(set: &RuleSet, predicate: &Predicate, arena: &Arena) -> Option<Spot> {
     let fields = &set.core.fields;
     predicate.event(arena, |id| {
         let name = &fields[id as usize];

@@ -164,7 +164,9 @@ const DEFENDER_FOUND: &[i128] =
     &[1006, 1007, 1008, 1009, 1010, 1011, 1012, 1017, 1018, 1019, 1115, 1116];
 
 /// service, numbers, the event's name → Sigma's
-const NAMES: &[(&str, &[i128], &[(&str, &str)])] = &[
+type Names = (&'static str, &'static [i128], &'static [(&'static str, &'static str)]);
+
+const NAMES: &[Names] = &[
     ("security", &[4688], &[("NewProcessName", "Image"), ("ParentProcessName", "ParentImage")]),
     ("windefend", DEFENDER_FOUND, &[("ThreatName", "Signature"), ("Path", "Filename")]),
 ];

@@ -36,7 +36,7 @@ pub(crate) struct Window {
     pub live: VecDeque<Live>,
     pub held: bool,
     /// What the values of its last event were, if a correlation above wants to know
-    pub last: Option<Box<Vec<Option<Box<str>>>>>,
+    pub last: Option<Box<[Option<Box<str>>]>>,
     state: Option<Box<State>>,
 }
 

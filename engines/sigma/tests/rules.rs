@@ -16,7 +16,8 @@ fn env() -> Env {
 }
 
 fn loaded(text: &str) -> Result<RuleSet, String> {
-    let (set, rejected) = load(&[Source { file: "f.yml", bytes: text.as_bytes() }], &env(), &Limits::default());
+    let (set, rejected) =
+        load(&[Source { file: "f.yml", bytes: text.as_bytes() }], &env(), &Limits::default());
     match rejected.first() {
         None => Ok(set),
         Some(refused) => {
@@ -74,12 +75,20 @@ fn refused_field(line: &str) -> String {
 
 #[test]
 fn texts_are_equal_without_case_beyond_ascii() {
-    field("F: 'ÄPFEL STRAẞE ＡＢＣ'", &[r#"{"F":"äpfel straße ａｂｃ"}"#], &[r#"{"F":"apfel strasse abc"}"#, r#"{"G":"äpfel straße ａｂｃ"}"#]);
+    field(
+        "F: 'ÄPFEL STRAẞE ＡＢＣ'",
+        &[r#"{"F":"äpfel straße ａｂｃ"}"#],
+        &[r#"{"F":"apfel strasse abc"}"#, r#"{"G":"äpfel straße ａｂｃ"}"#],
+    );
 }
 
 #[test]
 fn wildcards_and_their_escapes() {
-    field(r"F: 'prog?.exe'", &[r#"{"F":"PROGA.exe"}"#, r#"{"F":"prog梅.exe"}"#], &[r#"{"F":"prog.exe"}"#, r#"{"F":"prog12.exe"}"#]);
+    field(
+        r"F: 'prog?.exe'",
+        &[r#"{"F":"PROGA.exe"}"#, r#"{"F":"prog梅.exe"}"#],
+        &[r#"{"F":"prog.exe"}"#, r#"{"F":"prog12.exe"}"#],
+    );
     field(r"F: 'a*z'", &[r#"{"F":"az"}"#, r#"{"F":"a\nz"}"#], &[r#"{"F":"azb"}"#]);
     field(r"F: 'a\*z'", &[r#"{"F":"a*z"}"#], &[r#"{"F":"abz"}"#]);
     field(r"F: 'a\?z'", &[r#"{"F":"a?z"}"#], &[r#"{"F":"abz"}"#]);
@@ -95,7 +104,11 @@ fn wildcards_and_their_escapes() {
 
 #[test]
 fn numbers_and_booleans_meet_texts_that_say_the_same() {
-    field("F: 4624", &[r#"{"F":4624}"#, r#"{"F":"4624"}"#, r#"{"F":4624.0}"#], &[r#"{"F":46240}"#, r#"{"F":"x4624"}"#]);
+    field(
+        "F: 4624",
+        &[r#"{"F":4624}"#, r#"{"F":"4624"}"#, r#"{"F":4624.0}"#],
+        &[r#"{"F":46240}"#, r#"{"F":"x4624"}"#],
+    );
     field("F: '4624'", &[r#"{"F":4624}"#], &[r#"{"F":462}"#]);
     field("F: 1.5", &[r#"{"F":1.5}"#, r#"{"F":"1.50"}"#], &[r#"{"F":1}"#]);
     field("F: true", &[r#"{"F":true}"#, r#"{"F":"True"}"#], &[r#"{"F":false}"#, r#"{"F":1}"#]);
@@ -106,7 +119,11 @@ fn numbers_and_booleans_meet_texts_that_say_the_same() {
 #[test]
 fn empty_is_not_null() {
     field("F: ''", &[r#"{"F":""}"#], &[r#"{"F":null}"#, "{}", r#"{"F":"x"}"#]);
-    field("F: null", &[r#"{"F":null}"#, "{}"], &[r#"{"F":""}"#, r#"{"F":0}"#, r#"{"F":{"a":1}}"#, r#"{"F":[null,1]}"#]);
+    field(
+        "F: null",
+        &[r#"{"F":null}"#, "{}"],
+        &[r#"{"F":""}"#, r#"{"F":0}"#, r#"{"F":{"a":1}}"#, r#"{"F":[null,1]}"#],
+    );
     field("F: '*'", &[r#"{"F":""}"#, r#"{"F":"x"}"#], &[r#"{"F":null}"#, "{}"]);
     assert_eq!(refused_field("F: ['', null]"), "null-in-list");
     assert_eq!(refused_field("F: [null]"), "null-in-list");
@@ -124,17 +141,38 @@ fn an_empty_element_of_a_windows_event_is_empty_and_null() {
 
 #[test]
 fn maps_are_and_lists_are_or() {
-    check("s:\n    A: 1\n    B: [2, 3]\ncondition: s", &[r#"{"A":1,"B":3}"#], &[r#"{"A":1,"B":4}"#, r#"{"B":2}"#]);
-    check("s:\n    - A: 1\n      B: 2\n    - C: 3\ncondition: s", &[r#"{"A":1,"B":2}"#, r#"{"C":3}"#], &[r#"{"A":1}"#, r#"{"B":2}"#]);
+    check(
+        "s:\n    A: 1\n    B: [2, 3]\ncondition: s",
+        &[r#"{"A":1,"B":3}"#],
+        &[r#"{"A":1,"B":4}"#, r#"{"B":2}"#],
+    );
+    check(
+        "s:\n    - A: 1\n      B: 2\n    - C: 3\ncondition: s",
+        &[r#"{"A":1,"B":2}"#, r#"{"C":3}"#],
+        &[r#"{"A":1}"#, r#"{"B":2}"#],
+    );
 }
 
 #[test]
 fn keywords_search_the_whole_event() {
-    check("k: ['event::clear', 'DROP*table', 4711]\ncondition: k",
-        &[r#"{"a":{"b":["x","has Event::CLEAR in it"]}}"#, r#"{"m":"drop my table"}"#, r#"{"n":47110}"#],
-        &[r#"{"event::clear":"in a name"}"#, r#"{"a":"drop","b":"table"}"#, r#"{"a":"event::","b":"clear"}"#]);
-    check("k:\n    '|all':\n        - OabVirtualDirectory\n        - ' -ExternalUrl '\ncondition: k",
-        &[r#"{"a":"oabvirtualdirectory","b":"set -externalurl x"}"#], &[r#"{"a":"oabvirtualdirectory"}"#]);
+    check(
+        "k: ['event::clear', 'DROP*table', 4711]\ncondition: k",
+        &[
+            r#"{"a":{"b":["x","has Event::CLEAR in it"]}}"#,
+            r#"{"m":"drop my table"}"#,
+            r#"{"n":47110}"#,
+        ],
+        &[
+            r#"{"event::clear":"in a name"}"#,
+            r#"{"a":"drop","b":"table"}"#,
+            r#"{"a":"event::","b":"clear"}"#,
+        ],
+    );
+    check(
+        "k:\n    '|all':\n        - OabVirtualDirectory\n        - ' -ExternalUrl '\ncondition: k",
+        &[r#"{"a":"oabvirtualdirectory","b":"set -externalurl x"}"#],
+        &[r#"{"a":"oabvirtualdirectory"}"#],
+    );
     check("k:\n    '|re': ['a\\db']\ncondition: k", &[r#"{"x":"za5bz"}"#], &[r#"{"x":"ab"}"#]);
     check("k: [ab]\ncondition: k", &[r#"{"x":"cab"}"#], &[r#"{"x":"a b"}"#]);
     assert_eq!(refused("k: [null]\ncondition: k"), "null-keyword");
@@ -147,9 +185,21 @@ fn keywords_search_the_whole_event() {
 
 #[test]
 fn names_are_dotted_or_hold_dots_and_no_spaces() {
-    field("a.b: 1", &[r#"{"a":{"b":1}}"#, r#"{"a.b":1}"#, r#"{"a":[{"c":2},{"b":1}]}"#], &[r#"{"b":1}"#, r#"{"a":{"B":1}}"#]);
-    field("SAM User Account: x", &[r#"{"SAM User Account":"x"}"#, r#"{"SAMUserAccount":"X"}"#], &[r#"{"SAM_User_Account":"x"}"#]);
-    field("Provider_Name: p", &[r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"P"}}}}}"##], &[r#"{"Provider":{"Name":"p"}}"#]);
+    field(
+        "a.b: 1",
+        &[r#"{"a":{"b":1}}"#, r#"{"a.b":1}"#, r#"{"a":[{"c":2},{"b":1}]}"#],
+        &[r#"{"b":1}"#, r#"{"a":{"B":1}}"#],
+    );
+    field(
+        "SAM User Account: x",
+        &[r#"{"SAM User Account":"x"}"#, r#"{"SAMUserAccount":"X"}"#],
+        &[r#"{"SAM_User_Account":"x"}"#],
+    );
+    field(
+        "Provider_Name: p",
+        &[r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"P"}}}}}"##],
+        &[r#"{"Provider":{"Name":"p"}}"#],
+    );
     assert_eq!(refused_field("F: {a: 1}"), "nested-map");
     assert_eq!(refused_field("F: []"), "empty");
 }
@@ -181,7 +231,11 @@ fn startswith_endswith_contains_all() {
 
 #[test]
 fn exists_looks_only_whether_the_field_is_there() {
-    field("F|exists: true", &[r#"{"F":null}"#, r#"{"F":""}"#, r#"{"F":{"a":1}}"#, r#"{"F":[]}"#], &["{}"]);
+    field(
+        "F|exists: true",
+        &[r#"{"F":null}"#, r#"{"F":""}"#, r#"{"F":{"a":1}}"#, r#"{"F":[]}"#],
+        &["{}"],
+    );
     field("F|exists: false", &["{}"], &[r#"{"F":null}"#]);
     assert_eq!(refused_field("F|exists: 1"), "modifier-type");
     assert_eq!(refused_field("F|exists|contains: true"), "modifier-order");
@@ -206,7 +260,17 @@ fn neq_is_different_from_all_of_the_values() {
 #[test]
 fn windash_takes_five_dashes_for_one_another() {
     for dash in ['-', '/', '–', '—', '―'] {
-        field(&format!("F|contains|windash: ' {dash}f '"), &[r#"{"F":"x -F y"}"#, r#"{"F":"x /f y"}"#, r#"{"F":"x –f y"}"#, r#"{"F":"x —f y"}"#, r#"{"F":"x ―f y"}"#], &[r#"{"F":"x +f y"}"#, r#"{"F":"x f y"}"#]);
+        field(
+            &format!("F|contains|windash: ' {dash}f '"),
+            &[
+                r#"{"F":"x -F y"}"#,
+                r#"{"F":"x /f y"}"#,
+                r#"{"F":"x –f y"}"#,
+                r#"{"F":"x —f y"}"#,
+                r#"{"F":"x ―f y"}"#,
+            ],
+            &[r#"{"F":"x +f y"}"#, r#"{"F":"x f y"}"#],
+        );
     }
     field("F|windash|contains: ' -a-b'", &[r#"{"F":"x /a-b"}"#], &[r#"{"F":"x /a/b"}"#]);
     field("F|contains|all|windash: ['-a', '-b']", &[r#"{"F":"/b /a"}"#], &[r#"{"F":"/b"}"#]);
@@ -247,15 +311,27 @@ fn encodings_work_in_the_order_given() {
     field("F|base64: foobar", &[r#"{"F":"Zm9vYmFy"}"#], &[r#"{"F":"xZm9vYmFy"}"#]);
     field("F|base64|contains: foobar", &[r#"{"F":"xZm9vYmFyx"}"#], &[r#"{"F":"foobar"}"#]);
     // "xfoobar", "xyfoobar", "xyzfoobar" in Base64
-    field("F|base64offset|contains: foobar", &[r#"{"F":"eGZvb2Jhcg=="}"#, r#"{"F":"eHlmb29iYXI="}"#, r#"{"F":"eHl6Zm9vYmFy"}"#], &[r#"{"F":"Zm9v"}"#]);
+    field(
+        "F|base64offset|contains: foobar",
+        &[r#"{"F":"eGZvb2Jhcg=="}"#, r#"{"F":"eHlmb29iYXI="}"#, r#"{"F":"eHl6Zm9vYmFy"}"#],
+        &[r#"{"F":"Zm9v"}"#],
+    );
     // "cmd" as UTF-16: 63 00 6d 00 64 00, 00 63 00 6d 00 64, FF FE 63 00 6d 00 64 00
     for wide in ["wide", "utf16le"] {
         field(&format!("F|{wide}|base64: cmd"), &[r#"{"F":"YwBtAGQA"}"#], &[]);
-        field(&format!("F|{wide}: cmd"), &[r#"{"F":"c\u0000m\u0000d\u0000"}"#], &[r#"{"F":"cmd"}"#]);
+        field(
+            &format!("F|{wide}: cmd"),
+            &[r#"{"F":"c\u0000m\u0000d\u0000"}"#],
+            &[r#"{"F":"cmd"}"#],
+        );
     }
     field("F|utf16be|base64: cmd", &[r#"{"F":"AGMAbQBk"}"#], &[]);
     field("F|utf16|base64: cmd", &[r#"{"F":"//5jAG0AZAA="}"#], &[]);
-    field("F|wide|base64offset|contains: cmd", &[r#"{"F":"eHgAYwBtAGQAYw=="}"#, r#"{"F":"AAAAYwBtAGQA"}"#], &[r#"{"F":"Y21k"}"#]);
+    field(
+        "F|wide|base64offset|contains: cmd",
+        &[r#"{"F":"eHgAYwBtAGQAYw=="}"#, r#"{"F":"AAAAYwBtAGQA"}"#],
+        &[r#"{"F":"Y21k"}"#],
+    );
     for (line, code) in [
         ("F|base64: 'a*'", "wildcard"),
         ("F|contains|base64: a", "wildcard"),
@@ -273,7 +349,11 @@ fn encodings_work_in_the_order_given() {
 
 #[test]
 fn numbers_compare() {
-    field("F|gt: 5", &[r#"{"F":6}"#, r#"{"F":"5.5"}"#], &[r#"{"F":5}"#, r#"{"F":"x"}"#, r#"{"F":null}"#]);
+    field(
+        "F|gt: 5",
+        &[r#"{"F":6}"#, r#"{"F":"5.5"}"#],
+        &[r#"{"F":5}"#, r#"{"F":"x"}"#, r#"{"F":null}"#],
+    );
     field("F|gte: 5", &[r#"{"F":5}"#], &[r#"{"F":4}"#]);
     field("F|lt: 5", &[r#"{"F":-6}"#], &[r#"{"F":5}"#]);
     field("F|lte: 5.5", &[r#"{"F":5.5}"#], &[r#"{"F":6}"#]);
@@ -286,32 +366,63 @@ fn numbers_compare() {
 fn parts_of_a_time_compare() {
     let event = r#"{"F":"2026-11-28T09:45:10.5+09:00"}"#;
     for (line, fires) in [
-        ("F|minute: 45", true), ("F|hour: 9", true), ("F|hour: 0", false), ("F|day: 28", true), ("F|week: 48", true),
-        ("F|month: 11", true), ("F|year: 2026", true), ("F|hour|gte: 9", true), ("F|gte|hour: 10", false),
-        ("F|hour|lt: 9", false), ("F|month: [10, 11]", true), ("F|hour|neq: 9", false),
+        ("F|minute: 45", true),
+        ("F|hour: 9", true),
+        ("F|hour: 0", false),
+        ("F|day: 28", true),
+        ("F|week: 48", true),
+        ("F|month: 11", true),
+        ("F|year: 2026", true),
+        ("F|hour|gte: 9", true),
+        ("F|gte|hour: 10", false),
+        ("F|hour|lt: 9", false),
+        ("F|month: [10, 11]", true),
+        ("F|hour|neq: 9", false),
     ] {
         match fires {
             true => field(line, &[event], &[]),
             false => field(line, &[], &[event]),
         }
     }
-    field("F|hour: 9", &[r#"{"F":"2025-11-27 09:40:10.132"}"#], &[r#"{"F":"2025-11-27"}"#, r#"{"F":9}"#]);
-    for (line, code) in [("F|hour: 24", "out-of-range"), ("F|month: 0", "out-of-range"), ("F|day: 1.5", "out-of-range"), ("F|hour: '9'", "modifier-type"), ("F|minute|hour: 5", "modifier-order")] {
+    field(
+        "F|hour: 9",
+        &[r#"{"F":"2025-11-27 09:40:10.132"}"#],
+        &[r#"{"F":"2025-11-27"}"#, r#"{"F":9}"#],
+    );
+    for (line, code) in [
+        ("F|hour: 24", "out-of-range"),
+        ("F|month: 0", "out-of-range"),
+        ("F|day: 1.5", "out-of-range"),
+        ("F|hour: '9'", "modifier-type"),
+        ("F|minute|hour: 5", "modifier-order"),
+    ] {
         assert_eq!(refused_field(line), code, "{line}");
     }
 }
 
 #[test]
 fn networks_of_both_versions() {
-    field("F|cidr: 10.0.0.0/8", &[r#"{"F":"10.1.2.3"}"#], &[r#"{"F":"11.1.2.3"}"#, r#"{"F":"10.1"}"#, r#"{"F":"::1"}"#]);
-    field("F|cidr: ['fe80::/10', '::1/128']", &[r#"{"F":"FE80::abcd"}"#, r#"{"F":"::1"}"#], &[r#"{"F":"::2"}"#]);
+    field(
+        "F|cidr: 10.0.0.0/8",
+        &[r#"{"F":"10.1.2.3"}"#],
+        &[r#"{"F":"11.1.2.3"}"#, r#"{"F":"10.1"}"#, r#"{"F":"::1"}"#],
+    );
+    field(
+        "F|cidr: ['fe80::/10', '::1/128']",
+        &[r#"{"F":"FE80::abcd"}"#, r#"{"F":"::1"}"#],
+        &[r#"{"F":"::2"}"#],
+    );
     assert_eq!(refused_field("F|cidr: 10.0.0.1/8"), "cidr");
     assert_eq!(refused_field("F|cidr: 10"), "modifier-type");
 }
 
 #[test]
 fn fields_compare_with_fields() {
-    field("F|fieldref: G", &[r#"{"F":"a","G":"A"}"#, r#"{"F":["x","a"],"G":"a"}"#], &[r#"{"F":"a","G":"b"}"#, r#"{"F":"a"}"#, "{}"]);
+    field(
+        "F|fieldref: G",
+        &[r#"{"F":"a","G":"A"}"#, r#"{"F":["x","a"],"G":"a"}"#],
+        &[r#"{"F":"a","G":"b"}"#, r#"{"F":"a"}"#, "{}"],
+    );
     field("F|fieldref|neq: G", &[r#"{"F":"a","G":"b"}"#], &[r#"{"F":"a","G":"a"}"#]);
     for order in ["fieldref|startswith", "startswith|fieldref"] {
         field(&format!("F|{order}: G"), &[r#"{"F":"abc","G":"AB"}"#], &[r#"{"F":"abc","G":"bc"}"#]);
@@ -327,8 +438,16 @@ fn fields_compare_with_fields() {
 
 #[test]
 fn placeholders_come_from_the_register() {
-    field("F|expand: '%Servers%'", &[r#"{"F":"SRV9"}"#, r#"{"F":"db1"}"#], &[r#"{"F":"db2"}"#, r#"{"F":"%Servers%"}"#]);
-    field(r"F|expand: '%Admins%@%Servers%'", &[r#"{"F":"root@srv1"}"#, r#"{"F":"adm*@db1"}"#], &[r#"{"F":"admin@db1"}"#]);
+    field(
+        "F|expand: '%Servers%'",
+        &[r#"{"F":"SRV9"}"#, r#"{"F":"db1"}"#],
+        &[r#"{"F":"db2"}"#, r#"{"F":"%Servers%"}"#],
+    );
+    field(
+        r"F|expand: '%Admins%@%Servers%'",
+        &[r#"{"F":"root@srv1"}"#, r#"{"F":"adm*@db1"}"#],
+        &[r#"{"F":"admin@db1"}"#],
+    );
     field("F|contains|expand: '%Admins%'", &[r#"{"F":"is root here"}"#], &[r#"{"F":"is user"}"#]);
     field("F|expand|contains: '%Admins%'", &[r#"{"F":"is root here"}"#], &[r#"{"F":"is user"}"#]);
     field("F: '%Servers%'", &[r#"{"F":"%servers%"}"#], &[r#"{"F":"srv1"}"#]);
@@ -341,7 +460,9 @@ fn placeholders_come_from_the_register() {
 
 #[test]
 fn conditions_join_selections() {
-    let detection = |condition: &str| format!("a1: {{A: 1}}\na2: {{B: 1}}\nf: {{C: 1}}\n_x: {{D: 1}}\ncondition: {condition}");
+    let detection = |condition: &str| {
+        format!("a1: {{A: 1}}\na2: {{B: 1}}\nf: {{C: 1}}\n_x: {{D: 1}}\ncondition: {condition}")
+    };
     for (condition, yes, no) in [
         ("a1 and not f", r#"{"A":1}"#, r#"{"A":1,"C":1}"#),
         ("1 of a*", r#"{"B":1}"#, r#"{"C":1}"#),
@@ -356,7 +477,14 @@ fn conditions_join_selections() {
     ] {
         check(&detection(condition), &[yes], &[no]);
     }
-    for (condition, code) in [("a1 | count() > 5", "condition-pipe"), ("b", "condition-name"), ("1 of b*", "condition-pattern"), ("a1 and", "condition"), ("5", "wants-text"), ("[]", "empty")] {
+    for (condition, code) in [
+        ("a1 | count() > 5", "condition-pipe"),
+        ("b", "condition-name"),
+        ("1 of b*", "condition-pattern"),
+        ("a1 and", "condition"),
+        ("5", "wants-text"),
+        ("[]", "empty"),
+    ] {
         assert_eq!(refused(&detection(condition)), code, "{condition}");
     }
     assert_eq!(refused("a: {A: 1}\ntimeframe: 5m\ncondition: a"), "timeframe");
@@ -378,7 +506,10 @@ fn a_bomb_of_conditions_names_its_limit() {
 
 #[test]
 fn an_explanation_shows_the_bytes_that_met_a_test() {
-    let set = loaded(&document("s:\n    F|contains: 'straẞe'\n    G|re: '\\d+'\nf:\n    H: x\ncondition: s and not f")).unwrap();
+    let set = loaded(&document(
+        "s:\n    F|contains: 'straẞe'\n    G|re: '\\d+'\nf:\n    H: x\ncondition: s and not f",
+    ))
+    .unwrap();
     let mut arena = Arena::new();
     arena.json(r#"{"F":"KKK Straße 5","G":"ab123"}"#.as_bytes()).unwrap();
     arena.set_sources([LogSource::new(None, Some("test"), None)]);

@@ -44,7 +44,10 @@ fn every_whole_document_in_the_texts_loads() {
         let text = fs::read_to_string(&path).unwrap();
         for block in text.split("```y").skip(1) {
             let block = block[block.find('\n').unwrap()..].split("```").next().unwrap();
-            let whole = block.contains("title:") && (block.contains("detection:") || block.contains("correlation:") || block.contains("filter:"));
+            let whole = block.contains("title:")
+                && (block.contains("detection:")
+                    || block.contains("correlation:")
+                    || block.contains("filter:"));
             // The outline of a file, and an example with dashes for title and id, are no documents.
             if !whole || block.contains("[optional]") {
                 partial += 1;
@@ -52,7 +55,9 @@ fn every_whole_document_in_the_texts_loads() {
             }
             let refused = unsound(block);
             // "correlation: rules" alone shows references, without type and timespan.
-            let fragment = refused.as_ref().is_some_and(|r| r.reason.code() == "missing" && !block.contains("type:"));
+            let fragment = refused
+                .as_ref()
+                .is_some_and(|r| r.reason.code() == "missing" && !block.contains("type:"));
             // The first value_sum and value_percentile examples name fields; all others are whole.
             assert!(refused.is_none() || fragment, "{}: {refused:?}\n{block}", path.display());
             seen += usize::from(refused.is_none());
@@ -68,10 +73,17 @@ fn the_long_example_makes_a_chain() {
         println!("skipped: no corpora");
         return;
     };
-    let text = fs::read_to_string(folder.join("spec/specification/sigma-correlation-rules-specification.md")).unwrap();
+    let text = fs::read_to_string(
+        folder.join("spec/specification/sigma-correlation-rules-specification.md"),
+    )
+    .unwrap();
     let at = text.find("title: Correlation - Multiple Failed Logins").unwrap();
     let block = text[at..].split("```").next().unwrap();
-    let (set, rejected) = load(&[Source { file: "x.yml", bytes: block.as_bytes() }], &Env::default(), &Limits::default());
+    let (set, rejected) = load(
+        &[Source { file: "x.yml", bytes: block.as_bytes() }],
+        &Env::default(),
+        &Limits::default(),
+    );
     assert_eq!(rejected, []);
     assert_eq!((set.rules().len(), set.correlations().len()), (2, 2));
     assert!(set.rules().iter().all(|r| !r.standalone));
@@ -91,19 +103,33 @@ fn valid(schema: &Value, value: &Value) -> bool {
             "integer" => value.is_i64(),
             other => panic!("type {other}"),
         },
-        "required" => value.as_object().is_none_or(|o| arg.as_array().unwrap().iter().all(|k| o.contains_key(k.as_str().unwrap()))),
-        "properties" => value.as_object().is_none_or(|o| arg.as_object().unwrap().iter().all(|(k, s)| o.get(k).is_none_or(|v| valid(s, v)))),
+        "required" => value.as_object().is_none_or(|o| {
+            arg.as_array().unwrap().iter().all(|k| o.contains_key(k.as_str().unwrap()))
+        }),
+        "properties" => value.as_object().is_none_or(|o| {
+            arg.as_object().unwrap().iter().all(|(k, s)| o.get(k).is_none_or(|v| valid(s, v)))
+        }),
         "additionalProperties" => value.as_object().is_none_or(|o| {
             let known = schema.get("properties").and_then(Value::as_object);
-            o.iter().filter(|(k, _)| known.is_none_or(|p| !p.contains_key(*k))).all(|(_, v)| valid(arg, v))
+            o.iter()
+                .filter(|(k, _)| known.is_none_or(|p| !p.contains_key(*k)))
+                .all(|(_, v)| valid(arg, v))
         }),
         "items" => value.as_array().is_none_or(|a| a.iter().all(|v| valid(arg, v))),
-        "uniqueItems" => value.as_array().is_none_or(|a| (0..a.len()).all(|i| !a[..i].contains(&a[i]))),
+        "uniqueItems" => {
+            value.as_array().is_none_or(|a| (0..a.len()).all(|i| !a[..i].contains(&a[i])))
+        }
         "minItems" => value.as_array().is_none_or(|a| a.len() as u64 >= arg.as_u64().unwrap()),
         "maxItems" => value.as_array().is_none_or(|a| a.len() as u64 <= arg.as_u64().unwrap()),
-        "minLength" => value.as_str().is_none_or(|t| t.chars().count() as u64 >= arg.as_u64().unwrap()),
-        "maxLength" => value.as_str().is_none_or(|t| t.chars().count() as u64 <= arg.as_u64().unwrap()),
-        "pattern" => value.as_str().is_none_or(|t| regex::Regex::new(arg.as_str().unwrap()).unwrap().is_match(t)),
+        "minLength" => {
+            value.as_str().is_none_or(|t| t.chars().count() as u64 >= arg.as_u64().unwrap())
+        }
+        "maxLength" => {
+            value.as_str().is_none_or(|t| t.chars().count() as u64 <= arg.as_u64().unwrap())
+        }
+        "pattern" => value
+            .as_str()
+            .is_none_or(|t| regex::Regex::new(arg.as_str().unwrap()).unwrap().is_match(t)),
         "const" => value == arg,
         "oneOf" => arg.as_array().unwrap().iter().filter(|s| valid(s, value)).count() == 1,
         "anyOf" => arg.as_array().unwrap().iter().any(|s| valid(s, value)),
@@ -118,8 +144,20 @@ fn valid(schema: &Value, value: &Value) -> bool {
 
 /// Where the text asks for more than the schema can say, or names what a schema cannot know.
 const BEYOND: [&str; 14] = [
-    "empty", "condition-name", "condition-pattern", "taxonomy", "timespan", "correlation-key", "correlation-condition",
-    "selection-scalar", "nested-map", "kinds", "alias-rule", "placeholder", "condition", "null-keyword",
+    "empty",
+    "condition-name",
+    "condition-pattern",
+    "taxonomy",
+    "timespan",
+    "correlation-key",
+    "correlation-condition",
+    "selection-scalar",
+    "nested-map",
+    "kinds",
+    "alias-rule",
+    "placeholder",
+    "condition",
+    "null-keyword",
 ];
 
 /// The schema has `condition` of a rule as one text; the text allows a list, and so do we.
@@ -134,7 +172,8 @@ fn the_schemas_judge_documents_as_we_do() {
         return;
     };
     let schema = |name: &str| -> Value {
-        serde_json::from_slice(&fs::read(folder.join("spec/json-schema").join(name)).unwrap()).unwrap()
+        serde_json::from_slice(&fs::read(folder.join("spec/json-schema").join(name)).unwrap())
+            .unwrap()
     };
     let rule = json!({"title": "t", "id": "545a5da6-f103-4919-a519-e9aec1026ee4", "name": "n", "status": "test", "description": "d",
         "license": "MIT", "author": "a", "references": ["r"], "date": "2026-01-31", "modified": "2026-02-01", "taxonomy": "sigma",
@@ -149,12 +188,45 @@ fn the_schemas_judge_documents_as_we_do() {
         "logsource": {"category": "c", "product": "p", "service": "s"},
         "filter": {"rules": ["some rule"], "selection": {"F": "x"}, "condition": "selection"}});
     let values = [
-        Value::Null, json!(true), json!(5), json!(1.5), json!("x"), json!(""), json!("2026-13-01"), json!("2026-12-01"), json!("high"),
-        json!("stable"), json!("Stable"), json!("temporal"), json!("value_sum"), json!("event_count"), json!("sometimes"), json!("sel"),
-        json!([]), json!(["a"]), json!(["ab"]), json!(["ab", "ab"]), json!(["ab", "cd"]), json!([5]), json!([{"F": "y"}]), json!({}),
-        json!({"F": "y"}), json!("attack.x"), json!(["attack.x"]), json!(["Attack.X"]), json!(["attack"]), json!("x".repeat(257)),
-        json!("x".repeat(70_000)), json!([{"id": "a", "type": "obsolete"}]), json!([{"id": "a"}]), json!([{"id": "a", "type": "b"}]),
-        json!(["sel"]), json!("12345678901s"), json!({"gt": 1}), json!({"gt": 1, "lte": 5, "field": "f"}), json!({"gte": "x"}),
+        Value::Null,
+        json!(true),
+        json!(5),
+        json!(1.5),
+        json!("x"),
+        json!(""),
+        json!("2026-13-01"),
+        json!("2026-12-01"),
+        json!("high"),
+        json!("stable"),
+        json!("Stable"),
+        json!("temporal"),
+        json!("value_sum"),
+        json!("event_count"),
+        json!("sometimes"),
+        json!("sel"),
+        json!([]),
+        json!(["a"]),
+        json!(["ab"]),
+        json!(["ab", "ab"]),
+        json!(["ab", "cd"]),
+        json!([5]),
+        json!([{"F": "y"}]),
+        json!({}),
+        json!({"F": "y"}),
+        json!("attack.x"),
+        json!(["attack.x"]),
+        json!(["Attack.X"]),
+        json!(["attack"]),
+        json!("x".repeat(257)),
+        json!("x".repeat(70_000)),
+        json!([{"id": "a", "type": "obsolete"}]),
+        json!([{"id": "a"}]),
+        json!([{"id": "a", "type": "b"}]),
+        json!(["sel"]),
+        json!("12345678901s"),
+        json!({"gt": 1}),
+        json!({"gt": 1, "lte": 5, "field": "f"}),
+        json!({"gte": "x"}),
     ];
     let (mut judged, mut stricter) = (0, 0);
     for (document, schema) in [
@@ -174,13 +246,20 @@ fn the_schemas_judge_documents_as_we_do() {
                 match (&got, want) {
                     (None, true) => {}
                     (Some(_), false) => {}
-                    (None, false) => assert!(value.is_some_and(|v| text_allows(&path, v)), "we take {changed}"),
+                    (None, false) => {
+                        assert!(value.is_some_and(|v| text_allows(&path, v)), "we take {changed}")
+                    }
                     (Some(refused), true) => {
                         let code = refused.reason.code();
                         // A correlation's condition has no working schema: its words stand outside `properties`.
                         let open = path.first() == Some(&"correlation");
-                        assert!(BEYOND.contains(&code) || open && ["wants-map", "wants-number", "missing"].contains(&code)
-                            || path.contains(&"aliases") || code == "wants-text" && path == ["detection", "sel"], "{code}: we refuse {changed}");
+                        assert!(
+                            BEYOND.contains(&code)
+                                || open && ["wants-map", "wants-number", "missing"].contains(&code)
+                                || path.contains(&"aliases")
+                                || code == "wants-text" && path == ["detection", "sel"],
+                            "{code}: we refuse {changed}"
+                        );
                         stricter += 1;
                     }
                 }
@@ -199,7 +278,9 @@ fn paths(document: &Value) -> Vec<Vec<&str>> {
         }
         found.push(vec![key.as_str()]);
         if ["logsource", "detection", "correlation", "filter"].contains(&key.as_str()) {
-            found.extend(value.as_object().unwrap().keys().map(|inner| vec![key.as_str(), inner.as_str()]));
+            found.extend(
+                value.as_object().unwrap().keys().map(|inner| vec![key.as_str(), inner.as_str()]),
+            );
         }
     }
     found
@@ -207,7 +288,8 @@ fn paths(document: &Value) -> Vec<Vec<&str>> {
 
 fn set(document: &mut Value, path: &[&str], value: Option<&Value>) {
     let (last, above) = path.split_last().unwrap();
-    let object = above.iter().fold(document, |at, key| at.get_mut(*key).unwrap()).as_object_mut().unwrap();
+    let object =
+        above.iter().fold(document, |at, key| at.get_mut(*key).unwrap()).as_object_mut().unwrap();
     match value {
         Some(value) => object.insert((*last).to_owned(), value.clone()),
         None => object.remove(*last),
