@@ -128,7 +128,6 @@ fn events(corpora: &Path, count: usize) -> Vec<Event> {
 }
 
 fn sources(object: &Map<String, Value>) -> Vec<rsigma_parser::LogSource> {
-    let sysmon = object["Channel"] == "Microsoft-Windows-Sysmon/Operational";
     let service = match object["Channel"].as_str().unwrap_or_default() {
         "Microsoft-Windows-Sysmon/Operational" => "sysmon",
         "Security" => "security",
@@ -141,7 +140,10 @@ fn sources(object: &Map<String, Value>) -> Vec<rsigma_parser::LogSource> {
         "Microsoft-Windows-Windows Defender/Operational" => "windefend",
         "Microsoft-Windows-AppXDeploymentServer/Operational" => "appxdeployment-server",
         "Microsoft-Windows-CodeIntegrity/Operational" => "codeintegrity-operational",
-        other => panic!("channel {other}"),
+        "Microsoft-Windows-WMI-Activity/Operational" => "wmi",
+        "Microsoft-Windows-NTLM/Operational" => "ntlm",
+        // A service no rule has.
+        _ => "-",
     };
     let number = object["EventID"].as_i64().unwrap_or_default();
     let categories: &[&str] = match (service, number) {
@@ -152,7 +154,7 @@ fn sources(object: &Map<String, Value>) -> Vec<rsigma_parser::LogSource> {
         ("sysmon", 8) => &["create_remote_thread"],
         ("sysmon", 10) => &["process_access"],
         ("sysmon", 11) => &["file_event"],
-        ("sysmon", 12) if object["EventType"] == "CreateKey" => &["registry_event", "registry_add"],
+        ("sysmon", 12) if object.get("EventType").is_some_and(|t| t == "CreateKey") => &["registry_event", "registry_add"],
         ("sysmon", 12) => &["registry_event", "registry_delete"],
         ("sysmon", 13) => &["registry_event", "registry_set"],
         ("sysmon", 15) => &["create_stream_hash"],
@@ -162,7 +164,6 @@ fn sources(object: &Map<String, Value>) -> Vec<rsigma_parser::LogSource> {
         ("powershell", 4103) => &["ps_module"],
         ("powershell", 4104) => &["ps_script"],
         ("windefend", 1006..=1119) => &["antivirus"],
-        _ if sysmon => panic!("Sysmon {number}"),
         _ => &["-"],
     };
     let source = |category: &&str| rsigma_parser::LogSource {
@@ -307,6 +308,31 @@ fn time(corpora: &Path, count: usize) {
     println!("ratio: {:.1}× not tuned, {:.1}× tuned", best / untuned, best / tuned);
 }
 
+/// Our side alone, again and again, for a profiler.
+fn profile(corpora: &Path, count: usize) {
+    let set = ours(&texts(corpora));
+    let events = events(corpora, count);
+    let mut profile = TrafficProfile::default();
+    let mut arena = Arena::new();
+    for event in &events {
+        arena.json(event.json.as_bytes()).unwrap();
+        profile.observe(&arena);
+    }
+    let mut matcher = Matcher::new(&set.tuned(&profile));
+    let mut found: Vec<Match> = Vec::new();
+    let mut tried: BTreeMap<usize, usize> = BTreeMap::new();
+    for _ in 0..10 {
+        for event in &events {
+            arena.json(event.json.as_bytes()).unwrap();
+            found.clear();
+            let before = matcher.tried;
+            matcher.eval(&arena, &mut found);
+            *tried.entry((matcher.tried - before) as usize).or_default() += 1;
+        }
+    }
+    println!("rules tried: {tried:?}");
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let (what, corpora) = (args[1].as_str(), Path::new(&args[2]));
@@ -314,6 +340,7 @@ fn main() {
     match what {
         "differ" => differ(corpora, count),
         "time" => time(corpora, count),
+        "profile" => profile(corpora, count),
         _ => panic!("differ or time"),
     }
 }

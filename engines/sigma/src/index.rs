@@ -54,7 +54,22 @@ pub(crate) struct Index {
     pub of_exact: FxHashMap<PredicateId, Vec<u32>>,
     /// Rules without witness
     pub always: Vec<u32>,
+    /// All rules' conditions, flat
+    pub steps: Vec<Step>,
+    /// Where each rule begins in `steps`
+    pub starts: Vec<u32>,
 }
+
+/// One test and where to go: the flat form of a condition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    pub predicate: PredicateId,
+    pub yes: u32,
+    pub no: u32,
+}
+
+pub(crate) const MATCH: u32 = u32::MAX;
+pub(crate) const FAIL: u32 = u32::MAX - 1;
 
 /// Builds the index of predicates and rules, with what is known of the traffic.
 pub(crate) fn build(
@@ -66,6 +81,10 @@ pub(crate) fn build(
     let builder = Builder::new(predicates, fields);
     let weights = builder.weights(profile);
     let mut index = builder.index;
+    for logic in rules {
+        let start = emit(logic, MATCH, FAIL, &weights, &mut index.steps);
+        index.starts.push(start);
+    }
     for (rule, logic) in rules.iter().enumerate() {
         match witnesses(logic, false, &index.gates, &weights) {
             None => index.always.push(rule as u32),
@@ -108,6 +127,8 @@ impl Builder {
             of_literal: Vec::new(),
             of_exact: FxHashMap::default(),
             always: Vec::new(),
+            steps: Vec::new(),
+            starts: Vec::new(),
         };
         let mut uses: Vec<u32> = Vec::new();
         for (id, predicate) in predicates.iter().enumerate() {
@@ -225,6 +246,36 @@ fn witnesses(
             }
             Some(sum)
         }
+    }
+}
+
+/// Writes `logic` as steps, last part first, and gives where it begins. Of parts that must all hold the one
+/// that seldom does comes first, so that most rules end there.
+fn emit(logic: &Logic, yes: u32, no: u32, weights: &[f64], steps: &mut Vec<Step>) -> u32 {
+    match logic {
+        Logic::Test(predicate) => {
+            steps.push(Step { predicate: *predicate, yes, no });
+            steps.len() as u32 - 1
+        }
+        Logic::Not(inner) => emit(inner, no, yes, weights, steps),
+        Logic::And(parts) => {
+            let mut parts: Vec<&Logic> = parts.iter().collect();
+            parts.sort_by(|a, b| chance(a, weights).total_cmp(&chance(b, weights)));
+            parts.into_iter().rev().fold(yes, |yes, part| emit(part, yes, no, weights, steps))
+        }
+        Logic::Or(parts) => {
+            parts.iter().rev().fold(no, |no, part| emit(part, yes, no, weights, steps))
+        }
+    }
+}
+
+/// How often a part is thought to hold.
+fn chance(logic: &Logic, weights: &[f64]) -> f64 {
+    match logic {
+        Logic::Test(id) => weights[*id as usize].min(1.0),
+        Logic::Not(inner) => 2.0 - chance(inner, weights),
+        Logic::And(parts) => parts.iter().map(|p| chance(p, weights)).fold(2.0, f64::min),
+        Logic::Or(parts) => parts.iter().map(|p| chance(p, weights)).sum::<f64>().min(1.0),
     }
 }
 

@@ -6,10 +6,10 @@ use crate::{
     arena::{Arena, Kind},
     document::LogSource,
     explain::Hit,
-    index::{Gate, text_hash},
+    index::{FAIL, Gate, MATCH, text_hash},
     number::Num,
-    predicate::{Logic, Predicate, PredicateId, Spot},
-    set::{Bits, FAIL, MATCH, RuleId, RuleSet, groups_of},
+    predicate::{FieldId, Logic, Predicate, PredicateId, Spot},
+    set::{Bits, RuleId, RuleSet, groups_of},
     taxonomy,
 };
 
@@ -18,6 +18,9 @@ use crate::{
 pub struct Match {
     pub rule: RuleId,
 }
+
+/// A field that no rule asks for.
+const UNKNOWN: FieldId = FieldId::MAX;
 
 /// Log sources told with events of which the groups are remembered.
 const REMEMBERED_MAX: usize = 1_024;
@@ -37,10 +40,13 @@ pub struct Matcher {
     heads: Vec<(u32, u32)>,
     /// Of each place: the next of the same name, or itself
     nexts: Vec<u32>,
+    /// Of each place, the field it is, if a rule asks for it
+    ids: Vec<FieldId>,
     groups: Bits,
     routes: Vec<u16>,
     remembered: HashMap<LogSource, Bits>,
     always: Vec<Vec<u32>>,
+    wanted: Vec<PredicateId>,
     /// Candidates tried since the beginning
     pub tried: u64,
 }
@@ -61,10 +67,12 @@ impl Matcher {
             candidate_stamp: vec![0; core.rules.len()],
             heads: vec![(0, 0); core.fields.len()],
             nexts: Vec::new(),
+            ids: Vec::new(),
             groups: Bits::of(core.groups.len()),
             routes: Vec::new(),
             remembered: HashMap::new(),
             always,
+            wanted: Vec::new(),
             tried: 0,
             set: set.clone(),
         }
@@ -93,22 +101,23 @@ impl Matcher {
 
     /// What of the event met a rule that [`Matcher::eval`] just found: for each positive test that holds, the
     /// field and its bytes. Cheap, since it is known already; [`Matcher::explain`] tells the whole story.
-    pub fn hits(&mut self, arena: &Arena, rule: RuleId) -> Vec<Hit> {
-        let set = self.set.clone();
-        let mut ids = Vec::new();
-        if let Some(rule) = set.rule(rule) {
+    pub fn hits<'e>(&mut self, arena: &'e Arena, rule: RuleId) -> Vec<Hit<'e>> {
+        let mut ids = std::mem::take(&mut self.wanted);
+        ids.clear();
+        if let Some(rule) = self.set.rule(rule) {
             positive(&rule.clauses[0].logic, false, &mut ids);
         }
-        ids.retain(|id| self.ask(*id, arena));
-        let spots = ids.iter().filter_map(|id| {
-            set.core.predicates[*id as usize].event(arena, |field| self.places(field))
-        });
-        let hit = |spot: Spot| {
-            let field = arena.all().get(spot.field)?;
-            let (field, value) = (arena.name(field).to_owned(), arena.raw(field).to_owned());
-            Some(Hit { field, value, from: spot.from, to: spot.to })
-        };
-        spots.filter_map(hit).collect()
+        let mut hits: Vec<Hit<'e>> = Vec::new();
+        for id in &ids {
+            if self.ask(*id, arena) {
+                let predicate = &self.set.core.predicates[*id as usize];
+                let spot = predicate.event(arena, |field| self.places(field));
+                let hit = spot.and_then(|spot| Hit::of(arena, spot));
+                hits.extend(hit.filter(|hit| !hits.contains(hit)));
+            }
+        }
+        self.wanted = ids;
+        hits
     }
 
     fn begin(&mut self, arena: &Arena) {
@@ -127,11 +136,14 @@ impl Matcher {
         let fields = arena.all();
         self.nexts.clear();
         self.nexts.extend(0..fields.len() as u32);
+        self.ids.clear();
+        self.ids.resize(fields.len(), UNKNOWN);
         for (at, field) in fields.iter().enumerate().rev() {
             let Some(id) = core.field_of.get(&field.hash) else { continue };
             if core.fields[*id as usize] != arena.name(field) {
                 continue;
             }
+            self.ids[at] = *id;
             let head = &mut self.heads[*id as usize];
             if head.0 == self.stamp {
                 self.nexts[at] = head.1;
@@ -191,12 +203,11 @@ impl Matcher {
             stamp: self.stamp,
             list: &mut self.candidates,
         };
-        for field in arena.all() {
-            let Some(id) = core.field_of.get(&field.hash) else { continue };
-            let (texts, numbers) = index.exact[*id as usize];
-            if !matches!(field.kind, Kind::Value | Kind::Void) {
+        for (field, id) in arena.all().iter().zip(&self.ids) {
+            if *id == UNKNOWN || !matches!(field.kind, Kind::Value | Kind::Void) {
                 continue;
             }
+            let (texts, numbers) = index.exact[*id as usize];
             if texts {
                 let hash = text_hash(arena.folded(field));
                 open(index.texts.get(&(*id, hash)), &mut self.exacts, self.stamp, &mut candidates);
@@ -232,9 +243,9 @@ impl Matcher {
 
     /// Follows a rule's steps to their end.
     fn run(&mut self, rule: u32, arena: &Arena) -> bool {
-        let mut at = self.set.core.rules[rule as usize].entry;
+        let mut at = self.set.index.starts[rule as usize];
         while at < FAIL {
-            let step = self.set.core.steps[at as usize];
+            let step = self.set.index.steps[at as usize];
             at = if self.ask(step.predicate, arena) { step.yes } else { step.no };
         }
         at == MATCH
@@ -269,7 +280,7 @@ impl Matcher {
 /// The tests of a condition that do not stand under a `not`.
 fn positive(logic: &Logic, negated: bool, found: &mut Vec<PredicateId>) {
     match logic {
-        Logic::Test(id) if !negated && !found.contains(id) => found.push(*id),
+        Logic::Test(id) if !negated => found.push(*id),
         Logic::Test(_) => {}
         Logic::Not(inner) => positive(inner, !negated, found),
         Logic::And(parts) | Logic::Or(parts) => {

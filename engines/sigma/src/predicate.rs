@@ -21,6 +21,8 @@ pub(crate) type PredicateId = u32;
 pub(crate) struct Predicate {
     pub field: Option<FieldId>,
     pub test: Test,
+    /// What looks for the literal of `*literal*`
+    pub finder: Option<Box<memchr::memmem::Finder<'static>>>,
     /// The compiled regular expression
     pub regex: Option<regex::Regex>,
     /// The other field of a comparison between fields
@@ -111,8 +113,17 @@ impl Pool {
             Test::Regex(source) => pcre::compile(source, regex_bytes).ok(),
             _ => None,
         };
+        let finder = match test {
+            Test::Text(pattern) => match &pattern.parts[..] {
+                [Part::Many, Part::Lit(lit), Part::Many] => {
+                    Some(Box::new(memchr::memmem::Finder::new(lit).into_owned()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
         let id = self.predicates.len() as PredicateId;
-        self.predicates.push(Predicate { field, test: test.clone(), regex, other });
+        self.predicates.push(Predicate { field, test: test.clone(), finder, regex, other });
         self.by_test.insert(key, id);
         id
     }
@@ -137,7 +148,11 @@ impl Predicate {
             Test::Text(pattern) => {
                 let text =
                     if pattern.cased { arena.raw(field).as_bytes() } else { arena.folded(field) };
-                pattern.find(text).map(|(from, to)| Span { from, to, folded: !pattern.cased })
+                let found = match &self.finder {
+                    Some(finder) => finder.find(text).map(|at| (at, at + finder.needle().len())),
+                    None => pattern.find(text),
+                };
+                found.map(|(from, to)| Span { from, to, folded: !pattern.cased })
             }
             Test::Number(number) => {
                 let text = arena.raw(field);

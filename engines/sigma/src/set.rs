@@ -16,7 +16,7 @@ use crate::{
     index::{self, Index},
     limits::Limits,
     modifier::{self, Compiling, Tree},
-    predicate::{FieldId, Logic, Pool, Predicate, PredicateId},
+    predicate::{FieldId, Logic, Pool, Predicate},
     profile::TrafficProfile,
     taxonomy, yaml,
 };
@@ -66,7 +66,6 @@ pub struct Rule {
     pub(crate) group: u16,
     pub(crate) clauses: Vec<Clause>,
     pub(crate) logic: Logic,
-    pub(crate) entry: u32,
 }
 
 /// A condition over named selections; the first is the rule's, the others are filters that must not hold.
@@ -77,17 +76,6 @@ pub(crate) struct Clause {
     pub selections: Vec<(String, Logic)>,
     pub logic: Logic,
 }
-
-/// One test and where to go: the flat form of a condition.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub predicate: PredicateId,
-    pub yes: u32,
-    pub no: u32,
-}
-
-pub(crate) const MATCH: u32 = u32::MAX;
-pub(crate) const FAIL: u32 = u32::MAX - 1;
 
 /// Compiled rules, filters and correlations. Cheap to clone.
 #[derive(Clone)]
@@ -110,7 +98,6 @@ pub(crate) struct Core {
     pub groups: Vec<LogSource>,
     /// Of each log source of the taxonomy, the groups it meets
     pub of_source: Vec<Bits>,
-    pub steps: Vec<Step>,
     pub hash: u128,
 }
 
@@ -390,17 +377,12 @@ impl Loader<'_> {
                 group: group as u16,
                 clauses,
                 logic,
-                entry: 0,
             });
         }
         let resolved = correlation::resolve(correlations, &mut rules, &self.off, self.limits);
         let correlation::Resolved { correlations, slots, refused } = resolved;
         for (meta, fault) in refused {
             self.reject(&meta.file, &meta.title, meta.id.as_ref(), fault);
-        }
-        let mut steps = Vec::new();
-        for rule in &mut rules {
-            rule.entry = emit(&rule.logic, MATCH, FAIL, &mut steps);
         }
         let versions =
             rules.iter().map(|r| r.version).chain(correlations.iter().map(|c| c.version));
@@ -425,7 +407,6 @@ impl Loader<'_> {
             field_of,
             groups,
             of_source,
-            steps,
             hash,
         });
         let index = Arc::new(core.index(None));
@@ -483,19 +464,6 @@ fn whole(clauses: &[Clause]) -> Logic {
     }
     let filters = clauses[1..].iter().map(|c| Logic::Not(Box::new(c.logic.clone())));
     Logic::And(std::iter::once(own).chain(filters).collect())
-}
-
-/// Writes `logic` as steps, last part first, and gives where it begins.
-fn emit(logic: &Logic, yes: u32, no: u32, steps: &mut Vec<Step>) -> u32 {
-    match logic {
-        Logic::Test(predicate) => {
-            steps.push(Step { predicate: *predicate, yes, no });
-            steps.len() as u32 - 1
-        }
-        Logic::Not(inner) => emit(inner, no, yes, steps),
-        Logic::And(parts) => parts.iter().rev().fold(yes, |yes, part| emit(part, yes, no, steps)),
-        Logic::Or(parts) => parts.iter().rev().fold(no, |no, part| emit(part, yes, no, steps)),
-    }
 }
 
 /// The groups of rules an event of `source` is for.

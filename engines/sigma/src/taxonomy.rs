@@ -4,7 +4,9 @@
 //! Sysmon is `registry_set` and `registry_event`. Events of other systems say where they come from by
 //! [`Arena::set_sources`].
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
 
 use crate::{
     arena::{Arena, Kind, name_hash},
@@ -208,8 +210,8 @@ struct Channel {
 struct Table {
     sources: Vec<LogSource>,
     /// By folded name
-    channels: HashMap<Vec<u8>, Channel>,
-    providers: HashMap<Vec<u8>, &'static str>,
+    channels: FxHashMap<Vec<u8>, Channel>,
+    providers: FxHashMap<Vec<u8>, &'static str>,
     windows: u16,
     kernel_file: Vec<u16>,
 }
@@ -230,7 +232,7 @@ fn build() -> Table {
         at as u16
     };
     let windows = source(None, "windows", None);
-    let mut channels: HashMap<Vec<u8>, Channel> = HashMap::new();
+    let mut channels: FxHashMap<Vec<u8>, Channel> = FxHashMap::default();
     for (service, names) in SERVICES {
         let of_service = source(None, "windows", Some(service));
         for name in *names {

@@ -516,7 +516,7 @@ fn an_explanation_shows_the_bytes_that_met_a_test() {
     let explained = set.explain(&arena, sigma::RuleId(0)).unwrap();
     assert!(explained.matched && explained.concerned);
     let selections = &explained.clauses[0].selections;
-    let hit = |at: usize| selections[0].tests[at].hit.clone().unwrap();
+    let hit = |at: usize| selections[0].tests[at].hit.unwrap();
     assert_eq!(&hit(0).value[hit(0).from..hit(0).to], "Straße");
     assert_eq!(&hit(1).value[hit(1).from..hit(1).to], "123");
     assert!(!selections[1].holds && selections[1].tests[0].hit.is_none());
