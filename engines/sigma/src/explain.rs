@@ -59,12 +59,9 @@ impl<'e> Hit<'e> {
     /// `None` where there is no field, as for a test for null.
     pub(crate) fn of(arena: &'e Arena, spot: Spot) -> Option<Hit<'e>> {
         let field = arena.all().get(spot.field)?;
-        Some(Hit {
-            field: arena.name(field),
-            value: arena.raw(field),
-            from: spot.from,
-            to: spot.to,
-        })
+        let value = arena.raw(field);
+        let (from, to) = spot.span.in_raw(value);
+        Some(Hit { field: arena.name(field), value, from, to })
     }
 }
 

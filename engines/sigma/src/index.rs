@@ -15,13 +15,15 @@ use crate::{
     pcre,
     predicate::{FieldId, Logic, Predicate, PredicateId},
     profile::{TrafficProfile, gram_slot},
+    set::Bits,
     value::{Part, Pattern},
 };
 
 /// Bytes of a gram.
 pub(crate) const GRAM: usize = 4;
-/// 32 KiB, what a core's first cache holds.
-const BITS: u32 = 18;
+/// 64 KiB: some 30,000 grams fill a sixteenth of it. Half of that would fit a core's first cache, but be hit in
+/// vain twice as often.
+const BITS: u32 = 19;
 
 /// What must have been seen before a predicate can be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +66,8 @@ pub(crate) struct Index {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub predicate: PredicateId,
+    /// That of the predicate, here so that a closed one costs no other look
+    pub gate: Gate,
     pub yes: u32,
     pub no: u32,
 }
@@ -82,7 +86,8 @@ pub(crate) fn build(
     let weights = builder.weights(profile);
     let mut index = builder.index;
     for logic in rules {
-        let start = emit(logic, MATCH, FAIL, &weights, &mut index.steps);
+        let cx = Emitting { gates: &index.gates, weights: &weights };
+        let start = emit(logic, MATCH, FAIL, &cx, &mut index.steps);
         index.starts.push(start);
     }
     for (rule, logic) in rules.iter().enumerate() {
@@ -249,23 +254,27 @@ fn witnesses(
     }
 }
 
+struct Emitting<'a> {
+    gates: &'a [Gate],
+    weights: &'a [f64],
+}
+
 /// Writes `logic` as steps, last part first, and gives where it begins. Of parts that must all hold the one
 /// that seldom does comes first, so that most rules end there.
-fn emit(logic: &Logic, yes: u32, no: u32, weights: &[f64], steps: &mut Vec<Step>) -> u32 {
+fn emit(logic: &Logic, yes: u32, no: u32, cx: &Emitting<'_>, steps: &mut Vec<Step>) -> u32 {
     match logic {
         Logic::Test(predicate) => {
-            steps.push(Step { predicate: *predicate, yes, no });
+            let gate = cx.gates[*predicate as usize];
+            steps.push(Step { predicate: *predicate, gate, yes, no });
             steps.len() as u32 - 1
         }
-        Logic::Not(inner) => emit(inner, no, yes, weights, steps),
+        Logic::Not(inner) => emit(inner, no, yes, cx, steps),
         Logic::And(parts) => {
             let mut parts: Vec<&Logic> = parts.iter().collect();
-            parts.sort_by(|a, b| chance(a, weights).total_cmp(&chance(b, weights)));
-            parts.into_iter().rev().fold(yes, |yes, part| emit(part, yes, no, weights, steps))
+            parts.sort_by(|a, b| chance(a, cx.weights).total_cmp(&chance(b, cx.weights)));
+            parts.into_iter().rev().fold(yes, |yes, part| emit(part, yes, no, cx, steps))
         }
-        Logic::Or(parts) => {
-            parts.iter().rev().fold(no, |no, part| emit(part, yes, no, weights, steps))
-        }
+        Logic::Or(parts) => parts.iter().rev().fold(no, |no, part| emit(part, yes, no, cx, steps)),
     }
 }
 
@@ -317,8 +326,8 @@ impl Index {
         }
     }
 
-    /// Calls `hit` for each literal in `text`, at least once; `seen` says which need no second look.
-    pub fn scan(&self, text: &[u8], mut seen: impl FnMut(u32) -> bool, mut hit: impl FnMut(u32)) {
+    /// Calls `hit` once for each literal in `text`, and sets it in `seen`.
+    pub fn scan(&self, text: &[u8], seen: &mut Bits, mut hit: impl FnMut(u32)) {
         for (at, window) in text.windows(GRAM).enumerate() {
             let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
             let slot = slot(gram);
@@ -327,12 +336,13 @@ impl Index {
             }
             let Some((from, to)) = self.grams.get(&gram) else { continue };
             for (id, offset) in &self.entries[*from as usize..*to as usize] {
-                if seen(*id) {
+                if seen.has(*id as usize) {
                     continue;
                 }
                 let literal = &self.literals[*id as usize];
                 let Some(start) = at.checked_sub(*offset as usize) else { continue };
                 if text[start..].starts_with(literal) {
+                    seen.set(*id as usize);
                     hit(*id);
                 }
             }

@@ -32,8 +32,11 @@ pub struct Matcher {
     stamp: u32,
     /// Of each predicate: stamp twice, plus whether it holds
     memo: Vec<u32>,
-    literals: Vec<u32>,
-    exacts: Vec<u32>,
+    /// Literals seen in this event, exact predicates met; as bits, since conditions ask for them all the time
+    literals: Bits,
+    exacts: Bits,
+    /// What is set in them, to be taken back
+    opened: Vec<(bool, u32)>,
     candidates: Vec<u32>,
     candidate_stamp: Vec<u32>,
     /// Of each field: stamp and its first place in the event
@@ -61,8 +64,9 @@ impl Matcher {
         Matcher {
             stamp: 0,
             memo: vec![0; core.predicates.len()],
-            literals: vec![0; set.index.literals.len()],
-            exacts: vec![0; core.predicates.len()],
+            literals: Bits::of(set.index.literals.len()),
+            exacts: Bits::of(core.predicates.len()),
+            opened: Vec::new(),
             candidates: Vec::new(),
             candidate_stamp: vec![0; core.rules.len()],
             heads: vec![(0, 0); core.fields.len()],
@@ -123,14 +127,16 @@ impl Matcher {
     fn begin(&mut self, arena: &Arena) {
         if self.stamp >= u32::MAX / 2 - 1 {
             self.stamp = 0;
-            for stamps in
-                [&mut self.memo, &mut self.literals, &mut self.exacts, &mut self.candidate_stamp]
-            {
+            for stamps in [&mut self.memo, &mut self.candidate_stamp] {
                 stamps.fill(0);
             }
             self.heads.fill((0, 0));
         }
         self.stamp += 1;
+        for (literal, at) in self.opened.drain(..) {
+            let bits = if literal { &mut self.literals } else { &mut self.exacts };
+            bits.clear(at as usize);
+        }
         self.route(arena);
         let core = &self.set.core;
         let fields = arena.all();
@@ -184,18 +190,7 @@ impl Matcher {
 
     fn open_exact(&mut self, arena: &Arena) {
         let (core, index) = (&self.set.core, &self.set.index);
-        let open = |predicates: Option<&Vec<PredicateId>>,
-                    exacts: &mut Vec<u32>,
-                    stamp: u32,
-                    candidates: &mut Candidates<'_>| {
-            for id in predicates.into_iter().flatten() {
-                if std::mem::replace(&mut exacts[*id as usize], stamp) != stamp
-                    && let Some(rules) = index.of_exact.get(id)
-                {
-                    candidates.add(rules);
-                }
-            }
-        };
+        let (exacts, opened) = (&mut self.exacts, &mut self.opened);
         let mut candidates = Candidates {
             rules: &core.rules,
             groups: &self.groups,
@@ -203,40 +198,40 @@ impl Matcher {
             stamp: self.stamp,
             list: &mut self.candidates,
         };
+        let mut open = |predicates: Option<&Vec<PredicateId>>| {
+            for id in predicates.into_iter().flatten().filter(|id| exacts.put(**id as usize)) {
+                opened.push((false, *id));
+                if let Some(rules) = index.of_exact.get(id) {
+                    candidates.add(rules);
+                }
+            }
+        };
         for (field, id) in arena.all().iter().zip(&self.ids) {
             if *id == UNKNOWN || !matches!(field.kind, Kind::Value | Kind::Void) {
                 continue;
             }
             let (texts, numbers) = index.exact[*id as usize];
             if texts {
-                let hash = text_hash(arena.folded(field));
-                open(index.texts.get(&(*id, hash)), &mut self.exacts, self.stamp, &mut candidates);
+                open(index.texts.get(&(*id, text_hash(arena.folded(field)))));
             }
             if numbers && let Some(number) = Num::parse(arena.raw(field)) {
-                open(
-                    index.numbers.get(&(*id, number)),
-                    &mut self.exacts,
-                    self.stamp,
-                    &mut candidates,
-                );
+                open(index.numbers.get(&(*id, number)));
             }
         }
     }
 
     fn open_literals(&mut self, arena: &Arena) {
         let (core, index) = (&self.set.core, &self.set.index);
-        let stamp = self.stamp;
-        let literals = std::cell::Cell::from_mut(&mut self.literals[..]).as_slice_of_cells();
+        let opened = &mut self.opened;
         let mut candidates = Candidates {
             rules: &core.rules,
             groups: &self.groups,
             stamps: &mut self.candidate_stamp,
-            stamp,
+            stamp: self.stamp,
             list: &mut self.candidates,
         };
-        let seen = |literal: u32| literals[literal as usize].get() == stamp;
-        index.scan(arena.folded_all(), seen, |literal| {
-            literals[literal as usize].set(stamp);
+        index.scan(arena.folded_all(), &mut self.literals, |literal| {
+            opened.push((true, literal));
             candidates.add(&index.of_literal[literal as usize]);
         });
     }
@@ -246,20 +241,26 @@ impl Matcher {
         let mut at = self.set.index.starts[rule as usize];
         while at < FAIL {
             let step = self.set.index.steps[at as usize];
-            at = if self.ask(step.predicate, arena) { step.yes } else { step.no };
+            let holds =
+                self.is_open(step.gate, step.predicate) && self.ask_open(step.predicate, arena);
+            at = if holds { step.yes } else { step.no };
         }
         at == MATCH
     }
 
     fn ask(&mut self, id: PredicateId, arena: &Arena) -> bool {
-        let open = match self.set.index.gates[id as usize] {
+        self.is_open(self.set.index.gates[id as usize], id) && self.ask_open(id, arena)
+    }
+
+    fn is_open(&self, gate: Gate, id: PredicateId) -> bool {
+        match gate {
             Gate::Open => true,
-            Gate::Literal(literal) => self.literals[literal as usize] == self.stamp,
-            Gate::Exact => self.exacts[id as usize] == self.stamp,
-        };
-        if !open {
-            return false;
+            Gate::Literal(literal) => self.literals.has(literal as usize),
+            Gate::Exact => self.exacts.has(id as usize),
         }
+    }
+
+    fn ask_open(&mut self, id: PredicateId, arena: &Arena) -> bool {
         let memo = self.memo[id as usize];
         if memo >> 1 == self.stamp {
             return memo & 1 == 1;

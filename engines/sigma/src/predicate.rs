@@ -129,12 +129,11 @@ impl Pool {
     }
 }
 
-/// Where a predicate was met: the field, and bytes of its raw value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a predicate was met: the field, and bytes of its value.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot {
     pub field: usize,
-    pub from: usize,
-    pub to: usize,
+    pub span: Span,
 }
 
 impl Predicate {
@@ -184,13 +183,16 @@ impl Predicate {
         arena: &Arena,
         mut named: impl FnMut(FieldId) -> I,
     ) -> Option<Spot> {
-        let whole = |at: usize| Spot { field: at, from: 0, to: arena.raw(&arena.all()[at]).len() };
-        let nowhere = Spot { field: usize::MAX, from: 0, to: 0 };
+        let whole = |at: usize| {
+            let to = arena.raw(&arena.all()[at]).len();
+            Spot { field: at, span: Span { from: 0, to, folded: false } }
+        };
+        let nowhere = Spot { field: usize::MAX, span: Span { from: 0, to: 0, folded: false } };
         let fields = arena.all();
         match (self.field, &self.test) {
             (None, _) => (0..fields.len())
                 .filter(|at| !fields[*at].alias)
-                .find_map(|at| self.value(arena, &fields[at]).map(|span| span.spot(arena, at))),
+                .find_map(|at| self.value(arena, &fields[at]).map(|span| Spot { field: at, span })),
             (Some(field), Test::Null) => {
                 let mut found = nowhere;
                 for at in named(field) {
@@ -209,7 +211,7 @@ impl Predicate {
                     .map(whole)
             }
             (Some(field), _) => named(field)
-                .find_map(|at| self.value(arena, &fields[at]).map(|span| span.spot(arena, at))),
+                .find_map(|at| self.value(arena, &fields[at]).map(|span| Spot { field: at, span })),
         }
     }
 }
@@ -223,10 +225,10 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    fn spot(self, arena: &Arena, field: usize) -> Spot {
-        let raw = arena.raw(&arena.all()[field]);
+    /// The same in the raw value.
+    pub fn in_raw(self, raw: &str) -> (usize, usize) {
         let place = |at| if self.folded { crate::fold::raw_place(raw, at) } else { at };
-        Spot { field, from: place(self.from), to: place(self.to) }
+        (place(self.from), place(self.to))
     }
 }
 

@@ -118,6 +118,18 @@ impl Bits {
         self.0[at / 64] >> (at % 64) & 1 == 1
     }
 
+    /// Sets it; whether it was not.
+    pub fn put(&mut self, at: usize) -> bool {
+        let (word, bit) = (&mut self.0[at / 64], 1 << (at % 64));
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+
+    pub fn clear(&mut self, at: usize) {
+        self.0[at / 64] &= !(1 << (at % 64));
+    }
+
     pub fn add(&mut self, other: &Bits) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
