@@ -262,14 +262,23 @@ impl Correlator {
     }
 
     fn event(&mut self, time: i64, event: Waiting, found: &mut Vec<Finding>) {
+        let Waiting { id, rules, values } = event;
+        let mut uses = rules.iter().flat_map(|rule| &self.users[rule]).copied();
         let mut work: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
-        for rule in &event.rules {
-            for (correlation, input) in &self.users[rule] {
-                let entry = Entry { input: *input, id: event.id, values: event.values.clone() };
-                work.entry(*correlation).or_default().push(entry);
+        if let (Some((at, input)), None) = (uses.next(), uses.next()) {
+            // Nearly always one correlation wants the event; then nothing is put in order.
+            let set = self.set.clone();
+            let mut out = Out { work: &mut work, found };
+            self.feed(at, &set.correlations()[at], time, Entry { input, id, values }, &mut out);
+        } else {
+            for (at, input) in rules.iter().flat_map(|rule| &self.users[rule]) {
+                let entry = Entry { input: *input, id, values: values.clone() };
+                work.entry(*at).or_default().push(entry);
             }
         }
-        self.work(time, work, found);
+        if !work.is_empty() {
+            self.work(time, work, found);
+        }
     }
 
     /// Feeds correlations, inner ones first, and those above with what comes out.
@@ -381,6 +390,9 @@ impl Correlator {
 
     /// Everything that leaves a window until `time`, in order.
     fn fire_timers(&mut self, time: i64, found: &mut Vec<Finding>) {
+        if self.state.timers.first().is_none_or(|first| first.0 > time) {
+            return;
+        }
         let set = self.set.clone();
         while let Some(first) = self.state.timers.first() {
             if first.0 > time {

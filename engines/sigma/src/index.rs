@@ -21,6 +21,8 @@ use crate::{
 
 /// Bytes of a gram.
 pub(crate) const GRAM: usize = 4;
+/// Bytes by which shorter literals are found.
+const PAIR: usize = 2;
 /// 64 KiB: some 30,000 grams fill a sixteenth of it. Half of that would fit a core's first cache, but be hit in
 /// vain twice as often.
 const BITS: u32 = 19;
@@ -43,8 +45,11 @@ pub(crate) struct Index {
     bitmap: Box<[u64]>,
     /// gram → from and to in `entries`
     grams: FxHashMap<u32, (u32, u32)>,
-    /// literal, place of the gram in it
-    entries: Vec<(u32, u32)>,
+    entries: Vec<Entry>,
+    /// One bit for each pair of bytes that begins a literal shorter than a gram
+    pairs: Box<[u64]>,
+    /// Those literals by their pair, with the byte behind it if there is one
+    short: FxHashMap<u16, Vec<(u32, Option<u8>)>>,
     /// field and folded text → predicates
     pub texts: FxHashMap<(FieldId, u64), Vec<PredicateId>>,
     pub numbers: FxHashMap<(FieldId, Num), Vec<PredicateId>>,
@@ -60,6 +65,18 @@ pub(crate) struct Index {
     pub steps: Vec<Step>,
     /// Where each rule begins in `steps`
     pub starts: Vec<u32>,
+}
+
+/// A literal behind its gram.
+#[derive(Clone, Copy)]
+struct Entry {
+    literal: u32,
+    length: u32,
+    /// Where its gram stands in it
+    offset: u32,
+    /// Where four other bytes of it stand, and these: most of what shares the gram differs there
+    other_at: u32,
+    other: u32,
 }
 
 /// One test and where to go: the flat form of a condition.
@@ -126,6 +143,8 @@ impl Builder {
             bitmap: vec![0; 1 << (BITS - 6)].into(),
             grams: FxHashMap::default(),
             entries: Vec::new(),
+            pairs: vec![0; 1 << (16 - 6)].into(),
+            short: FxHashMap::default(),
             texts: FxHashMap::default(),
             numbers: FxHashMap::default(),
             exact: vec![(false, false); fields],
@@ -174,7 +193,10 @@ impl Builder {
     fn weights(&self, profile: Option<&TrafficProfile>) -> Vec<f64> {
         let literal = |at: usize| {
             let text = &self.index.literals[at];
-            let guess = f64::from(self.uses[at]) / text.len() as f64 / 100.0;
+            let guess = match text.len() < GRAM {
+                true => 0.2,
+                false => f64::from(self.uses[at]) / text.len() as f64 / 100.0,
+            };
             match profile {
                 Some(profile) if profile.events > 0 => profile.share(text) + guess / 1000.0,
                 _ => guess,
@@ -207,7 +229,7 @@ fn literal(test: &Test) -> Option<Vec<u8>> {
         Test::Regex(source) => pcre::required(source),
         _ => return None,
     };
-    (text.len() >= GRAM).then_some(text)
+    (text.len() >= PAIR).then_some(text)
 }
 
 fn fold_bytes(bytes: &[u8]) -> Vec<u8> {
@@ -300,7 +322,7 @@ impl Index {
     /// Each literal registers its rarest gram: by the traffic, else among the literals themselves.
     fn choose_grams(&mut self, profile: Option<&TrafficProfile>) {
         let mut among: FxHashMap<u32, u32> = FxHashMap::default();
-        for literal in &self.literals {
+        for literal in self.literals.iter().filter(|l| l.len() >= GRAM) {
             for at in 0..=literal.len() - GRAM {
                 *among.entry(gram_at(literal, at)).or_default() += 1;
             }
@@ -311,6 +333,12 @@ impl Index {
         };
         let mut chosen: Vec<(u32, u32, u32)> = Vec::with_capacity(self.literals.len());
         for (id, literal) in self.literals.iter().enumerate() {
+            if literal.len() < GRAM {
+                let pair = u16::from_le_bytes([literal[0], literal[1]]);
+                self.pairs[usize::from(pair >> 6)] |= 1 << (pair & 63);
+                self.short.entry(pair).or_default().push((id as u32, literal.get(2).copied()));
+                continue;
+            }
             let best = (0..=literal.len() - GRAM)
                 .min_by_key(|at| cost(gram_at(literal, *at)))
                 .unwrap_or(0);
@@ -320,7 +348,16 @@ impl Index {
         for (gram, id, at) in chosen {
             let end = self.entries.len() as u32;
             self.grams.entry(gram).or_insert((end, end)).1 += 1;
-            self.entries.push((id, at));
+            let text = &self.literals[id as usize];
+            let last = text.len() - GRAM;
+            let other_at = if (at as usize) < last.div_ceil(2) { last } else { 0 };
+            self.entries.push(Entry {
+                literal: id,
+                length: text.len() as u32,
+                offset: at,
+                other_at: other_at as u32,
+                other: gram_at(text, other_at),
+            });
             let slot = slot(gram);
             self.bitmap[slot >> 6] |= 1 << (slot & 63);
         }
@@ -328,6 +365,18 @@ impl Index {
 
     /// Calls `hit` once for each literal in `text`, and sets it in `seen`.
     pub fn scan(&self, text: &[u8], seen: &mut Bits, mut hit: impl FnMut(u32)) {
+        for (at, window) in text.windows(PAIR).enumerate() {
+            let pair = u16::from_le_bytes([window[0], window[1]]);
+            if self.pairs[usize::from(pair >> 6)] >> (pair & 63) & 1 == 0 {
+                continue;
+            }
+            for (id, third) in self.short.get(&pair).into_iter().flatten() {
+                let meets = third.is_none() || text.get(at + PAIR) == third.as_ref();
+                if meets && seen.put(*id as usize) {
+                    hit(*id);
+                }
+            }
+        }
         for (at, window) in text.windows(GRAM).enumerate() {
             let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
             let slot = slot(gram);
@@ -335,15 +384,17 @@ impl Index {
                 continue;
             }
             let Some((from, to)) = self.grams.get(&gram) else { continue };
-            for (id, offset) in &self.entries[*from as usize..*to as usize] {
-                if seen.has(*id as usize) {
+            for entry in &self.entries[*from as usize..*to as usize] {
+                let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
+                let Some(part) = text.get(start..start + entry.length as usize) else { continue };
+                if gram_at(part, entry.other_at as usize) != entry.other
+                    || seen.has(entry.literal as usize)
+                {
                     continue;
                 }
-                let literal = &self.literals[*id as usize];
-                let Some(start) = at.checked_sub(*offset as usize) else { continue };
-                if text[start..].starts_with(literal) {
-                    seen.set(*id as usize);
-                    hit(*id);
+                if *part == *self.literals[entry.literal as usize] {
+                    seen.set(entry.literal as usize);
+                    hit(entry.literal);
                 }
             }
         }
