@@ -21,8 +21,10 @@ use crate::{
 
 /// Bytes of a gram.
 pub(crate) const GRAM: usize = 4;
-/// Bytes by which shorter literals are found.
-const PAIR: usize = 2;
+/// The shortest literal that is looked for.
+const SHORTEST: usize = 3;
+/// 8 KiB for the few literals shorter than a gram by one: homoglyphs, emoji.
+const SHORT_BITS: u32 = 16;
 /// 64 KiB: some 30,000 grams fill a sixteenth of it. Half of that would fit a core's first cache, but be hit in
 /// vain twice as often.
 const BITS: u32 = 19;
@@ -46,10 +48,10 @@ pub(crate) struct Index {
     /// gram → from and to in `entries`
     grams: FxHashMap<u32, (u32, u32)>,
     entries: Vec<Entry>,
-    /// One bit for each pair of bytes that begins a literal shorter than a gram
-    pairs: Box<[u64]>,
-    /// Those literals by their pair, with the byte behind it if there is one
-    short: FxHashMap<u16, Vec<(u32, Option<u8>)>>,
+    /// Literals of three bytes: one bit for the hash of each
+    short_bitmap: Box<[u64]>,
+    /// Those literals by what they are
+    short: FxHashMap<u32, u32>,
     /// field and folded text → predicates
     pub texts: FxHashMap<(FieldId, u64), Vec<PredicateId>>,
     pub numbers: FxHashMap<(FieldId, Num), Vec<PredicateId>>,
@@ -143,7 +145,7 @@ impl Builder {
             bitmap: vec![0; 1 << (BITS - 6)].into(),
             grams: FxHashMap::default(),
             entries: Vec::new(),
-            pairs: vec![0; 1 << (16 - 6)].into(),
+            short_bitmap: vec![0; 1 << (SHORT_BITS - 6)].into(),
             short: FxHashMap::default(),
             texts: FxHashMap::default(),
             numbers: FxHashMap::default(),
@@ -229,7 +231,7 @@ fn literal(test: &Test) -> Option<Vec<u8>> {
         Test::Regex(source) => pcre::required(source),
         _ => return None,
     };
-    (text.len() >= PAIR).then_some(text)
+    (text.len() >= SHORTEST).then_some(text)
 }
 
 fn fold_bytes(bytes: &[u8]) -> Vec<u8> {
@@ -314,6 +316,10 @@ fn gram_at(text: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]])
 }
 
+fn short_slot(key: u32) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> (32 - SHORT_BITS)) as usize
+}
+
 fn slot(gram: u32) -> usize {
     (gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)) as usize
 }
@@ -334,9 +340,10 @@ impl Index {
         let mut chosen: Vec<(u32, u32, u32)> = Vec::with_capacity(self.literals.len());
         for (id, literal) in self.literals.iter().enumerate() {
             if literal.len() < GRAM {
-                let pair = u16::from_le_bytes([literal[0], literal[1]]);
-                self.pairs[usize::from(pair >> 6)] |= 1 << (pair & 63);
-                self.short.entry(pair).or_default().push((id as u32, literal.get(2).copied()));
+                let key = u32::from_le_bytes([literal[0], literal[1], literal[2], 0]);
+                let slot = short_slot(key);
+                self.short_bitmap[slot >> 6] |= 1 << (slot & 63);
+                self.short.insert(key, id as u32);
                 continue;
             }
             let best = (0..=literal.len() - GRAM)
@@ -363,39 +370,53 @@ impl Index {
         }
     }
 
-    /// Calls `hit` once for each literal in `text`, and sets it in `seen`.
+    /// Calls `hit` once for each literal in `text` that is not yet `seen`, and sets it there.
     pub fn scan(&self, text: &[u8], seen: &mut Bits, mut hit: impl FnMut(u32)) {
-        for (at, window) in text.windows(PAIR).enumerate() {
-            let pair = u16::from_le_bytes([window[0], window[1]]);
-            if self.pairs[usize::from(pair >> 6)] >> (pair & 63) & 1 == 0 {
-                continue;
-            }
-            for (id, third) in self.short.get(&pair).into_iter().flatten() {
-                let meets = third.is_none() || text.get(at + PAIR) == third.as_ref();
-                if meets && seen.put(*id as usize) {
-                    hit(*id);
-                }
-            }
-        }
         for (at, window) in text.windows(GRAM).enumerate() {
             let gram = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
             let slot = slot(gram);
-            if self.bitmap[slot >> 6] >> (slot & 63) & 1 == 0 {
+            if self.bitmap[slot >> 6] >> (slot & 63) & 1 == 1 {
+                self.behind(gram, at, text, seen, &mut hit);
+            }
+            self.short(gram & 0x00ff_ffff, seen, &mut hit);
+        }
+        if let [.., a, b, c] = text {
+            self.short(u32::from_le_bytes([*a, *b, *c, 0]), seen, &mut hit);
+        }
+    }
+
+    #[inline(always)]
+    fn short(&self, key: u32, seen: &mut Bits, hit: &mut impl FnMut(u32)) {
+        let slot = short_slot(key);
+        if self.short_bitmap[slot >> 6] >> (slot & 63) & 1 == 1
+            && let Some(id) = self.short.get(&key)
+            && seen.put(*id as usize)
+        {
+            hit(*id);
+        }
+    }
+
+    /// The literals behind a gram at a place.
+    #[inline(never)]
+    fn behind(
+        &self,
+        gram: u32,
+        at: usize,
+        text: &[u8],
+        seen: &mut Bits,
+        hit: &mut impl FnMut(u32),
+    ) {
+        let Some((from, to)) = self.grams.get(&gram) else { return };
+        for entry in &self.entries[*from as usize..*to as usize] {
+            let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
+            let Some(part) = text.get(start..start + entry.length as usize) else { continue };
+            let other = gram_at(part, entry.other_at as usize);
+            if other != entry.other || seen.has(entry.literal as usize) {
                 continue;
             }
-            let Some((from, to)) = self.grams.get(&gram) else { continue };
-            for entry in &self.entries[*from as usize..*to as usize] {
-                let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
-                let Some(part) = text.get(start..start + entry.length as usize) else { continue };
-                if gram_at(part, entry.other_at as usize) != entry.other
-                    || seen.has(entry.literal as usize)
-                {
-                    continue;
-                }
-                if *part == *self.literals[entry.literal as usize] {
-                    seen.set(entry.literal as usize);
-                    hit(entry.literal);
-                }
+            if *part == *self.literals[entry.literal as usize] {
+                seen.set(entry.literal as usize);
+                hit(entry.literal);
             }
         }
     }

@@ -49,6 +49,8 @@ pub struct Matcher {
     routes: Vec<u16>,
     remembered: HashMap<LogSource, Bits>,
     always: Vec<Vec<u32>>,
+    /// Of each set of groups, the fields its rules ask for; `None` where one looks through the whole event
+    asked: HashMap<Bits, Option<Bits>>,
     wanted: Vec<PredicateId>,
     /// Candidates tried since the beginning
     pub tried: u64,
@@ -76,6 +78,7 @@ impl Matcher {
             routes: Vec::new(),
             remembered: HashMap::new(),
             always,
+            asked: HashMap::new(),
             wanted: Vec::new(),
             tried: 0,
             set: set.clone(),
@@ -184,7 +187,7 @@ impl Matcher {
             self.groups.add(&core.of_source[usize::from(*at)]);
         }
         if self.routes.is_empty() && arena.sources().is_empty() {
-            self.groups.0.fill(u64::MAX);
+            self.groups.fill();
         }
     }
 
@@ -220,7 +223,18 @@ impl Matcher {
         }
     }
 
+    /// Looks for literals in the fields that the rules of this event's groups ask for.
     fn open_literals(&mut self, arena: &Arena) {
+        let asked = match self.asked.get(&self.groups) {
+            Some(asked) => asked,
+            None => {
+                if self.asked.len() >= REMEMBERED_MAX {
+                    self.asked.clear();
+                }
+                let asked = asked(&self.set, &self.groups);
+                self.asked.entry(self.groups.clone()).or_insert(asked)
+            }
+        };
         let (core, index) = (&self.set.core, &self.set.index);
         let opened = &mut self.opened;
         let mut candidates = Candidates {
@@ -230,10 +244,19 @@ impl Matcher {
             stamp: self.stamp,
             list: &mut self.candidates,
         };
-        index.scan(arena.folded_all(), &mut self.literals, |literal| {
+        let mut hit = |literal: u32| {
             opened.push((true, literal));
             candidates.add(&index.of_literal[literal as usize]);
-        });
+        };
+        let Some(asked) = asked else {
+            index.scan(arena.folded_all(), &mut self.literals, hit);
+            return;
+        };
+        for (field, id) in arena.all().iter().zip(&self.ids) {
+            if *id != UNKNOWN && asked.has(*id as usize) {
+                index.scan(arena.folded(field), &mut self.literals, &mut hit);
+            }
+        }
     }
 
     /// Follows a rule's steps to their end.
@@ -276,6 +299,20 @@ impl Matcher {
         let (stamp, first) = self.heads[field as usize];
         Places { nexts: &self.nexts, at: (stamp == self.stamp).then_some(first) }
     }
+}
+
+/// The fields that rules of these groups ask for; `None` if one asks for the whole event.
+fn asked(set: &RuleSet, groups: &Bits) -> Option<Bits> {
+    let core = &set.core;
+    let mut asked = Bits::of(core.fields.len());
+    let mut whole = false;
+    for rule in core.rules.iter().filter(|rule| groups.has(usize::from(rule.group))) {
+        rule.logic.visit(&mut |id| match core.predicates[id as usize].field {
+            Some(field) => asked.set(field as usize),
+            None => whole = true,
+        });
+    }
+    (!whole).then_some(asked)
 }
 
 /// The tests of a condition that do not stand under a `not`.

@@ -102,7 +102,7 @@ pub(crate) struct Core {
 }
 
 /// A set of small numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Bits(pub Vec<u64>);
 
 impl Bits {
@@ -128,6 +128,10 @@ impl Bits {
 
     pub fn clear(&mut self, at: usize) {
         self.0[at / 64] &= !(1 << (at % 64));
+    }
+
+    pub fn fill(&mut self) {
+        self.0.fill(u64::MAX);
     }
 
     pub fn add(&mut self, other: &Bits) {
