@@ -78,7 +78,7 @@ def generated(count, seed):
         if kind == 9:
             return {f"{field}|re": pick.choice(["a.b", "[0-9]+", "^cmd", "x y|b$", "(ab)+", "C:\\\\W"])}
         if kind == 10:
-            return {f"{field}|cidr": pick.choice(["10.0.0.0/8", "192.168.0.0/16"])}
+            return {"IP|cidr": pick.choice(["10.0.0.0/8", "192.168.0.0/16"])}
         if kind == 11:
             return {field: pick.choice([42, -7, "", None])}
         if kind == 12:
@@ -101,12 +101,15 @@ def generated(count, seed):
     def value():
         if pick.random() < 0.15:
             return pick.choice([42, -7, 0, 49])
-        return "".join(pick.choice(WORDS + [" ", "*", "?"]) for _ in range(pick.randint(0, 3)))
+        # Without space at the ends: ' -7' would become a number in a NUMERIC column.
+        return "".join(pick.choice(WORDS + [" ", "*", "?"]) for _ in range(pick.randint(0, 3))).strip()
 
-    # N is always a number: to SQLite every text is greater than every number.
+    # N is always a number, IP an address: to SQLite every text is greater than every number, and pySigma makes
+    # of a network a LIKE, which takes 10.1.2.3a for an address.
     events = [{f: value() for f in fields if pick.random() < 0.85} for _ in range(100)]
     for event in events:
         event["N"] = pick.randint(-12, 52)
+        event["IP"] = pick.choice(["10.1.2.3", "10.255.0.1", "192.168.0.9", "11.0.0.1", "fe80::1"])
     return rules, events
 
 
@@ -130,8 +133,8 @@ def theirs(texts, events):
             left_out[type(error).__name__] = left_out.get(type(error).__name__, 0) + 1
             continue
         selected[str(collection.rules[0].id)] = sql
-    # A column for every name any query asks for.
-    create = lambda names: base.execute("CREATE TABLE logs (n INTEGER, " + ", ".join(f"`{c}`" for c in names) + ")")
+    # A column for every name any query asks for; NUMERIC, so that 42 and '42' are one as in Sigma.
+    create = lambda names: base.execute("CREATE TABLE logs (event_number INTEGER, " + ", ".join(f"`{c}` NUMERIC" for c in names) + ")")
     names = list(columns)
     create(names)
 
@@ -142,7 +145,7 @@ def theirs(texts, events):
     fill()
     found = {}
     for rule, sql in selected.items():
-        sql = sql.replace("<TABLE_NAME>", "logs").replace("SELECT *", "SELECT n", 1)
+        sql = sql.replace("<TABLE_NAME>", "logs").replace("SELECT *", "SELECT event_number", 1)
         while True:
             try:
                 found[rule] = {row[0] for row in base.execute(sql)}
@@ -153,7 +156,7 @@ def theirs(texts, events):
                     left_out[str(error)[:40]] = left_out.get(str(error)[:40], 0) + 1
                     break
                 name = missing.group(1)
-                base.execute(f"ALTER TABLE logs ADD COLUMN `{name}`")
+                base.execute(f"ALTER TABLE logs ADD COLUMN `{name}` NUMERIC")
                 names.append(name)
     return found, left_out
 
