@@ -333,7 +333,7 @@ fn dash(text: &[u8]) -> Option<usize> {
 /// A network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Net {
-    address: std::net::IpAddr,
+    address: core::net::IpAddr,
     prefix: u8,
 }
 
@@ -341,7 +341,7 @@ impl Net {
     pub fn read(text: &str) -> Result<Net, Reason> {
         let fault = || Reason::Cidr(text.to_owned());
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-        let address: std::net::IpAddr = address.parse().map_err(|_| fault())?;
+        let address: core::net::IpAddr = address.parse().map_err(|_| fault())?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
@@ -356,20 +356,20 @@ impl Net {
     }
 
     pub fn holds(&self, text: &str) -> bool {
-        text.trim().parse().is_ok_and(|other: std::net::IpAddr| {
+        text.trim().parse().is_ok_and(|other: core::net::IpAddr| {
             other.is_ipv4() == self.address.is_ipv4()
                 && self.masked(other) == self.bits(self.address)
         })
     }
 
-    fn bits(&self, address: std::net::IpAddr) -> u128 {
+    fn bits(&self, address: core::net::IpAddr) -> u128 {
         match address {
-            std::net::IpAddr::V4(a) => u128::from(u32::from(a)) << 96,
-            std::net::IpAddr::V6(a) => a.into(),
+            core::net::IpAddr::V4(a) => u128::from(u32::from(a)) << 96,
+            core::net::IpAddr::V6(a) => a.into(),
         }
     }
 
-    fn masked(&self, address: std::net::IpAddr) -> u128 {
+    fn masked(&self, address: core::net::IpAddr) -> u128 {
         match self.prefix {
             0 => 0,
             prefix => self.bits(address) & (u128::MAX << (128 - u32::from(prefix.min(128)))),
