@@ -43,6 +43,110 @@ pub(crate) struct Place {
     pub column: usize,
 }
 
+/// What stands inside a reason, in Japanese: what is ours is translated, a rule's own words stay.
+trait InJa {
+    fn in_ja(&self) -> String;
+}
+
+impl InJa for usize {
+    fn in_ja(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl InJa for &'static str {
+    fn in_ja(&self) -> String {
+        translated(self)
+    }
+}
+
+impl InJa for String {
+    fn in_ja(&self) -> String {
+        translated(self)
+    }
+}
+
+/// A phrase of [`PHRASES`], alone or behind what it is about.
+fn translated(text: &str) -> String {
+    let phrase = PHRASES.iter().find_map(|(en, ja)| Some((text.strip_suffix(en)?, ja)));
+    phrase.map_or_else(|| text.to_owned(), |(before, ja)| format!("{before}{ja}"))
+}
+
+const PHRASES: &[(&str, &str)] = &[
+    // limits
+    ("bytes in a file", "ファイルのバイト数"),
+    ("bytes after aliases", "エイリアス展開後のバイト数"),
+    ("YAML values in a file", "ファイル内のYAMLの値の数"),
+    ("levels of lists and maps", "リストとマップの入れ子の段数"),
+    ("bytes in a value", "値のバイト数"),
+    ("predicates in a rule", "ルール内の判定の数"),
+    ("predicates in a condition", "conditionを展開した判定の数"),
+    ("levels in a condition", "conditionの入れ子の段数"),
+    ("documents in a set", "文書の数"),
+    ("correlations on each other", "correlationの重なりの段数"),
+    ("rules in a correlation", "correlationが参照するルールの数"),
+    // what a modifier takes
+    ("a text or a number", "文字列か数を指定してください"),
+    ("a text; put numbers in quotes", "文字列を指定してください。数は引用符で囲みます"),
+    ("a text such as 10.0.0.0/8", "10.0.0.0/8のような文字列を指定してください"),
+    ("a text", "文字列を指定してください"),
+    ("a regular expression; write it behind re", "reの後に書いてください"),
+    ("the name of a field", "フィールド名を指定してください"),
+    ("true or false", "trueかfalseを指定してください"),
+    ("a number", "数を指定してください"),
+    ("from 0 to 59", "0から59"),
+    ("from 0 to 23", "0から23"),
+    ("from 1 to 31", "1から31"),
+    ("from 1 to 53", "1から53"),
+    ("from 1 to 12", "1から12"),
+    ("from 0 to 9999", "0から9999"),
+    ("from 1 to 100000000", "1から100000000"),
+    ("0 to 100", "0から100"),
+    // conditions
+    (" is not expected here", "はここに書けません"),
+    ("a bracket is not closed", "括弧が閉じていません"),
+    ("it ends where a name is expected", "名前があるはずの所で終わっています"),
+    (" of is not known; write 1 of or all of", " ofは使えません。1 ofかall ofと書いてください"),
+    (" in lower case", "（小文字で書いてください）"),
+    ("after of a pattern or them is expected", "ofの後にはパターンかthemが必要です"),
+    ("write a map such as gte: 10", "gte: 10のようなマップで書いてください"),
+    (
+        " is not known here; known are gt, gte, lt, lte, eq, neq, field",
+        "は使えません（使えるのはgt, gte, lt, lte, eq, neq, field）",
+    ),
+    ("no comparison; add one such as gte: 10", "比較がありません。gte: 10のように書いてください"),
+    (
+        "more than two comparisons; chain correlations instead",
+        "比較が三つ以上あります。correlationを重ねてください",
+    ),
+    (
+        "a range has a lower and an upper bound, no eq or neq",
+        "範囲は下限と上限で書きます。eqとneqは使えません",
+    ),
+    ("a range has a lower and an upper bound", "範囲は下限と上限で書きます"),
+    (
+        "field has no meaning for this type; remove it",
+        "この型でfieldは意味を持ちません。外してください",
+    ),
+    (
+        "more than one field; only value_count takes several",
+        "fieldが二つ以上あります。複数はvalue_countだけです",
+    ),
+    (
+        "it holds when nothing happens; name a rule that must occur",
+        "何も起きなくても成り立ちます。起きるべきルールを入れてください",
+    ),
+    // Ume's own
+    ("session needs a condition with gt or gte", "sessionにはgtかgteの条件が必要です"),
+    (
+        "periodic needs event_count with gt or gte",
+        "periodicにはevent_countとgtかgteの条件が必要です",
+    ),
+    ("periodic needs events and jitter_permille", "periodicにはeventsとjitter_permilleが必要です"),
+    ("periodic needs three events or more", "periodicのeventsは3以上にしてください"),
+    ("known are groups, session and periodic", "使えるのはgroups・session・periodicです"),
+];
+
 /// Declares the reasons once: variant, name for counting, English, Japanese.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident $(($($arg:ident: $ty:ty),+))? = $code:literal, $en:literal, $ja:literal;)+) => {
@@ -61,7 +165,12 @@ macro_rules! reasons {
             }
 
             pub fn ja(&self) -> String {
-                match self { $(Reason::$variant $(($($arg),+))? => format!($ja),)+ }
+                match self {
+                    $(Reason::$variant $(($($arg),+))? => {
+                        $($(let $arg = $arg.in_ja();)+)?
+                        format!($ja)
+                    })+
+                }
             }
         }
     };
@@ -137,3 +246,34 @@ impl fmt::Display for Reason {
 }
 
 impl std::error::Error for Reason {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_is_japanese_and_a_rules_own_words_stay() {
+        let limit = Reason::Limit("bytes in a value", 5);
+        assert_eq!(
+            limit.ja(),
+            "上限を超えています（値のバイト数: 5）。分割するか上限を上げてください"
+        );
+        let condition = Reason::Condition("\"or\" is not expected here".into());
+        assert_eq!(condition.ja(), "conditionの誤りです: \"or\"はここに書けません");
+        let modifier = Reason::ModifierType("gt".into(), "a number");
+        assert_eq!(modifier.ja(), "修飾子「gt」の値の型が違います（数を指定してください）");
+        assert_eq!(
+            Reason::Modifier("near".into()).ja(),
+            "修飾子「near」は未知です。修正するか外してください"
+        );
+    }
+
+    /// A longer phrase stands before one that it ends with.
+    #[test]
+    fn no_phrase_hides_another() {
+        for (at, (en, _)) in PHRASES.iter().enumerate() {
+            let hides = PHRASES[..at].iter().find(|(before, _)| en.ends_with(before));
+            assert_eq!(hides, None, "{en}");
+        }
+    }
+}
