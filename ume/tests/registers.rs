@@ -123,23 +123,21 @@ fn work_on_assets(folder: &Path, way: &[&str], name: &str) {
         "record",
         "add",
         "--kind",
-        "isms.level_changed",
+        "isms.training_completed",
         "--set",
         "source=migration",
         "--set",
-        "control=5.7",
+        "course=2026年度の情報セキュリティ教育",
         "--set",
-        "from=none",
-        "--set",
-        "to=ume",
+        "score_permille=920",
     ];
     let id = run(&record).trim().to_owned();
     let record: Json =
         serde_json::from_str(&run(&["record", "show", &id, "--format", "json"])).unwrap();
     assert_eq!(record["assurance"], "imported");
-    let listed = run(&["record", "list", "--kind", "isms.level_changed", "--format", "csv"]);
+    let listed = run(&["record", "list", "--kind", "isms.training_completed", "--format", "csv"]);
     assert!(listed.contains(&id), "{listed}");
-    let error = refuse(&["record", "edit", &id, "--set", "to=matsu"]);
+    let error = refuse(&["record", "edit", &id, "--set", "course=x"]);
     assert!(error.contains("immutable"), "{error}");
     let error = refuse(&[
         "decision",

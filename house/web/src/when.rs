@@ -41,6 +41,10 @@ pub fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Option<Time
     if let Some(at) = Timestamp::parse(text) {
         return if at > now { Err(WhenError::Ahead) } else { Ok(Some(at)) };
     }
+    // The library would take a time without a zone for its day.
+    if text.len() != "2026-11-28".len() {
+        return Err(WhenError::NotATime);
+    }
     let day: jiff::civil::Date = text.parse().map_err(|_| WhenError::NotATime)?;
     let begin_of = |day: jiff::civil::Date| {
         let begin = zone.to_timestamp(day.at(0, 0, 0, 0)).map_err(|_| WhenError::NotATime)?;

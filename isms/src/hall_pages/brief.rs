@@ -24,7 +24,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{estimate, may_write, name_of, names, people, review::signs, today};
+use super::{estimate, may_write, name_of, names, people, review::signs};
 use crate::{
     Board, Control,
     executive::{self, Drop, Order, Why},
@@ -166,7 +166,7 @@ async fn drop_page(
         names: common.names,
         people: common.people,
         sign: common.sign,
-        today: today(cx),
+        today: cx.today(),
     };
     page(cx, &body.heading, &body)
 }
@@ -257,7 +257,7 @@ async fn threat_page(
         names: common.names,
         people: common.people,
         sign: common.sign,
-        today: today(cx),
+        today: cx.today(),
     };
     page(cx, &body.heading, &body)
 }
