@@ -128,8 +128,6 @@ fn work_on_assets(folder: &Path, way: &[&str], name: &str) {
         "source=migration",
         "--set",
         "course=2026年度の情報セキュリティ教育",
-        "--set",
-        "score_permille=920",
     ];
     let id = run(&record).trim().to_owned();
     let record: Json =

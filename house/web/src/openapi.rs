@@ -88,8 +88,9 @@ fn operation(route: &Route, api: &Api) -> Json {
     if route.access != Access::Public {
         common.extend([401, 403]);
     }
-    // A part of the path that is no UTF-8 is refused before any handler sees it.
-    if route.path.contains('{') {
+    // A part of the path that is no UTF-8, or a parameter of another type, is refused before any
+    // handler sees it.
+    if !api.params.is_empty() {
         common.push(400);
     }
     let mut responses: BTreeMap<String, Json> = BTreeMap::new();

@@ -10,6 +10,7 @@ mod chance;
 mod habits;
 mod hall;
 mod lines;
+mod management;
 mod people;
 mod registers;
 mod time;

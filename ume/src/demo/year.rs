@@ -109,6 +109,7 @@ impl<'h> Year<'h> {
         self.clock.set(self.calendar.at(day, 14, 0));
         self.attest(day).await?;
         self.hall(day).await?;
+        self.manage(day).await?;
         self.clock.set(self.calendar.at(day, 16, 0));
         self.sign(day).await?;
         self.close_tasks(day).await?;
@@ -439,7 +440,12 @@ impl<'h> Year<'h> {
         self.keeper.refresh(store).await?;
         let board = self.keeper.board(store, store.now()).await?;
         isms::work::record_levels(store, &board).await?;
+        isms::drops::answer(store).await?;
         isms::hall::record_states(store, &board).await?;
+        isms::review::record_states(store).await?;
+        isms::policy::record_states(store).await?;
+        isms::audit::record_states(store, &board).await?;
+        isms::changes::record(store).await?;
         Ok(())
     }
 }
