@@ -34,6 +34,7 @@ mod routes;
 mod serve;
 mod settings;
 mod shown;
+mod sigma_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -249,6 +250,11 @@ enum Command {
         #[command(subcommand)]
         command: oscal_cmd::OscalCommand,
     },
+    /// Detection rules (Sigma 2.1) over plain files: EVTX, JSON, text
+    Sigma {
+        #[command(subcommand)]
+        command: sigma_cmd::SigmaCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -392,6 +398,7 @@ impl Command {
             | Command::Token { .. }
             | Command::Merkle { .. }
             | Command::Oscal { .. }
+            | Command::Sigma { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Prune(_)
@@ -449,6 +456,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
+        Command::Sigma { command } => sigma_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

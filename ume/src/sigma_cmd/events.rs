@@ -1,0 +1,241 @@
+//! Events out of files, one by one: EVTX, JSON, lines of text. What cannot be read is told and counted.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
+
+use evtx::{EvtxParser, ParserSettings};
+use serde_json::Value as Json;
+use sigma::{Arena, LogSource};
+
+use crate::{CliError, progress, say};
+
+/// The longest line of a file of events.
+const LINE_BYTES_MAX: usize = 4 << 20;
+/// The largest file that is one JSON document.
+const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
+/// Where events say when they happened, the more exact first.
+const TIMES: [&str; 7] = [
+    "/Event/System/TimeCreated/#attributes/SystemTime",
+    "/@timestamp",
+    "/UtcTime",
+    "/TimeCreated",
+    "/timestamp",
+    "/time",
+    "/eventTime",
+];
+
+/// One event of a file, with what its own text says about its time.
+pub struct Event<'a> {
+    pub file: &'a str,
+    /// From 1
+    pub number: u64,
+    pub time: Option<i64>,
+    pub arena: &'a Arena,
+}
+
+/// Reads events; what cannot be read is told and counted.
+pub struct Reading {
+    arena: Arena,
+    source: Option<LogSource>,
+    /// What could not be read
+    pub bad: u64,
+}
+
+impl Reading {
+    pub fn begin(source: Option<LogSource>) -> Reading {
+        Reading { arena: Arena::new(), source, bad: 0 }
+    }
+
+    fn tell(&mut self, file: &str, number: u64, what: &str) {
+        self.bad += 1;
+        eprintln!(
+            "{}",
+            say(
+                &format!("{file}: {number}件目: {what}"),
+                &format!("{file}: event {number}: {what}")
+            )
+        );
+    }
+
+    /// Hands over each event of a file.
+    pub fn each(
+        &mut self,
+        path: &Path,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let file = path.display().to_string();
+        if path == Path::new("-") {
+            return self.lines(&file, &mut std::io::stdin().lock(), take);
+        }
+        let io = |source| CliError::Io { path: path.to_owned(), source };
+        let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
+        let begin = reader.fill_buf().map_err(io)?;
+        if begin.starts_with(b"ElfFile\0") {
+            return self.evtx(&file, path, take);
+        }
+        let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin);
+        let first_line = text.split(|b| *b == b'\n').next().unwrap_or(text);
+        let opens = text.iter().find(|b| !b.is_ascii_whitespace());
+        let is_whole = serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_ok();
+        // A list, or an object over several lines.
+        if opens == Some(&b'[')
+            || (opens == Some(&b'{') && !is_whole && first_line.len() < begin.len())
+        {
+            return self.document(&file, path, take);
+        }
+        self.lines(&file, &mut reader, take)
+    }
+
+    fn evtx(
+        &mut self,
+        file: &str,
+        path: &Path,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let settings = ParserSettings::default().num_threads(1);
+        let mut parser = match EvtxParser::from_path(path) {
+            Ok(parser) => parser.with_configuration(settings),
+            Err(error) => {
+                self.tell(file, 0, &error.to_string());
+                return Ok(());
+            }
+        };
+        let mut number = 0;
+        for record in parser.records_json_value() {
+            number += 1;
+            match record {
+                Ok(record) => self.value(file, number, &record.data, take)?,
+                Err(error) => self.tell(file, number, &error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn document(
+        &mut self,
+        file: &str,
+        path: &Path,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let io = |source| CliError::Io { path: path.to_owned(), source };
+        let opened = File::open(path).map_err(io)?;
+        if opened.metadata().map_err(io)?.len() > DOCUMENT_BYTES_MAX {
+            let mib = DOCUMENT_BYTES_MAX >> 20;
+            let what = say(
+                &format!("{mib} MiBを超えるJSON文書です。1行1件のJSONにしてください"),
+                &format!("a JSON document of more than {mib} MiB; write one object a line"),
+            );
+            self.tell(file, 0, &what);
+            return Ok(());
+        }
+        let mut number = 0;
+        for value in
+            serde_json::Deserializer::from_reader(BufReader::new(opened)).into_iter::<Json>()
+        {
+            let values = match value {
+                Ok(Json::Array(list)) => list,
+                Ok(value) => vec![value],
+                Err(error) => {
+                    self.tell(file, number + 1, &error.to_string());
+                    return Ok(());
+                }
+            };
+            for value in values {
+                number += 1;
+                self.value(file, number, &value, take)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lines(
+        &mut self,
+        file: &str,
+        reader: &mut dyn BufRead,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let io = |source| CliError::Io { path: file.into(), source };
+        let (mut line, mut number) = (Vec::new(), 0);
+        loop {
+            progress::going().map_err(|_| CliError::Stopped)?;
+            line.clear();
+            let read =
+                reader.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).map_err(io)?;
+            if read == 0 {
+                return Ok(());
+            }
+            number += 1;
+            if line.len() > LINE_BYTES_MAX && !line.ends_with(b"\n") {
+                self.tell(
+                    file,
+                    number,
+                    &say("行が4 MiBを超えています", "a line of more than 4 MiB"),
+                );
+                skip_line(reader).map_err(io)?;
+                continue;
+            }
+            let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line).trim_ascii();
+            match text.first() {
+                None => {}
+                Some(b'{') => match serde_json::from_slice::<Json>(text) {
+                    Ok(value) => self.value(file, number, &value, take)?,
+                    Err(error) => self.tell(file, number, &error.to_string()),
+                },
+                Some(_) => {
+                    let laid = self.arena.text(&String::from_utf8_lossy(text));
+                    self.hand(file, number, None, laid, take)?;
+                }
+            }
+        }
+    }
+
+    fn value(
+        &mut self,
+        file: &str,
+        number: u64,
+        value: &Json,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let text = TIMES.iter().find_map(|pointer| value.pointer(pointer)?.as_str());
+        let time = text.and_then(sigma::micros);
+        let laid = self.arena.value(value);
+        self.hand(file, number, time, laid, take)
+    }
+
+    fn hand(
+        &mut self,
+        file: &str,
+        number: u64,
+        time: Option<i64>,
+        laid: Result<(), sigma::EventError>,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        if let Err(error) = laid {
+            self.tell(file, number, &say(&error.ja(), &error.to_string()));
+            return Ok(());
+        }
+        if number.is_multiple_of(4096) {
+            progress::going().map_err(|_| CliError::Stopped)?;
+        }
+        if let Some(source) = &self.source {
+            self.arena.set_sources([source.clone()]);
+        }
+        take(&Event { file, number, time, arena: &self.arena })
+    }
+}
+
+fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<()> {
+    loop {
+        let part = reader.fill_buf()?;
+        let end = part.iter().position(|b| *b == b'\n');
+        let used = end.map_or(part.len(), |end| end + 1);
+        let over = end.is_some() || part.is_empty();
+        reader.consume(used);
+        if over {
+            return Ok(());
+        }
+    }
+}
