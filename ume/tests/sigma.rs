@@ -84,6 +84,10 @@ fn events_meet_rules_and_correlations_and_the_exit_says_so() {
     let (out, err) = said(&broken);
     assert_eq!(broken.status.code(), Some(3), "{err}");
     assert!(err.contains("event 1") && out.contains("Failed log-in"), "{out}{err}");
+    let binary = with(&[env!("CARGO_BIN_EXE_ume")], "");
+    let (out, err) = said(&binary);
+    assert_eq!((binary.status.code(), out.as_str()), (Some(3), ""), "{err}");
+    assert!(err.contains("not a file of events"), "{err}");
     let wrong = ume(&["sigma", "eval", "--rules", path(&rules), "--logsource", "sshd", "-"], "");
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -76,6 +76,14 @@ impl Reading {
         if begin.starts_with(b"ElfFile\0") {
             return self.evtx(&file, path, take);
         }
+        if begin.contains(&0) {
+            let what = say(
+                "イベントのファイルではありません。EVTX、JSON、テキストを指定してください",
+                "not a file of events; give EVTX, JSON or text",
+            );
+            self.tell(&file, 0, &what);
+            return Ok(());
+        }
         let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin);
         let first_line = text.split(|b| *b == b'\n').next().unwrap_or(text);
         let opens = text.iter().find(|b| !b.is_ascii_whitespace());
