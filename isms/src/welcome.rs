@@ -135,17 +135,25 @@ pub async fn refresh_local(house: &House) -> Result<(), StoreError> {
     let Some(row) = organisation_row(&house.store).await?.filter(|row| !row.deleted) else {
         return Ok(());
     };
-    let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or("");
-    let zone = match TimeZone::get(text("time_zone")) {
-        Ok(zone) => zone,
-        Err(error) => {
-            tracing::warn!(%error, "the organisation's time zone is not known; the system's counts");
-            TimeZone::system()
-        }
-    };
+    let zone = zone_of(&row);
     let era = row.attributes.get("era").and_then(Json::as_bool).unwrap_or(false);
     house.people.set_local(Local { zone, era });
     Ok(())
+}
+
+/// The zone of a row of an organisation; the system's where it is not known.
+pub(crate) fn zone_of(row: &Row) -> TimeZone {
+    let name = row.attributes.get("time_zone").and_then(Json::as_str).unwrap_or("");
+    TimeZone::get(name).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the organisation's time zone is not known; the system's counts");
+        TimeZone::system()
+    })
+}
+
+/// The zone in which the organisation's days begin.
+pub async fn zone(store: &Store) -> Result<TimeZone, StoreError> {
+    let row = organisation_row(store).await?.filter(|row| !row.deleted);
+    Ok(row.as_ref().map_or_else(TimeZone::system, zone_of))
 }
 
 /// Makes this row the organisation's own.

@@ -134,7 +134,7 @@ async fn bytes(asked: &Bundle) -> Result<(Vec<u8>, String), CliError> {
         Door::Folder(mut folder) => {
             let (store, ledger) = folder.with_ledger(&place).await?;
             let board = isms::compute(store, &rooms::ROOMS).await?;
-            let as_of = When::moment(asked.as_of.as_deref(), board.at)?;
+            let as_of = When::moment(asked.as_of.as_deref(), store).await?;
             let scope = Scope::parse(&asked.scope);
             let wish = Wish { scope, as_of, payloads: asked.with_payloads };
             let actor = local::user().actor();

@@ -1,11 +1,11 @@
 //! `ume isms …`: gap, levels, Statement of Applicability, comparison and risks of a data folder, as
-//! the pages show them. Reading only: a server may run beside.
+//! the pages show them, while a server may run beside; and the move from one edition of the standard to
+//! the next.
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use isms::{Board, Control, hall::paper};
-use jiff::tz::TimeZone;
 use model::{Lang, Timestamp};
 use serde_json::{Value as Json, json};
 use web::when;
@@ -23,25 +23,26 @@ use crate::{
 /// The moment that is looked at.
 #[derive(clap::Args)]
 pub struct When {
-    /// A past day (its end, in this machine's time zone) or a time such as 2026-11-25T09:00:00+09:00
+    /// A past day (its end, where the organisation is) or a time such as 2026-11-25T09:00:00+09:00
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
 }
 
 impl When {
     /// What a text of `--as-of` means; `None` for now.
-    pub(crate) fn moment(
+    pub(crate) async fn moment(
         text: Option<&str>,
-        now: Timestamp,
+        store: &store::Store,
     ) -> Result<Option<Timestamp>, CliError> {
-        when::moment(text.unwrap_or(""), now, &TimeZone::system()).map_err(|error| {
+        let zone = isms::welcome::zone(store).await?;
+        when::moment(text.unwrap_or(""), store.now(), &zone).map_err(|error| {
             let text = error.text();
             CliError::Usage(say(&format!("--as-of: {}", text.ja), &format!("--as-of: {}", text.en)))
         })
     }
 
     async fn board(&self, store: &store::Store) -> Result<Board, CliError> {
-        match When::moment(self.as_of.as_deref(), store.now())? {
+        match When::moment(self.as_of.as_deref(), store).await? {
             Some(at) => Ok(isms::compute_as_of(store, &rooms::ROOMS, at).await?),
             None => Ok(isms::compute(store, &rooms::ROOMS).await?),
         }

@@ -26,6 +26,8 @@ use crate::{CliError, Format, INCOMPLETE, MISMATCH, print, say, shown::Shown};
 /// Files of rules read together, and how deep folders are walked.
 const RULE_FILES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 16;
+/// Files are no stream: their events are sorted as a whole, as far as there is room for them.
+const LATENESS_US: i64 = 100 * 365 * 86_400 * 1_000_000;
 /// Characters shown of a value.
 const SHOWN_CHARS: usize = 120;
 
@@ -40,8 +42,8 @@ pub enum SigmaCommand {
     },
     /// Which events meet which rules: exit 0 none, 1 some, 3 if a rule or an event could not be read
     ///
-    /// Events come as EVTX, JSON (one object, a list, or a line each), or lines of text. Correlations are
-    /// followed over all files in the order given.
+    /// Events come as EVTX, its XML, JSON (one object, a list, or a line each), or lines of text.
+    /// Correlations are followed over all files together, by the time in each event.
     Eval {
         #[command(flatten)]
         rules: Rules,
@@ -247,11 +249,12 @@ fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliE
     tell_refused(&loaded);
     let set = &loaded.set;
     let (mut matcher, mut found) = (Matcher::new(set), Vec::<Match>::new());
-    let mut correlator = Correlator::new(set, Settings::default());
+    let mut correlator =
+        Correlator::new(set, Settings { lateness_us: LATENESS_US, ..Settings::default() });
     let mut over_time = Vec::new();
     let mut reading = Reading::begin(events.source()?);
     let mut out = Rows::new(format, &["file", "event", "time", "level", "rule", "hits"]);
-    let (mut count, mut matched, mut id) = (0u64, 0u64, 0u128);
+    let (mut count, mut matched, mut timeless, mut id) = (0u64, 0u64, 0u64, 0u128);
     let mut places: BTreeMap<u128, String> = BTreeMap::new();
     for path in &events.files {
         reading.each(path, &mut |event| {
@@ -259,10 +262,14 @@ fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliE
             id += 1;
             found.clear();
             matcher.eval(event.arena, &mut found);
-            let time = event.time.unwrap_or_default();
             if !set.correlations().is_empty() && !found.is_empty() {
-                places.insert(id, format!("{}:{}", event.file, event.number));
-                correlator.push(&found, event.arena, time, id, &mut over_time);
+                match event.time {
+                    Some(time) => {
+                        places.insert(id, format!("{}:{}", event.file, event.number));
+                        correlator.push(&found, event.arena, time, id, &mut over_time);
+                    }
+                    None => timeless += 1,
+                }
             }
             for m in &found {
                 let Some(rule) = set.rule(m.rule).filter(|rule| rule.standalone) else { continue };
@@ -300,6 +307,21 @@ fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliE
         }))?;
     }
     out.end()?;
+    let counted = correlator.counters();
+    let lost = counted.late + counted.no_room + counted.evicted + timeless;
+    if lost > 0 {
+        eprintln!(
+            "{}",
+            say(
+                &format!(
+                    "相関で数えられなかったイベント{lost}件（うち時刻のないもの{timeless}件）"
+                ),
+                &format!(
+                    "{lost} events could not be followed over time, {timeless} of them without a time"
+                ),
+            )
+        );
+    }
     let (rules, refused, bad) = (set.rules().len(), loaded.rejected.len(), reading.bad);
     eprintln!(
         "{}",
@@ -313,7 +335,7 @@ fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliE
         )
     );
     Ok(match () {
-        () if bad > 0 || refused > 0 => ExitCode::from(INCOMPLETE),
+        () if bad > 0 || refused > 0 || lost > 0 => ExitCode::from(INCOMPLETE),
         () if matched > 0 => ExitCode::from(MISMATCH),
         () => ExitCode::SUCCESS,
     })

@@ -255,6 +255,18 @@ fn completions_and_manual_pages_name_the_commands() {
     assert!(text(&ume(&["man"])).contains(".TH"));
 }
 
+/// As somebody with a database tool would.
+fn rename_team(data: &Path, from: &str, to: &str) {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let db = store::Db::sqlite(&data.join("ume.db"), false).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let sql = "UPDATE party SET name = $1 WHERE name = $2";
+        assert_eq!(tx.execute(sql, &[to.into(), from.into()]).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        db.close().await;
+    });
+}
+
 #[test]
 fn a_ledger_that_has_not_begun_is_no_mismatch_and_one_that_is_gone_is() {
     let root = tempfile::tempdir().unwrap();
@@ -274,6 +286,14 @@ fn a_ledger_that_has_not_begun_is_no_mismatch_and_one_that_is_gone_is() {
     let before = verify();
     assert_eq!(before.status.code(), Some(3), "{}", text(&before));
     assert!(text(&before).contains("not begun"), "{}", text(&before));
+    // That no ledger is there hides nothing that was edited by hand.
+    let added = ume(&["party", "add", "--kind", "team", "--name", "a", "--data", path(&data)]);
+    assert!(added.status.success(), "{}", text(&added));
+    rename_team(&data, "a", "b");
+    let edited = verify();
+    assert_eq!(edited.status.code(), Some(1), "{}", text(&edited));
+    rename_team(&data, "b", "a");
+    assert_eq!(verify().status.code(), Some(3));
     let to = root.path().join("published");
     let published = ume(&["ledger", "publish", "--to", path(&to), "--data", path(&data)]);
     assert!(published.status.success(), "{}", text(&published));

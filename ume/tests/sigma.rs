@@ -84,6 +84,27 @@ fn events_meet_rules_and_correlations_and_the_exit_says_so() {
     let (out, err) = said(&broken);
     assert_eq!(broken.status.code(), Some(3), "{err}");
     assert!(err.contains("event 1") && out.contains("Failed log-in"), "{out}{err}");
+    // Files given in the wrong order, and one without a time: counted, and said.
+    let (early, late) = (root.path().join("a.ndjson"), root.path().join("b.ndjson"));
+    fs::write(&early, format!("{}{}", event(0), event(1))).unwrap();
+    fs::write(&late, event(2)).unwrap();
+    let turned = with(&["--format", "csv", path(&late), path(&early)], "");
+    assert_eq!(turned.status.code(), Some(1), "{:?}", said(&turned));
+    assert!(said(&turned).0.contains("多数の失敗"), "{:?}", said(&turned));
+    let timeless = with(&["-"], "Failed password for root\n");
+    assert_eq!(timeless.status.code(), Some(3), "{:?}", said(&timeless));
+    assert!(said(&timeless).1.contains("1 of them without a time"), "{:?}", said(&timeless));
+    // Times of syslog, and text in the encoding of Japanese Windows.
+    let syslog = root.path().join("sjis.log");
+    let (text, _, _) =
+        encoding_rs::SHIFT_JIS.encode("<38>Nov 28 10:00:00 srv app: ログオンに失敗しました\n");
+    fs::write(&syslog, text).unwrap();
+    let japanese = root.path().join("japanese.yml");
+    fs::write(&japanese, "title: 失敗\nlogsource: {product: linux, service: sshd}\ndetection:\n    k: ['失敗しました']\n    condition: k\n").unwrap();
+    let sjis =
+        ume(&["sigma", "eval", "--rules", path(&japanese), "--format", "json", path(&syslog)], "");
+    let rows: serde_json::Value = serde_json::from_str(&said(&sjis).0).unwrap();
+    assert!(rows[0]["time"].as_str().is_some_and(|t| t.contains("-11-2")), "{rows}");
     let binary = with(&[env!("CARGO_BIN_EXE_ume")], "");
     let (out, err) = said(&binary);
     assert_eq!((binary.status.code(), out.as_str()), (Some(3), ""), "{err}");
@@ -123,6 +144,36 @@ fn a_rule_is_explained_on_an_event_and_coverage_names_what_never_came() {
         (row["can_fire"].clone(), row["missing"][0].clone()),
         (false.into(), "TargetUser".into())
     );
+}
+
+#[test]
+fn windows_events_as_xml_are_events_in_utf_16_too() {
+    let root = tempfile::tempdir().unwrap();
+    let rule = root.path().join("rule.yml");
+    fs::write(&rule, "title: Failed\nlogsource: {product: windows, service: security}\ndetection:\n    s: {EventID: 4625}\n    condition: s\n").unwrap();
+    let one = |id: u32| {
+        format!(
+            "<Event xmlns='x'><System><EventID>{id}</EventID><TimeCreated SystemTime='2026-11-28T01:00:00.5Z'/><Channel>Security</Channel></System><EventData/></Event>"
+        )
+    };
+    let text = format!("<?xml version='1.0'?>\n<Events>{}{}</Events>", one(4624), one(4625));
+    let wide: Vec<u8> =
+        [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for bytes in [text.into_bytes(), wide] {
+        let file = root.path().join("events.xml");
+        fs::write(&file, bytes).unwrap();
+        let found =
+            ume(&["sigma", "eval", "--rules", path(&rule), "--format", "json", path(&file)], "");
+        let (out, err) = said(&found);
+        assert_eq!(found.status.code(), Some(1), "{err}");
+        let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (rows.as_array().unwrap().len(), rows[0]["event"].as_u64()),
+            (1, Some(2)),
+            "{out}"
+        );
+        assert_eq!(rows[0]["time"], "2026-11-28T01:00:00.5Z");
+    }
 }
 
 #[test]

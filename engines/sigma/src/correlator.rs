@@ -24,6 +24,9 @@ use crate::{
     window::{Arrival, Judged, Window},
 };
 
+/// The farthest time of an event from 1970, some 73,000 years: what is added to it stays a number.
+pub const TIME_MAX_US: i64 = i64::MAX / 4;
+
 /// How a correlator runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -178,7 +181,8 @@ impl Correlator {
         self.state.groups.iter().map(HashMap::len).sum()
     }
 
-    /// Takes all matches of one event, with the event's time and its id.
+    /// Takes all matches of one event, with the event's time and its id. A time beyond [`TIME_MAX_US`] is
+    /// taken for that one.
     pub fn push(
         &mut self,
         matches: &[Match],
@@ -187,6 +191,7 @@ impl Correlator {
         id: u128,
         found: &mut Vec<Finding>,
     ) {
+        let time = time.clamp(-TIME_MAX_US, TIME_MAX_US);
         let rules: Vec<u32> =
             matches.iter().map(|m| m.rule.0).filter(|rule| self.users.contains_key(rule)).collect();
         if rules.is_empty() {
@@ -327,7 +332,9 @@ impl Correlator {
                 .get(key.as_str())
                 .and_then(|w| w.live.front())
                 .map(|l| l.time);
-            if let Some(due) = due.map(|t| t + correlation.timespan_us).filter(|due| *due <= time) {
+            if let Some(due) =
+                due.map(|t| t.saturating_add(correlation.timespan_us)).filter(|due| *due <= time)
+            {
                 self.state.timers.remove(&(due, at as u32, key.as_str().into()));
                 self.leave(at, correlation, due, &key, out);
             }
@@ -336,7 +343,7 @@ impl Correlator {
         let max = correlation.own.groups.unwrap_or(self.settings.groups);
         if !groups.contains_key(key.as_str()) {
             if groups.len() >= max {
-                let gone = time - correlation.timespan_us;
+                let gone = time.saturating_sub(correlation.timespan_us);
                 groups.retain(|_, window| window.live.back().is_some_and(|live| live.time > gone));
             }
             if groups.len() >= max {
@@ -349,10 +356,9 @@ impl Correlator {
         if !is_timed(correlation) {
             expire(correlation, window, time);
         }
-        let pause = correlation
-            .own
-            .session_us
-            .filter(|pause| window.live.back().is_some_and(|l| time - l.time > *pause));
+        let pause = correlation.own.session_us.filter(|pause| {
+            window.live.back().is_some_and(|l| time.saturating_sub(l.time) > *pause)
+        });
         if pause.is_some() {
             window.clear();
         }
@@ -369,7 +375,8 @@ impl Correlator {
             return;
         }
         if window.live.len() == 1 && is_timed(correlation) {
-            let timer = (time + correlation.timespan_us, at as u32, key.as_str().into());
+            let timer =
+                (time.saturating_add(correlation.timespan_us), at as u32, key.as_str().into());
             self.state.timers.insert(timer);
         }
         if !correlation.users.is_empty() {
@@ -378,7 +385,7 @@ impl Correlator {
         if correlation.at_close {
             return;
         }
-        let from = time - correlation.timespan_us + 1;
+        let from = time.saturating_sub(correlation.timespan_us).saturating_add(1);
         let judged = match window.by_share(correlation) {
             true => window.judge_share(correlation, window.live.len() - 1),
             false => rises(correlation, window, from),
@@ -416,7 +423,7 @@ impl Correlator {
         key: &str,
         out: &mut Out<'_>,
     ) {
-        let gone = now - correlation.timespan_us;
+        let gone = now.saturating_sub(correlation.timespan_us);
         let Some(window) = self.state.groups[at].get_mut(key) else { return };
         let due = window.live.iter().take_while(|live| live.time <= gone).count();
         if due > 0 && correlation.at_close {
@@ -440,9 +447,13 @@ impl Correlator {
             true => Judged::default(),
             false => rises(correlation, window, gone + 1),
         };
-        self.state.timers.insert((next + correlation.timespan_us, at as u32, key.into()));
+        self.state.timers.insert((
+            next.saturating_add(correlation.timespan_us),
+            at as u32,
+            key.into(),
+        ));
         if judged.rises {
-            self.found(at, correlation, key, (now, gone + 1), judged, out);
+            self.found(at, correlation, key, (now, gone.saturating_add(1)), judged, out);
         }
     }
 
@@ -485,13 +496,13 @@ impl Correlator {
         let Some(every) = correlations.filter(|c| !is_timed(c)).map(|c| c.timespan_us).min() else {
             return;
         };
-        if self.state.swept.is_some_and(|swept| time - swept < every) {
+        if self.state.swept.is_some_and(|swept| time.saturating_sub(swept) < every) {
             return;
         }
         self.state.swept = Some(time);
         for (correlation, groups) in self.set.core.correlations.iter().zip(&mut self.state.groups) {
             if !is_timed(correlation) {
-                let gone = time - correlation.timespan_us;
+                let gone = time.saturating_sub(correlation.timespan_us);
                 groups.retain(|_, window| window.live.back().is_some_and(|live| live.time > gone));
             }
         }
@@ -507,7 +518,7 @@ fn is_timed(correlation: &Correlation) -> bool {
 
 /// Lets go what is gone where leaving can only end a condition.
 fn expire(correlation: &Correlation, window: &mut Window, time: i64) {
-    let gone = time - correlation.timespan_us;
+    let gone = time.saturating_sub(correlation.timespan_us);
     let mut any = false;
     while window.live.front().is_some_and(|live| live.time <= gone) {
         window.pop();

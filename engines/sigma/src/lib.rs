@@ -51,7 +51,7 @@ mod yaml;
 pub use arena::{Arena, EVENT_BYTES_MAX, EventError, FIELDS_MAX};
 pub use civil::micros;
 pub use correlation::{Correlation, Own, Periodic};
-pub use correlator::{Correlator, Counters, Finding, Settings, SnapshotError};
+pub use correlator::{Correlator, Counters, Finding, Settings, SnapshotError, TIME_MAX_US};
 pub use coverage::{FieldCensus, RuleCoverage};
 pub use document::{CorrelationType, Level, LogSource, Meta, Relation, Status};
 pub use error::{Reason, Rejected};

@@ -431,10 +431,11 @@ impl Window {
         }
         let times: Vec<i64> =
             self.live.iter().rev().take(periodic.events).map(|l| l.time).collect();
-        let mut gaps: Vec<i64> = times.windows(2).map(|w| w[0] - w[1]).collect();
+        let mut gaps: Vec<i64> = times.windows(2).map(|w| w[0].saturating_sub(w[1])).collect();
         gaps.sort_unstable();
         let median = gaps[gaps.len() / 2];
-        let off: i128 = gaps.iter().map(|gap| i128::from((gap - median).abs())).sum();
+        let off: i128 =
+            gaps.iter().map(|gap| i128::from(gap.saturating_sub(median).saturating_abs())).sum();
         median > 0
             && off * 1_000
                 <= i128::from(periodic.jitter_permille) * i128::from(median) * gaps.len() as i128

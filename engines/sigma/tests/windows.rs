@@ -253,3 +253,40 @@ fn sums_are_exact() {
     }
     assert_eq!(run.end(), [(9, 1.0)], "ten tenths are one");
 }
+
+#[test]
+fn times_at_the_ends_of_the_clock_are_times_like_others() {
+    let own = ["ume: {session: 10s}", "ume: {periodic: {events: 3, jitter_permille: 10}}"];
+    let kinds = [
+        "type: event_count\nrules: [a]\ngroup-by: [u]\ntimespan: 10s\ncondition: {gte: 2}",
+        "type: event_count\nrules: [a]\ngroup-by: [u]\ntimespan: 10s\ncondition: {lt: 2}",
+        "type: value_count\nrules: [a]\ngroup-by: [u]\ntimespan: 10s\ncondition: {gte: 2, field: v}",
+        "type: temporal\nrules: [a, b]\ngroup-by: [u]\ntimespan: 10s",
+        "type: temporal_ordered\nrules: [a, b]\ngroup-by: [u]\ntimespan: 10s",
+        "type: value_sum\nrules: [a]\ngroup-by: [u]\ntimespan: 10s\ncondition: {gte: 2, field: v}",
+        "type: value_percentile\nrules: [a]\ngroup-by: [u]\ntimespan: 10s\ncondition: {gte: 2, field: v}",
+    ];
+    let mut all: Vec<String> = kinds.map(str::to_owned).to_vec();
+    all.extend(own.map(|own| format!("{}\n{own}", kinds[0])));
+    for correlation in all {
+        for lateness_us in [0, i64::MAX] {
+            let settings = Settings { lateness_us, ..Settings::default() };
+            let mut run = Run::new(&set(&correlation), settings);
+            for time in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
+                for name in ["a", "b"] {
+                    run.arena.clear();
+                    for (field, value) in [("k", name), ("u", "x"), ("v", "1")] {
+                        run.arena.push(field, value);
+                    }
+                    let mut matches: Vec<Match> = Vec::new();
+                    run.matcher.eval(&run.arena, &mut matches);
+                    run.correlator.push(&matches, &run.arena, time, run.next, &mut run.found);
+                    run.next += 1;
+                }
+            }
+            run.correlator.watermark(i64::MAX, &mut run.found);
+            let counters = run.correlator.counters();
+            assert_eq!(counters.late, 0, "{correlation}: {counters:?}");
+        }
+    }
+}

@@ -4,7 +4,8 @@
 //! Invariant: what is not approved says so in its title. The checkpoint at the foot covers everything that
 //! was recorded when the paper was made, so a paper can be held against the ledger later.
 
-use model::{Id, Lang, Table, Text, t};
+use jiff::tz::TimeZone;
+use model::{Id, Lang, Table, Text, Timestamp, t};
 use reports::pdf::{Column, Paper};
 use store::{Store, StoreError};
 
@@ -39,8 +40,12 @@ pub struct Approval {
 }
 
 /// What stands around the table.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Head {
+    /// When the paper is made; what stands on it is of the board's moment.
+    pub made_at: Timestamp,
+    /// Where the organisation is.
+    pub zone: TimeZone,
     pub organisation: String,
     pub scope: String,
     pub edition: String,
@@ -49,15 +54,21 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads what the board does not hold.
+    /// Reads what the board does not hold, of the board's moment.
     pub async fn load(
         store: &Store,
         hall: &Hall,
         checkpoint: Option<Checkpoint>,
     ) -> Result<Head, StoreError> {
-        let organisation =
-            welcome::organisation_row(store).await?.map_or(String::new(), |row| row.name);
-        let scopes = store.all(Table::Asset, &["scope_statement"]).await?;
+        let view = store.as_of(hall.at);
+        let now = welcome::organisation_row(store).await?;
+        let then = match &now {
+            Some(row) => view.rows_by_id(Table::Party, &[row.id]).await?.pop(),
+            None => None,
+        };
+        let zone = now.as_ref().map_or_else(TimeZone::system, welcome::zone_of);
+        let organisation = then.or(now).map_or(String::new(), |row| row.name);
+        let scopes = view.all(Table::Asset, &["scope_statement"]).await?;
         let scope = super::newest(scopes);
         let scope = scope.as_ref().and_then(|row| text_of(row, "statement")).unwrap_or("");
         let edition = hall.edition.as_ref().map_or(String::new(), |edition| {
@@ -65,12 +76,32 @@ impl Head {
             format!("{} ({drawn})", edition.version)
         });
         let (organisation, scope) = (organisation.trim().to_owned(), scope.to_owned());
-        let approval = approval(store, hall).await?;
-        Ok(Head { organisation, scope, edition, approval, checkpoint })
+        let approval = approval(store, hall, &zone).await?;
+        let made_at = store.now();
+        Ok(Head { made_at, zone, organisation, scope, edition, approval, checkpoint })
+    }
+
+    fn day(&self, at: Timestamp) -> String {
+        day(at, &self.zone)
+    }
+
+    /// Which moment it shows, and when it was made.
+    fn days(&self, hall: &Hall) -> [(Text, String); 2] {
+        [(t("時点", "As of"), self.day(hall.at)), (t("作成日", "Made on"), self.day(self.made_at))]
     }
 }
 
-async fn approval(store: &Store, hall: &Hall) -> Result<Option<Approval>, StoreError> {
+/// The day of a moment, where the organisation is.
+fn day(at: Timestamp, zone: &TimeZone) -> String {
+    let at = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    zone.to_datetime(at).date().to_string()
+}
+
+async fn approval(
+    store: &Store,
+    hall: &Hall,
+    zone: &TimeZone,
+) -> Result<Option<Approval>, StoreError> {
     let Some(approved) = &hall.approved else { return Ok(None) };
     let record = store.record(approved.record).await?;
     let id = record.and_then(|record| super::fact(&record, "decision")?.parse::<Id>().ok());
@@ -80,13 +111,12 @@ async fn approval(store: &Store, hall: &Hall) -> Result<Option<Approval>, StoreE
     };
     let said =
         |name: &str| decision.as_ref().and_then(|row| text_of(row, name)).unwrap_or("").to_owned();
-    let (login, day) =
-        (said("signer"), |t: model::Timestamp| t.rfc3339().chars().take(10).collect());
+    let login = said("signer");
     Ok(Some(Approval {
         signer: signer(store, &login).await?,
         method: said("method"),
-        at: day(approved.at),
-        until: approved.until.map_or(String::new(), day),
+        at: day(approved.at, zone),
+        until: approved.until.map_or(String::new(), |until| day(until, zone)),
         holds: hall.is_approved(),
     }))
 }
@@ -142,8 +172,8 @@ impl Hall {
             (t("規格", "Standard"), "ISO/IEC 27001:2022 (JIS Q 27001:2023) 6.1.3 d)".to_owned()),
             (t("版", "Edition"), or_none(&head.edition, lang)),
             (t("管理策", "Controls"), counts),
-            (t("作成日", "Made on"), self.at.rfc3339().chars().take(10).collect()),
         ];
+        facts.extend(head.days(self));
         facts.extend(approval_facts(head.approval.as_ref(), lang));
         facts.push((t("内容のSHA-256", "SHA-256 of the content"), self.soa_hash.clone()));
         let mut notes = Vec::new();
@@ -156,18 +186,17 @@ impl Hall {
             facts: facts.into_iter().map(|(name, value)| (pick(name), value)).collect(),
             notes,
             columns: COLUMNS.iter().map(column).collect(),
-            rows: self.soa.iter().map(|row| self.paper_row(row, lang)).collect(),
+            rows: self.soa.iter().map(|row| self.paper_row(row, head, lang)).collect(),
             ..frame(head, &self.soa_hash, lang)
         }
     }
 
-    fn paper_row(&self, row: &SoaRow, lang: Lang) -> Vec<String> {
+    fn paper_row(&self, row: &SoaRow, head: &Head, lang: Lang) -> Vec<String> {
         let pick = |text: Text| text.get(lang).to_owned();
         let mut why: Vec<String> = row.drivers.iter().map(|d| d.text.clone()).collect();
         why.push(row.reason.clone());
         if let Some(exclusion) = &row.exclusion {
-            let until =
-                exclusion.until.map_or(String::new(), |t| t.rfc3339().chars().take(10).collect());
+            let until = exclusion.until.map_or(String::new(), |until| head.day(until));
             let label = t("除外の承認", "Exclusion approved by");
             let approver =
                 exclusion.approver.strip_prefix("account:").unwrap_or(&exclusion.approver);
@@ -182,7 +211,7 @@ impl Hall {
         status.extend(row.lacks.iter().map(|l| l.text().get(lang).to_owned()));
         let newest = row.evidence.newest.filter(|_| row.evidence.count > 0);
         let evidence = newest.map_or(String::new(), |at| {
-            let day: String = at.rfc3339().chars().take(10).collect();
+            let day = head.day(at);
             match lang {
                 Lang::Ja => format!("{}件\n最新 {day}", row.evidence.count),
                 Lang::En => format!("{}\nnewest {day}", row.evidence.count),
@@ -219,11 +248,11 @@ impl Hall {
         let pick = |text: Text| text.get(lang).to_owned();
         let mut open: Vec<&RiskView> = self.risks.iter().filter(|r| r.open).collect();
         open.sort_by_key(|r| (std::cmp::Reverse(r.current.map(|e| e.size())), r.id));
-        let facts = vec![
+        let mut facts = vec![
             (pick(t("扱い中のリスク", "Open risks")), open.len().to_string()),
             (pick(t("受容の基準", "Accepted up to")), self.method.accept_at_most.to_string()),
-            (pick(t("作成日", "Made on")), self.at.rfc3339().chars().take(10).collect()),
         ];
+        facts.extend(head.days(self).map(|(name, value)| (pick(name), value)));
         let column = |(title, share): &(Text, f32)| Column { title: pick(*title), share: *share };
         Paper {
             title: pick(t("リスクアセスメント・リスク対応表", "Risk assessment and treatment")),

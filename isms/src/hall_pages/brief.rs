@@ -287,18 +287,17 @@ fn threat_facts<'a>(house: &'a Shared, cx: &Cx, threat: &Row) -> Vec<(&'a str, S
 
 /// Risks that bear the name of the threat, or that threat intelligence treats and nobody accepted.
 fn threat_risks<'h>(board: &'h Board, threat: &Row) -> Vec<RiskLine<'h>> {
-    let named = |risk: &&RiskView| risk.open && risk.name == threat.name;
+    let named = |risk: &RiskView| risk.open && risk.name == threat.name;
     let by_control = executive::risks_of(&board.view, "5.7");
-    let open = by_control.into_iter().filter(|risk| !risk.acceptance.holds());
-    let mut all: Vec<&RiskView> = board.view.risks.iter().filter(named).chain(open).collect();
-    all.dedup_by_key(|risk| risk.id);
+    let open = by_control.into_iter().filter(|risk| !risk.acceptance.holds() && !named(risk));
+    let all = board.view.risks.iter().filter(|risk| named(risk)).chain(open);
     let one = |risk: &'h RiskView| RiskLine {
         risk,
         before: estimate(&risk.inherent),
         now: estimate(&risk.current),
         rises: false,
     };
-    all.into_iter().map(one).collect()
+    all.map(one).collect()
 }
 
 /// What both pages need beside their subject.

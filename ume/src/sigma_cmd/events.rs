@@ -1,4 +1,5 @@
-//! Events out of files, one by one: EVTX, JSON, lines of text. What cannot be read is told and counted.
+//! Events out of files, one by one: EVTX, its XML, JSON, lines of text (syslog among them, in the
+//! encodings of Japanese logs). What cannot be read is told and counted.
 
 use std::{
     fs::File,
@@ -7,14 +8,17 @@ use std::{
 };
 
 use evtx::{EvtxParser, ParserSettings};
+use jiff::tz::TimeZone;
+use model::Timestamp;
 use serde_json::Value as Json;
 use sigma::{Arena, LogSource};
+use stream::RawLine;
 
 use crate::{CliError, progress, say};
 
 /// The longest line of a file of events.
 const LINE_BYTES_MAX: usize = 4 << 20;
-/// The largest file that is one JSON document.
+/// The largest file that is one JSON or XML document.
 const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 /// Where events say when they happened, the more exact first.
 const TIMES: [&str; 7] = [
@@ -40,13 +44,17 @@ pub struct Event<'a> {
 pub struct Reading {
     arena: Arena,
     source: Option<LogSource>,
+    /// For lines that name no year or zone.
+    now: Timestamp,
+    zone: TimeZone,
     /// What could not be read
     pub bad: u64,
 }
 
 impl Reading {
     pub fn begin(source: Option<LogSource>) -> Reading {
-        Reading { arena: Arena::new(), source, bad: 0 }
+        let (now, zone) = (store::system_clock()(), TimeZone::system());
+        Reading { arena: Arena::new(), source, now, zone, bad: 0 }
     }
 
     fn tell(&mut self, file: &str, number: u64, what: &str) {
@@ -76,6 +84,12 @@ impl Reading {
         if begin.starts_with(b"ElfFile\0") {
             return self.evtx(&file, path, take);
         }
+        // Windows writes its XML as UTF-16.
+        let is_utf16 = begin.starts_with(b"\xFF\xFE") || begin.starts_with(b"\xFE\xFF");
+        let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin).trim_ascii_start();
+        if is_utf16 || text.starts_with(b"<?xml") || text.starts_with(b"<Event") {
+            return self.xml(&file, path, take);
+        }
         if begin.contains(&0) {
             let what = say(
                 "イベントのファイルではありません。EVTX、JSON、テキストを指定してください",
@@ -84,9 +98,8 @@ impl Reading {
             self.tell(&file, 0, &what);
             return Ok(());
         }
-        let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin);
         let first_line = text.split(|b| *b == b'\n').next().unwrap_or(text);
-        let opens = text.iter().find(|b| !b.is_ascii_whitespace());
+        let opens = text.first();
         let is_whole = serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_ok();
         // A list, or an object over several lines.
         if opens == Some(&b'[')
@@ -128,17 +141,7 @@ impl Reading {
         path: &Path,
         take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
-        let io = |source| CliError::Io { path: path.to_owned(), source };
-        let opened = File::open(path).map_err(io)?;
-        if opened.metadata().map_err(io)?.len() > DOCUMENT_BYTES_MAX {
-            let mib = DOCUMENT_BYTES_MAX >> 20;
-            let what = say(
-                &format!("{mib} MiBを超えるJSON文書です。1行1件のJSONにしてください"),
-                &format!("a JSON document of more than {mib} MiB; write one object a line"),
-            );
-            self.tell(file, 0, &what);
-            return Ok(());
-        }
+        let Some(opened) = self.open(file, path)? else { return Ok(()) };
         let mut number = 0;
         for value in
             serde_json::Deserializer::from_reader(BufReader::new(opened)).into_iter::<Json>()
@@ -155,6 +158,62 @@ impl Reading {
                 number += 1;
                 self.value(file, number, &value, take)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A file that has to be read as a whole, if it is not too large for that.
+    fn open(&mut self, file: &str, path: &Path) -> Result<Option<File>, CliError> {
+        let io = |source| CliError::Io { path: path.to_owned(), source };
+        let opened = File::open(path).map_err(io)?;
+        if opened.metadata().map_err(io)?.len() <= DOCUMENT_BYTES_MAX {
+            return Ok(Some(opened));
+        }
+        let mib = DOCUMENT_BYTES_MAX >> 20;
+        let what = say(
+            &format!("{mib} MiBを超える文書です。1行1件のJSONかEVTXにしてください"),
+            &format!("a document of more than {mib} MiB; give one JSON object a line, or EVTX"),
+        );
+        self.tell(file, 0, &what);
+        Ok(None)
+    }
+
+    /// Event elements, which hold no others of their name.
+    fn xml(
+        &mut self,
+        file: &str,
+        path: &Path,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        const END: &str = "</Event>";
+        let Some(opened) = self.open(file, path)? else { return Ok(()) };
+        let mut bytes = Vec::new();
+        let io = |source| CliError::Io { path: path.to_owned(), source };
+        opened.take(DOCUMENT_BYTES_MAX).read_to_end(&mut bytes).map_err(io)?;
+        // By its byte order mark, else UTF-8.
+        let (text, _, _) = encoding_rs::UTF_8.decode(&bytes);
+        let begins = |at: &usize| {
+            let behind = text[at + "<Event".len()..].chars().next();
+            behind.is_some_and(|c| c == '>' || c.is_whitespace())
+        };
+        let (mut from, mut number) = (0, 0);
+        for at in text.match_indices("<Event").map(|(at, _)| at).filter(begins) {
+            if at < from {
+                continue;
+            }
+            number += 1;
+            let Some(end) = text[at..].find(END).map(|end| at + end + END.len()) else {
+                let what = say("Event要素が閉じていません", "an Event element that does not end");
+                self.tell(file, number, &what);
+                break;
+            };
+            from = end;
+            let time = system_time(&text[at..end]);
+            let laid = self.arena.xml(&text[at..end]);
+            self.hand(file, number, time, laid, take)?;
+        }
+        if number == 0 {
+            self.tell(file, 0, &say("Event要素がありません", "no Event element there"));
         }
         Ok(())
     }
@@ -193,8 +252,10 @@ impl Reading {
                     Err(error) => self.tell(file, number, &error.to_string()),
                 },
                 Some(_) => {
-                    let laid = self.arena.text(&String::from_utf8_lossy(text));
-                    self.hand(file, number, None, laid, take)?;
+                    let (decoded, _) = stream::decode(text);
+                    let said = stream::parse(&RawLine::new(text), "", self.now, &self.zone);
+                    let laid = self.arena.text(&decoded);
+                    self.hand(file, number, said.event_time.map(|t| t.0), laid, take)?;
                 }
             }
         }
@@ -233,6 +294,13 @@ impl Reading {
         }
         take(&Event { file, number, time, arena: &self.arena })
     }
+}
+
+/// When a Windows event happened.
+fn system_time(event: &str) -> Option<i64> {
+    let (_, behind) = event.split_once("SystemTime=")?;
+    let quote = behind.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    sigma::micros(behind[1..].split(quote).next()?)
 }
 
 fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<()> {
