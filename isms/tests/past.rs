@@ -2,8 +2,11 @@
 
 mod place;
 
-use isms::{PastError, compute_as_of, hall::soa::SoaStatus};
-use model::{Assurance, Level, RoomSpec, Table, Timestamp};
+use isms::{
+    PastError, compute_as_of,
+    hall::{paper::Head, soa::SoaStatus},
+};
+use model::{Assurance, Lang, Level, RoomSpec, Table, Timestamp};
 use place::Place;
 use serde_json::json;
 use store::RecordDraft;
@@ -102,4 +105,41 @@ async fn a_shared_board_keeps_the_past_it_computed_and_forgets_it_in_time() {
     assert!(!std::sync::Arc::ptr_eq(&first, &again), "eight are kept");
     place.later(1);
     assert!(!std::sync::Arc::ptr_eq(&again, &get().await), "none for longer than an hour");
+}
+
+#[tokio::test]
+async fn a_paper_shows_its_day_with_what_stood_then_and_says_when_it_was_made() {
+    let place = Place::over(ROOMS).await;
+    let party = json!({"time_zone": "Asia/Tokyo"});
+    let organisation = place.add(Table::Party, "organisation", "旧社名", party).await;
+    place.store.set_setting("organisation", &organisation.id.to_string()).await.expect("setting");
+    let scope = json!({"statement": "本社"});
+    let scope = place.add(Table::Asset, "scope_statement", "適用範囲", scope).await;
+    let day = place.store.now();
+    place.later(20);
+    let mut renamed = organisation;
+    renamed.name = "新社名".to_owned();
+    place.put(renamed).await;
+    let mut wider = scope;
+    wider.attributes.insert("statement".into(), "本社と倉庫".into());
+    place.put(wider).await;
+    let paper = async |at: Timestamp| {
+        let board = compute_as_of(&place.store, ROOMS, at).await.expect("past");
+        let head = Head::load(&place.store, &board.view, None).await.expect("head");
+        board.view.soa_paper(&head, Lang::Ja)
+    };
+    let fact = |paper: &reports::pdf::Paper, name: &str| {
+        paper.facts.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()).expect("fact")
+    };
+    let local = |at: Timestamp| at.plus_hours(9).rfc3339()[..10].to_owned();
+    let (then, now) = (paper(day).await, paper(place.store.now()).await);
+    assert_eq!((then.heading.as_str(), now.heading.as_str()), ("旧社名", "新社名"));
+    assert_eq!(
+        (then.notes[0].as_str(), now.notes[0].as_str()),
+        ("適用範囲: 本社", "適用範囲: 本社と倉庫")
+    );
+    assert_eq!(fact(&then, "時点"), local(day));
+    assert_eq!(fact(&then, "作成日"), local(place.store.now()));
+    let file = reports::pdf::write_pdf(&then).expect("pdf");
+    assert!(file.starts_with(b"%PDF-"));
 }
