@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use model::{Assurance, Id, Level, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest, Sha256};
 use store::{Record, RecordDraft, Row, Store, StoreError};
 
 /// The record type that tells of a change of a level.
@@ -34,10 +33,7 @@ pub fn drop_of(record: &Record) -> Option<(Level, Level)> {
 
 /// The task that answers a drop.
 pub fn task_id(drop: &Record) -> Id {
-    let hash = Sha256::digest(format!("ume/drop/{}", drop.id));
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    Id::from_parts(drop.observed_to, &random)
+    store::derived_id(drop.observed_to, &format!("ume/drop/{}", drop.id))
 }
 
 /// Takes over the last recorded level of each control, so that a drop while no server ran is seen.

@@ -8,18 +8,19 @@
 use model::{Id, Level, Status, Table, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
-use store::{Record, Row, Store, StoreError, Write};
+use store::{Record, Row, Store, StoreError, Write, derived_id};
 use web::decide::Ruling;
 
 use crate::{
     Control, days, drops,
     hall::{Acceptance, Hall, RiskView, text_of},
-    review::{INSTRUCTION_KIND, hold},
+    review::{INSTRUCTION_KIND, follow::Follow},
 };
 
 /// Kind of the rows from which a threat is brought before the executive.
 pub const THREAT_KIND: &str = "intel_item";
+/// Kind of the link from a risk to the threat that makes it.
+const THREAT_LINK: &str = "references";
 /// Months for which an instruction stands.
 const MONTHS: i64 = 24;
 /// Days an executive has to look at a threat.
@@ -126,7 +127,7 @@ pub async fn threat(store: &Store, id: Id) -> Result<Option<Row>, StoreError> {
 
 /// The task by which executives are told of a threat at once.
 pub fn threat_task_id(threat: &Row) -> Id {
-    derived(threat.created_at, &format!("ume/threat/{}", threat.id))
+    derived_id(threat.created_at, &format!("ume/threat/{}", threat.id))
 }
 
 /// The task that makes executives look at a threat; its date is near enough to be told of at once.
@@ -149,19 +150,14 @@ pub fn threat_task(threat: &Row, now: Timestamp) -> Row {
     task
 }
 
-fn derived(at: Timestamp, text: &str) -> Id {
-    let hash = Sha256::digest(text);
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    Id::from_parts(at, &random)
-}
-
 /// What an executive instructs.
 pub struct Order<'a> {
     pub text: &'a str,
     pub owner: Id,
     /// A day, as `2026-01-31`.
     pub due: &'a str,
+    /// The risk it is about, if it names one.
+    pub risk: Option<Id>,
 }
 
 impl Order<'_> {
@@ -175,34 +171,56 @@ impl Order<'_> {
     /// The task it becomes: of the same instruction about the same matter there is one.
     pub fn task_id(&self, about: &Row) -> Id {
         let said = json!([about.id, self.text, self.owner, self.due]);
-        derived(about.created_at, &format!("ume/order/{said}"))
+        derived_id(about.created_at, &format!("ume/order/{said}"))
     }
 
     /// What is signed about the task of a drop, or the row of a threat.
     pub fn ruling<'s>(&'s self, about: &Row, hash: &'s str, reason: &'s str) -> Ruling<'s> {
+        let mut notes = vec![
+            ("order", self.text.into()),
+            ("assignee", self.owner.to_string().into()),
+            ("due", self.due.into()),
+            ("task", self.task_id(about).to_string().into()),
+        ];
+        notes.extend(self.risk.map(|risk| ("risk", risk.to_string().into())));
         Ruling {
             hash,
             outcome: "approved",
             reason,
             hours: web::decide::months(MONTHS),
             kind: INSTRUCTION_KIND,
-            notes: vec![
-                ("order", self.text.into()),
-                ("assignee", self.owner.to_string().into()),
-                ("due", self.due.into()),
-                ("task", self.task_id(about).to_string().into()),
-            ],
+            notes,
         }
     }
 }
 
-/// What the last signature sets going: the task.
-pub async fn settle(write: &mut Write<'_>, decision: &Row) -> Result<(), StoreError> {
+/// What the last signature sets going: the task, and the change of the risk that is named.
+pub async fn settle(
+    store: &Store,
+    write: &mut Write<'_>,
+    decision: &Row,
+) -> Result<(), StoreError> {
     let task = text_of(decision, "task").and_then(|id| id.parse().ok());
-    if let (Some(id), "approved") = (task, decision.status.as_str()) {
-        write.put(hold::task_of(decision, id)).await?;
+    match (task, decision.status.as_str()) {
+        (Some(task), "approved") => Follow::new(store).up(write, decision, task).await,
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Risks that were linked to a threat.
+pub async fn risks_of_threat(store: &Store, threat: Id) -> Result<Vec<Id>, StoreError> {
+    let mut links = store.rows_about(Table::Link, &[threat]).await?;
+    links.retain(|l| l.kind == THREAT_LINK && l.object == Some(threat) && !l.deleted);
+    Ok(links.iter().filter_map(|link| link.subject).collect())
+}
+
+/// The link from a risk to the threat that makes it.
+pub fn threat_link(id: Id, risk: &Row, threat: &Row) -> Row {
+    let name = format!("{} → {}", risk.name, threat.name);
+    let mut row = Row::new(Table::Link, id, THREAT_LINK, &name);
+    row.subject = Some(risk.id);
+    row.object = Some(threat.id);
+    row
 }
 
 /// Decisions that instruct about this row: those that stand, and those that wait for signatures.

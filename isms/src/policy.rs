@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use model::{Assurance, Id, Table, Timestamp};
 use serde_json::{Map, Value as Json, json};
-use sha2::{Digest, Sha256};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
 
 use crate::{
@@ -146,10 +145,7 @@ pub async fn coverage(store: &Store, policy: Policy) -> Result<Coverage, StoreEr
 
 /// The reminder of one person about one version; asking twice makes no second.
 pub fn reminder_id(person: Id, policy: &Policy) -> Id {
-    let hash = Sha256::digest(format!("ume/policy/{person}/{}", policy.hash));
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    Id::from_parts(policy.approved_at, &random)
+    store::derived_id(policy.approved_at, &format!("ume/policy/{person}/{}", policy.hash))
 }
 
 /// Makes a task for each person who is missing and has none; returns how many.

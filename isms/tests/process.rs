@@ -7,7 +7,9 @@ use isms::{
         findings::{self, Standing},
         run::{self, Answer, AnswerError},
     },
-    changes, context, policy,
+    changes, context,
+    hall::Acceptance,
+    policy,
     review::{
         self, Gathered,
         hold::{self, HoldError, Signing},
@@ -543,6 +545,45 @@ async fn a_review_with_an_unexplained_empty_input_or_a_vague_instruction_is_not_
     );
     assert_eq!(place.facts(review::PACK).await.len(), 0);
     assert_eq!(place.store.all(Table::Task, &[]).await.expect("tasks").len(), 0);
+}
+
+#[tokio::test]
+async fn an_instruction_about_a_risk_stands_among_its_measures_and_reopens_its_acceptance() {
+    let place = Place::over(&ROOMS).await;
+    let person = place.person("担当").await;
+    let attributes = json!({
+        "scenario": "s", "treatment": "modify", "measures": "手順書",
+        "inherent_likelihood": 3, "inherent_consequence": 4,
+    });
+    let risk = place.put(place.row(Table::Risk, "risk", "漏えい", attributes)).await;
+    let accepted = json!({"residual_likelihood": 3, "residual_consequence": 4});
+    place.decide(&risk, "risk_acceptance", "approved", 900, accepted).await;
+    assert!(place.risk(risk.id).await.acceptance.holds());
+
+    let row = explained(&place, prepared(&place, &place.day(0)).await).await;
+    let order = |text: &str| json!({"text": text, "owner": person.id, "due": place.day(30), "risk": risk.id});
+    let orders = json!([order("持ち出しを申請制にする"), order("暗号化する")]);
+    let row = place.edit(Table::Plan, row.id, "instructions", orders).await;
+    place.validates(&row);
+    assert!(place.risk(risk.id).await.acceptance.holds(), "nothing is signed yet");
+    sign(&place, &row, "account:keiei").await.expect("signed");
+
+    let changed = place.store.row(Table::Risk, risk.id).await.expect("read").expect("there");
+    place.validates(&changed);
+    let measures = changed.attributes["measures"].as_str().expect("text");
+    let lines: Vec<&str> = measures.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "手順書"), "{measures}");
+    assert!(lines[1].contains("持ち出しを申請制にする") && lines[2].contains("暗号化する"));
+    assert_eq!(place.risk(risk.id).await.acceptance, Acceptance::Edited);
+    let given = place.store.all(Table::Decision, &[review::INSTRUCTION_KIND]).await.expect("given");
+    given.iter().for_each(|decision| place.validates(decision));
+    let tasks = place.store.rows_about(Table::Task, &[risk.id]).await.expect("tasks");
+    assert_eq!(tasks.len(), 2, "both are treatment of the risk");
+    // The next review tells them among the tasks of the treatment plan.
+    let next = prepared(&place, &place.day(0)).await;
+    let all = review::gather::inputs(&next);
+    let told = all.iter().flat_map(|i| &i.sections).flat_map(|s| &s.lines);
+    assert!(told.clone().any(|l| l.ja.contains("暗号化する")));
 }
 
 #[tokio::test]

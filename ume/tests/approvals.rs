@@ -889,13 +889,40 @@ async fn an_executive_instructs_about_a_drop_and_about_a_threat_and_it_is_report
         let account = executive.account;
         let told = house.store().notices_of(account, 50).await.unwrap();
         assert!(told.iter().any(|n| n.facts["task"] == "VPNの脆弱性"), "told at once: {told:?}");
+        // A risk is linked to it, and instructed about: it changes with the last signature.
+        let id = house.store().new_id().unwrap();
+        let mut risk = Row::new(Table::Risk, id, "risk", "社外からの侵入");
+        risk.attributes =
+            json!({"scenario": "s", "treatment": "retain"}).as_object().cloned().unwrap();
+        let risk = house.put(risk, "another").await;
+        let now = isms::compute(house.store(), &rooms::ROOMS).await.unwrap();
+        house.served.board.put(now);
+        let risk_id = risk.id.to_string();
+        let named = [("risk", risk_id.as_str())];
+        let link = format!("{path}/risk");
+        assert_eq!(house.send(&executive.who, &link, &named).await.0, 403, "not an executive's");
+        let unknown = [("risk", "01a21219-a400-7845-9dc4-64455f9804d9")];
+        assert_eq!(house.send(&officer.who, &link, &unknown).await.0, 404);
+        for _ in 0..2 {
+            assert_eq!(house.send(&officer.who, &link, &named).await.0, 303);
+        }
+        let links = house.store().rows_about(Table::Link, &[threat.id]).await.unwrap();
+        assert_eq!((links.len(), links[0].subject), (1, Some(risk.id)), "linked once");
+        assert!(house.page(&officer, &path).await.contains(&format!("/risks/{risk_id}")));
         let hash = threat.content_hash().unwrap();
-        let mut form = order;
+        let mut form = order.to_vec();
         form[0].1 = hash.as_str();
+        form.push(named[0]);
         let instruct = format!("{path}/instruct");
         assert_eq!(house.sign(&executive, &instruct, &form).await.0, 303);
+        let same = house.store().row(Table::Risk, risk.id).await.unwrap().unwrap();
+        assert_eq!(same.version, risk.version, "one signature is not enough");
         assert_eq!(house.sign(&second, &instruct, &form).await.0, 303);
         assert!(house.page(&executive, &path).await.contains("It was instructed"));
+        let changed = house.store().row(Table::Risk, risk.id).await.unwrap().unwrap();
+        assert!(text(&changed, "measures").contains("台帳を今月中に直す"));
+        let tasks = house.store().rows_about(Table::Task, &[risk.id]).await.unwrap();
+        assert_eq!(tasks.len(), 1);
 
         // The next review reports what is open.
         let gathered = isms::review::Gathered::load(house.store(), &board).await.unwrap();

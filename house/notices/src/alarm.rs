@@ -7,10 +7,9 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use ledger::{Fork, LedgerError};
-use model::{Id, Table, Timestamp};
-use ring::digest::{SHA256, digest};
+use model::{Table, Timestamp};
 use serde_json::json;
-use store::{Row, Store, StoreError};
+use store::{Row, Store, StoreError, derived_id};
 
 use crate::{
     event::{self, Audience, Event},
@@ -114,11 +113,7 @@ fn stop_event(now: Timestamp) -> Event {
 
 /// The task to decide about a fork; of the same fork there is one.
 fn fork_task(fork: &Fork, now: Timestamp) -> Row {
-    let hash = digest(&SHA256, format!("ume/{}", fork_key(fork)).as_bytes());
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash.as_ref()[..10]);
-    // Not of this moment: another process makes the same id of the same fork.
-    let id = Id::from_parts(Timestamp(0), &random);
+    let id = derived_id(Timestamp(0), &format!("ume/{}", fork_key(fork)));
     let name = format!("証跡の分岐 / Fork of the ledger {} → {}", fork.published, fork.log);
     let mut task = Row::new(Table::Task, id, "task", &name);
     let due = now.plus_hours(24 * DECIDE_DAYS);
@@ -141,6 +136,8 @@ fn fork_task(fork: &Fork, now: Timestamp) -> Row {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+
+    use model::Id;
 
     use super::*;
 

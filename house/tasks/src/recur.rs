@@ -1,18 +1,14 @@
 //! The next occurrence of a recurring task.
 
 use model::{Id, Table, Timestamp};
-use sha2::{Digest, Sha256};
-use store::{Row, Store, StoreError, Write};
+use store::{Row, Store, StoreError, Write, derived_id};
 
 /// Most closed tasks that one run looks at, the newest first.
 const CLOSED_LOOKED_AT_MAX: usize = 1_000;
 
 /// The id of the occurrence that follows this task.
 pub fn next_id(task: &Row) -> Id {
-    let hash = Sha256::digest(format!("ume/next/{}", task.id));
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    Id::from_parts(task.created_at, &random)
+    derived_id(task.created_at, &format!("ume/next/{}", task.id))
 }
 
 /// The occurrence that follows a task closed at `closed_at`; `None` if there is none.

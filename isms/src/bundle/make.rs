@@ -12,24 +12,18 @@ use std::{
 };
 
 use ledger::Reading;
-use model::{Id, Lang, Table, Timestamp, canonical};
-use serde_json::{Value as Json, json};
-use store::{PayloadOpening, RecordFilter, RowOpening, Store};
+use model::{Id, Table, Timestamp};
+use store::{PayloadOpening, RowOpening, Store};
 
 use super::{
     BundleError,
     choose::{Is, Leaf, Scope, Wanted, read_leaf},
     container::{BYTES_MAX, Writer},
     judge,
-    manifest::{
-        self, FORMAT, Held, Listed, MANIFEST, Manifest, NOTE, State, Statement, Tree, What, Why,
-    },
+    manifest::{self, FORMAT, Held, Listed, MANIFEST, Manifest, NOTE, State, Tree, What, Why},
+    papers,
 };
-use crate::{
-    Board,
-    hall::{Hall, SNAPSHOT},
-    past,
-};
+use crate::{Board, hall::SNAPSHOT};
 
 /// Most leaves of one bundle.
 pub const LEAVES_MAX: usize = 50_000;
@@ -60,7 +54,7 @@ pub struct Draft {
 
 /// Files with what the manifest says of each.
 #[derive(Default)]
-struct Files {
+pub(super) struct Files {
     contents: BTreeMap<String, Vec<u8>>,
     listed: Vec<Listed>,
     held: Vec<Held>,
@@ -68,7 +62,12 @@ struct Files {
 }
 
 impl Files {
-    fn add(&mut self, what: What, path: &str, content: Vec<u8>) -> Result<(), BundleError> {
+    pub(super) fn add(
+        &mut self,
+        what: What,
+        path: &str,
+        content: Vec<u8>,
+    ) -> Result<(), BundleError> {
         self.add_of(what, path, None, None, content)
     }
 
@@ -123,7 +122,7 @@ pub async fn draft(
     open_rows(store, &mut files, &reading, &leaves).await?;
     open_payloads(store, &mut files, &reading, &leaves, wish.payloads).await?;
     let pointed = wanted.pointed(&leaves);
-    let soa = statement(store, &mut files, board, wish, &pointed).await?;
+    let soa = papers::add(store, &mut files, board, wish, reading.note(), &pointed).await?;
     add_rest(&mut files, folder)?;
     files.listed.sort_by(|a, b| a.path.cmp(&b.path));
     files.held.sort_by_key(|held| held.leaf);
@@ -288,102 +287,6 @@ async fn open_payloads(
         }
     }
     Ok(())
-}
-
-/// The statement as it follows from what is recorded now.
-fn computed(
-    files: &mut Files,
-    hall: &Hall,
-    wish: &Wish,
-    pointed: &BTreeMap<String, Vec<u64>>,
-) -> Result<Statement, BundleError> {
-    let mut hall = hall.clone();
-    hall.soa.retain(|row| wish.scope.has(&row.control));
-    if !wish.payloads {
-        // Who answers for what is named by the id, as in the leaves.
-        for (id, name) in &mut hall.parties {
-            *name = id.to_string();
-        }
-    }
-    let mut document = hall.soa_json();
-    point(&mut document, pointed);
-    files.add(What::Soa, "soa/soa.json", canonical::to_string(&document)?.into_bytes())?;
-    for (lang, tag, sheet) in [(Lang::Ja, "ja", "適用宣言書"), (Lang::En, "en", "Applicability")]
-    {
-        let (head, rows) = hall.soa_table(lang);
-        let book = reports::write_xlsx(sheet, &head, &rows, reports::Hidden(0))
-            .map_err(|error| BundleError::Broken(error.to_string()))?;
-        files.add(What::Soa, &format!("soa/soa.{tag}.xlsx"), book)?;
-        let csv: String = std::iter::once(&head).chain(&rows).map(|line| csv_line(line)).collect();
-        // With a mark, or Excel reads Japanese as another encoding.
-        files.add(
-            What::Soa,
-            &format!("soa/soa.{tag}.csv"),
-            format!("\u{feff}{csv}").into_bytes(),
-        )?;
-    }
-    Ok(Statement { basis: "computed".to_owned(), hash: hall.soa_hash })
-}
-
-/// The statement of the time asked for. A past day is shown as it was stated by then, by the newest
-/// edition recorded; where there was none yet, it is computed from what was known then.
-async fn statement(
-    store: &Store,
-    files: &mut Files,
-    board: &Board,
-    wish: &Wish,
-    pointed: &BTreeMap<String, Vec<u64>>,
-) -> Result<Statement, BundleError> {
-    let Some(as_of) = wish.as_of else { return computed(files, &board.view, wish, pointed) };
-    if let Some(stated) = edition(store, files, wish, as_of, pointed).await? {
-        return Ok(stated);
-    }
-    let rooms: Vec<_> = board.controls.iter().map(|control| control.spec).collect();
-    let then = past::compute_as_of(store, &rooms, as_of).await?;
-    computed(files, &then.view, wish, pointed)
-}
-
-/// The newest edition recorded until then, if there is one that can still be read.
-async fn edition(
-    store: &Store,
-    files: &mut Files,
-    wish: &Wish,
-    as_of: Timestamp,
-    pointed: &BTreeMap<String, Vec<u64>>,
-) -> Result<Option<Statement>, BundleError> {
-    let filter = RecordFilter {
-        ty: Some(SNAPSHOT.to_owned()),
-        as_of: Some(as_of),
-        limit: 1,
-        ..RecordFilter::default()
-    };
-    let found = store.list_records(&filter).await?;
-    let Some(record) = found.first() else { return Ok(None) };
-    let Some(payload) = store.payload(record.id).await? else { return Ok(None) };
-    let rows: Json = serde_json::from_slice(&payload)
-        .map_err(|error| BundleError::Broken(format!("edition {}: {error}", record.id)))?;
-    let in_scope = |row: &&Json| row["control"].as_str().is_some_and(|c| wish.scope.has(c));
-    let rows: Vec<&Json> = rows.as_array().into_iter().flatten().filter(in_scope).collect();
-    let hash = record.facts.get("soa_hash").and_then(Json::as_str).unwrap_or_default().to_owned();
-    let mut document = json!({
-        "record": record.id, "at": record.observed_to.rfc3339(), "soa_hash": hash,
-        "approved": record.facts.get("approved"), "rows": rows,
-    });
-    point(&mut document, pointed);
-    files.add(What::Soa, "soa/soa.json", canonical::to_string(&document)?.into_bytes())?;
-    Ok(Some(Statement { basis: "edition".to_owned(), hash }))
-}
-
-fn point(document: &mut Json, pointed: &BTreeMap<String, Vec<u64>>) {
-    for row in document["rows"].as_array_mut().into_iter().flatten() {
-        let control = row["control"].as_str().unwrap_or_default();
-        row["leaves"] = json!(pointed.get(control).map_or(&[][..], Vec::as_slice));
-    }
-}
-
-fn csv_line(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| reports::csv_cell(cell)).collect();
-    format!("{}\r\n", cells.join(","))
 }
 
 /// What outsiders signed, the verifier, and how to use it.

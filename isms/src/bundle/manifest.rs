@@ -51,7 +51,8 @@ pub struct Tree {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// `computed` from what is recorded, or the newest recorded `edition` of a day in the past.
+    /// `computed` from what was recorded by then. Bundles made before editions had a file of their own may
+    /// say `edition`.
     pub basis: String,
     /// Hash of what a signature of it binds.
     pub hash: String,

@@ -4,14 +4,14 @@
 //!
 //! A bundle is known by the SHA-256 of its manifest, which names every other file by hash: so it stays
 //! the same bundle when it is unpacked and packed again. The ledger's key signs that hash, and a record
-//! `isms.export_run` says that it was issued. Places for OSCAL and PDF are files under `soa/`, of the
-//! sort [`manifest::What::Soa`].
+//! `isms.export_run` says that it was issued.
 
 pub mod choose;
 pub mod container;
 mod judge;
 mod make;
 pub mod manifest;
+mod papers;
 pub mod verdict;
 
 use std::collections::BTreeMap;

@@ -451,6 +451,13 @@ fn acceptance(
 }
 
 impl Hall {
+    /// Names everybody by the id, as the leaves do.
+    pub fn forget_names(&mut self) {
+        for (id, name) in &mut self.parties {
+            *name = id.to_string();
+        }
+    }
+
     /// The row of a control.
     pub fn row(&self, control: &str) -> Option<&SoaRow> {
         self.soa.iter().find(|row| row.control == control)

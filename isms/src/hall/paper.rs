@@ -32,6 +32,8 @@ impl Checkpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     pub signer: String,
+    /// The account that signed.
+    pub login: String,
     pub method: String,
     pub at: String,
     pub until: String,
@@ -81,6 +83,13 @@ impl Head {
         Ok(Head { made_at, zone, organisation, scope, edition, approval, checkpoint })
     }
 
+    /// Names the signer by the account alone.
+    pub fn forget_names(&mut self) {
+        if let Some(approval) = &mut self.approval {
+            approval.signer.clone_from(&approval.login);
+        }
+    }
+
     fn day(&self, at: Timestamp) -> String {
         day(at, &self.zone)
     }
@@ -114,6 +123,7 @@ async fn approval(
     let login = said("signer");
     Ok(Some(Approval {
         signer: signer(store, &login).await?,
+        login,
         method: said("method"),
         at: day(approved.at, zone),
         until: approved.until.map_or(String::new(), |until| day(until, zone)),

@@ -33,6 +33,9 @@ use crate::{
     shared::SharedBoard,
 };
 
+/// Risks that a form offers.
+const CHOICES_MAX: usize = 500;
+
 /// What is told of a threat, by the names of its fields.
 const TOLD: [&str; 9] = [
     "received",
@@ -53,11 +56,13 @@ pub(super) fn routes() -> Vec<Route> {
     let threat_title = t("短期の脅威の報告", "A threat that does not wait");
     let sign_title = t("指示に署名する", "Sign an instruction");
     let raise_title = t("脅威を経営層に上げる", "Bring a threat before the executives");
+    let risk_title = t("脅威にリスクを結び付ける", "Link a risk to a threat");
     vec![
         Route::get("/review/drop/{id}", inspect, drop_title, drop_page),
         Route::post("/review/drop/{id}/instruct", decide, sign_title, instruct_drop),
         Route::get("/review/threat/{id}", inspect, threat_title, threat_page),
         Route::post("/review/threat/{id}/raise", write, raise_title, raise),
+        Route::post("/review/threat/{id}/risk", write, risk_title, link_risk),
         Route::post("/review/threat/{id}/instruct", decide, sign_title, instruct_threat),
     ]
 }
@@ -82,6 +87,7 @@ struct Told {
     text: String,
     owner: Option<Id>,
     due: String,
+    risk: Option<Id>,
     task: Option<Id>,
     state: String,
     /// Signatures there are and it takes, while some are missing.
@@ -112,9 +118,24 @@ struct BriefPage<'a> {
     /// Where the threat is brought before the executives.
     raise: String,
     raised: Option<Id>,
+    /// Where a risk is linked to the threat; empty where that is not for this reader.
+    link: String,
+    /// Risks that can be named.
+    choices: Vec<&'a RiskView>,
 }
 
 impl BriefPage<'_> {
+    /// Risks that are not on the page yet.
+    fn unlinked(&self) -> impl Iterator<Item = &RiskView> {
+        let shown = |risk: &&RiskView| !self.risks.iter().any(|line| line.risk.id == risk.id);
+        self.choices.iter().copied().filter(shown)
+    }
+
+    fn risk(&self, id: &Id) -> &str {
+        let found = self.choices.iter().find(|risk| risk.id == *id);
+        found.map_or("–", |risk| risk.name.as_str())
+    }
+
     fn owner(&self, id: &Option<Id>) -> &str {
         name_of(&self.names, id.as_ref())
     }
@@ -140,6 +161,7 @@ async fn drop_page(
     let of_today = drop.why.is_empty();
     let why = if of_today { &now_missing } else { &drop.why };
     let common = Common::load(&house, &user, drop.task.as_ref()).await?;
+    let risks = risk_lines(&board.view, control, drop.from);
     let body = BriefPage {
         cx,
         here: "/review",
@@ -153,7 +175,8 @@ async fn drop_page(
         ],
         lines: why.iter().filter_map(|why| line(cx, control, why)).collect(),
         of_today,
-        risks: risk_lines(&board.view, control, drop.from),
+        choices: choices(&board, &risks),
+        risks,
         hours: (control.level < drop.from).then(|| executive::hours_back(control, drop.from)),
         action: match drop.task {
             Some(_) => format!("/review/drop/{id}/instruct"),
@@ -161,6 +184,7 @@ async fn drop_page(
         },
         raise: String::new(),
         raised: None,
+        link: String::new(),
         hash: common.hash,
         told: common.told,
         names: common.names,
@@ -234,6 +258,8 @@ async fn threat_page(
     let raised = raised.filter(|task| !task.deleted).map(|task| task.id);
     let common = Common::load(&house, &user, Some(&threat)).await?;
     let may_raise = raised.is_none() && may_write(&house, &user, Table::Task, "task");
+    let may_link = may_write(&house, &user, Table::Risk, "risk");
+    let risks = threat_risks(&board, &executive::risks_of_threat(&house.store, id).await?);
     let body = BriefPage {
         cx,
         here: "/review",
@@ -247,11 +273,13 @@ async fn threat_page(
         facts: threat_facts(&house, cx, &threat),
         lines: Vec::new(),
         of_today: false,
-        risks: threat_risks(&board, &threat),
+        choices: choices(&board, &risks),
+        risks,
         hours: None,
         action: format!("/review/threat/{id}/instruct"),
         raise: if may_raise { format!("/review/threat/{id}/raise") } else { String::new() },
         raised,
+        link: if may_link { format!("/review/threat/{id}/risk") } else { String::new() },
         hash: common.hash,
         told: common.told,
         names: common.names,
@@ -285,19 +313,31 @@ fn threat_facts<'a>(house: &'a Shared, cx: &Cx, threat: &Row) -> Vec<(&'a str, S
     TOLD.iter().filter_map(told).collect()
 }
 
-/// Risks that bear the name of the threat, or that threat intelligence treats and nobody accepted.
-fn threat_risks<'h>(board: &'h Board, threat: &Row) -> Vec<RiskLine<'h>> {
-    let named = |risk: &RiskView| risk.open && risk.name == threat.name;
-    let by_control = executive::risks_of(&board.view, "5.7");
-    let open = by_control.into_iter().filter(|risk| !risk.acceptance.holds() && !named(risk));
-    let all = board.view.risks.iter().filter(|risk| named(risk)).chain(open);
+/// Risks that were linked to the threat, the largest first.
+fn threat_risks<'h>(board: &'h Board, linked: &[Id]) -> Vec<RiskLine<'h>> {
+    let mut all: Vec<&RiskView> =
+        board.view.risks.iter().filter(|risk| linked.contains(&risk.id)).collect();
+    all.sort_by_key(|risk| (std::cmp::Reverse(risk.current.map(|c| c.size())), risk.id));
     let one = |risk: &'h RiskView| RiskLine {
         risk,
         before: estimate(&risk.inherent),
         now: estimate(&risk.current),
         rises: false,
     };
-    all.map(one).collect()
+    all.into_iter().map(one).collect()
+}
+
+/// Open risks to choose from, by name: the ones shown on the page first.
+fn choices<'h>(board: &'h Board, first: &[RiskLine<'h>]) -> Vec<&'h RiskView> {
+    let shown: Vec<&RiskView> = first.iter().map(|line| line.risk).collect();
+    let mut rest: Vec<&RiskView> = board.view.risks.iter().filter(|risk| risk.open).collect();
+    rest.retain(|risk| !shown.iter().any(|s| s.id == risk.id));
+    rest.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut all = shown;
+    all.retain(|risk| risk.open);
+    all.extend(rest);
+    all.truncate(CHOICES_MAX);
+    all
 }
 
 /// What both pages need beside their subject.
@@ -343,6 +383,7 @@ fn told(decision: &Row, tasks: &[Row]) -> Told {
         text: given.text,
         owner: given.owner,
         due: given.due,
+        risk: given.risk,
         task: given.task,
         state: given.state,
         begun,
@@ -374,12 +415,43 @@ async fn raise(
 }
 
 #[derive(Deserialize)]
+struct LinkForm {
+    csrf: String,
+    risk: Id,
+}
+
+async fn link_risk(
+    State(house): State<Shared>,
+    user: User,
+    Path(id): Path<Id>,
+    Form(form): Form<LinkForm>,
+) -> Answer {
+    user.form(&form.csrf, Action::Write)?;
+    if !may_write(&house, &user, Table::Risk, "risk") {
+        return Err(Refusal::Forbidden);
+    }
+    let threat = executive::threat(&house.store, id).await?.ok_or(Refusal::NotFound)?;
+    let risk = house.store.row(Table::Risk, form.risk).await?.filter(|row| !row.deleted);
+    let risk = risk.ok_or(Refusal::NotFound)?;
+    if !executive::risks_of_threat(&house.store, id).await?.contains(&risk.id) {
+        let reason = user.cx.t("脅威とリスクの結び付け", "linked a risk to a threat");
+        let mut write = user.write(&house, reason).await?;
+        write.put(executive::threat_link(house.store.new_id()?, &risk, &threat)).await?;
+        write.commit().await?;
+        house.wake();
+    }
+    Ok(Redirect::to(&format!("/review/threat/{id}")).into_response())
+}
+
+#[derive(Deserialize)]
 struct InstructForm {
     csrf: String,
     hash: String,
     order: String,
     owner: String,
     due: String,
+    #[serde(default)]
+    risk: String,
     reason: String,
     #[serde(flatten)]
     given: Given,
@@ -434,7 +506,8 @@ async fn instruct(
         None => None,
     };
     let (text, due) = (form.order.trim(), form.due.trim());
-    let order = Order { text, owner: owner.as_ref().map_or_else(Id::nil, |o| o.id), due };
+    let risk = super::named_risk(house, user, &form.risk).await?;
+    let order = Order { text, owner: owner.as_ref().map_or_else(Id::nil, |o| o.id), due, risk };
     if owner.is_none() || !order.is_whole(house.store.now()) {
         return bad(
             "指示には、2000文字以内の内容、担当、今日以降の期限が必要です。",
@@ -452,7 +525,7 @@ async fn instruct(
     };
     let mut write = house.store.write(&user.actor(), reason, "web").await?;
     for decision in decide::enter_all(&mut write, user, &rulings, &signature).await? {
-        executive::settle(&mut write, &decision).await?;
+        executive::settle(&house.store, &mut write, &decision).await?;
     }
     write.commit().await?;
     house.wake();

@@ -223,6 +223,25 @@ fn size_class(estimate: Estimate, accept_at_most: i64) -> &'static str {
     }
 }
 
+/// The risk that a form names; nothing chosen is none.
+async fn named_risk(house: &web::House, user: &User, given: &str) -> Result<Option<Id>, Refusal> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let row = match given.parse::<Id>() {
+        Ok(id) => house.store.row(Table::Risk, id).await?,
+        Err(_) => None,
+    };
+    match row.filter(|row| !row.deleted) {
+        Some(row) => Ok(Some(row.id)),
+        None => {
+            let text =
+                user.cx.t("そのリスクは台帳にありません。", "That risk is not in the register.");
+            Err(Refusal::Bad(text.to_owned()))
+        }
+    }
+}
+
 /// What stands around a paper, under the ledger's newest checkpoint.
 async fn paper_head(house: &web::House, hall: &hall::Hall) -> Result<paper::Head, Refusal> {
     let text = house.ledger.lock().await.signed_checkpoint()?;

@@ -173,6 +173,8 @@ struct ReviewPage<'a> {
     open: Vec<&'static str>,
     names: HashMap<Id, String>,
     people: Vec<Row>,
+    /// Risks that are named or can be.
+    risks: Vec<Row>,
     outputs: Vec<(&'a str, &'a str, &'a str)>,
     may_write: bool,
     may_sign: bool,
@@ -184,6 +186,10 @@ struct ReviewPage<'a> {
 }
 
 impl ReviewPage<'_> {
+    fn risk(&self, id: &Id) -> &str {
+        self.risks.iter().find(|row| row.id == *id).map_or("–", |row| row.name.as_str())
+    }
+
     fn owner(&self, id: &Option<Id>) -> &str {
         name_of(&self.names, id.as_ref())
     }
@@ -207,6 +213,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         open: hold::unsettled(&held.inputs),
         names: names(&house, owners).await?,
         people: if may_write { people(&house).await? } else { Vec::new() },
+        risks: risks(&house, &held, may_write).await?,
         outputs: outputs(cx),
         may_write,
         begun: held.begun.as_ref().map(decide::progress),
@@ -224,6 +231,18 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         held: &held,
     };
     page(cx, &held.row.name, &body)
+}
+
+/// All risks to choose from, or those that are named.
+async fn risks(house: &Shared, held: &Held, may_write: bool) -> Result<Vec<Row>, Refusal> {
+    let named: Vec<Id> = held.instructions.iter().filter_map(|i| i.risk).collect();
+    let mut rows = match (may_write, named.is_empty()) {
+        (true, _) => house.store.all(Table::Risk, &[]).await?,
+        (false, false) => house.store.rows_by_id(Table::Risk, &named).await?,
+        (false, true) => Vec::new(),
+    };
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(rows)
 }
 
 fn part<'a>(cx: &Cx, input: &'a Input) -> Option<Part<'a>> {
@@ -297,7 +316,8 @@ async fn save(
         "" => drop(row.attributes.remove("conclusion")),
         text => drop(row.attributes.insert("conclusion".into(), text.into())),
     }
-    let instructions = instructions(cx, &row, &sent)?;
+    let risk = super::named_risk(&house, &user, sent.get("risk")).await?;
+    let instructions = instructions(cx, &row, &sent, risk)?;
     row.attributes.insert("instructions".into(), Json::Array(instructions));
     let mut write = user.write(&house, cx.t("レビューの記入", "filled in the review")).await?;
     write.put(row).await?;
@@ -307,7 +327,7 @@ async fn save(
 }
 
 /// The instructions without those to be dropped, and with the new one.
-fn instructions(cx: &Cx, row: &Row, sent: &Sent) -> Result<Vec<Json>, Refusal> {
+fn instructions(cx: &Cx, row: &Row, sent: &Sent, risk: Option<Id>) -> Result<Vec<Json>, Refusal> {
     let there = row.attributes.get("instructions").and_then(Json::as_array);
     let dropped = sent.every("drop");
     let kept = there.into_iter().flatten().enumerate();
@@ -330,6 +350,9 @@ fn instructions(cx: &Cx, row: &Row, sent: &Sent) -> Result<Vec<Json>, Refusal> {
     let output = sent.get("output");
     if content::outputs().iter().any(|o| o.id == output) {
         line["output"] = output.into();
+    }
+    if let Some(risk) = risk {
+        line["risk"] = risk.to_string().into();
     }
     all.push(line);
     Ok(all)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Id, Table};
 use oscal::{Uuid, export::Party, uuid_v5};
-use store::{Row, Store};
+use store::{Row, Store, StoreError};
 
 use super::{ExportError, VOCABULARY};
 use crate::{Board, hall::text_of, welcome};
@@ -31,6 +31,11 @@ pub struct Source {
 impl Source {
     pub async fn load(store: &Store, board: &Board) -> Result<Source, ExportError> {
         let origin = store.setting("ledger_origin").await?.ok_or(ExportError::NoOrigin)?;
+        Ok(Source::of(store, board, &origin).await?)
+    }
+
+    /// The same for a ledger of this name.
+    pub async fn of(store: &Store, board: &Board, origin: &str) -> Result<Source, StoreError> {
         let mut tasks = store.all(Table::Task, &[]).await?;
         tasks.retain(|task| !matches!(task.status.as_str(), "closed" | "retired"));
         tasks.truncate(TASKS_MAX);
@@ -51,6 +56,13 @@ impl Source {
             scope: in_force.max_by_key(|row| (row.updated_at, row.id)),
             people: by_id(store.rows_by_id(Table::Party, &ids).await?),
         })
+    }
+
+    /// Names everybody by the id, as the leaves of the ledger do.
+    pub fn forget_names(&mut self) {
+        for (id, row) in &mut self.people {
+            row.name = id.to_string();
+        }
     }
 
     pub(super) fn organisation_name(&self) -> &str {

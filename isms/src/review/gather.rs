@@ -183,6 +183,8 @@ pub struct Instruction {
     pub text: String,
     pub owner: Option<Id>,
     pub due: String,
+    /// The risk it is about, if it names one.
+    pub risk: Option<Id>,
     /// The task, once there is one.
     pub task: Option<Id>,
     /// `open`, `closed`; empty where there is none.
@@ -245,6 +247,7 @@ pub(crate) fn given_instruction(decision: &Row, tasks: &[Row]) -> Instruction {
         text: text("order"),
         owner: text("assignee").parse().ok(),
         due: text("due"),
+        risk: text("risk").parse().ok(),
         task: task.map(|t| t.id),
         state: task.map_or(String::new(), |t| t.status.clone()),
     }
@@ -264,6 +267,7 @@ pub fn proposed(row: &Row) -> Vec<Instruction> {
         text: text(line, "text"),
         owner: text(line, "owner").parse().ok(),
         due: text(line, "due"),
+        risk: text(line, "risk").parse().ok(),
         task: None,
         state: String::new(),
     };

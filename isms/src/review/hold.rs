@@ -7,6 +7,7 @@ use web::decide::{Ruling, RulingError, Signer};
 
 use super::{
     HELD_KIND, INSTRUCTION_KIND, Input, PACK,
+    follow::{Follow, short},
     gather::{Instruction, inputs, proposed},
 };
 use crate::{
@@ -125,7 +126,7 @@ pub async fn sign(
 }
 
 /// What the signature sets going, in the change that brings the last one it takes: each instruction
-/// becomes a decision with a task, and the record is written. As long as signatures are missing nothing
+/// becomes a decision with a task, the risk it names changes, and the record is written. As long as signatures are missing nothing
 /// happens.
 pub async fn settle(
     store: &Store,
@@ -138,8 +139,10 @@ pub async fn settle(
         return Ok(());
     }
     let instructions = proposed(row);
+    let mut follow = Follow::new(store);
     for instruction in &instructions {
-        instruct(store, write, row, instruction, decision).await?;
+        let (given, task) = instruct(store, write, row, instruction, decision).await?;
+        follow.up(write, &given, task).await?;
     }
     let facts = facts(row, decision, instructions.len(), 0);
     // What was reviewed is as old as the day of the review, not as its signature.
@@ -153,7 +156,7 @@ async fn instruct(
     review: &Row,
     instruction: &Instruction,
     signed: &Row,
-) -> Result<(), HoldError> {
+) -> Result<(Row, Id), HoldError> {
     let (task_id, name) = (store.new_id()?, short(&instruction.text));
     let mut decision = Row::new(Table::Decision, store.new_id()?, INSTRUCTION_KIND, &name);
     decision.status = "approved".to_owned();
@@ -169,33 +172,10 @@ async fn instruct(
         "subject_table": review.table.name(),
     });
     decision.attributes = attributes.as_object().cloned().unwrap_or_default();
-    let decision = write.put(decision).await?;
-    write.put(task_of(&decision, task_id)).await?;
-    Ok(())
-}
-
-/// The task that carries out an instruction.
-pub(crate) fn task_of(decision: &Row, id: Id) -> Row {
-    let (order, due) = (text_of(decision, "order"), text_of(decision, "due"));
-    let mut task = Row::new(Table::Task, id, "task", &short(order.unwrap_or(&decision.name)));
-    task.status = "open".to_owned();
-    task.schema_version = 2;
-    task.subject = Some(decision.id);
-    task.ends_at = due.and_then(days::begin).map(|day| day.plus_hours(24));
-    let attributes = json!({
-        "due": due,
-        "zone": "UTC",
-        "assignee": text_of(decision, "assignee"),
-        "description": order,
-        "remind_days": 7,
-        "escalation": ["1 officer", "7 executive"],
-    });
-    task.attributes = attributes.as_object().cloned().unwrap_or_default();
-    task
-}
-
-fn short(text: &str) -> String {
-    text.lines().next().unwrap_or("").chars().take(80).collect()
+    if let Some(risk) = instruction.risk {
+        decision.attributes.insert("risk".to_owned(), risk.to_string().into());
+    }
+    Ok((write.put(decision).await?, task_id))
 }
 
 fn facts(row: &Row, decision: &Row, instructions: usize, without_task: usize) -> Json {

@@ -6,6 +6,7 @@
 //! deleted afterwards is missed, and the record says so.
 
 pub mod content;
+pub(crate) mod follow;
 pub mod gather;
 pub mod hold;
 mod sources;

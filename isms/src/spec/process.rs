@@ -10,6 +10,7 @@ const INSTRUCTIONS: &[Field] = &[
     Field::new("owner", t("担当", "Owner"), FieldType::Party).required(),
     date("due", t("期限", "Due")).required(),
     text("output", t("結果の種類", "Kind of result")),
+    Field::new("risk", t("リスク", "Risk"), FieldType::Reference("risk")),
 ];
 
 pub(crate) const KINDS: &[KindSpec] = &[
@@ -111,6 +112,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("assignee", t("担当", "Owner"), FieldType::Party).required(),
             date("due", t("期限", "Due")).required(),
             text("task", t("タスク", "Task")).required(),
+            Field::new("risk", t("リスク", "Risk"), FieldType::Reference("risk")),
             text("signer", t("署名者", "Signer")),
             text("method", t("本人確認の方法", "How the signer was identified")),
             text("subject_table", t("対象の表", "Table of the subject")),
