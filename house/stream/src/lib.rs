@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `decode`, `parse`, `frame` | pure functions over foreign bytes |
+//! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `files` | the only writers of files |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
@@ -26,6 +27,7 @@ mod event;
 mod files;
 mod frame;
 pub mod intake;
+pub mod logsource;
 mod marks;
 mod numbered;
 pub mod parse;
@@ -42,7 +44,7 @@ pub use event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine};
 pub use frame::{Framing, LineFramer, Piece};
 pub use marks::Marked;
 pub use numbered::{Numbered, Outgoing, SequenceAck};
-pub use parse::parse;
+pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
 pub use stream::{Ack, Limits, Stream};

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{CLASS_AUTHENTICATION, Draft, severity_of_syslog};
+use super::{CLASSES, Draft, Shape, hardware, ids, severity_of_syslog, web, windows};
 use crate::decode::decode;
 
 /// Reads one JSON object; `false` if it is none.
@@ -16,14 +16,76 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
     } else {
         plain(draft, &object);
         // OCSF says its class itself.
-        if object.get("class_uid").and_then(Value::as_u64) == Some(CLASS_AUTHENTICATION.into()) {
-            draft.class = CLASS_AUTHENTICATION;
-        }
+        let class = object.get("class_uid").and_then(Value::as_u64);
+        draft.class =
+            CLASSES.into_iter().find(|c| class == Some((*c).into())).unwrap_or(draft.class);
     }
     for (name, value) in &object {
         draft.set(name, if journal_entry { journal_text(value) } else { text_of(value) });
     }
+    draft.shape = Some(if journal_entry { Shape::Journal } else { Shape::Json });
+    if !journal_entry {
+        shape(draft, &object);
+    }
     true
+}
+
+/// An object that is a whole message of another envelope, which has said when, where and which program.
+pub fn read_inner(draft: &mut Draft, text: &str) -> bool {
+    let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return false };
+    for (name, value) in &object {
+        draft.set_new(name, &text_of(value));
+    }
+    shape(draft, &object);
+    true
+}
+
+/// Which tool's object it is.
+fn shape(draft: &mut Draft, object: &Map<String, Value>) {
+    if hardware::smartctl(draft, object) || windows::json(draft, object) {
+        return;
+    }
+    let has = |name: &str| object.contains_key(name);
+    let is_tool = has("event_type") || has("id.orig_h") || has("_path") || has("note");
+    let is_request =
+        has("status") || has("DownstreamStatus") || has("status_code") || has("response_code");
+    let is_kubernetes = has("auditID") && has("objectRef");
+    if is_tool || is_request || is_kubernetes {
+        flatten(draft, object);
+    }
+    if is_kubernetes {
+        draft.shape = Some(Shape::Kubernetes);
+        draft.class = super::CLASS_API;
+        draft.alias("user", "user.username");
+        draft.alias("src_ip", "sourceIPs");
+    } else if !(is_tool && (ids::eve(draft) || ids::zeek_json(draft))) && is_request {
+        web::json(draft);
+    }
+}
+
+/// Leaves of inner objects, names joined with dots; a list gives its texts, or the leaves of its first object.
+fn flatten(draft: &mut Draft, object: &Map<String, Value>) {
+    let mut open: Vec<(String, &Value)> = Vec::new();
+    for (name, value) in object.iter().rev().filter(|(_, v)| v.is_object() || v.is_array()) {
+        open.push((name.clone(), value));
+    }
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Object(inner) if path.len() < 128 => {
+                open.extend(inner.iter().rev().map(|(name, v)| (format!("{path}.{name}"), v)));
+            }
+            Value::Array(list) => match list.first() {
+                Some(first @ Value::Object(_)) => open.push((path, first)),
+                Some(_) => {
+                    let texts: Vec<String> = list.iter().map(text_of).collect();
+                    draft.set(&path, texts.join(","));
+                }
+                None => {}
+            },
+            Value::Null => {}
+            scalar => draft.set(&path, text_of(scalar)),
+        }
+    }
 }
 
 fn journal(draft: &mut Draft, object: &Map<String, Value>) {

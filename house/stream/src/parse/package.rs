@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Draft, time};
+use super::{Draft, Shape, time};
 
 /// `2025-06-24 14:36:25 upgrade libc6:amd64 1 2`; `false` if it is none.
 pub fn read_dpkg(draft: &mut Draft, text: &str, zone: &TimeZone) -> bool {
@@ -31,6 +31,7 @@ pub fn read_dpkg(draft: &mut Draft, text: &str, zone: &TimeZone) -> bool {
     draft.time = Some(time);
     draft.app = "dpkg".to_owned();
     draft.severity = 1;
+    draft.shape = Some(Shape::Package);
     draft.set("action", words[0]);
     if !package.is_empty() {
         let (name, arch) = package.split_once(':').unwrap_or((package, ""));
@@ -53,6 +54,7 @@ pub fn read_apt(draft: &mut Draft, text: &str, zone: &TimeZone) -> bool {
     draft.time = time::local_date_time(start, zone).map(|(time, _)| time);
     draft.app = "apt".to_owned();
     draft.severity = 1;
+    draft.shape = Some(Shape::Package);
     for line in text.lines() {
         if let Some((name, value)) = line.split_once(": ") {
             draft.set(&name.to_ascii_lowercase().replace('-', "_"), value);
@@ -70,6 +72,7 @@ pub fn read_alternatives(draft: &mut Draft, text: &str, zone: &TimeZone) -> bool
     draft.time = Some(time);
     draft.app = "update-alternatives".to_owned();
     draft.severity = 1;
+    draft.shape = Some(Shape::Package);
     draft.message = Some(message.to_owned());
     true
 }

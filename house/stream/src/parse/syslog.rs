@@ -1,19 +1,21 @@
 //! RFC 5424, RFC 3164 and what rsyslog writes into files (no priority, BSD or ISO time).
 
-use jiff::tz::TimeZone;
 use model::Timestamp;
 
-use super::{Draft, severity_of_syslog, time};
+use super::{Draft, Place, Shape, severity_of_syslog, time};
 
 /// Reads a syslog line; `false` if it is none, and then the draft is as before.
-pub fn read(draft: &mut Draft, text: &str, now: Timestamp, zone: &TimeZone) -> bool {
+pub fn read(draft: &mut Draft, text: &str, place: &Place<'_>) -> bool {
     let (priority, rest) = match priority(text) {
         Some((priority, rest)) => (Some(priority), rest),
         None => (None, text),
     };
     let done =
         (priority.is_some() && rest.starts_with("1 ") && rfc5424(draft, &rest[2..]).is_some())
-            || rfc3164(draft, rest, now, zone).is_some();
+            || rfc3164(draft, rest, place).is_some();
+    if done || priority.is_some() {
+        draft.shape = Some(Shape::Syslog);
+    }
     let Some(priority) = priority else { return done };
     draft.severity = severity_of_syslog(priority % 8);
     draft.set("facility", (priority / 8).to_string());
@@ -96,8 +98,8 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn rfc3164(draft: &mut Draft, text: &str, now: Timestamp, zone: &TimeZone) -> Option<()> {
-    let (time, rest) = match time::bsd(text, now, zone) {
+fn rfc3164(draft: &mut Draft, text: &str, place: &Place<'_>) -> Option<()> {
+    let (time, rest) = match time::bsd(text, place.now, place.zone) {
         Some((time, rest)) => (time, rest.strip_prefix(' ')?),
         None => time::rfc3339_word(text)?,
     };
@@ -125,7 +127,8 @@ fn rfc3164(draft: &mut Draft, text: &str, now: Timestamp, zone: &TimeZone) -> Op
 fn tag(text: &str) -> Option<(&str, Option<&str>, &str)> {
     let end = text.find([':', '[', ' '])?;
     let (app, rest) = text.split_at(end);
-    if app.is_empty() {
+    // These are marks of the message, no programs.
+    if app.is_empty() || app.starts_with('%') || matches!(app, "CEF" | "LEEF") {
         return None;
     }
     let (pid, rest) = match rest.strip_prefix('[') {
