@@ -315,6 +315,7 @@ async fn write_statuses(
         if !due(house, ty, agent.asset, STATUS_EVERY_HOURS).await? {
             continue;
         }
+        let progress = house.kept.get::<monitoring::work::live::Live>().shown().progress;
         let prefix = format!("{}/", agent.name);
         let mut theirs: std::collections::BTreeMap<String, stream::Counters> = counters
             .iter()
@@ -331,7 +332,7 @@ async fn write_statuses(
         far.lost.insert("at the agent".to_owned(), lost);
         far.received += lost;
         theirs.insert(prefix, far);
-        let mut facts = monitoring::work::sums(&theirs, report.pending_bytes);
+        let mut facts = monitoring::work::sums(&theirs, &progress);
         let silent = pages::standing(agent, house.store.now()) == pages::Standing::Silent;
         facts["silent"] = (silent || facts["received"] == 0).into();
         let draft = room::draft(ty, Some(agent.asset), house.store.now(), facts);

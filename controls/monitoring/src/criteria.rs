@@ -123,7 +123,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "いま使っている監視ソフトのアラート履歴を取り込む。",
             "Import the alert history of the monitoring software in use.",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.canary"),
         minutes_per_miss: 15,
     },
     Criterion {

@@ -8,6 +8,7 @@
 //! and not silent; nothing that a person attests lifts the room above 梅.
 
 mod criteria;
+pub mod findings;
 mod kinds;
 mod pages;
 pub mod work;

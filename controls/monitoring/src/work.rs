@@ -1,6 +1,11 @@
-//! What this room does by itself: it archives what came in, and records how each source fares.
+//! What this room does by itself: it holds what came in against the rules, archives it, and records how each
+//! source fares.
 
+pub mod canary;
 pub mod collection;
+pub mod evaluate;
+pub mod live;
+pub mod rules;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,16 +15,27 @@ use serde_json::{Map, Value as Json, json};
 use store::Store;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
+const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("受信状況の記録", "Record the state of the intake");
-    vec![Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local()]
+    let canary = t("警報の自己点検", "Test of the alarm");
+    vec![
+        Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
+        Job::new("monitoring.canary", canary, canary::run)
+            .every(Duration::from_secs(15 * 60))
+            .limit(Duration::from_secs(60))
+            .local(),
+    ]
 }
 
 /// The room's services.
 pub fn services() -> Vec<Service> {
-    vec![Service::new("archive", Pause::For(FLUSH_EVERY), archive)]
+    vec![
+        Service::new("rules", Pause::For(EVALUATE_EVERY), live::round),
+        Service::new("archive", Pause::For(FLUSH_EVERY), archive),
+    ]
 }
 
 /// Records the counts of this machine's sources.
@@ -35,16 +51,22 @@ async fn source_status(ctx: Shared) -> Result<Json, Error> {
     let (host, store) = (this_host(&ctx).await?, ctx.store());
     // Sources of agents bear their host's name before a slash and are counted there.
     let own: BTreeMap<_, _> = counters.into_iter().filter(|(s, _)| !s.contains('/')).collect();
-    let facts = sums(&own, ctx.stream.pending());
+    let progress = ctx.house.kept.get::<live::Live>().take_progress(store.now());
+    let facts = sums(&own, &progress);
     let draft = draft("monitoring.source_status", Some(host), store.now(), facts.clone());
     write(store, "system:monitoring.status", draft).await?;
     ctx.house.wake();
     Ok(json!({ "sources": own.len(), "received": facts["received"] }))
 }
 
-/// Sums the counts of this machine's sources since the folder was made.
-pub fn sums(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json {
+/// Sums the counts of this machine's sources since the folder was made. What was stored before there were rules
+/// is neither evaluated nor does it wait for that.
+pub fn sums(counters: &BTreeMap<String, stream::Counters>, progress: &live::Progress) -> Json {
     let (mut received, mut stored, mut bytes) = (0, 0, 0);
+    let of = |counts: &BTreeMap<String, u64>| -> u64 {
+        counters.keys().filter_map(|source| counts.get(source)).sum()
+    };
+    let (evaluated, before) = (of(&progress.evaluated), of(&progress.before));
     let (mut refused, mut lost): (Map<String, Json>, Map<String, Json>) = Default::default();
     for c in counters.values() {
         received += c.received;
@@ -63,9 +85,10 @@ pub fn sums(counters: &BTreeMap<String, stream::Counters>, pending: u64) -> Json
         "lost": lost,
         "lost_total": lost_total,
         "lost_permille": (lost_total * 1000).checked_div(received).unwrap_or(0),
-        // No rule is evaluated yet, so nothing is claimed to have been.
-        "evaluated": 0,
-        "pending": pending,
+        "evaluated": evaluated,
+        "before_rules": before,
+        "pending": stored.saturating_sub(evaluated + before),
+        "lag_max_ms": progress.lag_max_ms.max(0),
         "bytes": bytes,
         "silent": received == 0,
         "source_class": "system",

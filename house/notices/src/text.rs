@@ -22,6 +22,13 @@ const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "finding",
+        text: t(
+            "検知しました：{title}。内容を確かめて判断してください。",
+            "Found: {title}. Please look at it and judge it.",
+        ),
+    },
+    Kind {
         name: "task_due",
         text: t(
             "タスク「{task}」の期限が近づいています（{due_at}）。",

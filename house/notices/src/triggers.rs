@@ -15,6 +15,8 @@ use crate::{
 };
 
 const LEVEL_CHANGED: &str = "isms.level_changed";
+const FINDING: &str = "monitoring.finding";
+const FINDINGS_LOOKED_AT_MAX: usize = 1_000;
 const DROPS_LOOKED_AT_MAX: usize = 1_000;
 /// What changed longer ago is no news.
 const NEWS_HOURS: i64 = 72;
@@ -38,6 +40,7 @@ impl Triggers {
         events.extend(tasks(store, &readers).await?);
         events.extend(decisions(store).await?);
         events.extend(jobs(store).await?);
+        events.extend(findings(store).await?);
         let (settings, _) = settings::load(store).await?;
         if self.told.len() > TOLD_MAX {
             self.told.clear();
@@ -68,6 +71,32 @@ async fn drops(store: &Store) -> Result<Vec<Event>, StoreError> {
         })
     };
     Ok(changes.iter().filter_map(event).collect())
+}
+
+/// What rules found: those who run the machines hear of it from medium on, those who answer for security too
+/// where it is grave.
+async fn findings(store: &Store) -> Result<Vec<Event>, StoreError> {
+    let since = store.now().minus_hours(NEWS_HOURS);
+    let found = store.records_since(&[FINDING], since, FINDINGS_LOOKED_AT_MAX).await?;
+    let event = |record: &store::Record| {
+        let fact = |name: &str| record.facts.get(name).and_then(Json::as_str).unwrap_or("");
+        let audience = match fact("severity") {
+            "critical" | "high" => Audience::roles(&["administrator", "officer"]),
+            "medium" => Audience::roles(&["administrator"]),
+            _ => return None,
+        };
+        let titles = [fact("title_ja"), fact("title_en")].map(str::trim);
+        let title = match titles {
+            ["", ""] => fact("class").to_owned(),
+            ["", one] | [one, ""] => one.to_owned(),
+            [ja, en] if ja == en => ja.to_owned(),
+            [ja, en] => format!("{ja} / {en}"),
+        };
+        let path = format!("/findings/{}", record.id);
+        let key = format!("finding/{}", record.id);
+        Some(Event::new("finding", key, audience, json!({ "title": title }), &path))
+    };
+    Ok(found.iter().filter_map(event).collect())
 }
 
 async fn tasks(store: &Store, readers: &[Reader]) -> Result<Vec<Event>, StoreError> {

@@ -136,6 +136,41 @@ impl Store {
         Ok(!self.db().fetch(sql, &args).await?.is_empty())
     }
 
+    /// The oldest live row of a kind whose field holds this text, without regard to case or width.
+    pub async fn row_with(
+        &self,
+        table: Table,
+        kind: &str,
+        field: &str,
+        text: &str,
+    ) -> Result<Option<Id>, StoreError> {
+        let crate::Key::Text(text) = crate::Key::text(text) else { return Ok(None) };
+        let sql = "SELECT row_id FROM attribute \
+                   WHERE subject_table = $1 AND kind = $2 AND name = $3 AND text = $4 \
+                   ORDER BY row_id LIMIT 1";
+        let args = [table.name().into(), kind.into(), field.into(), text.into()];
+        let rows = self.db().fetch(sql, &args).await?;
+        rows.first().map(|row| crate::parse_id(row[0].text()?)).transpose()
+    }
+
+    /// How many rows of these kinds there are or were, and when one of them changed last: what is loaded from
+    /// them is current as long as this stays the same.
+    pub async fn stamp(
+        &self,
+        table: Table,
+        kinds: &[&str],
+    ) -> Result<(u64, Timestamp), StoreError> {
+        let places: Vec<String> = (1..=kinds.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT COUNT(*), COALESCE(MAX(updated_at), 0) FROM {} WHERE kind IN ({})",
+            rows::table_sql(table),
+            places.join(", ")
+        );
+        let args: Vec<Val> = kinds.iter().map(|kind| (*kind).into()).collect();
+        let rows = self.db().fetch(&sql, &args).await?;
+        Ok((rows[0][0].int()?.unsigned_abs(), Timestamp(rows[0][1].int()?)))
+    }
+
     /// Number of live, active rows that are not of this kind.
     pub async fn count_active(&self, table: Table, but: &str) -> Result<u64, StoreError> {
         self.present().count_active(table, but).await

@@ -520,9 +520,7 @@ impl Store {
     /// Writes a setting of the house.
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) \
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        tx.execute(sql, &[name.into(), value.into()]).await?;
+        set_setting(&mut tx, name, value).await?;
         tx.commit().await
     }
 
@@ -547,6 +545,13 @@ pub(crate) fn random_hex<const N: usize>() -> Result<String, StoreError> {
 
 pub(crate) fn parse_id(text: &str) -> Result<Id, StoreError> {
     text.parse().map_err(|_| StoreError::Column(format!("{text:?} is no id")))
+}
+
+async fn set_setting(tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    tx.execute(sql, &[name.into(), value.into()]).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -440,6 +440,11 @@ impl Store {
 }
 
 impl Write<'_> {
+    /// Writes a setting of the house together with the rest of the change.
+    pub async fn set_setting(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        crate::set_setting(&mut self.tx, name, value).await
+    }
+
     /// Saves a row: version 0 inserts, any other must be the current one.
     pub async fn put(&mut self, mut row: Row) -> Result<Row, StoreError> {
         let now = self.store.now();

@@ -47,4 +47,4 @@ pub use numbered::{Numbered, Outgoing, SequenceAck};
 pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
-pub use stream::{Ack, Limits, Stream};
+pub use stream::{Ack, Limits, Placed, Reading, Stream};

@@ -1,12 +1,15 @@
 //! The bounded queue on disk: what [`Spool::append`] returned for is there after `kill -9`.
 //!
 //! Segment files `<first offset>.spool` hold frames `len u32 LE | crc32c u32 LE | payload`; an offset
-//! counts bytes since the folder was made, over all segments. `cursor` holds the offset consumed.
+//! counts bytes since the folder was made, over all segments. `cursor` holds the offset consumed, `holds` what
+//! else still has to be read, by the reader's name.
 //!
 //! Invariants: one fdatasync per batch before it is acknowledged; recovery cuts only the tail of the last
-//! segment, and sets the cut bytes aside as `<offset>.torn`; a consumed segment is deleted.
+//! segment, and sets the cut bytes aside as `<offset>.torn`; a consumed segment is deleted, unless a reader holds
+//! it. A reader that falls behind holds no more than half of the spool: it must not stop the intake.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -75,6 +78,8 @@ pub struct Spool {
     segments: Vec<Segment>,
     active: File,
     cursor: u64,
+    /// Offsets from which others still read.
+    holds: BTreeMap<String, u64>,
     poisoned: bool,
 }
 
@@ -85,6 +90,7 @@ impl Spool {
         // What is acknowledged in a folder is worth nothing if the folder itself is lost.
         folder.parent().filter(|p| *p != Path::new("")).map_or(Ok(()), sync_folder)?;
         let cursor = read_json::<u64>(&folder.join("cursor"))?.unwrap_or(0);
+        let holds = read_json(&folder.join("holds"))?.unwrap_or_default();
         let mut segments = list(folder)?;
         if let Some(last) = segments.last_mut() {
             cut_torn_tail(folder, last)?;
@@ -104,6 +110,7 @@ impl Spool {
             segments,
             active,
             cursor,
+            holds,
             poisoned: false,
         };
         spool.drop_consumed()?;
@@ -159,6 +166,21 @@ impl Spool {
         self.drop_consumed()
     }
 
+    /// Keeps what lies behind `from` for a reader, beside what is not consumed.
+    pub fn hold(&mut self, reader: &str, from: u64) -> Result<()> {
+        if self.holds.get(reader) == Some(&from) {
+            return Ok(());
+        }
+        self.holds.insert(reader.to_owned(), from);
+        write_json(&self.folder.join("holds"), &self.holds)?;
+        self.drop_consumed()
+    }
+
+    /// First offset that can still be read.
+    pub fn start(&self) -> u64 {
+        self.segments.first().map_or(self.cursor, |s| s.start)
+    }
+
     /// Offset up to which is consumed.
     pub fn cursor(&self) -> u64 {
         self.cursor
@@ -191,6 +213,11 @@ impl Spool {
             self.roll()?;
         }
         while self.segments.len() > 1 && self.segments[0].end() <= self.cursor {
+            let end = self.segments[0].end();
+            let is_held = self.holds.values().any(|from| *from < end);
+            if is_held && self.used() <= self.limits.max_bytes / 2 {
+                return Ok(());
+            }
             let path = &self.segments[0].path;
             disk::remove_file(path).at("delete", path)?;
             self.segments.remove(0);
@@ -367,6 +394,31 @@ mod tests {
         spool.advance(end).unwrap();
         assert_eq!(spool.used(), 0);
         assert_eq!(open(folder.path()).end(), end);
+    }
+
+    #[test]
+    fn a_reader_holds_what_it_has_not_read_but_no_more_than_half_of_the_spool() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = open(folder.path());
+        spool.hold("slow", 0).unwrap();
+        for i in 0..40 {
+            let end = spool.append(&payloads(i, i + 1)).unwrap();
+            spool.advance(end).unwrap();
+        }
+        drop(spool);
+        let mut spool = open(folder.path());
+        let all = spool.read(0, usize::MAX).unwrap();
+        assert_eq!((spool.start(), all.payloads.len()), (0, 40), "held over a restart");
+        spool.hold("slow", all.ends[20]).unwrap();
+        assert!((1..=all.ends[20]).contains(&spool.start()), "what is read goes");
+        let rest = spool.read(all.ends[20], usize::MAX).unwrap();
+        assert_eq!(rest.payloads, payloads(21, 40));
+        for i in 40..400 {
+            let end = spool.append(&payloads(i, i + 1)).unwrap();
+            spool.advance(end).unwrap();
+            assert!(spool.used() <= 4096 / 2 + 200, "{}", spool.used());
+        }
+        assert!(spool.start() > all.ends[20], "the intake goes on");
     }
 
     #[test]

@@ -62,6 +62,24 @@ pub struct Ack {
     pub end: u64,
 }
 
+/// An event with its place in the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Offset behind it: unique and rising over the life of the folder.
+    pub end: u64,
+    pub event: Event,
+}
+
+/// Events read in order.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    pub events: Vec<Placed>,
+    /// Where to go on.
+    pub next: u64,
+    /// Bytes that were asked for and are not there any more, or cannot be read.
+    pub gone_bytes: u64,
+}
+
 /// A stream of events in a folder; clones share it. Calls block on the disk: use a blocking task.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -219,6 +237,40 @@ impl Stream {
             infos.extend(self.inner.archive.write(&events, from, to)?);
             self.state().spool.advance(to)?;
         }
+    }
+
+    /// Events from an offset on, each with the offset behind it, at most some `max_bytes` of them. Whoever
+    /// reads like this [`Stream::hold`]s what it has still to read.
+    pub fn read_from(&self, from: u64, max_bytes: usize) -> Result<Reading> {
+        let snapshot = self.state().spool.snapshot();
+        let batch = snapshot.read(from, u64::MAX, max_bytes)?;
+        let zone = &self.inner.limits.zone;
+        let mut events = Vec::with_capacity(batch.payloads.len());
+        for (payload, end) in batch.payloads.iter().zip(&batch.ends) {
+            if let Some(frame) = decode(payload) {
+                let event = parse(&frame.line, &frame.source, frame.arrived, zone);
+                events.push(Placed { end: *end, event });
+            }
+        }
+        let gone = snapshot.start().saturating_sub(from) + batch.damaged_bytes;
+        Ok(Reading { events, next: batch.next, gone_bytes: gone })
+    }
+
+    /// Keeps what lies behind `from` for a reader, over restarts too, as long as that is not more than
+    /// half of what the spool may hold.
+    pub fn hold(&self, reader: &str, from: u64) -> Result<()> {
+        self.state().spool.hold(reader, from)
+    }
+
+    /// First offset that can still be read.
+    pub fn start(&self) -> u64 {
+        self.state().spool.start()
+    }
+
+    /// Offset behind the newest event with the counters that include it.
+    pub fn counted(&self) -> (u64, BTreeMap<String, Counters>) {
+        let state = self.state();
+        (state.spool.end(), state.sources.clone())
     }
 
     /// Counters of every source.
@@ -526,6 +578,33 @@ mod tests {
         assert_eq!(a.received, 5 + ack.stored + refused + 7);
         drop(stream);
         assert_eq!(open(folder.path()).counters(), before);
+    }
+
+    #[test]
+    fn a_reader_of_its_own_sees_each_event_once_and_what_was_archived_before_it_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        stream.hold("reader", 0).unwrap();
+        stream.ingest("a", lines(0, 30), NOW).unwrap();
+        stream.flush(NOW).unwrap();
+        stream.ingest("a", lines(30, 40), NOW).unwrap();
+        drop(stream);
+        let stream = open(folder.path());
+        let (mut seen, mut from) = (Vec::new(), stream.start());
+        while from < stream.end() {
+            let reading = stream.read_from(from, 300).unwrap();
+            assert_eq!(reading.gone_bytes, 0);
+            seen.extend(reading.events);
+            from = reading.next;
+        }
+        let messages: Vec<&str> = seen.iter().map(|p| p.event.message.as_str()).collect();
+        let sent: Vec<String> = (0..40).map(|i| format!("line {i}")).collect();
+        assert_eq!(messages, sent);
+        assert!(seen.is_sorted_by(|a, b| a.end < b.end));
+        stream.hold("reader", from).unwrap();
+        stream.flush(NOW).unwrap();
+        assert!(stream.start() > 0, "what was read by both is gone");
+        assert!(stream.read_from(0, 1).unwrap().gone_bytes > 0, "and that is said");
     }
 
     #[test]

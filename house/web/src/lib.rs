@@ -34,7 +34,9 @@ pub mod when;
 mod words;
 
 use std::{
-    sync::{Arc, Mutex, RwLock},
+    any::{Any, TypeId},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -81,6 +83,27 @@ pub struct House {
     pub buckets: api::limit::Buckets,
     /// Counts of the intake, published by the work loop for the events page.
     pub intake: RwLock<serde_json::Value>,
+    /// What services keep in memory for the pages of their room.
+    pub kept: Kept,
+}
+
+/// One value of each type: who makes a type names it here.
+#[derive(Default)]
+pub struct Kept(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl Kept {
+    /// The value of this type; made at its first use.
+    pub fn get<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let there = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = there.get(&TypeId::of::<T>()).cloned().and_then(|v| v.downcast().ok())
+        {
+            return value;
+        }
+        drop(there);
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let value = all.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();
+        value.downcast().unwrap_or_default()
+    }
 }
 
 /// Shared handle.
@@ -109,6 +132,7 @@ impl House {
             people: people::People::default(),
             buckets: api::limit::Buckets::new(api::limit::PER_MINUTE),
             intake: RwLock::new(serde_json::Value::Null),
+            kept: Kept::default(),
         }
     }
 

@@ -1,6 +1,9 @@
 //! The simulated year, day by day.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use model::{Criterion, FieldType, KindSpec, Level, RoomSpec, Table, Timestamp};
 use serde_json::{Value as Json, json};
@@ -414,6 +417,8 @@ impl<'h> Year<'h> {
                 }
             }
         }
+        let ctx = Arc::new(room::Ctx { house: (*self.house).clone(), stream: self.stream.clone() });
+        monitoring::work::live::round(ctx).await?;
         monitoring::work::archive_once(&self.house.store, &self.stream, now).await?;
         if day >= LOGS_FROM {
             self.report_sources(now).await?;
@@ -422,12 +427,14 @@ impl<'h> Year<'h> {
     }
 
     async fn report_sources(&self, now: Timestamp) -> Result<(), CliError> {
-        let (counters, pending) = (self.stream.counters(), self.stream.pending());
+        let counters = self.stream.counters();
+        let progress = self.house.kept.get::<monitoring::work::live::Live>().take_progress(now);
         let store = &self.house.store;
         let mut write = store.write("system:monitoring.status", "work", "").await?;
         for row in &self.watched {
             let own = counters.get(&row.name).cloned().unwrap_or_default();
-            let facts = monitoring::work::sums(&BTreeMap::from([(row.name.clone(), own)]), pending);
+            let facts =
+                monitoring::work::sums(&BTreeMap::from([(row.name.clone(), own)]), &progress);
             let mut draft = room::draft("monitoring.source_status", Some(row.id), now, facts);
             draft.source = row.name.clone();
             write.record(draft).await?;

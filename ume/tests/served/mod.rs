@@ -15,6 +15,7 @@ pub struct Served {
     pub base: String,
     pub house: web::Shared,
     pub board: isms::pages::SharedBoard,
+    pub stream: stream::Stream,
     pub client: Client,
     pub folder: tempfile::TempDir,
 }
@@ -60,7 +61,7 @@ impl Served {
             .layer(axum::Extension(board.clone()))
             .layer(axum::Extension(Arc::new(room::Services::default())))
             .layer(axum::Extension(jobs_page::Titles::default()))
-            .layer(axum::Extension(intake_http::Http::new(stream, Default::default())));
+            .layer(axum::Extension(intake_http::Http::new(stream.clone(), Default::default())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let service = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -68,7 +69,7 @@ impl Served {
         // Another test of this process may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Served { base, house, board, client, folder }
+        Served { base, house, board, stream, client, folder }
     }
 
     /// The account with this role as its name, made at its first use.

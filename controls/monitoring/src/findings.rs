@@ -1,0 +1,206 @@
+//! What rules found, and what people made of it.
+//!
+//! Invariants: a finding is judged once; the time it took counts from when it was written down, not from when it was
+//! observed; what asks for something to be done becomes a task in the same change.
+
+use model::{Assurance, Id, Table, Text, Timestamp, t};
+use serde_json::{Value as Json, json};
+use store::{Record, RecordDraft, Row, Store, StoreError, Write};
+
+/// Type of the record that says what was found.
+pub const FINDING: &str = "monitoring.finding";
+/// Type of the record that says what somebody made of it.
+pub const HANDLED: &str = "monitoring.alert_handled";
+pub(crate) const CANARY: &str = "monitoring.canary_run";
+const SCOPE: &str = "monitoring_scope";
+pub const REASON_CHARS_MAX: usize = 2_000;
+/// Hours that stand for "never".
+const NEVER_H: i64 = 24 * 3_650;
+
+/// What a finding can be judged to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    Normal,
+    FalseAlarm,
+    Action,
+    Incident,
+}
+
+impl Judgement {
+    pub const ALL: [Judgement; 4] =
+        [Judgement::Normal, Judgement::FalseAlarm, Judgement::Action, Judgement::Incident];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Normal => "normal",
+            Judgement::FalseAlarm => "false_alarm",
+            Judgement::Action => "action",
+            Judgement::Incident => "incident",
+        }
+    }
+
+    pub fn text(self) -> Text {
+        match self {
+            Judgement::Normal => t("正常", "normal"),
+            Judgement::FalseAlarm => t("誤検知", "false alarm"),
+            Judgement::Action => t("要対応", "action needed"),
+            Judgement::Incident => t("インシデント", "incident"),
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Judgement> {
+        Judgement::ALL.into_iter().find(|judgement| judgement.name() == name)
+    }
+
+    /// Days within which what it asks for is done.
+    fn task_days(self) -> Option<i64> {
+        match self {
+            Judgement::Normal | Judgement::FalseAlarm => None,
+            Judgement::Action => Some(7),
+            Judgement::Incident => Some(1),
+        }
+    }
+}
+
+/// A finding with what was made of it.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    pub record: Record,
+    pub judged: Option<Record>,
+}
+
+impl Alert {
+    pub fn fact(&self, name: &str) -> &str {
+        self.record.facts.get(name).and_then(Json::as_str).unwrap_or("")
+    }
+
+    pub fn judgement(&self) -> Option<Judgement> {
+        let record = self.judged.as_ref()?;
+        Judgement::parse(record.facts.get("verdict")?.as_str()?)
+    }
+}
+
+/// Joins findings with their judgements: one statement.
+pub async fn with_judgements(
+    store: &Store,
+    findings: Vec<Record>,
+) -> Result<Vec<Alert>, StoreError> {
+    let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
+    let oldest = findings.iter().map(|record| record.observed_to).min().unwrap_or(Timestamp(0));
+    let judged = store.present().records_about(HANDLED, &ids, oldest).await?;
+    let of = |id: Id| judged.iter().find(|record| record.subject == Some(id)).cloned();
+    Ok(findings.into_iter().map(|record| Alert { judged: of(record.id), record }).collect())
+}
+
+/// One finding.
+pub async fn one(store: &Store, id: Id) -> Result<Option<Alert>, StoreError> {
+    let Some(record) = store.record(id).await?.filter(|record| record.ty == FINDING) else {
+        return Ok(None);
+    };
+    Ok(with_judgements(store, vec![record]).await?.pop())
+}
+
+/// Minutes within which a finding has to be seen: what the scope says, less for what is grave.
+pub async fn due_min(store: &Store, severity: &str) -> Result<i64, StoreError> {
+    let scopes = store.all(Table::Norm, &[SCOPE]).await?;
+    let in_force = scopes.iter().filter(|row| row.status == "active");
+    let said = in_force
+        .max_by_key(|row| (row.updated_at, row.id))
+        .and_then(|row| row.attributes.get("due_min")?.as_i64());
+    let usual = match severity {
+        "critical" => 60,
+        "high" => 4 * 60,
+        "medium" => 24 * 60,
+        _ => 7 * 24 * 60,
+    };
+    Ok(said.map_or(usual, |said| match severity {
+        "critical" | "high" => said.min(usual),
+        _ => said,
+    }))
+}
+
+/// Why a finding was not judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    #[error("it was judged already")]
+    Judged,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What somebody makes of a finding.
+pub struct Judging<'a> {
+    pub judgement: Judgement,
+    pub reason: &'a str,
+    /// The row of the person, if the account names one.
+    pub handler: Option<Id>,
+}
+
+/// Writes the judgement, and the task it asks for.
+pub async fn judge(
+    store: &Store,
+    write: &mut Write<'_>,
+    alert: &Alert,
+    judging: &Judging<'_>,
+) -> Result<Record, JudgeError> {
+    if alert.judged.is_some() {
+        return Err(JudgeError::Judged);
+    }
+    let now = store.now();
+    let canaries = store.newest_records(&[CANARY], None, 20).await?;
+    let arrived = canaries.iter().find(|record| record.facts.get("arrived") == Some(&json!(true)));
+    let age = arrived.map_or(NEVER_H, |record| now.hours_since(record.observed_to).max(0));
+    let minutes = (now.0 - alert.record.received_at.0).max(0) / 60_000_000;
+    let mut facts = json!({
+        "ack_min": minutes,
+        "due_min": due_min(store, alert.fact("severity")).await?,
+        "canary_age_h": age,
+        "verdict": judging.judgement.name(),
+    });
+    if let Some(handler) = judging.handler {
+        facts["handler"] = json!(handler);
+    }
+    let reason = json!({ "reason": judging.reason });
+    let draft = RecordDraft {
+        ty: HANDLED.to_owned(),
+        subject: Some(alert.record.id),
+        observed_from: now,
+        observed_to: now,
+        source: "monitoring.findings".to_owned(),
+        assurance: Assurance::Machine,
+        facts: facts.as_object().cloned().unwrap_or_default(),
+        payload: serde_json::to_vec(&reason).ok(),
+    };
+    let record = write.record(draft).await?;
+    if let Some(days) = judging.judgement.task_days() {
+        write.put(task(store, alert, judging, now.plus_hours(24 * days))?).await?;
+    }
+    Ok(record)
+}
+
+fn task(
+    store: &Store,
+    alert: &Alert,
+    judging: &Judging<'_>,
+    due: Timestamp,
+) -> Result<Row, StoreError> {
+    let name = format!("{} / {}", alert.fact("title_ja"), alert.fact("title_en"));
+    let name: String = name.chars().take(150).collect();
+    let mut task = Row::new(Table::Task, store.new_id()?, "task", &name);
+    task.status = "open".to_owned();
+    task.schema_version = 2;
+    task.subject = alert.record.subject;
+    task.ends_at = Some(due);
+    let mut attributes = json!({
+        "due": due.rfc3339().chars().take(10).collect::<String>(),
+        "zone": "UTC",
+        "description": format!("{}\n/findings/{}", judging.reason, alert.record.id),
+        "remind_days": 1,
+    });
+    match judging.handler {
+        Some(handler) => attributes["assignee"] = json!(handler),
+        None => attributes["role"] = json!("administrator"),
+    }
+    task.attributes = attributes.as_object().cloned().unwrap_or_default();
+    Ok(task)
+}

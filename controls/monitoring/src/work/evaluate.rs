@@ -1,0 +1,257 @@
+//! Events against rules, in the order in which they came: pure, so that a replay sees what the first run saw.
+//!
+//! Invariants: every event that is handed over is counted as evaluated, whether a rule met it or not; the time of
+//! an event that lies ahead of its arrival is not believed, or one wrong clock would close everybody's windows;
+//! of the same events and rules come the same occurrences with the same keys.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use model::Timestamp;
+use sha2::{Digest, Sha256};
+use sigma::{Arena, Correlator, FieldCensus, LogSource, Match, Matcher, Settings};
+use stream::{Event, JoinLimits, Joiner, Placed};
+
+use super::rules::{self, Loaded};
+
+/// Attribute of a rule that names the run by which Ume tests itself.
+pub const CANARY: &str = "canary";
+const PHASES: [&str; 2] = ["sign", "precursor"];
+/// Events that one event becomes at most, joined ones included; they share its offset.
+const PARTS: u128 = 1 << 16;
+/// Groups with an alert of their own, of one rule; further ones share one.
+const GROUPS_MAX: usize = 200;
+
+/// A rule as an occurrence needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Name of the document it stands in.
+    pub file: String,
+    pub id: String,
+    pub title_ja: String,
+    pub title_en: String,
+    pub severity: &'static str,
+    pub phase: &'static str,
+    /// SHA-256 of the document.
+    pub hash: String,
+    pub is_canary: bool,
+}
+
+/// A rule was met, by one event or by several over time.
+#[derive(Clone, Debug)]
+pub struct Occurrence {
+    pub about: Arc<About>,
+    /// What alerts are told apart by: hash of the rule and of its group or host.
+    pub key: String,
+    /// The group of a correlation, by name.
+    pub group: Vec<(String, String)>,
+    /// What a correlation measured.
+    pub value: Option<f64>,
+    /// The event that met it, the last one of a correlation.
+    pub event: Event,
+    /// Offset behind the event.
+    pub end: u64,
+    pub time: Timestamp,
+}
+
+/// What was seen of the events so far.
+#[derive(Default)]
+pub struct Seen {
+    /// Evaluated events, by source.
+    pub evaluated: BTreeMap<String, u64>,
+    pub census: FieldCensus,
+    /// Events that were too large to be laid out.
+    pub unreadable: u64,
+}
+
+/// Holds events against rules.
+pub struct Evaluator {
+    loaded: Arc<Loaded>,
+    matcher: Matcher,
+    correlator: Correlator,
+    joiner: Joiner,
+    arena: Arena,
+    rules: Vec<Option<Arc<About>>>,
+    correlations: Vec<Option<Arc<About>>>,
+    /// Of each rule, the groups it was met for.
+    groups: BTreeMap<String, BTreeSet<String>>,
+    pub seen: Seen,
+}
+
+impl Evaluator {
+    pub fn new(loaded: Arc<Loaded>) -> Evaluator {
+        let set = &loaded.set;
+        let rules = set.rules().iter().map(|r| r.standalone.then(|| about(&loaded, &r.meta)));
+        let correlations =
+            set.correlations().iter().map(|c| c.standalone.then(|| about(&loaded, &c.meta)));
+        Evaluator {
+            matcher: Matcher::new(set),
+            correlator: Correlator::new(set, Settings::default()),
+            joiner: Joiner::new(JoinLimits::default()),
+            arena: Arena::new(),
+            rules: rules.collect(),
+            correlations: correlations.collect(),
+            groups: BTreeMap::new(),
+            seen: Seen::default(),
+            loaded,
+        }
+    }
+
+    /// Goes on with other rules: what waits to be joined and what was counted stays, windows begin anew.
+    pub fn change(&mut self, loaded: Arc<Loaded>) {
+        let mut next = Evaluator::new(loaded);
+        std::mem::swap(&mut next.joiner, &mut self.joiner);
+        std::mem::swap(&mut next.seen, &mut self.seen);
+        std::mem::swap(&mut next.groups, &mut self.groups);
+        *self = next;
+    }
+
+    pub fn loaded(&self) -> &Arc<Loaded> {
+        &self.loaded
+    }
+
+    /// The windows as they stand, for [`Evaluator::restore`].
+    pub fn windows(&self) -> Vec<u8> {
+        self.correlator.snapshot()
+    }
+
+    /// Takes up windows of the same rules.
+    pub fn restore(&mut self, windows: &[u8]) -> Result<(), sigma::SnapshotError> {
+        self.correlator.restore(windows)
+    }
+
+    /// Holds events against all rules.
+    pub fn take(&mut self, events: Vec<Placed>, found: &mut Vec<Occurrence>) {
+        let mut parts = Vec::new();
+        for Placed { end, event } in events {
+            *self.seen.evaluated.entry(event.source.clone()).or_default() += 1;
+            let arrived = event.arrived;
+            self.joiner.push(event, arrived, &mut parts);
+            for (at, part) in parts.drain(..).enumerate() {
+                self.one(part, end, at as u128 % PARTS, found);
+            }
+        }
+    }
+
+    /// Decides what time alone decides, once every event that came before `now` was taken.
+    pub fn idle(&mut self, now: Timestamp, end: u64, found: &mut Vec<Occurrence>) {
+        let mut parts = Vec::new();
+        self.joiner.pass(now, &mut parts);
+        for (at, part) in parts.into_iter().enumerate() {
+            self.one(part, end, at as u128 % PARTS, found);
+        }
+        let mut decided = Vec::new();
+        self.correlator.watermark(now.0 - Settings::default().lateness_us, &mut decided);
+        for finding in decided {
+            self.correlated(finding, &nothing(now), end, found);
+        }
+    }
+
+    fn one(&mut self, event: Event, end: u64, part: u128, found: &mut Vec<Occurrence>) {
+        if lay(&mut self.arena, &event).is_err() {
+            self.seen.unreadable += 1;
+            return;
+        }
+        self.seen.census.observe(&self.arena);
+        let (mut matches, mut decided): (Vec<Match>, Vec<sigma::Finding>) = Default::default();
+        self.matcher.eval(&self.arena, &mut matches);
+        let time = event.time().min(event.arrived);
+        let id = (u128::from(end) * PARTS) | part;
+        self.correlator.push(&matches, &self.arena, time.0, id, &mut decided);
+        for met in &matches {
+            let Some(about) = self.rules[met.rule.0 as usize].clone() else { continue };
+            let key = self.key(&about, &event.host);
+            let event = event.clone();
+            found.push(Occurrence { about, key, group: Vec::new(), value: None, event, end, time });
+        }
+        for finding in decided {
+            self.correlated(finding, &event, end, found);
+        }
+    }
+
+    fn correlated(
+        &mut self,
+        finding: sigma::Finding,
+        event: &Event,
+        end: u64,
+        found: &mut Vec<Occurrence>,
+    ) {
+        let Some(about) = self.correlations[finding.correlation].clone() else { return };
+        let group: Vec<&str> = finding.group.iter().map(|(_, value)| value.as_str()).collect();
+        let key = self.key(&about, &group.join("\0"));
+        found.push(Occurrence {
+            about,
+            key,
+            group: finding.group,
+            value: Some(finding.value),
+            event: event.clone(),
+            end,
+            time: Timestamp(finding.time),
+        });
+    }
+
+    fn key(&mut self, about: &About, group: &str) -> String {
+        let of_rule = if about.id.is_empty() { &about.file } else { &about.id };
+        let groups = self.groups.entry(of_rule.clone()).or_default();
+        let group = match groups.contains(group) || groups.len() < GROUPS_MAX {
+            true => group,
+            false => "\0others",
+        };
+        groups.insert(group.to_owned());
+        hex::encode(Sha256::digest(format!("ume/alert/v1\n{of_rule}\n{group}")))
+    }
+}
+
+/// What stands for the event where a window closed by time alone.
+fn nothing(now: Timestamp) -> Event {
+    Event {
+        raw: Vec::new(),
+        event_time: None,
+        arrived: now,
+        source: String::new(),
+        class: 0,
+        host: String::new(),
+        app: String::new(),
+        severity: 0,
+        message: String::new(),
+        fields: BTreeMap::new(),
+    }
+}
+
+/// Lays an event out for the matcher, with where it comes from.
+pub fn lay(arena: &mut Arena, event: &Event) -> Result<(), sigma::EventError> {
+    let is_windows = event.fields.contains_key("EventID") && event.raw.starts_with(b"{");
+    let raw = std::str::from_utf8(&event.raw).ok().filter(|_| is_windows);
+    match raw.and_then(|raw| serde_json::from_str(raw).ok()) {
+        // The engine's own table knows what Windows says.
+        Some(value) => arena.value(&value)?,
+        None => {
+            arena.clear();
+            for (name, value) in stream::logsource::fields(event) {
+                arena.push(&name, &value);
+            }
+        }
+    }
+    let source = |s: stream::logsource::LogSource<'_>| {
+        LogSource::new(s.category, s.product, s.service.as_deref())
+    };
+    arena.set_sources(stream::logsource::logsources(event).into_iter().map(source));
+    Ok(())
+}
+
+fn about(loaded: &Loaded, meta: &sigma::Meta) -> Arc<About> {
+    let custom = |name: &str| meta.custom.get(name).and_then(|value| value.as_str());
+    let phase = custom("phase").and_then(|said| PHASES.into_iter().find(|phase| *phase == said));
+    Arc::new(About {
+        file: meta.file.clone(),
+        id: meta.id.clone().unwrap_or_default(),
+        title_ja: custom("title_ja").unwrap_or(&meta.title).to_owned(),
+        title_en: meta.title.clone(),
+        severity: meta.level.map_or("medium", sigma::Level::word),
+        phase: phase.unwrap_or(PHASES[0]),
+        hash: rules::hash_of(loaded, &meta.file),
+        is_canary: meta.custom.get(CANARY).and_then(|value| value.as_bool()) == Some(true),
+    })
+}

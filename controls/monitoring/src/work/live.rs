@@ -1,0 +1,535 @@
+//! Holds every event against the rules as soon as it is durable, and writes down what they met.
+//!
+//! Of one rule and group there is one alert at a time: it takes in what is met again until somebody has judged it.
+//!
+//! Invariants: findings and how far they reach are written in one transaction, so after a crash the events behind
+//! the last saved state are held against the rules again and nothing is told twice; what is not read yet is held in
+//! the spool; whatever fails ends in a restart from the saved state, never in a skipped event that nobody counts.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use model::{Assurance, Id, Table, Timestamp};
+use room::{Error, Shared};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use sigma::{Env, LogSource};
+use store::{RecordDraft, Store};
+
+use super::{
+    canary,
+    evaluate::{Evaluator, Occurrence},
+    rules::{self, Loaded},
+};
+use crate::findings::{FINDING, HANDLED};
+
+/// Name under which the spool keeps what is not evaluated yet.
+const READER: &str = "rules";
+/// Setting: offset up to which findings are recorded.
+const RECORDED: &str = "monitoring.recorded_to";
+const ACTOR: &str = "system:monitoring.rules";
+const READ_BYTES: usize = 4 << 20;
+const SAVE_EVERY_S: i64 = 10;
+/// Filters end with a day, so the rules are looked at from time to time.
+const RELOAD_EVERY_S: i64 = 3_600;
+/// Alerts that wait to be judged and are looked up at the start.
+const OPEN_MAX: usize = 10_000;
+/// An alert that nobody judged for so long takes nothing in any more.
+const OPEN_DAYS: i64 = 30;
+/// Characters of a text in a payload.
+const TEXT_CHARS_MAX: usize = 64 * 1024;
+/// A round that takes longer than this lets events wait.
+const ROUND_MS_MAX: i64 = 60_000;
+/// Whether somebody judged an alert is asked at most this often.
+const ASK_EVERY_S: i64 = 5;
+
+/// What pages show of the rules at work.
+#[derive(Clone, Default)]
+pub struct Shown {
+    pub loaded: Option<Arc<Loaded>>,
+    pub loaded_at: Option<Timestamp>,
+    /// What each alert took in after its first event, by the finding's id.
+    pub again: HashMap<Id, Again>,
+    pub coverage: Vec<sigma::RuleCoverage>,
+    pub sources: Vec<(LogSource, u64)>,
+    pub progress: Progress,
+}
+
+/// How far evaluation got.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Evaluated events, by source.
+    pub evaluated: BTreeMap<String, u64>,
+    /// Events that were stored before there was a rule here, by source.
+    pub before: BTreeMap<String, u64>,
+    /// Bytes of the spool that were gone before they were evaluated.
+    pub gone_bytes: u64,
+    pub unreadable: u64,
+    /// Longest time between arrival and evaluation since the last status.
+    pub lag_max_ms: i64,
+    /// When the last round ended.
+    pub at: Option<Timestamp>,
+}
+
+/// What an alert took in beside its first event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    pub count: u64,
+    pub last: i64,
+}
+
+/// The rules at work, and what pages see of them.
+#[derive(Default)]
+pub struct Live {
+    running: tokio::sync::Mutex<Option<Running>>,
+    shown: RwLock<Shown>,
+}
+
+impl Live {
+    pub fn shown(&self) -> Shown {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.shown.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The progress since it was asked for last. Where no round ended for a while, what came since may have
+    /// waited as long.
+    pub fn take_progress(&self, now: Timestamp) -> Progress {
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let mut told = shown.progress.clone();
+        shown.progress.lag_max_ms = 0;
+        let idle_ms = told.at.map_or(0, |at| (now.0 - at.0) / 1_000);
+        if idle_ms > ROUND_MS_MAX {
+            told.lag_max_ms = told.lag_max_ms.max(idle_ms);
+        }
+        told
+    }
+}
+
+struct Running {
+    evaluator: Option<Box<Evaluator>>,
+    /// Offset up to which is evaluated, and up to which findings are recorded.
+    at: u64,
+    recorded: u64,
+    open: HashMap<String, Alert>,
+    again: HashMap<Id, Again>,
+    before: Option<BTreeMap<String, u64>>,
+    gone_bytes: u64,
+    stamp: (u64, Timestamp),
+    loaded_at: Timestamp,
+    saved_at: Timestamp,
+    asked_at: Timestamp,
+    folder: PathBuf,
+}
+
+/// An alert that nobody judged yet.
+#[derive(Clone, Copy)]
+struct Alert {
+    id: Id,
+    /// Offset behind its first event.
+    offset: u64,
+}
+
+/// What lies in the folder between two runs.
+#[derive(Default, Serialize, Deserialize)]
+struct Saved {
+    at: u64,
+    /// Name of the file with the windows.
+    windows: String,
+    evaluated: BTreeMap<String, u64>,
+    before: Option<BTreeMap<String, u64>>,
+    again: HashMap<Id, Again>,
+    gone_bytes: u64,
+}
+
+/// One round: rules anew if they changed, then every event that came.
+pub async fn round(ctx: Shared) -> Result<(), Error> {
+    let live = ctx.house.kept.get::<Live>();
+    let mut place = live.running.lock().await;
+    // Whatever fails leaves nothing behind: the next round starts from the saved state.
+    let mut running = match place.take() {
+        Some(running) => running,
+        None => Running::begin(&ctx, &live).await?,
+    };
+    running.renew(&ctx, &live).await?;
+    running.catch_up(&ctx, &live).await?;
+    *place = Some(running);
+    Ok(())
+}
+
+impl Running {
+    async fn begin(ctx: &Shared, live: &Live) -> Result<Running, Error> {
+        let store = ctx.store();
+        let folder = ctx.house.archive.join("rules");
+        let saved = read(&folder)?;
+        let first = ctx.stream.start();
+        let at = saved.as_ref().map_or(first, |saved| saved.at);
+        let saved = saved.unwrap_or_default();
+        ctx.stream.hold(READER, at.max(first))?;
+        let (stamp, loaded) = load(store).await?;
+        let mut evaluator = Box::new(Evaluator::new(loaded.clone()));
+        evaluator.seen.evaluated = saved.evaluated;
+        if let Ok(windows) = std::fs::read(folder.join(&saved.windows))
+            && let Err(error) = evaluator.restore(&windows)
+        {
+            tracing::warn!(%error, "the windows of correlations begin anew");
+        }
+        let recorded = store.setting(RECORDED).await?.and_then(|at| at.parse().ok()).unwrap_or(0);
+        let now = store.now();
+        let open = open(store, now).await?;
+        tell_rules(store, &loaded).await?;
+        live.change(|shown| {
+            shown.loaded = Some(loaded.clone());
+            shown.loaded_at = Some(now);
+        });
+        Ok(Running {
+            evaluator: Some(evaluator),
+            at: at.max(first),
+            recorded,
+            open,
+            again: saved.again,
+            before: saved.before,
+            gone_bytes: saved.gone_bytes + first.saturating_sub(at),
+            stamp,
+            loaded_at: now,
+            saved_at: now,
+            asked_at: now,
+            folder,
+        })
+    }
+
+    /// Loads the rules again if one of them changed.
+    async fn renew(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
+        let (store, now) = (ctx.store(), ctx.store().now());
+        let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
+        if stamp == self.stamp && now.0 - self.loaded_at.0 < RELOAD_EVERY_S * 1_000_000 {
+            return Ok(());
+        }
+        let (stamp, loaded) = load(store).await?;
+        (self.stamp, self.loaded_at) = (stamp, now);
+        let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
+        if evaluator.loaded().is_like(&loaded) {
+            return Ok(());
+        }
+        evaluator.change(loaded.clone());
+        tell_rules(store, &loaded).await?;
+        ctx.house.wake();
+        live.change(|shown| {
+            shown.loaded = Some(loaded);
+            shown.loaded_at = Some(now);
+        });
+        Ok(())
+    }
+
+    async fn catch_up(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
+        loop {
+            let (stream, at) = (ctx.stream.clone(), self.at);
+            let Some(mut evaluator) = self.evaluator.take() else {
+                return Err(Error::said("the evaluation of events was cut off"));
+            };
+            let now = ctx.store().now();
+            let done = room::blocking(move || -> stream::Result<_> {
+                let reading = stream.read_from(at, READ_BYTES)?;
+                let (next, gone) = (reading.next.max(at), reading.gone_bytes);
+                let arrivals = reading.events.iter().map(|placed| placed.event.arrived.0);
+                let lag_ms = arrivals.map(|arrived| (now.0 - arrived) / 1_000).max().unwrap_or(0);
+                let mut found = Vec::new();
+                let more = !reading.events.is_empty() || next > at;
+                match more {
+                    true => evaluator.take(reading.events, &mut found),
+                    false => evaluator.idle(now, next, &mut found),
+                }
+                Ok((evaluator, found, next, gone, lag_ms, more))
+            });
+            let (evaluator, found, next, gone, lag_ms, more) = done.await??;
+            self.gone_bytes += gone;
+            self.record(ctx, found, next).await?;
+            self.at = next;
+            self.tell(live, &evaluator, lag_ms, now);
+            self.evaluator = Some(evaluator);
+            let is_due = ctx.store().now().0 - self.saved_at.0 >= SAVE_EVERY_S * 1_000_000;
+            if !more || is_due {
+                self.settle_before(ctx);
+            }
+            if is_due {
+                self.save(ctx).await?;
+                self.cover(live);
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes new alerts, and counts what belongs to one that is there.
+    async fn record(
+        &mut self,
+        ctx: &Shared,
+        found: Vec<Occurrence>,
+        next: u64,
+    ) -> Result<(), Error> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let (store, now) = (ctx.store(), ctx.store().now());
+        self.forget_judged(store, now).await?;
+        let mut first: BTreeMap<String, Occurrence> = BTreeMap::new();
+        let mut again: Vec<(String, i64)> = Vec::new();
+        for occurrence in found {
+            if occurrence.about.is_canary {
+                canary::seen(ctx, &occurrence).await?;
+                continue;
+            }
+            let is_told = occurrence.end <= self.recorded;
+            match self.open.get(&occurrence.key) {
+                // After a crash events come a second time: this one is in it, or is older than it.
+                Some(alert) if occurrence.end <= alert.offset => {}
+                Some(_) => again.push((occurrence.key, occurrence.time.0)),
+                None if is_told => {}
+                None if first.contains_key(&occurrence.key) => {
+                    again.push((occurrence.key, occurrence.time.0));
+                }
+                None => drop(first.insert(occurrence.key.clone(), occurrence)),
+            }
+        }
+        if !first.is_empty() {
+            let mut write = store.write(ACTOR, "work", "").await?;
+            let mut made = HashMap::new();
+            for (key, occurrence) in &first {
+                let host = host_of(ctx, &occurrence.event).await?;
+                let record = write.record(draft(occurrence, host, now)).await?;
+                made.insert(key.clone(), Alert { id: record.id, offset: occurrence.end });
+            }
+            write.set_setting(RECORDED, &next.to_string()).await?;
+            write.commit().await?;
+            self.recorded = next;
+            self.open.extend(made);
+            ctx.house.wake();
+        }
+        for (key, time) in again {
+            let Some(alert) = self.open.get(&key) else { continue };
+            let again = self.again.entry(alert.id).or_default();
+            again.count += 1;
+            again.last = again.last.max(time);
+        }
+        Ok(())
+    }
+
+    /// An alert that was judged takes nothing in any more.
+    async fn forget_judged(&mut self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        if self.open.is_empty() || now.0 - self.asked_at.0 < ASK_EVERY_S * 1_000_000 {
+            return Ok(());
+        }
+        let since = self.asked_at.minus_hours(1);
+        self.asked_at = now;
+        let judged = store.records_since(&[HANDLED], since, OPEN_MAX).await?;
+        let judged: Vec<Id> = judged.iter().filter_map(|record| record.subject).collect();
+        self.open.retain(|_, alert| !judged.contains(&alert.id));
+        self.again.retain(|id, _| !judged.contains(id));
+        Ok(())
+    }
+
+    /// Once everything in the spool was evaluated it is known how much came before there were rules.
+    fn settle_before(&mut self, ctx: &Shared) {
+        let Some(evaluator) = self.evaluator.as_ref().filter(|_| self.before.is_none()) else {
+            return;
+        };
+        let (end, counters) = ctx.stream.counted();
+        if end != self.at {
+            return;
+        }
+        let evaluated = &evaluator.seen.evaluated;
+        let rest = |(source, counters): (String, stream::Counters)| {
+            let known = evaluated.get(&source).copied().unwrap_or(0);
+            (source, counters.stored.saturating_sub(known))
+        };
+        self.before = Some(counters.into_iter().map(rest).filter(|(_, n)| *n > 0).collect());
+    }
+
+    fn tell(&self, live: &Live, evaluator: &Evaluator, lag_ms: i64, now: Timestamp) {
+        live.change(|shown| {
+            let progress = &mut shown.progress;
+            progress.at = Some(now);
+            progress.evaluated.clone_from(&evaluator.seen.evaluated);
+            progress.before = self.before.clone().unwrap_or_default();
+            progress.gone_bytes = self.gone_bytes;
+            progress.unreadable = evaluator.seen.unreadable;
+            progress.lag_max_ms = progress.lag_max_ms.max(lag_ms);
+            shown.again.clone_from(&self.again);
+        });
+    }
+
+    /// Which rules can fire with the fields that arrive.
+    fn cover(&self, live: &Live) {
+        let Some(evaluator) = &self.evaluator else { return };
+        let census = &evaluator.seen.census;
+        let coverage = evaluator.loaded().set.coverage(census);
+        let sources = census.sources().map(|(source, n)| (source.clone(), n)).collect();
+        live.change(|shown| {
+            shown.coverage = coverage;
+            shown.sources = sources;
+        });
+    }
+
+    async fn save(&mut self, ctx: &Shared) -> Result<(), Error> {
+        let Some(evaluator) = &self.evaluator else { return Ok(()) };
+        let windows = format!("{:020}.windows", self.at);
+        let saved = Saved {
+            at: self.at,
+            windows: windows.clone(),
+            evaluated: evaluator.seen.evaluated.clone(),
+            before: self.before.clone(),
+            again: self.again.clone(),
+            gone_bytes: self.gone_bytes,
+        };
+        let (bytes, folder) = (evaluator.windows(), self.folder.clone());
+        room::blocking(move || write(&folder, &saved, &bytes)).await??;
+        ctx.stream.hold(READER, self.at)?;
+        self.saved_at = ctx.store().now();
+        Ok(())
+    }
+}
+
+async fn load(store: &Store) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
+    // The stamp first: what changes in between is loaded by the next round.
+    let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
+    Ok((stamp, Arc::new(rules::load(store, &Env::default()).await?)))
+}
+
+/// Records which rules are at work, if they are others than at the last time.
+async fn tell_rules(store: &Store, loaded: &Loaded) -> Result<(), Error> {
+    const LOADED: &str = "monitoring.ruleset_loaded";
+    let hash = loaded.hash();
+    let before = store.newest_records(&[LOADED], None, 1).await?;
+    if before.first().and_then(|r| r.facts.get("hash")) == Some(&json!(hash)) {
+        return Ok(());
+    }
+    let accepted = loaded.set.rules().len() + loaded.set.correlations().len();
+    let facts = json!({
+        "accepted": accepted,
+        "rejected_total": loaded.rejected.len(),
+        "rejected": loaded.refused(),
+        "hash": hash,
+    });
+    Ok(room::write(store, ACTOR, room::draft(LOADED, None, store.now(), facts)).await?)
+}
+
+/// Alerts that nobody judged yet, by what they are told apart by.
+async fn open(store: &Store, now: Timestamp) -> Result<HashMap<String, Alert>, Error> {
+    let since = now.minus_hours(24 * OPEN_DAYS);
+    let findings = store.records_since(&[FINDING], since, OPEN_MAX).await?;
+    let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
+    let judged = store.present().records_about(HANDLED, &ids, since).await?;
+    let is_open = |id: &Id| !judged.iter().any(|record| record.subject == Some(*id));
+    let alert = |record: &store::Record| {
+        let group = record.facts.get("group")?.as_str()?.to_owned();
+        let offset = record.facts.get("offset").and_then(Json::as_u64).unwrap_or(0);
+        Some((group, Alert { id: record.id, offset }))
+    };
+    Ok(findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect())
+}
+
+/// The host of the register that an event is of.
+async fn host_of(ctx: &Shared, event: &stream::Event) -> Result<Option<Id>, Error> {
+    if event.host.is_empty() || event.host.eq_ignore_ascii_case(&room::host_name()) {
+        return Ok(match event.source.contains('/') {
+            // What an agent sent bears its name.
+            true => None,
+            // A demonstration never meets the machine it is shown on.
+            false if ctx.house.demo => None,
+            false => Some(room::this_host(ctx).await?),
+        });
+    }
+    let (host, store) = (event.host.as_str(), ctx.store());
+    let short = host.split('.').next().filter(|short| *short != host && !short.is_empty());
+    for name in [Some(host), short].into_iter().flatten() {
+        if let Some(id) = store.row_with(Table::Asset, "host", "hostname", name).await? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp) -> RecordDraft {
+    let about = &occurrence.about;
+    let facts = json!({
+        "severity": about.severity,
+        "class": "detection",
+        "phase": about.phase,
+        "retro": false,
+        "rule": about.id,
+        "rule_hash": about.hash,
+        "title_ja": about.title_ja,
+        "title_en": about.title_en,
+        "group": occurrence.key,
+        "offset": occurrence.end,
+    });
+    let event = &occurrence.event;
+    let cut = |text: &str| text.chars().take(TEXT_CHARS_MAX).collect::<String>();
+    let payload = json!({
+        "document": about.file,
+        "time": occurrence.time.rfc3339(),
+        "arrived": event.arrived.rfc3339(),
+        "source": event.source,
+        "class": event.class,
+        "host": event.host,
+        "app": event.app,
+        "message": cut(&event.message),
+        "raw": cut(&String::from_utf8_lossy(&event.raw)),
+        "raw_hex": std::str::from_utf8(&event.raw).is_err().then(|| hex::encode(&event.raw)),
+        "fields": event.fields,
+        "group": occurrence.group,
+        "value": occurrence.value,
+    });
+    // An event may be older than its arrival, never newer than now.
+    let at = occurrence.time.min(now);
+    RecordDraft {
+        ty: FINDING.to_owned(),
+        subject: host,
+        observed_from: at,
+        observed_to: at,
+        source: "monitoring.rules".to_owned(),
+        assurance: Assurance::Machine,
+        facts: facts.as_object().cloned().unwrap_or_default(),
+        payload: serde_json::to_vec(&payload).ok(),
+    }
+}
+
+fn read(folder: &Path) -> Result<Option<Saved>, Error> {
+    let path = folder.join("state.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(saved) => Ok(Some(saved)),
+            Err(error) => {
+                // What is in the spool is evaluated again; findings do not double.
+                tracing::error!(%error, path = %path.display(), "the state of the rules is damaged");
+                Ok(None)
+            }
+        },
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io { path, source }),
+    }
+}
+
+/// The windows first, then the file that names them, then the windows before.
+fn write(folder: &Path, saved: &Saved, windows: &[u8]) -> Result<(), Error> {
+    let io = |source| Error::Io { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(io)?;
+    disk::replace(&folder.join(&saved.windows), windows).map_err(io)?;
+    let text = serde_json::to_vec(saved).map_err(Error::said)?;
+    disk::replace(&folder.join("state.json"), &text).map_err(io)?;
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let is_old = path.extension().is_some_and(|e| e == "windows")
+            && path.file_name().is_none_or(|name| name != saved.windows.as_str());
+        if is_old {
+            std::fs::remove_file(&path).map_err(io)?;
+        }
+    }
+    Ok(())
+}

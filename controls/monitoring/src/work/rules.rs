@@ -1,0 +1,167 @@
+//! The rules that events are held against: those that Ume ships, and those of the register.
+//!
+//! Invariants: what is refused touches no other rule and is told with file, line and reason; a rule of the
+//! register takes the place of a shipped one with the same id, retired too; a filter holds only until its day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Id, Table, Timestamp};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use sigma::{Env, Limits, Rejected, RuleSet, Source};
+use store::{Row, Store, StoreError};
+
+/// File name → text of the rules in `content/detections`.
+static SHIPPED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/detections.rs"));
+
+const FILTERS: &str = "detection_filter";
+/// Kinds of rows that hold a document.
+pub const KINDS: [&str; 3] = ["detection", "correlation", FILTERS];
+/// What stands before the name of a shipped file, and before the id of a row.
+const UME: &str = "ume/";
+const ROW: &str = "rule/";
+
+/// Rules that were loaded together.
+pub struct Loaded {
+    pub set: RuleSet,
+    pub rejected: Vec<Rejected>,
+    /// Text of each document that was given, by its name.
+    pub texts: BTreeMap<String, Vec<u8>>,
+}
+
+impl Loaded {
+    /// Whether both are the same rules, those that were refused included.
+    pub fn is_like(&self, other: &Loaded) -> bool {
+        self.texts == other.texts && self.set.hash() == other.set.hash()
+    }
+
+    /// SHA-256 over all documents that were given, those that were refused included.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for (file, text) in &self.texts {
+            for part in [file.as_bytes(), text] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// How many were refused, by the reason's kind.
+    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for rejected in &self.rejected {
+            *counts.entry(rejected.reason.code()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// The row that a document came from; none for what Ume ships.
+pub fn row_of(file: &str) -> Option<Id> {
+    file.strip_prefix(ROW)?.parse().ok()
+}
+
+/// SHA-256 of a document.
+pub fn hash_of(loaded: &Loaded, file: &str) -> String {
+    hex::encode(Sha256::digest(loaded.texts.get(file).map_or(&[][..], Vec::as_slice)))
+}
+
+/// Reads the rules as they stand now.
+pub async fn load(store: &Store, env: &Env) -> Result<Loaded, StoreError> {
+    let rows = store.all(Table::Rule, &KINDS).await?;
+    let now = store.now();
+    let texts = texts(&rows, now);
+    let sources: Vec<Source<'_>> =
+        texts.iter().map(|(file, bytes)| Source { file, bytes }).collect();
+    let (set, rejected) = sigma::load(&sources, env, &Limits::default());
+    Ok(Loaded { set, rejected, texts })
+}
+
+fn texts(rows: &[Row], now: Timestamp) -> BTreeMap<String, Vec<u8>> {
+    let replaced: BTreeSet<&str> = rows.iter().filter_map(|row| id_of(text(row)?)).collect();
+    let shipped = SHIPPED.iter().filter(|(_, bytes)| {
+        let id = std::str::from_utf8(bytes).ok().and_then(id_of);
+        id.is_none_or(|id| !replaced.contains(id))
+    });
+    let mut all: BTreeMap<String, Vec<u8>> =
+        shipped.map(|(name, bytes)| (format!("{UME}{name}"), bytes.to_vec())).collect();
+    for row in rows.iter().filter(|row| row.status == "active" && is_due(row, now)) {
+        if let Some(text) = text(row) {
+            all.insert(format!("{ROW}{}", row.id), text.as_bytes().to_vec());
+        }
+    }
+    all
+}
+
+fn text(row: &Row) -> Option<&str> {
+    row.attributes.get("source").and_then(Json::as_str)
+}
+
+/// Whether a filter still holds; rules have no end.
+fn is_due(row: &Row, now: Timestamp) -> bool {
+    if row.kind != FILTERS {
+        return true;
+    }
+    let day = row.attributes.get("expires").and_then(Json::as_str);
+    let last = day.and_then(|day| Timestamp::parse(&format!("{day}T00:00:00Z")));
+    // Its last day is over everywhere.
+    last.is_some_and(|last| now <= last.plus_hours(36))
+}
+
+/// The id that a document's text begins a line with.
+fn id_of(text: &str) -> Option<&str> {
+    let line = text.lines().find_map(|line| line.strip_prefix("id:"))?;
+    Some(line.trim().trim_matches(['"', '\''])).filter(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(kind: &str, status: &str, attributes: Json) -> Row {
+        let mut row = Row::new(Table::Rule, Id::nil(), kind, "r");
+        row.status = status.to_owned();
+        row.attributes = attributes.as_object().cloned().unwrap();
+        row
+    }
+
+    #[test]
+    fn what_ume_ships_loads_without_a_refusal() {
+        let texts = texts(&[], Timestamp(0));
+        assert!(texts.len() > 10, "{}", texts.len());
+        let sources: Vec<Source<'_>> =
+            texts.iter().map(|(file, bytes)| Source { file, bytes }).collect();
+        let (set, rejected) = sigma::load(&sources, &Env::default(), &Limits::default());
+        assert_eq!(rejected, []);
+        assert!(set.rules().len() + set.correlations().len() >= texts.len());
+    }
+
+    #[test]
+    fn a_row_takes_the_place_of_the_shipped_rule_with_its_id_even_when_it_is_retired() {
+        let (name, bytes) = SHIPPED[0];
+        let name = format!("{UME}{name}");
+        let text = std::str::from_utf8(bytes).unwrap();
+        assert!(texts(&[], Timestamp(0)).contains_key(&name));
+        for (status, there) in [("active", true), ("retired", false)] {
+            let own = row("detection", status, json!({"source": text}));
+            let all = texts(&[own], Timestamp(0));
+            assert!(!all.contains_key(&name), "{status}");
+            assert_eq!(all.keys().any(|file| row_of(file).is_some()), there, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_filter_ends_with_its_day() {
+        let filter = row(FILTERS, "active", json!({"source": "x", "expires": "2026-11-28"}));
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        assert!(is_due(&filter, at("2026-11-28T23:00:00Z")));
+        assert!(!is_due(&filter, at("2026-11-30T00:00:00Z")));
+        assert!(!is_due(
+            &row(FILTERS, "active", json!({"source": "x"})),
+            at("2026-11-28T00:00:00Z")
+        ));
+    }
+}

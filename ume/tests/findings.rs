@@ -1,0 +1,293 @@
+//! From a line that comes in to a judged finding: real intake, real rules, pages and API, over restarts.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use model::{Id, Table, Timestamp};
+use monitoring::{
+    findings::{FINDING, HANDLED},
+    work::live::{self, Live},
+};
+use reqwest::{Method, header};
+use serde_json::{Value as Json, json};
+use store::{Record, Row, Store};
+use stream::RawLine;
+
+#[allow(dead_code)]
+#[path = "../src/declared.rs"]
+mod declared;
+#[allow(dead_code)]
+#[path = "../src/intake_http.rs"]
+mod intake_http;
+#[allow(dead_code)]
+#[path = "../src/jobs_page.rs"]
+mod jobs_page;
+#[path = "../src/rooms.rs"]
+mod rooms;
+#[path = "../src/routes.rs"]
+mod routes;
+mod served;
+
+use served::Served;
+
+struct Place {
+    served: Served,
+    ahead: Arc<AtomicI64>,
+}
+
+impl Place {
+    async fn over(folder: tempfile::TempDir) -> Place {
+        let ahead = Arc::<AtomicI64>::default();
+        let (time, system) = (ahead.clone(), store::system_clock());
+        let clock: store::Clock =
+            Arc::new(move || Timestamp(system().0 + time.load(Ordering::SeqCst)));
+        let store = Store::open(folder.path(), clock).await.unwrap();
+        let store = declared::settled(store).await.unwrap();
+        Place { served: Served::over(store, folder, 1_000_000).await, ahead }
+    }
+
+    fn store(&self) -> &Store {
+        &self.served.house.store
+    }
+
+    fn later(&self, seconds: i64) {
+        self.ahead.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    fn come(&self, lines: &[&str]) {
+        let lines = lines.iter().map(|line| RawLine::new(*line)).collect();
+        let ack = self.served.stream.ingest("syslog", lines, self.store().now()).unwrap();
+        assert!(ack.refused.is_empty());
+    }
+
+    /// A round of the rules, as the service goes it.
+    async fn round(&self) {
+        let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
+        live::round(Arc::new(room::Ctx { house, stream })).await.unwrap();
+    }
+
+    async fn found(&self) -> Vec<Record> {
+        self.store().newest_records(&[FINDING], None, 100).await.unwrap()
+    }
+
+    fn again(&self, id: Id) -> u64 {
+        let shown = self.served.house.kept.get::<Live>().shown();
+        shown.again.get(&id).map_or(0, |again| again.count)
+    }
+
+    async fn send(&self, role: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
+        let who = self.served.browser(role).await;
+        let mut fields = fields.to_vec();
+        fields.push(("csrf", &who.csrf));
+        let encode = |(n, v): &(&str, &str)| format!("{n}={}", urlencoding::encode(v));
+        let body = fields.iter().map(encode).collect::<Vec<_>>().join("&");
+        let request = self.served.request(Method::POST, path).header(header::COOKIE, &who.cookie);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.body(body).send().await.unwrap().status().as_u16()
+    }
+
+    async fn page(&self, role: &str, path: &str) -> String {
+        let who = self.served.browser(role).await;
+        let request = self.served.request(Method::GET, path).header(header::COOKIE, &who.cookie);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    async fn api(&self, path: &str) -> Json {
+        let token = self.served.token("administrator").await;
+        let answer = self.served.with(&token, Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    async fn put(&self, kind: &str, attributes: Json) -> Row {
+        let mut row = Row::new(Table::Rule, self.store().new_id().unwrap(), kind, "own");
+        row.attributes = attributes.as_object().cloned().unwrap();
+        row.status = "active".to_owned();
+        let mut write = self.store().write("account:test", "", "").await.unwrap();
+        let row = write.put(row).await.unwrap();
+        write.commit().await.unwrap();
+        row
+    }
+}
+
+const DISK: &str =
+    "<3>Nov 28 10:00:00 db1 kernel: [  12.3] blk_update_request: I/O error, dev sda, sector 2048";
+const QUIET: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
+
+#[tokio::test]
+async fn a_line_becomes_one_finding_that_takes_in_the_rest_until_it_is_judged() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.come(&[QUIET, DISK, QUIET]);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == FINDING).unwrap();
+    assert_eq!(spec.validate(&found[0].facts), []);
+    assert_eq!(found[0].facts["severity"], "high");
+    let shown = place.served.house.kept.get::<Live>().shown();
+    assert_eq!(shown.progress.evaluated["syslog"], 3, "each event counts, met or not");
+
+    place.come(&[DISK, DISK]);
+    place.round().await;
+    assert_eq!((place.found().await.len(), place.again(found[0].id)), (1, 2));
+
+    // The event is for those who judge; the list and the rule are for all who look.
+    let path = format!("/findings/{}", found[0].id);
+    let list = place.page("auditor", "/findings").await;
+    assert!(list.contains(&path) && list.contains("Disk Reports"), "{list}");
+    let page = place.page("auditor", &path).await;
+    assert!(!page.contains("sector 2048") && page.contains("shown to those who judge"), "{page}");
+    let page = place.page("administrator", &path).await;
+    assert!(page.contains("sector 2048") && page.contains("<mark>io_error</mark>"), "{page}");
+    let told = place.api("/api/v1/monitoring/findings").await;
+    assert_eq!(told["findings"][0]["again"], 2);
+    assert_eq!(told["findings"][0]["verdict"], Json::Null);
+
+    let form = [("verdict", "action"), ("reason", "ディスクを交換する")];
+    let judge = format!("{path}/judge");
+    assert_eq!(place.send("auditor", &judge, &form).await, 403);
+    assert_eq!(place.send("employee", &judge, &form).await, 403);
+    assert_eq!(
+        place.send("administrator", &judge, &[("verdict", "x"), ("reason", "y")]).await,
+        400
+    );
+    assert_eq!(
+        place.send("administrator", &judge, &[("verdict", "normal"), ("reason", " ")]).await,
+        400
+    );
+    assert_eq!(place.send("administrator", &judge, &form).await, 303);
+    assert_eq!(place.send("administrator", &judge, &form).await, 400, "judged once");
+    let judged = place.store().newest_records(&[HANDLED], None, 10).await.unwrap();
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == HANDLED).unwrap();
+    assert_eq!(spec.validate(&judged[0].facts), []);
+    assert_eq!((judged.len(), judged[0].subject), (1, Some(found[0].id)));
+    assert!(!judged[0].facts.to_string_lossy().contains("交換"), "what may name people is no fact");
+    let tasks = place.store().all(Table::Task, &["task"]).await.unwrap();
+    assert_eq!(tasks.len(), 1, "what needs action is a task");
+    assert!(place.page("administrator", &path).await.contains("ディスクを交換する"));
+
+    // What happens after that is a new finding.
+    place.later(30);
+    place.come(&[DISK]);
+    place.round().await;
+    assert_eq!(place.found().await.len(), 2);
+}
+
+trait Told {
+    fn to_string_lossy(&self) -> String;
+}
+
+impl Told for serde_json::Map<String, Json> {
+    fn to_string_lossy(&self) -> String {
+        Json::Object(self.clone()).to_string()
+    }
+}
+
+#[tokio::test]
+async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_forgets_nothing() {
+    for saved in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::over(folder).await;
+        place.come(&[DISK, DISK]);
+        place.round().await;
+        let first = place.found().await;
+        assert_eq!((first.len(), place.again(first[0].id)), (1, 1));
+        if saved {
+            place.later(60);
+            place.round().await;
+            assert!(place.served.folder.path().join("stream/rules/state.json").exists());
+        }
+        place.come(&[QUIET, DISK]);
+        // The process ends here: nothing but what is on disk goes on.
+        let Served { folder, house, stream, .. } = place.served;
+        let copy = tempfile::tempdir().unwrap();
+        stream.flush(house.store.now()).unwrap();
+        house.store.db().close().await;
+        let done = std::process::Command::new("cp")
+            .args(["-a", &format!("{}/.", folder.path().display())])
+            .arg(copy.path())
+            .status()
+            .unwrap();
+        assert!(done.success());
+        let place = Place::over(copy).await;
+        place.round().await;
+        let after = place.found().await;
+        assert_eq!(after.len(), 1, "saved {saved}: told once");
+        assert_eq!(place.again(first[0].id), 2, "saved {saved}: every event counts");
+        let shown = place.served.house.kept.get::<Live>().shown();
+        assert_eq!(shown.progress.evaluated["syslog"], 4, "saved {saved}");
+        assert_eq!(shown.progress.gone_bytes, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_the_register_is_at_work_at_once_and_a_broken_one_is_told_with_its_line() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.round().await;
+    let own = "title: Own words\nlogsource:\n    category: message\ndetection:\n    keywords:\n        - 入退室装置\n    condition: keywords\nlevel: medium\n";
+    let own = place.put("detection", json!({"source": own, "level": "medium"})).await;
+    let broken = "title: Broken\nlogsource:\n    product: linux\ndetection:\n    a:\n        b|nonsense: c\n    condition: a\n";
+    let broken = place.put("detection", json!({"source": broken, "level": "low"})).await;
+    place.come(&["<13>Nov 28 10:00:00 gate door: 入退室装置の扉がこじ開けられた"]);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!((found.len(), &found[0].facts["title_en"]), (1, &json!("Own words")));
+    let page = place.page("administrator", "/detections").await;
+    assert!(page.contains(&format!("rule/{}:6", broken.id)) && page.contains("nonsense"), "{page}");
+    let rules = place.api("/api/v1/monitoring/rules").await;
+    assert_eq!(rules["refused"].as_array().unwrap().len(), 1);
+    let listed = |rules: &Json| {
+        let all = rules["rules"].as_array().unwrap().clone();
+        all.iter().any(|rule| rule["row"] == json!(own.id))
+    };
+    assert!(listed(&rules));
+
+    // Retired, it is off with the next round.
+    let mut off = own.clone();
+    off.status = "retired".to_owned();
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    write.put(off).await.unwrap();
+    write.commit().await.unwrap();
+    place.come(&["<13>Nov 28 10:00:00 other door: 入退室装置の扉がこじ開けられた"]);
+    place.round().await;
+    assert_eq!(place.found().await.len(), 1);
+    assert!(!listed(&place.api("/api/v1/monitoring/rules").await));
+    let loaded =
+        place.store().newest_records(&["monitoring.ruleset_loaded"], None, 9).await.unwrap();
+    assert_eq!(loaded.len(), 3, "each set that was at work is on record");
+}
+
+#[tokio::test]
+async fn the_alarm_tests_itself_and_says_so_when_it_is_deaf() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    use monitoring::work::canary;
+    let ctx = || {
+        let (house, stream) = (place.served.house.clone(), place.served.stream.clone());
+        Arc::new(room::Ctx { house, stream })
+    };
+    let runs = || async {
+        place.store().newest_records(&["monitoring.canary_run"], None, 9).await.unwrap()
+    };
+    canary::run(ctx()).await.unwrap();
+    assert!(runs().await.is_empty(), "sent is not arrived");
+    place.later(3);
+    place.round().await;
+    assert_eq!((runs().await.len(), &runs().await[0].facts["arrived"]), (1, &json!(true)));
+    assert_eq!(place.found().await.len(), 0, "it is no alert");
+    // Nobody else can make it arrive.
+    canary::run(ctx()).await.unwrap();
+    place.come(&[r#"{"app":"ume-canary","canary":"guessed","message":"x"}"#]);
+    place.round().await;
+    assert_eq!(runs().await.len(), 1);
+    // The rules stand still: the next one never arrives.
+    place.later(13 * 3_600);
+    canary::run(ctx()).await.unwrap();
+    place.later(11 * 60);
+    canary::run(ctx()).await.unwrap();
+    let newest = &runs().await[0];
+    assert_eq!(newest.facts["arrived"], json!(false));
+}
