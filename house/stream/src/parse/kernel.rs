@@ -157,10 +157,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ),
     ("panic", &["Kernel panic", "Oops:", "BUG: unable to handle", "kernel BUG at"]),
     ("segfault", &["segfault at", "general protection fault", "traps: ", "trap invalid opcode"]),
-    (
-        "link_down",
-        &["Link is Down", "link is not ready", "link down", "Link is down", "NIC Link is Down"],
-    ),
+    ("link_down", &["Link is Down", "link down", "Link is down", "NIC Link is Down"]),
     ("link_up", &["Link is Up", "link becomes ready", "NIC Link is Up", "link up"]),
     ("conntrack_full", &["table full, dropping packet"]),
     ("syn_flood", &["Possible SYN flooding"]),
@@ -182,7 +179,8 @@ fn fault(message: &str) -> Option<&'static str> {
                 .any(|w| message.contains(w))
         }
         "raid_degraded" if message.contains("active with ") => whole_array(message),
-        "traps" => false,
+        // A port without a disk says so at each start.
+        "link_down" | "link_up" => message.contains("SATA link"),
         _ => false,
     };
     (!good).then_some(fault)

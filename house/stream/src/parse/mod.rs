@@ -229,7 +229,9 @@ fn program(draft: &mut Draft, message: &str, place: &Place<'_>) {
     match name.as_str() {
         "kernel" => kernel::classify(draft, message),
         "audit" | "auditd" | "audispd" | "audisp-syslog" => audit::read_body(draft, message),
-        "cron" | "crond" | "anacron" | "systemd" => daemon::classify(draft, message, &name),
+        "cron" | "crond" | "crontab" | "anacron" | "systemd" => {
+            daemon::classify(draft, message, &name)
+        }
         "postgres" | "postgresql" => database::postgresql(draft, message, place.zone),
         "mariadbd" | "mysqld" | "mariadb" => database::mariadb(draft, message),
         "clamd" | "freshclam" | "clamav" | "clamscan" | "clamonacc" | "clamav-daemon"
