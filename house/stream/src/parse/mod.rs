@@ -4,6 +4,7 @@
 //! that puts the line no more than a day after its arrival.
 
 mod auth;
+mod export;
 mod json;
 mod package;
 mod syslog;
@@ -25,6 +26,9 @@ pub const MAX_FIELDS: usize = 256;
 /// OCSF class Authentication.
 pub const CLASS_AUTHENTICATION: u32 = 3002;
 
+/// OCSF class Network Activity.
+pub const CLASS_NETWORK: u32 = 4001;
+
 /// OCSF Base Event.
 pub const CLASS_BASE: u32 = 0;
 
@@ -34,13 +38,16 @@ pub fn parse(line: &RawLine, source: &str, now: Timestamp, zone: &TimeZone) -> E
     let text = text.trim_end_matches(['\r', '\n']);
     let mut draft = Draft::default();
     // The second piece of a split line starts anywhere: nothing in it is a header.
-    if line.part <= 1 {
-        read(&mut draft, line.format, text, now, zone);
-    }
+    match line.format {
+        _ if line.part > 1 => false,
+        // Its values are decoded one by one.
+        Format::JournalExport => export::read(&mut draft, &line.bytes),
+        format => read(&mut draft, format, text, now, zone),
+    };
     if draft.message.is_none() {
         draft.message = Some(text.to_owned());
     }
-    if encoding != Encoding::Utf8 {
+    if encoding != Encoding::Utf8 && line.format != Format::JournalExport {
         draft.set("encoding", encoding.name());
     }
     if line.part > 0 {
@@ -69,7 +76,7 @@ pub fn parse(line: &RawLine, source: &str, now: Timestamp, zone: &TimeZone) -> E
 
 fn read(draft: &mut Draft, format: Format, text: &str, now: Timestamp, zone: &TimeZone) -> bool {
     match format {
-        Format::Plain => false,
+        Format::Plain | Format::JournalExport => false,
         Format::Json | Format::Journal => json::read(draft, text),
         Format::Syslog => syslog::read(draft, text, now, zone),
         Format::Dpkg => package::read_dpkg(draft, text, zone),
@@ -247,6 +254,21 @@ mod tests {
         assert_eq!(e.fields["outcome"], "success");
         let e = read_line(r#"{"message":"x","class_uid":"3002 or so"}"#, Format::Json);
         assert_eq!(e.class, CLASS_BASE);
+    }
+
+    #[test]
+    fn an_exported_journal_entry_is_read_as_the_followed_one() {
+        let mut raw =
+            b"__REALTIME_TIMESTAMP=1767225600000000\n_HOSTNAME=h\nSYSLOG_IDENTIFIER=k\nPRIORITY=3\n\
+              N=1\nN=2\nMESSAGE\n"
+                .to_vec();
+        raw.extend([7, 0, 0, 0, 0, 0, 0, 0]);
+        raw.extend(b"\x93\xfa\x96\x7b\nx\0\n");
+        let e = read_line(raw.clone(), Format::JournalExport);
+        assert_eq!(e.event_time, Some(at("2026-01-01T00:00:00Z")));
+        assert_eq!((e.host.as_str(), e.app.as_str(), e.severity), ("h", "k", 4));
+        assert_eq!((e.message.as_str(), e.fields["N"].as_str()), ("日本\nx\0", "1\n2"));
+        assert_eq!(e.raw, raw);
     }
 
     #[test]
