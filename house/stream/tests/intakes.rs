@@ -262,22 +262,22 @@ async fn of_a_flood_over_udp_every_datagram_is_stored_or_counted_as_lost() {
     let address = udp.local_addr().unwrap();
     let (end, shutdown) = watch::channel(false);
     // The first floods nobody reads yet: what does not fit the buffer can be seen at the tail only.
-    flood(address, 1..20_001, |_| false).await;
+    flood(address, 1..40_001, |_| false).await;
     let server = tokio::spawn(udp.run(stream.clone(), shutdown));
-    wait("the tail", || received(&stream, "udp") == 20_000).await;
+    wait("the tail", || received(&stream, "udp") == 40_000).await;
     let first = stream.counters()["udp"].clone();
     assert!(first.lost["no room in the kernel's buffer"] > 1_000, "{first:?}");
     // Now with a reader, and some that never reach this machine.
-    flood(address, 20_001..60_001, |number| number % 1_000 == 7).await;
+    flood(address, 40_001..80_001, |number| number % 1_000 == 7).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     // What is dropped last shows which numbers are missing when the next one comes.
-    flood(address, 60_001..60_002, |_| false).await;
+    flood(address, 80_001..80_002, |_| false).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     end.send(true).unwrap();
     server.await.unwrap().unwrap();
     let all = stream.counters()["udp"].clone();
     let lost: u64 = all.lost.values().sum();
-    assert_eq!(all.stored + lost, 60_001, "{all:?}");
+    assert_eq!(all.stored + lost, 80_001, "{all:?}");
     assert!(all.identity_holds() && all.refused.is_empty(), "{all:?}");
     let counts = archived(&stream);
     assert_eq!(counts.len() as u64, all.stored, "each once");
@@ -290,16 +290,16 @@ async fn without_numbers_the_count_of_the_kernel_alone_is_exact() {
     let udp = SyslogUdp::bind(local(), "udp").await.unwrap();
     let address = udp.local_addr().unwrap();
     let socket = UdpSocket::bind(local()).await.unwrap();
-    for number in 0..5_000 {
+    for number in 0..40_000 {
         socket.send_to(format!("<13>plain {number}").as_bytes(), address).await.unwrap();
     }
     let (end, shutdown) = watch::channel(false);
     let server = tokio::spawn(udp.run(stream.clone(), shutdown));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     end.send(true).unwrap();
     server.await.unwrap().unwrap();
     let counters = &stream.counters()["udp"];
-    assert_eq!(counters.received, 5_000, "{counters:?}");
+    assert_eq!(counters.received, 40_000, "{counters:?}");
     assert!(counters.lost.values().sum::<u64>() > 0, "{counters:?}");
 }
 
