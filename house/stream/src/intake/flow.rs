@@ -5,6 +5,7 @@
 //! log and not counted a second time.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -81,12 +82,40 @@ struct Reader {
     decoder: Decoder,
     flows: Gaps,
     datagrams: Gaps,
+    /// Of IPFIX exporters; the decoder bounds how many there are.
+    last: HashMap<String, Last>,
+}
+
+/// The newest datagram of an IPFIX exporter. Its number should be that of its first record, but some
+/// exporters (softflowd) give that of the record behind its last, or leave records of options out. A
+/// step that fits either reading is no gap; `place` is where the datagram then stands.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u32,
+    place: u32,
+    records: u32,
+    flows: u32,
+}
+
+impl Last {
+    fn first(sequence: u32, records: u32, flows: u32) -> Last {
+        Last { sequence, place: sequence, records, flows }
+    }
+
+    /// Where the next datagram stands; one that comes late stands behind this one.
+    fn next(self, sequence: u32, records: u32, flows: u32) -> Last {
+        let step = sequence.wrapping_sub(self.sequence);
+        let fits = [self.records, self.flows, records, flows].contains(&step);
+        let place = self.place.wrapping_add(if fits { self.records } else { step });
+        Last { sequence, place, records, flows }
+    }
 }
 
 impl Default for Reader {
     fn default() -> Reader {
         let gaps = || Gaps::between(0, u32::MAX.into());
-        Reader { decoder: Decoder::default(), flows: gaps(), datagrams: gaps() }
+        let (decoder, last) = (Decoder::default(), HashMap::new());
+        Reader { decoder, flows: gaps(), datagrams: gaps(), last }
     }
 }
 
@@ -109,14 +138,26 @@ impl Reader {
     }
 
     fn number(&mut self, peer: IpAddr, decoded: &Decoded) {
-        let gaps = if decoded.version == 9 { &mut self.datagrams } else { &mut self.flows };
         let key = format!("{peer} {} {}", decoded.version, decoded.domain);
-        match decoded.moves {
-            Some(count) => {
-                gaps.see(key.as_bytes(), decoded.sequence.into(), count.into(), now());
+        let Some(records) = decoded.moves else {
+            self.last.remove(&key);
+            return self.flows.forget(key.as_bytes());
+        };
+        let gaps = if decoded.version == 9 { &mut self.datagrams } else { &mut self.flows };
+        let mut number = decoded.sequence;
+        if decoded.version == 10 {
+            let flows = u32::try_from(decoded.flows.len()).unwrap_or(records);
+            let fresh = match self.last.get(&key) {
+                Some(last) => last.next(number, records, flows),
+                None => Last::first(number, records, flows),
+            };
+            number = fresh.place;
+            let known = self.last.entry(key.clone()).or_insert(fresh);
+            if fresh.place.wrapping_sub(known.place) < 1 << 31 {
+                *known = fresh;
             }
-            None => gaps.forget(key.as_bytes()),
         }
+        gaps.see(key.as_bytes(), number.into(), records.into(), now());
     }
 
     fn missing(&mut self, tally: &mut Tally) {
@@ -127,5 +168,34 @@ impl Reader {
     fn missing_at_the_end(&mut self, tally: &mut Tally) {
         tally.lose(MISSING_FLOWS, self.flows.all());
         tally.lose(MISSING_DATAGRAMS, self.datagrams.all());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(version: u16, datagrams: &[(u32, u32)]) -> u64 {
+        let mut reader = Reader::default();
+        for (sequence, count) in datagrams {
+            let (sequence, moves) = (*sequence, Some(*count));
+            let decoded = Decoded { version, sequence, moves, ..Decoded::default() };
+            reader.number(IpAddr::from([192, 0, 2, 1]), &decoded);
+        }
+        reader.flows.all() + reader.datagrams.all()
+    }
+
+    #[test]
+    fn numbers_before_and_behind_the_records_are_both_understood() {
+        // As RFC 7011 wants it, also late, also with a gap and round the corner.
+        assert_eq!(missing(10, &[(10, 5), (15, 3), (18, 1)]), 0);
+        assert_eq!(missing(10, &[(10, 5), (18, 1), (15, 3), (19, 2)]), 0);
+        assert_eq!(missing(10, &[(10, 5), (22, 1), (23, 1)]), 7);
+        assert_eq!(missing(10, &[(u32::MAX - 1, 4), (2, 3), (5, 1)]), 0);
+        // As softflowd writes it: what is sent so far, this datagram included.
+        assert_eq!(missing(10, &[(24, 24), (56, 32), (88, 32), (101, 13), (102, 1)]), 0);
+        // v5 counts flows, v9 datagrams.
+        assert_eq!(missing(5, &[(0, 29), (29, 29), (87, 14)]), 29);
+        assert_eq!(missing(9, &[(1, 1), (2, 1), (5, 1)]), 2);
     }
 }
