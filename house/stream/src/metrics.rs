@@ -37,11 +37,14 @@ impl Dialect {
     }
 }
 
+/// Names and values, in the order of the text.
+pub type Labels = Vec<(String, String)>;
+
 /// One measurement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub name: String,
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     pub value: f64,
     /// If the program says when it was measured.
     pub time: Option<Timestamp>,
@@ -107,7 +110,7 @@ fn sample(line: &str, dialect: Dialect) -> Result<Sample, &'static str> {
 }
 
 /// `name="value",…}` and what follows.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), &'static str> {
+fn labels(mut rest: &str) -> Result<(Labels, &str), &'static str> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', '\t']);
