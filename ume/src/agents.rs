@@ -187,7 +187,7 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     let stream = opened.await.map_err(|e| stream::Error::Worker(e.to_string()))??;
     let (_end, shutdown) = tokio::sync::watch::channel(false);
     let config = &settings.config.intake;
-    let bound = intake::bind(config).await?;
+    let bound = intake::bind(config).await?.secured(config, None)?;
     let mut followers = intake::follow(&stream, config, bound, &shutdown);
     for (name, path) in &options.follow {
         let format = stream::Format::Auto;

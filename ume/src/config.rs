@@ -9,6 +9,11 @@ use std::{
 
 use serde::Deserialize;
 
+#[path = "config_intake.rs"]
+mod intake;
+
+pub use intake::{ClientCa, Intake, Tls};
+
 /// Name of the file in the data folder.
 pub const FILE: &str = "ume.toml";
 /// Where Ume listens unless told otherwise.
@@ -90,82 +95,6 @@ impl TryFrom<u32> for FileMib {
     fn try_from(mib: u32) -> Result<FileMib, String> {
         let fits = (1..=FILE_MIB_MAX).contains(&mib);
         if fits { Ok(FileMib(mib)) } else { Err(format!("a file has 1 to {FILE_MIB_MAX} MiB")) }
-    }
-}
-
-/// What comes in.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Intake {
-    pub journal: bool,
-    pub standard_files: bool,
-    pub spool_mib: SpoolMib,
-    pub syslog_udp: Vec<Listener>,
-    pub syslog_tcp: Vec<Listener>,
-    pub files: Vec<LogFile>,
-    pub http: Vec<HttpSource>,
-}
-
-impl Default for Intake {
-    fn default() -> Intake {
-        let none = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (syslog_udp, syslog_tcp, files, http) = none;
-        let (journal, standard_files, spool_mib) = (true, true, SpoolMib(1024));
-        Intake { journal, standard_files, spool_mib, syslog_udp, syslog_tcp, files, http }
-    }
-}
-
-/// An address that takes syslog.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    pub listen: SocketAddr,
-    pub source: SourceName,
-}
-
-/// A log file to follow.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogFile {
-    pub path: PathBuf,
-    pub source: SourceName,
-    #[serde(default)]
-    pub format: Format,
-}
-
-/// A sender of NDJSON.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpSource {
-    pub source: SourceName,
-    pub token_sha256: TokenHash,
-    #[serde(default = "lines_per_second")]
-    pub lines_per_second: u32,
-}
-
-fn lines_per_second() -> u32 {
-    10_000
-}
-
-/// How the lines of a file are read.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    #[default]
-    Auto,
-    Syslog,
-    Json,
-    Plain,
-}
-
-impl From<Format> for stream::Format {
-    fn from(format: Format) -> stream::Format {
-        match format {
-            Format::Auto => stream::Format::Auto,
-            Format::Syslog => stream::Format::Syslog,
-            Format::Json => stream::Format::Json,
-            Format::Plain => stream::Format::Plain,
-        }
     }
 }
 
@@ -294,12 +223,7 @@ fn parse(file: &str, text: &str) -> Result<Config, Box<ConfigError>> {
     let config: Config =
         toml::from_str(text).map_err(|e| error(file, text, e.message(), e.span()))?;
     let mut seen = BTreeSet::new();
-    let listeners = config.intake.syslog_udp.iter().chain(&config.intake.syslog_tcp);
-    let names = listeners
-        .map(|l| &l.source)
-        .chain(config.intake.files.iter().map(|f| &f.source))
-        .chain(config.intake.http.iter().map(|h| &h.source));
-    for name in names {
+    for name in config.intake.sources() {
         if !seen.insert(name) {
             let what = format!("source {:?} stands twice; its counts would mix", name.0);
             let quoted = format!("\"{}\"", name.0);

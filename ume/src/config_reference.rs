@@ -15,6 +15,46 @@ const fn key(
     Key { path, example, default, ja, en }
 }
 
+const fn certificate(path: &'static str) -> Key {
+    key(
+        path,
+        "\"/etc/ume/syslog.pem\"",
+        "of the house CA",
+        "TLSの証明書チェーン（PEM）。keyと組で書く。ないときはハウスCAの証明書を使う。`[…tls]`がなければTLSなし",
+        "Certificate chain for TLS (PEM), together with key; without them a certificate of the house CA. Without a table `[…tls]` there is no TLS",
+    )
+}
+
+const fn certificate_key(path: &'static str) -> Key {
+    key(
+        path,
+        "\"/etc/ume/syslog.key\"",
+        "of the house CA",
+        "その秘密鍵（PEM、モード0600）",
+        "Its key (PEM, mode 0600)",
+    )
+}
+
+const fn client_ca(path: &'static str) -> Key {
+    key(
+        path,
+        "\"/etc/ume/senders-ca.pem\"",
+        "",
+        "送り手の証明書を署名するCA（PEM）。`\"house\"`はハウスCA。書くと証明書のない送り手を断り、相手ごとに数える",
+        "CA of the senders' certificates (PEM), or `\"house\"`. If named, senders without a certificate are turned away and counted by peer",
+    )
+}
+
+const fn clients(path: &'static str) -> Key {
+    key(
+        path,
+        "[\"web-*.example.jp\"]",
+        "any",
+        "証明書の名前（CN、DNS名、IPアドレス）のいずれかが一致すべきパターン",
+        "Patterns, one of which a name in the certificate (CN, DNS name, address) must fit",
+    )
+}
+
 const HASH: &str = "\"5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8\"";
 
 const KEYS: &[Key] = &[
@@ -103,6 +143,98 @@ const KEYS: &[Key] = &[
         "Address that takes syslog over TCP (both framings of RFC 6587)",
     ),
     key("intake.syslog_tcp.source", "\"office-tcp\"", "", "出所の名前", "Name of the source"),
+    certificate("intake.syslog_tcp.tls.certificate"),
+    certificate_key("intake.syslog_tcp.tls.key"),
+    client_ca("intake.syslog_tcp.tls.client_ca"),
+    clients("intake.syslog_tcp.tls.clients"),
+    key(
+        "intake.relp.listen",
+        "\"127.0.0.1:2514\"",
+        "",
+        "RELP（rsyslogのomrelp）を受けるアドレス。ディスクに書いた後にだけ応答する",
+        "Address that takes RELP (rsyslog's omrelp); a message is answered once it is on the disk",
+    ),
+    key("intake.relp.source", "\"office-relp\"", "", "出所の名前", "Name of the source"),
+    certificate("intake.relp.tls.certificate"),
+    certificate_key("intake.relp.tls.key"),
+    client_ca("intake.relp.tls.client_ca"),
+    clients("intake.relp.tls.clients"),
+    key(
+        "intake.journal_upload.listen",
+        "\"127.0.0.1:19532\"",
+        "127.0.0.1:19532",
+        "systemd-journal-uploadの`POST /upload`を受けるアドレス",
+        "Address that takes `POST /upload` of systemd-journal-upload",
+    ),
+    key(
+        "intake.journal_upload.source",
+        "\"office-journal\"",
+        "",
+        "出所の名前",
+        "Name of the source",
+    ),
+    key(
+        "intake.journal_upload.token_sha256",
+        HASH,
+        "",
+        "トークンのSHA-256。送り手はURLのパスワードとして示す（`http://journal:TOKEN@host:port`）。client_ca、token_sha256、allowのうち書いたものはすべて満たす必要があり、少なくとも一つは書く",
+        "SHA-256 of a token, which the sender shows as the password of its URL (`http://journal:TOKEN@host:port`). Of client_ca, token_sha256 and allow at least one is named, and all that are must be right",
+    ),
+    key(
+        "intake.journal_upload.allow",
+        "[\"192.0.2.0/24\"]",
+        "",
+        "受け付ける送り手のネットワーク",
+        "Networks that senders may come from",
+    ),
+    certificate("intake.journal_upload.tls.certificate"),
+    certificate_key("intake.journal_upload.tls.key"),
+    client_ca("intake.journal_upload.tls.client_ca"),
+    clients("intake.journal_upload.tls.clients"),
+    key(
+        "intake.flow.listen",
+        "\"127.0.0.1:2055\"",
+        "127.0.0.1:2055",
+        "NetFlow v5・v9とIPFIX（UDP）を受けるアドレス。フロー1件がイベント1件になる",
+        "Address that takes NetFlow v5, v9 and IPFIX over UDP; each flow becomes an event",
+    ),
+    key("intake.flow.source", "\"office-flow\"", "", "出所の名前", "Name of the source"),
+    key(
+        "intake.flow.allow",
+        "[\"192.0.2.1\"]",
+        "any",
+        "フローを送ってよい機器のネットワーク",
+        "Networks of the devices that may send flows",
+    ),
+    key(
+        "intake.scrape.url",
+        "\"http://127.0.0.1:9100/metrics\"",
+        "",
+        "測定値（Prometheus、OpenMetrics）を取りに行くアドレス",
+        "Address from which measurements are fetched (Prometheus, OpenMetrics)",
+    ),
+    key("intake.scrape.source", "\"node\"", "", "出所の名前", "Name of the source"),
+    key(
+        "intake.scrape.every_seconds",
+        "60",
+        "60",
+        "取得する間隔（秒、1から86400）",
+        "Seconds between two fetches, 1 to 86400",
+    ),
+    key(
+        "intake.scrape.keep",
+        "[\"node_load1\", \"node_memory_Mem*\", \"node_filesystem_avail_bytes\"]",
+        "",
+        "イベントとして残す測定値の名前のパターン。`up`（応答の有無）は常に残る",
+        "Patterns of the names of samples that become events; `up` (whether it answered) always does",
+    ),
+    key(
+        "intake.scrape.token_file",
+        "\"/etc/ume/scrape.token\"",
+        "",
+        "Bearerトークンを書いたファイル。取得のたびに読む",
+        "File with a bearer token, read at each fetch",
+    ),
     key(
         "intake.files.path",
         "\"/srv/app/app.log\"",
@@ -149,6 +281,13 @@ const TABLES: &[(&str, bool)] = &[
     ("intake", false),
     ("intake.syslog_udp", true),
     ("intake.syslog_tcp", true),
+    ("intake.syslog_tcp.tls", false),
+    ("intake.relp", true),
+    ("intake.relp.tls", false),
+    ("intake.journal_upload", true),
+    ("intake.journal_upload.tls", false),
+    ("intake.flow", true),
+    ("intake.scrape", true),
     ("intake.files", true),
     ("intake.http", true),
 ];
@@ -217,7 +356,10 @@ fn the_reference_is_the_checked_in_one_and_its_example_is_read() {
 #[test]
 fn the_reference_names_every_key_of_every_table_and_no_other() {
     for (table, many) in TABLES {
-        let text = format!("{}zzzzzzzzzz = 1\n", header(table, *many));
+        // A table within one that may stand several times belongs to the last of these.
+        let outer = TABLES.iter().find(|(outer, many)| *many && *outer == split(table).0);
+        let outer = outer.map(|(outer, many)| header(outer, *many)).unwrap_or_default();
+        let text = format!("{outer}{}zzzzzzzzzz = 1\n", header(table, *many));
         let wrong = parse("x", &text).unwrap_err();
         let valid: BTreeSet<&str> = names(&wrong.what)[1..].iter().copied().collect();
         let mut listed: BTreeSet<&str> =
@@ -261,6 +403,31 @@ fn a_wrong_type_and_a_bad_value_are_named_with_their_place() {
         assert_eq!(wrong.place, place, "{text}: {wrong}");
         assert!(wrong.what.contains(words), "{text}: {wrong}");
     }
+}
+
+#[test]
+fn keys_that_do_not_go_together_are_refused() {
+    for (keys, words) in [
+        ("[intake.relp.tls]\ncertificate = \"/a\"\n", "stand together"),
+        ("[intake.relp.tls]\nclients = [\"a\"]\n", "client_ca too"),
+        ("[[intake.journal_upload]]\nsource = \"j\"\n", "nobody is asked"),
+        ("[[intake.journal_upload]]\nsource = \"j\"\nallow = [\"x\"]\n", "no network"),
+        ("[[intake.flow]]\nsource = \"f\"\nallow = [\"1.2.3.4/40\"]\n", "no network"),
+        ("[[intake.scrape]]\nsource = \"s\"\nkeep = []\nurl = \"http://a\"\n", "1 to 1000"),
+        (
+            "[[intake.scrape]]\nsource = \"s\"\nkeep = [\"a\"]\nurl = \"http://a:b@c\"\n",
+            "no password",
+        ),
+    ] {
+        let text = format!("[[intake.relp]]\nlisten = \"127.0.0.1:1\"\nsource = \"r\"\n{keys}");
+        let wrong = parse("f", &text).unwrap_err();
+        assert!(wrong.what.contains(words), "{keys}: {wrong}");
+    }
+    let house = "[[intake.syslog_tcp]]\nlisten = \"127.0.0.1:1\"\nsource = \"r\"\n\
+                 [intake.syslog_tcp.tls]\nclient_ca = \"house\"\n";
+    let config = parse("f", house).unwrap();
+    let tls = config.intake.syslog_tcp[0].tls.as_ref().unwrap();
+    assert_eq!((&tls.client_ca, &tls.files), (&Some(ClientCa::House), &None));
 }
 
 #[test]

@@ -21,8 +21,12 @@ pub enum CliError {
     LedgerHeld,
     #[error("cannot listen on {0}: {1}. Choose another address with --listen")]
     Listen(std::net::SocketAddr, std::io::Error),
-    #[error("cannot take syslog: {0}. Choose another address in ume.toml")]
+    #[error("cannot take events: {0}. Choose another address in ume.toml")]
     Syslog(stream::Error),
+    #[error(
+        "an agent has no house CA: name certificate and key, and a file as client_ca, in ume.toml"
+    )]
+    NoHouseCa,
     #[error("{}: {source}{}", path.display(), hint(source))]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{}: `data` names {}, but this file stands in another data folder", file.display(), data.display())]

@@ -1,44 +1,173 @@
-//! What comes in: this machine's journal and log files, syslog over UDP and TCP. NDJSON over HTTP is
-//! `intake_http`.
+//! What comes in: this machine's journal and log files, syslog over UDP, TCP and TLS, RELP, journals of
+//! other machines, flows, measurements. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use edge::{ca, ca::HouseCa, tls};
 use stream::{
     Stream,
-    intake::{FileTail, JournalFollow, Shutdown, SyslogTcp, SyslogUdp, TcpLimits},
+    intake::{
+        Door, FileTail, Flows, JournalFollow, Relp, Secure, Shutdown, SyslogTcp, SyslogUdp,
+        TcpLimits,
+    },
 };
 use tokio::task::JoinHandle;
 
 use crate::{
     CliError, config,
     intake_http::{Http, Sender},
+    intake_scrape::Scrape,
+    intake_upload::{Gate, JournalUpload},
 };
 
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
 const JOURNAL_FIRST_LINES: u32 = 10_000;
+/// How often the certificate of the house CA is made anew, well before it ends.
+const RENEW_HOURS: u64 = 24 * 7;
 
 /// Listeners bound before anything starts, so that a taken port is an error of the start.
+#[derive(Default)]
 pub struct Bound {
     udp: Vec<SyslogUdp>,
     tcp: Vec<SyslogTcp>,
+    relp: Vec<Relp>,
+    uploads: Vec<JournalUpload>,
+    flows: Vec<Flows>,
+    /// What the house CA signs anew now and then.
+    renewed: Vec<(HouseCa, Arc<tls::Served>)>,
 }
 
-/// Binds the configured syslog listeners.
-pub async fn bind(config: &config::Intake) -> Result<Bound, CliError> {
-    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new() };
+/// Ports taken, before it is known what is shown at them.
+pub struct Ports {
+    bound: Bound,
+    tcp: Vec<Door>,
+    relp: Vec<Door>,
+    uploads: Vec<Door>,
+}
+
+/// Binds the configured listeners.
+pub async fn bind(config: &config::Intake) -> Result<Ports, CliError> {
+    let mut bound = Bound::default();
     for at in &config.syslog_udp {
         let udp = SyslogUdp::bind(at.listen, &at.source.0).await.map_err(CliError::Syslog)?;
         tracing::info!(source = at.source.0, address = ?udp.local_addr(), "takes syslog over UDP");
         bound.udp.push(udp);
     }
-    for at in &config.syslog_tcp {
-        let limits = TcpLimits::default();
-        let tcp =
-            SyslogTcp::bind(at.listen, &at.source.0, limits).await.map_err(CliError::Syslog)?;
-        tracing::info!(source = at.source.0, address = ?tcp.local_addr(), "takes syslog over TCP");
-        bound.tcp.push(tcp);
+    for at in &config.flow {
+        let allow = at.allow.clone();
+        let may_send = Arc::new(move |peer| {
+            allow.is_empty() || allow.iter().any(|network| network.holds(peer))
+        });
+        let flows = Flows::bind(at.listen, &at.source.0, may_send).await;
+        let flows = flows.map_err(CliError::Syslog)?;
+        tracing::info!(source = at.source.0, address = ?flows.local_addr(), "takes flows");
+        bound.flows.push(flows);
     }
-    Ok(bound)
+    let (mut tcp, mut relp, mut uploads) = (Vec::new(), Vec::new(), Vec::new());
+    for at in &config.syslog_tcp {
+        tcp.push(door(at.listen, &at.source, "takes syslog over TCP").await?);
+    }
+    for at in &config.relp {
+        relp.push(door(at.listen, &at.source, "takes RELP").await?);
+    }
+    for at in &config.journal_upload {
+        uploads.push(door(at.listen, &at.source, "takes journals").await?);
+    }
+    Ok(Ports { bound, tcp, relp, uploads })
+}
+
+async fn door(
+    listen: std::net::SocketAddr,
+    source: &config::SourceName,
+    what: &str,
+) -> Result<Door, CliError> {
+    let door = Door::bind(listen, &source.0, TcpLimits::default()).await;
+    let door = door.map_err(CliError::Syslog)?;
+    tracing::info!(source = source.0, address = ?door.local_addr(), "{what}");
+    Ok(door)
+}
+
+impl Ports {
+    /// Puts TLS where it is configured. `house` is the folder of the house CA, which an agent has not.
+    pub fn secured(self, config: &config::Intake, house: Option<&Path>) -> Result<Bound, CliError> {
+        let mut bound = self.bound;
+        for (door, at) in self.tcp.into_iter().zip(&config.syslog_tcp) {
+            let door = secured(door, at.tls.as_ref(), house, &mut bound.renewed)?;
+            bound.tcp.push(SyslogTcp::at(door));
+        }
+        for (door, at) in self.relp.into_iter().zip(&config.relp) {
+            bound.relp.push(Relp::at(secured(door, at.tls.as_ref(), house, &mut bound.renewed)?));
+        }
+        for (door, at) in self.uploads.into_iter().zip(&config.journal_upload) {
+            let door = secured(door, at.tls.as_ref(), house, &mut bound.renewed)?;
+            let token_sha256 = at.token_sha256.as_ref().map(|hash| hash.0);
+            let gate = Gate { token_sha256, allow: at.allow.clone() };
+            bound.uploads.push(JournalUpload::at(door, &at.source.0, gate));
+        }
+        Ok(bound)
+    }
+}
+
+fn secured(
+    door: Door,
+    tls: Option<&config::Tls>,
+    house: Option<&Path>,
+    renewed: &mut Vec<(HouseCa, Arc<tls::Served>)>,
+) -> Result<Door, CliError> {
+    let Some(tls) = tls else { return Ok(door) };
+    let now = stream::intake::now();
+    let house = || {
+        let folder = house.ok_or(CliError::NoHouseCa)?;
+        Ok::<_, CliError>(HouseCa::open(folder, &crate::agents::hostname(), now)?)
+    };
+    let served = match &tls.files {
+        Some((certificate, key)) => tls::Served::new(tls::identity_from_files(certificate, key)?)?,
+        None => {
+            let ca = house()?;
+            let served = tls::Served::new(ca.server(now)?)?;
+            renewed.push((ca, served.clone()));
+            served
+        }
+    };
+    let roots = match &tls.client_ca {
+        Some(config::ClientCa::House) => vec![house()?.der().clone()],
+        Some(config::ClientCa::File(path)) => {
+            let io = |source| CliError::Io { path: path.clone(), source };
+            ca::certificates(&std::fs::read_to_string(path).map_err(io)?, path)?
+        }
+        None => Vec::new(),
+    };
+    let clients = tls.clients.clone();
+    let admit = Arc::new(move |certificate: Option<&[u8]>| admit(certificate, &clients));
+    Ok(door.secured(Secure { config: tls::senders(served, roots)?, admit }))
+}
+
+/// The name by which a client is let in.
+fn admit(certificate: Option<&[u8]>, clients: &[String]) -> Result<Option<String>, String> {
+    let Some(certificate) = certificate else { return Ok(None) };
+    let names = tls::names(certificate);
+    let fits = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        clients.iter().any(|p| stream::intake::wild(&p.to_ascii_lowercase(), &name))
+    };
+    if clients.is_empty() {
+        return Ok(names.into_iter().next());
+    }
+    let known = names.into_iter().find(fits);
+    known.map(Some).ok_or_else(|| "certificate of another client".to_owned())
+}
+
+async fn renew(ca: HouseCa, served: Arc<tls::Served>, mut shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(RENEW_HOURS * 3600)) => {}
+            _ = shutdown.wait_for(|end| *end) => return,
+        }
+        let renewed = ca.server(stream::intake::now()).and_then(|fresh| served.replace(fresh));
+        if let Err(error) = renewed {
+            tracing::error!(%error, "the certificate of a listener was not renewed");
+        }
+    }
 }
 
 /// Opens the stream folder.
@@ -57,7 +186,9 @@ pub fn follow(
     bound: Bound,
     shutdown: &Shutdown,
 ) -> Vec<JoinHandle<()>> {
-    let mut tasks = Vec::new();
+    let renewed = bound.renewed.into_iter();
+    let mut tasks: Vec<_> =
+        renewed.map(|(ca, served)| tokio::spawn(renew(ca, served, shutdown.clone()))).collect();
     if config.journal
         && let Some(journal) = JournalFollow::find("journal", JOURNAL_FIRST_LINES)
     {
@@ -68,6 +199,25 @@ pub fn follow(
     }
     for tcp in bound.tcp {
         tasks.push(watch("syslog over TCP", tcp.run(stream.clone(), shutdown.clone())));
+    }
+    for relp in bound.relp {
+        tasks.push(watch("RELP", relp.run(stream.clone(), shutdown.clone())));
+    }
+    for flows in bound.flows {
+        tasks.push(watch("flows", flows.run(stream.clone(), shutdown.clone())));
+    }
+    for at in &config.scrape {
+        let scrape = Scrape {
+            url: at.url.clone(),
+            source: at.source.0.clone(),
+            every: Duration::from_secs(at.every_seconds.into()),
+            keep: at.keep.clone(),
+            token_file: at.token_file.clone(),
+        };
+        tasks.push(watch("scrape", scrape.run(stream.clone(), shutdown.clone())));
+    }
+    for upload in bound.uploads {
+        tasks.push(watch("journal upload", upload.run(stream.clone(), shutdown.clone())));
     }
     let standard =
         if config.standard_files { Stream::standard_files(Path::new("/")) } else { Vec::new() };

@@ -18,6 +18,8 @@ mod help;
 mod import;
 mod intake;
 mod intake_http;
+mod intake_scrape;
+mod intake_upload;
 mod jobs_page;
 mod ledger_cmd;
 mod local;

@@ -64,7 +64,7 @@ pub async fn run(
     // Ports and folder first: what is taken must not be found after something was written.
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(|e| CliError::Listen(listen, e))?;
-    let bound = intake::bind(&settings.config.intake).await?;
+    let ports = intake::bind(&settings.config.intake).await?;
     data::create(folder)?;
     let _lock = data::lock(folder)?;
     let Opened { store, ledger, lock, stream } = open(settings).await?;
@@ -95,8 +95,12 @@ pub async fn run(
     // A demonstration never reads the machine it is shown on.
     let mut followers = match demo {
         true => Vec::new(),
-        false => intake::follow(&stream, &settings.config.intake, bound, &shutdown),
+        false => {
+            let bound = ports.secured(&settings.config.intake, Some(&folder.join("ca")))?;
+            intake::follow(&stream, &settings.config.intake, bound, &shutdown)
+        }
     };
+    let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;
     let delivering = agents::watch(house.clone(), stream.clone(), edges.centre.clone());
@@ -125,6 +129,8 @@ pub async fn run(
     let outcome = served.map_err(|e| CliError::Listen(listen, e));
     drop(edges);
     let _ = end.send(true);
+    // Intakes store what they hold and count what they lost.
+    let _ = tokio::time::timeout(FAREWELL / 2, ended(&followers[..intakes])).await;
     for task in followers.into_iter().chain([schedule]).chain(services).chain(commands) {
         task.abort();
         let _ = task.await;
@@ -132,6 +138,12 @@ pub async fn run(
     // Within a moment, if the database is there; the outbox keeps what is left.
     let _ = tokio::time::timeout(FAREWELL, farewell(&house)).await;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn ended(tasks: &[tokio::task::JoinHandle<()>]) {
+    while !tasks.iter().all(tokio::task::JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Serves commands of this machine through the socket in the folder. Too long a path costs that way

@@ -201,7 +201,7 @@ fn a_wrong_configuration_keeps_it_from_starting_and_a_right_one_is_obeyed() {
     let config = format!("[[intake.syslog_tcp]]\nlisten = \"{address}\"\nsource = \"t\"\n");
     fs::write(&file, config).unwrap();
     let wrong = ume(&["serve", "--listen", "127.0.0.1:0", "--data", path(&data)]);
-    refused(&wrong, &["cannot take syslog", &address.to_string()]);
+    refused(&wrong, &["cannot take events", &address.to_string()]);
     drop(taken);
     let _server = Server::start(&data);
     std::net::TcpStream::connect(address).unwrap();

@@ -145,6 +145,7 @@ pub enum WireFormat {
     Journal,
     Json,
     Plain,
+    JournalExport,
 }
 
 impl From<stream::Format> for WireFormat {
@@ -157,6 +158,7 @@ impl From<stream::Format> for WireFormat {
             stream::Format::Journal => WireFormat::Journal,
             stream::Format::Json => WireFormat::Json,
             stream::Format::Plain => WireFormat::Plain,
+            stream::Format::JournalExport => WireFormat::JournalExport,
         }
     }
 }
@@ -171,6 +173,7 @@ impl From<WireFormat> for stream::Format {
             WireFormat::Journal => stream::Format::Journal,
             WireFormat::Json => stream::Format::Json,
             WireFormat::Plain => stream::Format::Plain,
+            WireFormat::JournalExport => stream::Format::JournalExport,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What each side of a TLS connection accepts. TLS 1.2 and 1.3, ring.
 
-use std::{path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
@@ -14,6 +14,7 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
+use x509_parser::extensions::GeneralName;
 
 use crate::{
     EdgeError, Result,
@@ -103,8 +104,58 @@ pub fn agents(served: Arc<Served>, ca: &HouseCa) -> Result<Arc<ServerConfig>> {
     Ok(finished(config))
 }
 
+/// For senders of logs: whoever comes, or, if there are roots, only who holds a certificate below one
+/// of them.
+pub fn senders(
+    served: Arc<Served>,
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<Arc<ServerConfig>> {
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = if roots.is_empty() {
+        builder.with_no_client_auth()
+    } else {
+        let mut store = RootCertStore::empty();
+        roots.into_iter().try_for_each(|root| store.add(root))?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider())
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        builder.with_client_cert_verifier(verifier)
+    };
+    Ok(unresumed(builder.with_cert_resolver(served)))
+}
+
+/// Who a certificate (DER) is for: common names, DNS names and addresses.
+pub fn names(certificate: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return Vec::new();
+    };
+    let subject = certificate.subject().iter_common_name();
+    let mut names: Vec<String> =
+        subject.filter_map(|name| name.as_str().ok().map(str::to_owned)).collect();
+    let Ok(Some(alternative)) = certificate.subject_alternative_name() else { return names };
+    for name in &alternative.value.general_names {
+        match name {
+            GeneralName::DNSName(name) => names.push((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => names.extend(address(bytes)),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    let all = four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from));
+    all.ok().map(|address| address.to_string())
+}
+
 fn finished(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    unresumed(config)
+}
+
+fn unresumed(mut config: ServerConfig) -> Arc<ServerConfig> {
     // A resumed session would carry a certificate that was not looked at again.
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -13,7 +13,13 @@ pub struct Counters {
     pub lost: BTreeMap<String, u64>,
     /// Bytes of the stored lines.
     pub bytes: u64,
+    /// Connections that were not let in, by `peer: reason`; no line was received on them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub turned_away: BTreeMap<String, u64>,
 }
+
+/// Most peers told apart among those turned away; the others are counted together.
+const PEERS_MAX: usize = 256;
 
 impl Counters {
     pub(crate) fn store(&mut self, lines: u64, bytes: u64) {
@@ -33,6 +39,14 @@ impl Counters {
         self.received += lines;
         *self.lost.entry(cause.to_owned()).or_default() += lines;
         self.assert_identity();
+    }
+
+    pub(crate) fn turn_away(&mut self, peer: &str, reason: &str) {
+        let mut key = format!("{peer}: {reason}");
+        if self.turned_away.len() >= PEERS_MAX && !self.turned_away.contains_key(&key) {
+            key = format!("others: {reason}");
+        }
+        *self.turned_away.entry(key).or_default() += 1;
     }
 
     /// Whether `received = stored + refused + lost`.

@@ -36,6 +36,9 @@ pub enum Error {
     /// A flood of source names must not fill memory.
     #[error("add source {name:?}: {max} sources exist already")]
     TooManySources { name: String, max: usize },
+    /// A sender speaks something else than what is taken here.
+    #[error("read {what}: {reason}")]
+    Format { what: &'static str, reason: &'static str },
     /// A worker task was cancelled or panicked.
     #[error("finish a worker task: {0}")]
     Worker(String),

@@ -28,10 +28,13 @@ pub enum Format {
     Journal,
     Json,
     Plain,
+    /// An entry of systemd's journal export format.
+    JournalExport,
 }
 
 impl Format {
-    pub(crate) const ALL: [Format; 7] = [
+    /// The order stands in frames on disk: new ones come last.
+    pub(crate) const ALL: [Format; 8] = [
         Format::Auto,
         Format::Syslog,
         Format::Dpkg,
@@ -39,6 +42,7 @@ impl Format {
         Format::Journal,
         Format::Json,
         Format::Plain,
+        Format::JournalExport,
     ];
 }
 
@@ -74,7 +78,7 @@ pub struct Event {
     /// When it reached us.
     pub arrived: Timestamp,
     pub source: String,
-    /// OCSF class: 3002 Authentication, else 0 Base Event.
+    /// OCSF class: 3002 Authentication, 4001 Network Activity, else 0 Base Event.
     pub class: u32,
     pub host: String,
     pub app: String,

@@ -6,13 +6,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame` | pure functions over foreign bytes |
+//! | `decode`, `parse`, `frame`, `relp`, `export`, `flow`, `metrics`, `sequence` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `files` | the only writers of files |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
-//! | `intake` | async: files, journal, syslog; the only clock |
+//! | `intake` | async: files, journal, syslog, RELP; the only clock |
 //!
 //! Invariants: what was acknowledged survives `kill -9`; a line of a file or journal is in it once, since
 //! the place it was read from stands in its own frame (`marks`); raw bytes are kept beside every decoded text;
@@ -24,14 +24,20 @@ mod counters;
 mod decode;
 mod error;
 mod event;
+pub mod export;
 mod files;
+pub mod flow;
 mod frame;
 pub mod intake;
 pub mod logsource;
 mod marks;
+pub mod metrics;
+mod notices;
 mod numbered;
 pub mod parse;
+pub mod relp;
 pub mod search;
+mod sequence;
 mod spool;
 mod stream;
 

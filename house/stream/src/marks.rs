@@ -17,6 +17,12 @@ pub struct Marked {
     pub position: Option<String>,
 }
 
+impl Marked {
+    pub(crate) fn parts(&self) -> (&RawLine, Option<&str>) {
+        (&self.line, self.position.as_deref())
+    }
+}
+
 impl Stream {
     /// Stores lines as [`Stream::ingest`] does, together with the positions of `intake`.
     pub fn ingest_marked(
@@ -35,6 +41,11 @@ impl Stream {
     /// Where `intake` goes on, as the spool or the saved counters say.
     pub fn mark(&self, intake: &str) -> Option<String> {
         self.state().marks.get(intake).cloned()
+    }
+
+    /// How many intakes whose name begins so have a mark.
+    pub(crate) fn marks(&self, prefix: &str) -> usize {
+        self.state().marks.keys().filter(|name| name.starts_with(prefix)).count()
     }
 
     /// Moves on without a line, for example into a file that replaced another.

@@ -107,6 +107,14 @@ pub(crate) struct State {
     pub(crate) marks: BTreeMap<String, String>,
 }
 
+impl State {
+    fn move_mark(&mut self, intake: &str, lines: &[Marked]) {
+        if let Some(position) = lines.iter().rev().find_map(|line| line.position.as_ref()) {
+            self.marks.insert(intake.to_owned(), position.clone());
+        }
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Saved {
     counted_to: u64,
@@ -124,6 +132,54 @@ struct Plan {
 }
 
 const REPLAY_BYTES: usize = 4 << 20;
+
+/// Lines as they go into the spool, and those that do not.
+struct Ready {
+    payloads: Vec<Vec<u8>>,
+    bytes: u64,
+    refused: BTreeMap<String, u64>,
+}
+
+impl Ready {
+    fn of<'a>(
+        intake: &str,
+        source: &str,
+        lines: impl ExactSizeIterator<Item = (&'a RawLine, Option<&'a str>)>,
+        now: Timestamp,
+    ) -> Ready {
+        let (payloads, refused) = (Vec::with_capacity(lines.len()), BTreeMap::new());
+        let mut ready = Ready { payloads, bytes: 0, refused };
+        for (line, position) in lines {
+            if line.bytes.is_empty() {
+                ready.refuse("empty", 1);
+            }
+            let pieces = pieces(line);
+            let last = pieces.len().saturating_sub(1);
+            for (at, piece) in pieces.into_iter().enumerate() {
+                if piece.part > MAX_PARTS {
+                    ready.refuse("line too long", 1);
+                    continue;
+                }
+                ready.bytes += piece.bytes.len() as u64;
+                let mark = position.filter(|_| at == last);
+                ready.payloads.push(encode(&piece, source, now, &Tag::mark(intake, mark)));
+            }
+        }
+        ready
+    }
+
+    fn refuse(&mut self, reason: &str, lines: u64) {
+        *self.refused.entry(reason.to_owned()).or_default() += lines;
+    }
+
+    fn refuse_all(&mut self, reason: &str) {
+        let lines = std::mem::take(&mut self.payloads).len() as u64;
+        if lines > 0 {
+            self.refuse(reason, lines);
+        }
+        self.bytes = 0;
+    }
+}
 
 impl Stream {
     /// Opens or creates the folder; one process at a time.
@@ -147,6 +203,16 @@ impl Stream {
         self.store("", source, lines.collect(), now)
     }
 
+    /// As [`Stream::ingest`], but a full spool is an error and counts nothing: for senders that keep
+    /// their lines until they are told.
+    pub fn offer(&self, source: &str, lines: &[RawLine], now: Timestamp) -> Result<Ack> {
+        let ready = Ready::of("", source, lines.iter().map(|line| (line, None)), now);
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        state.spool.append(&ready.payloads)?;
+        self.count(&mut state, source, ready)
+    }
+
     /// Stores lines, and with each of them where `intake` goes on reading after it.
     pub(crate) fn store(
         &self,
@@ -155,47 +221,44 @@ impl Stream {
         lines: Vec<Marked>,
         now: Timestamp,
     ) -> Result<Ack> {
+        let mut ready = Ready::of(intake, source, lines.iter().map(Marked::parts), now);
         let mut state = self.state();
         self.check_source(&state, source)?;
-        let mut ack = Ack::default();
-        let (mut payloads, mut bytes) = (Vec::with_capacity(lines.len()), 0u64);
-        for Marked { line, position } in &lines {
-            if line.bytes.is_empty() {
-                *ack.refused.entry("empty".to_owned()).or_default() += 1;
-            }
-            let pieces = pieces(line);
-            let last = pieces.len().saturating_sub(1);
-            for (at, piece) in pieces.into_iter().enumerate() {
-                if piece.part > MAX_PARTS {
-                    *ack.refused.entry("line too long".to_owned()).or_default() += 1;
-                    continue;
-                }
-                bytes += piece.bytes.len() as u64;
-                let mark = position.as_deref().filter(|_| at == last);
-                payloads.push(encode(&piece, source, now, &Tag::mark(intake, mark)));
-            }
+        match state.spool.append(&ready.payloads) {
+            Err(Error::SpoolFull { .. }) => ready.refuse_all("spool full"),
+            appended => drop(appended?),
         }
-        let count = payloads.len() as u64;
-        match state.spool.append(&payloads) {
-            Ok(_) => ack.stored = count,
-            Err(Error::SpoolFull { .. }) => {
-                *ack.refused.entry("spool full".to_owned()).or_default() += count;
-            }
-            Err(e) => return Err(e),
-        }
+        state.move_mark(intake, &lines);
+        self.count(&mut state, source, ready)
+    }
+
+    /// As [`Stream::store`], but nothing is counted and no position moves if the spool is full.
+    pub(crate) fn store_or_fail(
+        &self,
+        intake: &str,
+        source: &str,
+        lines: &[Marked],
+        now: Timestamp,
+    ) -> Result<Ack> {
+        let ready = Ready::of(intake, source, lines.iter().map(Marked::parts), now);
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        state.spool.append(&ready.payloads)?;
+        state.move_mark(intake, lines);
+        self.count(&mut state, source, ready)
+    }
+
+    fn count(&self, state: &mut State, source: &str, ready: Ready) -> Result<Ack> {
         let counters = state.sources.entry(source.to_owned()).or_default();
-        counters.store(ack.stored, if ack.stored > 0 { bytes } else { 0 });
-        for (reason, lines) in &ack.refused {
+        counters.store(ready.payloads.len() as u64, ready.bytes);
+        for (reason, lines) in &ready.refused {
             counters.refuse(reason, *lines);
         }
-        if let Some(position) = lines.iter().rev().find_map(|line| line.position.as_ref()) {
-            state.marks.insert(intake.to_owned(), position.clone());
+        if !ready.refused.is_empty() {
+            self.save_counters(state)?;
         }
-        ack.end = state.spool.end();
-        if !ack.refused.is_empty() {
-            self.save_counters(&state)?;
-        }
-        Ok(ack)
+        let (stored, end) = (ready.payloads.len() as u64, state.spool.end());
+        Ok(Ack { stored, refused: ready.refused, end })
     }
 
     /// Counts lines that are known to have existed and cannot be had any more.
@@ -204,6 +267,23 @@ impl Stream {
         self.check_source(&state, source)?;
         state.sources.entry(source.to_owned()).or_default().lose(cause, lines);
         self.save_counters(&state)
+    }
+
+    /// Counts lines that a sender repeated or that were read and are not kept.
+    pub fn refused(&self, source: &str, reason: &str, lines: u64) -> Result<()> {
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        state.sources.entry(source.to_owned()).or_default().refuse(reason, lines);
+        self.save_counters(&state)
+    }
+
+    /// Counts a connection that was not let in. Saved with the next counts: a flood of strangers must
+    /// not become a flood of writes.
+    pub fn turned_away(&self, source: &str, peer: &str, reason: &str) -> Result<()> {
+        let mut state = self.state();
+        self.check_source(&state, source)?;
+        state.sources.entry(source.to_owned()).or_default().turn_away(peer, reason);
+        Ok(())
     }
 
     /// Bytes the spool still takes; an intake that can wait does so instead of being refused.

@@ -32,8 +32,9 @@ impl CliError {
             }
             CliError::Syslog(error) => {
                 let error = stream(error);
-                format!("syslogを受信できません: {error}。ume.tomlで別のアドレスを指定してください")
+                format!("イベントを受信できません: {error}。ume.tomlで別のアドレスを指定してください")
             }
+            CliError::NoHouseCa => "エージェントにはハウスCAがありません。ume.tomlでcertificateとkeyを指定し、client_caにはファイルを指定してください".to_owned(),
             CliError::Io { path, source } => io(path, source),
             CliError::ForeignData { file, data } => format!(
                 "{}: dataに{}とありますが、このファイルは別のデータフォルダーにあります",

@@ -42,6 +42,7 @@ struct Source {
     stored: u64,
     refused: u64,
     lost: u64,
+    turned_away: u64,
 }
 
 #[derive(Template)]
@@ -116,6 +117,7 @@ fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
             stored: c["stored"].as_u64().unwrap_or(0),
             refused: sum(c.get("refused")),
             lost: sum(c.get("lost")),
+            turned_away: sum(c.get("turned_away")),
         })
         .collect()
 }

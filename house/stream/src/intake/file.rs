@@ -11,7 +11,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Allow, Shutdown, blocking, now, pause, room};
-use crate::{Format, MAX_LINE_BYTES, Marked, RawLine, Result, Stream, error::At, files::read_json};
+use crate::{
+    Format, MAX_LINE_BYTES, Marked, RawLine, Result, Stream, error::At, files::read_json, notices,
+};
 
 const CHUNK_BYTES: u64 = 1 << 20;
 const HEAD_BYTES: u64 = 256;
@@ -208,7 +210,9 @@ impl FileTail {
             if let Some(last) = lines.last_mut() {
                 last.position = Some(position.to_string());
             }
+            let notices = notices::found(lines.iter().map(|marked| &marked.line));
             let ack = stream.ingest_marked(&self.intake, &self.source, lines, now())?;
+            notices::count(stream, &self.source, notices)?;
             if ack.refused.contains_key("spool full") {
                 tracing::warn!(source = self.source, "lines refused, the spool is full");
             }

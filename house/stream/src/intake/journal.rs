@@ -7,7 +7,7 @@ use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 use super::{Shutdown, blocking, ended, now, room};
 use crate::{
     Format, Framing, LineFramer, MAX_PARTS, Marked, Piece, RawLine, Result, Stream, error::At,
-    files::read_json,
+    files::read_json, notices,
 };
 
 /// Name of this intake's mark.
@@ -75,7 +75,12 @@ impl JournalFollow {
             }
             let lines = entries.take(pieces, framer.within());
             let (stream, source) = (stream.clone(), self.source.clone());
-            blocking(move || stream.ingest_marked(INTAKE, &source, lines, now())).await?;
+            blocking(move || {
+                let notices = notices::found(lines.iter().map(|marked| &marked.line));
+                stream.ingest_marked(INTAKE, &source, lines, now())?;
+                notices::count(&stream, &source, notices)
+            })
+            .await?;
         }
         Ok(())
     }

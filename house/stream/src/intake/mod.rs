@@ -1,4 +1,4 @@
-//! The async edge: files, journal and syslog into one [`Stream`]. The only clock of the crate is here.
+//! The async edge: files, journal, syslog and RELP into one [`Stream`]. The only clock of the crate is here.
 //!
 //! An intake that can wait (file, journal, TCP) waits while the spool is full; UDP cannot, and its lines
 //! are then refused and counted. File and journal write their position into the frame of each line (see
@@ -6,8 +6,13 @@
 
 mod allow;
 mod file;
+mod flow;
 mod journal;
+mod net;
+mod relp;
 mod syslog;
+mod udp;
+mod upload;
 
 use std::time::Duration;
 
@@ -16,10 +21,14 @@ use tokio::sync::watch;
 
 pub use allow::{Allow, Denied, wild};
 pub use file::FileTail;
+pub use flow::{Flows, MaySend};
 pub use journal::JournalFollow;
-pub use syslog::{SyslogTcp, SyslogUdp, TcpLimits};
+pub use net::{Admit, Door, Guest, Secure, TcpLimits, Wire};
+pub use relp::Relp;
+pub use syslog::{SyslogTcp, SyslogUdp};
+pub use upload::{Upload, Uploads};
 
-use crate::{Ack, Error, RawLine, Result, Stream};
+use crate::{Ack, Error, RawLine, Result, Stream, notices};
 
 /// Becomes `true` when the intakes shall end; they also end when the sender is dropped.
 pub type Shutdown = watch::Receiver<bool>;
@@ -35,7 +44,40 @@ pub fn now() -> Timestamp {
 
 async fn ingest(stream: &Stream, source: &str, lines: Vec<RawLine>) -> Result<Ack> {
     let (stream, source) = (stream.clone(), source.to_owned());
-    blocking(move || stream.ingest(&source, lines, now())).await
+    blocking(move || {
+        let notices = notices::found(lines.iter());
+        let ack = stream.ingest(&source, lines, now())?;
+        notices::count(&stream, &source, notices)?;
+        Ok(ack)
+    })
+    .await
+}
+
+/// Stores lines of a sender that waits for our word, however long the spool is full; `false` if the
+/// end came first, and then nothing was stored.
+async fn offer(
+    stream: &Stream,
+    source: &str,
+    lines: &[RawLine],
+    shutdown: &mut Shutdown,
+) -> Result<bool> {
+    if lines.is_empty() {
+        return Ok(true);
+    }
+    loop {
+        let (handle, name, batch) = (stream.clone(), source.to_owned(), lines.to_vec());
+        let stored = blocking(move || {
+            handle.offer(&name, &batch, now())?;
+            notices::count(&handle, &name, notices::found(batch.iter()))
+        });
+        match stored.await {
+            Err(Error::SpoolFull { .. }) => {}
+            stored => return stored.map(|()| true),
+        }
+        if !pause(Duration::from_millis(500), shutdown).await {
+            return Ok(false);
+        }
+    }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,184 +1,218 @@
-//! Syslog over UDP and TCP (RFC 6587, both framings). TLS and RELP are not here yet.
+//! Syslog over UDP, TCP and TLS: both framings of RFC 6587, told apart per message, so that octet
+//! counting as RFC 5425 asks for it over TLS and lines may even mix on one connection.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpListener, TcpStream, UdpSocket},
-    sync::Semaphore,
-    time::timeout,
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use super::{Shutdown, ended, ingest, pause, room};
-use crate::{Format, Framing, LineFramer, Piece, RawLine, Result, Stream, error::At};
+use super::{
+    Shutdown, ingest,
+    net::{Door, Guest},
+    now, pause, room,
+    udp::{BUFFER_BYTES, Datagrams, NO_ROOM, Tally},
+};
+use crate::{
+    Format, Framing, LineFramer, Piece, RawLine, Result, Stream,
+    sequence::{Gaps, LATENESS_MICROS, syslog_number},
+};
 
-/// Room that the kernel is asked for to hold datagrams while others are being synced to disk; it gives
-/// no more than net.core.rmem_max. The usual 208 KiB are full after some 250 datagrams.
-const UDP_BUFFER_BYTES: usize = 4 << 20;
-
-/// Bounds of a TCP listener.
-#[derive(Clone, Copy, Debug)]
-pub struct TcpLimits {
-    pub connections_max: usize,
-    pub idle_max: Duration,
-}
-
-impl Default for TcpLimits {
-    fn default() -> Self {
-        TcpLimits { connections_max: 256, idle_max: Duration::from_secs(600) }
-    }
-}
+/// Why a line is lost that its sender numbered and that never came.
+const GAP: &str = "sequenceId missing";
 
 /// A bound UDP listener.
 #[derive(Debug)]
 pub struct SyslogUdp {
-    socket: UdpSocket,
+    datagrams: Datagrams,
     source: String,
 }
 
 impl SyslogUdp {
     /// Binds to `address`.
     pub async fn bind(address: SocketAddr, source: &str) -> Result<SyslogUdp> {
-        let socket = UdpSocket::bind(address).await.at("bind udp", &place(address))?;
-        if let Err(error) =
-            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER_BYTES)
-        {
-            tracing::warn!(%error, %address, "the receive buffer keeps its size");
-        }
-        Ok(SyslogUdp { socket, source: source.to_owned() })
+        SyslogUdp::with_buffer(address, source, BUFFER_BYTES).await
+    }
+
+    async fn with_buffer(address: SocketAddr, source: &str, bytes: usize) -> Result<SyslogUdp> {
+        let datagrams = Datagrams::bind(address, bytes).await?;
+        Ok(SyslogUdp { datagrams, source: source.to_owned() })
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
+        self.datagrams.local_addr()
     }
 
     /// Takes datagrams until the end; those of one moment share a batch.
-    pub async fn run(self, stream: Stream, mut shutdown: Shutdown) -> Result<()> {
-        let mut buffer = vec![0; 65_536];
-        loop {
-            let first = tokio::select! {
-                first = self.socket.recv_from(&mut buffer) => first,
-                () = ended(&mut shutdown) => return Ok(()),
-            };
-            let mut lines = Vec::new();
-            match first {
-                Ok((size, peer)) => lines.push(line(buffer[..size].to_vec(), peer, 0)),
-                Err(e) => tracing::warn!(error = %e, "udp receive failed"),
+    pub async fn run(mut self, stream: Stream, mut shutdown: Shutdown) -> Result<()> {
+        let (mut missing, mut tally) = (Missing::new(), Tally::of(&self.source));
+        while let Some(batch) = self.datagrams.batch(&mut shutdown).await {
+            let time = now();
+            missing.see(batch.iter().map(|(bytes, peer)| (bytes.as_slice(), *peer)), time);
+            let dropped = self.datagrams.dropped();
+            tally.lose(NO_ROOM, dropped);
+            tally.lose(GAP, missing.due(dropped, time));
+            tally.settle(&stream).await?;
+            if batch.is_empty() {
+                continue;
             }
-            while lines.len() < 2000
-                && let Ok((size, peer)) = self.socket.try_recv_from(&mut buffer)
-            {
-                lines.push(line(buffer[..size].to_vec(), peer, 0));
-            }
+            let lines = batch.into_iter().map(|(bytes, peer)| line(bytes, peer.ip(), 0)).collect();
             if let Err(e) = ingest(&stream, &self.source, lines).await {
                 tracing::error!(source = self.source, error = %e, "udp lines not stored");
                 pause(Duration::from_millis(200), &mut shutdown).await;
             }
         }
+        let dropped = self.datagrams.dropped();
+        tally.lose(NO_ROOM, dropped);
+        tally.lose(GAP, missing.rest(dropped));
+        tally.settle_all(&stream).await
     }
 }
 
-/// A bound TCP listener.
+/// Numbers that never came over UDP. What the kernel dropped at the same time explains them first, so
+/// that a line is lost once and not twice.
 #[derive(Debug)]
-pub struct SyslogTcp {
-    listener: TcpListener,
-    source: String,
-    limits: TcpLimits,
+struct Missing {
+    gaps: Gaps,
+    /// Dropped by the kernel, with the time, and not held against a gap yet.
+    dropped: u64,
+    since: i64,
 }
 
+impl Missing {
+    fn new() -> Missing {
+        Missing { gaps: Gaps::syslog(), dropped: 0, since: 0 }
+    }
+
+    fn see<'a>(
+        &mut self,
+        batch: impl Iterator<Item = (&'a [u8], SocketAddr)>,
+        time: model::Timestamp,
+    ) {
+        for (bytes, peer) in batch {
+            if let Some((host, number)) = syslog_number(bytes) {
+                self.gaps.see(&key(&peer.ip().to_string(), host), number, 1, time);
+            }
+        }
+    }
+
+    fn due(&mut self, dropped: u64, time: model::Timestamp) -> u64 {
+        // A gap is confirmed a while after the drop that made it, and never long after.
+        if dropped > 0 {
+            (self.dropped, self.since) = (self.dropped + dropped, time.0);
+        } else if time.0 - self.since > 4 * LATENESS_MICROS {
+            self.dropped = 0;
+        }
+        let missing = self.gaps.due(time);
+        self.unexplained(missing)
+    }
+
+    fn rest(&mut self, dropped: u64) -> u64 {
+        self.dropped += dropped;
+        let missing = self.gaps.all();
+        self.unexplained(missing)
+    }
+
+    fn unexplained(&mut self, missing: u64) -> u64 {
+        let explained = missing.min(self.dropped);
+        self.dropped -= explained;
+        missing - explained
+    }
+}
+
+fn key(peer: &str, host: &[u8]) -> Vec<u8> {
+    [peer.as_bytes(), b"\0", host].concat()
+}
+
+/// A TCP or TLS listener.
+#[derive(Debug)]
+pub struct SyslogTcp(Door);
+
 impl SyslogTcp {
-    /// Binds to `address`.
-    pub async fn bind(address: SocketAddr, source: &str, limits: TcpLimits) -> Result<SyslogTcp> {
-        let listener = TcpListener::bind(address).await.at("bind tcp", &place(address))?;
-        Ok(SyslogTcp { listener, source: source.to_owned(), limits })
+    /// Takes them at this door.
+    pub fn at(door: Door) -> SyslogTcp {
+        SyslogTcp(door)
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.local_addr().ok()
+        self.0.local_addr()
     }
 
-    /// Accepts connections until the end; above the limit they are closed at once.
-    pub async fn run(self, stream: Stream, mut shutdown: Shutdown) -> Result<()> {
-        let slots = Arc::new(Semaphore::new(self.limits.connections_max));
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = ended(&mut shutdown) => return Ok(()),
-            };
-            let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(e) => {
-                    tracing::warn!(error = %e, "tcp accept failed");
-                    pause(Duration::from_millis(100), &mut shutdown).await;
-                    continue;
-                }
-            };
-            let Ok(slot) = slots.clone().try_acquire_owned() else {
-                tracing::warn!(%peer, "tcp connection closed, too many are open");
-                continue;
-            };
-            let (stream, source, shutdown) =
-                (stream.clone(), self.source.clone(), shutdown.clone());
-            let idle_max = self.limits.idle_max;
-            tokio::spawn(async move {
-                if let Err(e) = serve(socket, peer, &stream, &source, idle_max, shutdown).await {
-                    tracing::warn!(%peer, error = %e, "tcp connection ended");
-                }
-                drop(slot);
-            });
-        }
+    /// Takes lines until the end.
+    pub async fn run(self, stream: Stream, shutdown: Shutdown) -> Result<()> {
+        let numbers = Numbers::default();
+        self.0.run(stream, shutdown, move |guest| serve(guest, numbers.clone())).await
     }
 }
 
-async fn serve(
-    mut socket: TcpStream,
-    peer: SocketAddr,
-    stream: &Stream,
-    source: &str,
-    idle_max: Duration,
-    mut shutdown: Shutdown,
-) -> Result<()> {
+/// The numbers of all senders of a listener: one that connects again goes on with them.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers(Arc<Mutex<Gaps>>);
+
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers(Arc::new(Mutex::new(Gaps::syslog())))
+    }
+}
+
+impl Numbers {
+    /// Looks at the lines of one sender and counts what is missing for good. Over TCP nothing
+    /// overtakes, but a sender may use two connections.
+    pub async fn see(&self, guest: &Guest, lines: &[RawLine]) -> Result<()> {
+        let missing = {
+            let mut gaps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for line in lines.iter().filter(|line| line.part <= 1) {
+                if let Some((host, number)) = syslog_number(&line.bytes) {
+                    gaps.see(&key(&guest.peer, host), number, 1, now());
+                }
+            }
+            gaps.due(now())
+        };
+        let mut tally = Tally::of(&guest.source);
+        tally.lose(GAP, missing);
+        tally.settle_all(&guest.stream).await
+    }
+}
+
+async fn serve(mut guest: Guest, numbers: Numbers) -> Result<()> {
     let mut framer = LineFramer::new(Framing::Syslog);
     let mut buffer = vec![0; 65_536];
+    let mut shutdown = guest.shutdown.clone();
     // Not reading while the spool is full is the back-pressure the sender feels.
-    while room(stream, &mut shutdown).await {
-        let got = tokio::select! {
-            got = timeout(idle_max, socket.read(&mut buffer)) => got,
-            () = ended(&mut shutdown) => break,
-        };
-        let Ok(Ok(got @ 1..)) = got else { break };
+    while room(&guest.stream, &mut shutdown).await {
+        let Some(got) = guest.read(&mut buffer).await else { break };
         let pieces = framer.push(&buffer[..got]);
-        if !pieces.is_empty() {
-            ingest(stream, source, lines(pieces, peer)).await?;
-        }
+        take(&guest, &numbers, pieces).await?;
     }
-    let rest: Vec<Piece> = framer.end().into_iter().collect();
-    if !rest.is_empty() {
-        ingest(stream, source, lines(rest, peer)).await?;
+    take(&guest, &numbers, framer.end().into_iter().collect()).await
+}
+
+async fn take(guest: &Guest, numbers: &Numbers, pieces: Vec<Piece>) -> Result<()> {
+    if pieces.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let lines: Vec<RawLine> =
+        pieces.into_iter().map(|p| line(p.bytes, &guest.peer, p.part)).collect();
+    numbers.see(guest, &lines).await?;
+    ingest(&guest.stream, &guest.source, lines).await.map(drop)
 }
 
-fn lines(pieces: Vec<Piece>, peer: SocketAddr) -> Vec<RawLine> {
-    pieces.into_iter().map(|p| line(p.bytes, peer, p.part)).collect()
-}
-
-fn line(bytes: Vec<u8>, peer: SocketAddr, part: u16) -> RawLine {
-    RawLine { bytes, format: Format::Syslog, peer: Some(peer.ip().to_string()), part }
-}
-
-fn place(address: SocketAddr) -> std::path::PathBuf {
-    Path::new(&address.to_string()).to_path_buf()
+fn line(bytes: Vec<u8>, peer: impl ToString, part: u16) -> RawLine {
+    RawLine { bytes, format: Format::Syslog, peer: Some(peer.to_string()), part }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt, sync::watch};
+    use tokio::{
+        io::AsyncWriteExt,
+        net::{TcpStream, UdpSocket},
+        sync::watch,
+    };
 
     use super::*;
-    use crate::Limits;
+    use crate::{Limits, intake::TcpLimits};
 
     #[tokio::test]
     async fn udp_and_tcp_lines_arrive_and_the_end_is_heard() {
@@ -186,7 +220,8 @@ mod tests {
         let stream = Stream::open(folder.path(), Limits::default()).unwrap();
         let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let udp = SyslogUdp::bind(local, "udp").await.unwrap();
-        let tcp = SyslogTcp::bind(local, "tcp", TcpLimits::default()).await.unwrap();
+        let door = Door::bind(local, "tcp", TcpLimits::default()).await.unwrap();
+        let tcp = SyslogTcp::at(door);
         let (udp_at, tcp_at) = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
         let (end, shutdown) = watch::channel(false);
         let udp = tokio::spawn(udp.run(stream.clone(), shutdown.clone()));

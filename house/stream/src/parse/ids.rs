@@ -87,10 +87,9 @@ fn http(draft: &mut Draft, names: &[(&str, &str)], path: &str) {
 /// Zeek's JSON, flattened in `draft`; `false` if it is none.
 pub fn zeek_json(draft: &mut Draft) -> bool {
     let has = |name: &str| draft.fields.contains_key(name);
-    if !has("id.orig_h")
-        && !(has("_path") && has("ts"))
-        && !(has("note") && has("ts") && has("actions"))
-    {
+    let is_zeek =
+        has("id.orig_h") || has("_path") && has("ts") || has("note") && has("ts") && has("actions");
+    if !is_zeek {
         return false;
     }
     let path = match draft.get("_path") {

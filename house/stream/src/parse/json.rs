@@ -12,7 +12,7 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return false };
     let journal_entry = object.contains_key("__REALTIME_TIMESTAMP");
     if journal_entry {
-        journal(draft, &object);
+        journal(draft, |name| object.get(name).filter(|v| !v.is_null()).map(journal_text));
     } else {
         plain(draft, &object);
         // OCSF says its class itself.
@@ -88,13 +88,15 @@ fn flatten(draft: &mut Draft, object: &Map<String, Value>) {
     }
 }
 
-fn journal(draft: &mut Draft, object: &Map<String, Value>) {
-    let micros = |name: &str| object.get(name)?.as_str()?.parse::<i64>().ok().map(Timestamp);
+/// What journald says of an entry, whichever way it was written down.
+pub fn journal(draft: &mut Draft, field: impl Fn(&str) -> Option<String>) {
+    let first = |names: &[&str]| names.iter().find_map(|name| field(name)).unwrap_or_default();
+    let micros = |name: &str| field(name)?.parse::<i64>().ok().map(Timestamp);
     draft.time = micros("_SOURCE_REALTIME_TIMESTAMP").or_else(|| micros("__REALTIME_TIMESTAMP"));
-    draft.host = first(object, &["_HOSTNAME"]);
-    draft.app = first(object, &["SYSLOG_IDENTIFIER", "_COMM", "_SYSTEMD_UNIT"]);
-    draft.message = Some(object.get("MESSAGE").map(journal_text).unwrap_or_default());
-    let priority = first(object, &["PRIORITY"]).parse::<u8>();
+    draft.host = first(&["_HOSTNAME"]);
+    draft.app = first(&["SYSLOG_IDENTIFIER", "_COMM", "_SYSTEMD_UNIT"]);
+    draft.message = Some(field("MESSAGE").unwrap_or_default());
+    let priority = first(&["PRIORITY"]).parse::<u8>();
     draft.severity = priority.map_or(0, severity_of_syslog);
 }
 

@@ -15,6 +15,7 @@ mod auth;
 mod daemon;
 mod database;
 mod dns;
+mod export;
 mod firewall;
 mod hardware;
 mod header;
@@ -103,8 +104,13 @@ pub fn parse_after(
     let place = Place { now, zone };
     // The second piece of a split line starts anywhere: nothing in it is a header.
     if line.part <= 1 {
-        let read =
-            header.read(&mut draft, text, &place) || read(&mut draft, line.format, text, &place);
+        let read = match line.format {
+            // Its values are decoded one by one.
+            Format::JournalExport => export::read(&mut draft, &line.bytes),
+            format => {
+                header.read(&mut draft, text, &place) || read(&mut draft, format, text, &place)
+            }
+        };
         if read && line.format != Format::Plain {
             content(&mut draft, &place);
         }
@@ -112,7 +118,7 @@ pub fn parse_after(
     if draft.message.is_none() {
         draft.message = Some(text.to_owned());
     }
-    if encoding != Encoding::Utf8 {
+    if encoding != Encoding::Utf8 && line.format != Format::JournalExport {
         draft.set("encoding", encoding.name());
     }
     if line.part > 0 {
@@ -132,7 +138,7 @@ struct Place<'a> {
 
 fn read(draft: &mut Draft, format: Format, text: &str, place: &Place<'_>) -> bool {
     match format {
-        Format::Plain => false,
+        Format::Plain | Format::JournalExport => false,
         Format::Json | Format::Journal => json::read(draft, text),
         Format::Syslog => {
             let is_mysql = text.as_bytes().get(10) == Some(&b'T')
@@ -465,6 +471,21 @@ mod tests {
         assert_eq!(e.fields["outcome"], "success");
         let e = read_line(r#"{"message":"x","class_uid":"3002 or so"}"#, Format::Json);
         assert_eq!(e.class, CLASS_BASE);
+    }
+
+    #[test]
+    fn an_exported_journal_entry_is_read_as_the_followed_one() {
+        let mut raw =
+            b"__REALTIME_TIMESTAMP=1767225600000000\n_HOSTNAME=h\nSYSLOG_IDENTIFIER=k\nPRIORITY=3\n\
+              N=1\nN=2\nMESSAGE\n"
+                .to_vec();
+        raw.extend([7, 0, 0, 0, 0, 0, 0, 0]);
+        raw.extend(b"\x93\xfa\x96\x7b\nx\0\n");
+        let e = read_line(raw.clone(), Format::JournalExport);
+        assert_eq!(e.event_time, Some(at("2026-01-01T00:00:00Z")));
+        assert_eq!((e.host.as_str(), e.app.as_str(), e.severity), ("h", "k", 4));
+        assert_eq!((e.message.as_str(), e.fields["N"].as_str()), ("日本\nx\0", "1\n2"));
+        assert_eq!(e.raw, raw);
     }
 
     #[test]
