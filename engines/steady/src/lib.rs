@@ -1,0 +1,28 @@
+//! What is normal, what departs from it, what is running out, and what differs between two windows.
+//!
+//! # Invariants
+//! - No file, socket, clock, random number, thread or async; times, zone and holidays are arguments.
+//! - The same observations in the same order give the same answers, before and after a snapshot.
+//! - Whatever comes in, nothing panics and nothing grows beyond its limit.
+
+mod anomaly;
+mod counter;
+mod fleet;
+mod metric;
+#[cfg(test)]
+mod noise;
+mod profile;
+mod recent;
+mod series;
+mod snapshot;
+mod states;
+mod tail;
+mod time;
+mod trend;
+
+pub use anomaly::{Anomaly, Layer, Phase};
+pub use fleet::{Budget, Fleet, PER_DAY};
+pub use series::{Direction, Kind, Refused, STATE_BYTES_MAX, Series, Settings};
+pub use snapshot::SnapshotError;
+pub use time::{Calendar, DAY, HOUR, MINUTE, Micros, SECOND, TIME_MAX_US, WEEK};
+pub use trend::{Forecast, HORIZON, Limit, POINTS_MIN, Point, Slope, exhaustion, slope};
