@@ -14,7 +14,7 @@ pub enum Layer {
     Jump,
     /// Slightly off for many hours (CUSUM)
     Drift,
-    /// Another level since some hour of the last two days (change point)
+    /// Another level since some hour of the last forty (change point)
     Shift,
     /// The same value over and over where it always moved
     Frozen,

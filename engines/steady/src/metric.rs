@@ -6,7 +6,7 @@ use crate::{
     recent::{Fast, Hour, Hours, KEPT, RING, Since},
     series::{Direction, Moment, Settings, Suspect},
     snapshot::{Fields, Pass, walk},
-    tail::Tail,
+    tail::{Tail, rank},
     time::{HOUR, Place, SECOND, SLOTS},
 };
 
@@ -19,6 +19,9 @@ const OFFSET_HOURS: f32 = 72.0;
 
 /// Least mean departure of the last three hours, in standard deviations of an observation, that goes on.
 const LASTING: f32 = 0.5;
+
+/// Hours after which an excursion is no event any more. Slower things are for [`crate::slope`].
+const EXCURSION_HOURS: u16 = 72;
 
 /// Equal observations in a row per unit of the statistic.
 const RUN_UNIT: f32 = 4.0;
@@ -35,6 +38,8 @@ const RANGE_P: f64 = 1e-3;
 pub(crate) struct Metric {
     pub profile: Profile,
     pub tails: [Tail; 5],
+    /// Rank of the largest statistic of each excursion that goes on
+    peaks: [u8; 5],
     pub hours: Hours,
     pub hour: Hour,
     pub fast: Fast,
@@ -101,8 +106,9 @@ impl Metric {
         self.fast.forget();
     }
 
-    /// Sums and change points begin after what was found.
+    /// Sums, change points and excursions begin after what was found.
     pub fn begin_anew(&mut self) {
+        self.peaks = [0; 5];
         self.hours = Hours::default();
     }
 
@@ -121,10 +127,11 @@ impl Metric {
         }
         let (slot_before, tainted) = (usize::from(self.slot), self.tainted > 0);
         (self.at, self.slot, self.tainted) = (hour, slot, 0);
-        let Some((middle, scatter)) = self.hour.take() else { return false };
         let place = Place { hour: 0, slot: slot_before, plain: None, part: 0.5 };
         let scale = self.profile.expect(&place).scale;
-        self.hours.push(middle / scale);
+        let departure = self.hour.departure(scale);
+        let Some((middle, scatter)) = self.hour.take() else { return false };
+        self.hours.push(departure);
         if m.learn && !tainted {
             if self.profile.visits(slot_before) > 0 {
                 self.offset += middle.clamp(-2.0 * scale, 2.0 * scale) / OFFSET_HOURS;
@@ -243,24 +250,40 @@ impl Metric {
         self.run = if again { self.run.saturating_add(1) } else { 1 };
         self.last = value;
         if !learn {
-            self.tainted = 1;
+            (self.tainted, self.peaks) = (1, [0; 5]);
             return;
         }
         self.profile.see(value, m.hours);
         if !m.grown {
             return;
         }
+        // What is learnt from first, and what went on for days without being told, is how things are.
+        if ended && (!m.warm || self.learnt % EXCURSION_HOURS == 0) {
+            (0..LAYERS.len()).for_each(|n| self.end_excursion(n));
+        }
         for (n, layer) in LAYERS.iter().enumerate() {
             if ended || !matches!(layer, Layer::Drift | Layer::Shift) {
-                self.tails[n].learn(look.statistics[n]);
+                self.tails[n].pass();
+                self.excursion(n, look.statistics[n]);
             }
         }
+    }
+
+    fn excursion(&mut self, n: usize, statistic: f32) {
+        match rank(statistic) {
+            0 => self.end_excursion(n),
+            rank => self.peaks[n] = self.peaks[n].max(rank),
+        }
+    }
+
+    fn end_excursion(&mut self, n: usize) {
+        self.tails[n].peak(std::mem::take(&mut self.peaks[n]));
     }
 
     /// An episode that nobody was told about is over: it belongs to what happens.
     pub fn learn_peak(&mut self, layer: Layer, statistic: f32) {
         if let Some(n) = LAYERS.iter().position(|l| *l == layer) {
-            self.tails[n].learn(statistic);
+            self.tails[n].peak(rank(statistic));
         }
     }
 }
@@ -274,6 +297,7 @@ impl Fields for Metric {
         for tail in &mut self.tails {
             walk(pass, &mut [&mut tail.bins, &mut tail.total]);
         }
+        self.peaks.fields(pass);
         let h = &mut self.hours;
         walk(pass, &mut [&mut h.ring, &mut h.len, &mut h.up, &mut h.down]);
         walk(pass, &mut [&mut h.up_for, &mut h.down_for]);

@@ -3,7 +3,7 @@
 use crate::profile::{MEDIAN_TO_SIGMA, median};
 
 /// Hours in which a change point is looked for.
-pub(crate) const RING: usize = 48;
+pub(crate) const RING: usize = 40;
 /// Hours that either side of a change point needs.
 const BEFORE_MIN: usize = 12;
 const AFTER_MIN: usize = 3;
@@ -18,6 +18,9 @@ const SLACK: f32 = 0.5;
 /// Departures larger than this are the other layers' to find.
 const CLIP: f32 = 4.0;
 const CUSUM_MAX: f32 = 500.0;
+
+/// A sum over more hours begins anew: what wanders would never end.
+const SUM_HOURS: u16 = 72;
 
 /// How much of a new value enters the level just now.
 const FAST_WEIGHT: f32 = 0.3;
@@ -55,6 +58,13 @@ impl Hour {
         let mut values = self.values;
         let values = &mut values[..usize::from(self.len)];
         if values.is_empty() { None } else { Some(median(values)) }
+    }
+
+    /// The mean departure in units of `scale`; no single value says more than four.
+    pub fn departure(&self, scale: f32) -> f32 {
+        let values = &self.values[..usize::from(self.len)];
+        let sum: f32 = values.iter().map(|v| (v / scale).clamp(-CLIP, CLIP)).sum();
+        sum / f32::from(self.len.max(1))
     }
 
     /// Median and scatter around it, and an empty hour after.
@@ -179,6 +189,9 @@ impl Hours {
 }
 
 fn sum(sum: f32, hours: u16, departure: f32) -> (f32, u16) {
+    if hours >= SUM_HOURS {
+        return (0.0, 0);
+    }
     let sum = (sum + departure - SLACK).clamp(0.0, CUSUM_MAX);
     (sum, if sum > 0.0 { hours.saturating_add(1) } else { 0 })
 }
@@ -203,11 +216,11 @@ mod tests {
     #[test]
     fn a_change_point_is_where_the_level_changed() {
         let (mut hours, mut noise) = (Hours::default(), Noise::new(3));
-        (0..40).for_each(|_| hours.push(noise.normal() as f32));
+        (0..32).for_each(|_| hours.push(noise.normal() as f32));
         assert!(hours.shift().statistic.abs() < 4.5);
         (0..8).for_each(|_| hours.push(3.0 + noise.normal() as f32));
         let shift = hours.shift();
-        assert!(shift.statistic > 5.5 && (7..=9).contains(&shift.hours), "{shift:?}");
+        assert!(shift.statistic > 5.5 && (5..=9).contains(&shift.hours), "{shift:?}");
         assert!((hours.mean(8) - 3.0).abs() < 1.0);
     }
 

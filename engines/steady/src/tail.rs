@@ -5,6 +5,9 @@
 //! series and not under a normal distribution. Above the highest percentile that was seen often enough the
 //! tail is fitted by moments of logarithms (Dekkers, Einmahl and de Haan 1989), drawn towards a prior while
 //! there is little to go by.
+//!
+//! A statistic above 1 is an excursion, and only its peak is counted, when it is over: values that follow each
+//! other are no independent witnesses, and what creeps up would otherwise teach its own tail on the way.
 
 pub(crate) const BINS: usize = 12;
 
@@ -37,15 +40,28 @@ fn edge(bin: usize) -> f64 {
     f64::from(RATIO).powi(bin as i32)
 }
 
+/// 0 for what is no excursion, else the bin, counted from 1.
+pub(crate) fn rank(statistic: f32) -> u8 {
+    if statistic >= 1.0 {
+        1 + ((statistic.ln() / RATIO.ln()) as usize).min(BINS - 1) as u8
+    } else {
+        0
+    }
+}
+
 impl Tail {
-    pub fn learn(&mut self, statistic: f32) {
+    /// One more value, of which only the peak of its excursion counts.
+    pub fn pass(&mut self) {
         if self.total >= TOTAL_MAX {
             self.total /= 2;
             self.bins.iter_mut().for_each(|n| *n /= 2);
         }
         self.total += 1;
-        if statistic >= 1.0 {
-            let bin = (statistic.ln() / RATIO.ln()) as usize;
+    }
+
+    /// An excursion is over whose largest value lay at this rank.
+    pub fn peak(&mut self, rank: u8) {
+        if let Some(bin) = usize::from(rank).checked_sub(1) {
             let bin = &mut self.bins[bin.min(BINS - 1)];
             *bin = bin.saturating_add(1);
         }
@@ -137,6 +153,13 @@ impl Fit {
 mod tests {
     use super::*;
     use crate::noise::Noise;
+
+    impl Tail {
+        fn learn(&mut self, statistic: f32) {
+            self.pass();
+            self.peak(rank(statistic));
+        }
+    }
 
     #[test]
     fn p_is_how_often_it_happens() {

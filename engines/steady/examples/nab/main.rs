@@ -46,6 +46,10 @@ fn main() {
             let Some((best, threshold, score)) = mine.max_by(|a, b| a.2.total_cmp(&b.2)) else {
                 continue;
             };
+            if verbose.as_deref() == Some("choose") {
+                println!("{:40} threshold {threshold:8.3}  chosen {score:6.2}", best.name());
+                continue;
+            }
             let found: Vec<Detections> = report.iter().map(|s| best.run(s)).collect();
             println!(
                 "{:40} threshold {threshold:8.3}  chosen {score:6.2}  reported {:6.2}",
