@@ -11,6 +11,9 @@ const WRAPS: [f64; 2] = [4_294_967_296.0, 18_446_744_073_709_551_616.0];
 /// How much faster than ever before the growth over a wrap may be.
 const FASTER: f64 = 1.2;
 
+/// Growth per second that nothing has.
+const RATE_MAX: f64 = 1e17;
+
 /// How fast the memory of the fastest growth fades, per observation.
 const FADE: f32 = 0.9999;
 
@@ -40,7 +43,7 @@ impl Rate {
             refused.resets = refused.resets.saturating_add(1);
             return None;
         };
-        let rate = (grown / elapsed_s) as f32;
+        let rate = (grown / elapsed_s).min(RATE_MAX) as f32;
         self.fastest = rate.max(self.fastest * FADE);
         Some(rate)
     }

@@ -11,18 +11,26 @@ mod fleet;
 mod metric;
 #[cfg(test)]
 mod noise;
+mod pairs;
 mod profile;
 mod recent;
+mod regime;
 mod series;
+mod silence;
 mod snapshot;
 mod states;
 mod tail;
+mod template;
 mod time;
 mod trend;
 
 pub use anomaly::{Anomaly, Layer, Phase};
 pub use fleet::{Budget, Fleet, PER_DAY};
+pub use pairs::{FirstSeen, Pairs};
+pub use regime::{CURVE, LOADS_MIN, LoadProfile, Regime, load_profile};
 pub use series::{Direction, Kind, Refused, STATE_BYTES_MAX, Series, Settings};
+pub use silence::{Cadence, Silence};
 pub use snapshot::SnapshotError;
+pub use template::{Template, TemplateEvent, TemplateId, TemplateLimits, Templates, WORDS_MAX};
 pub use time::{Calendar, DAY, HOUR, MINUTE, Micros, SECOND, TIME_MAX_US, WEEK};
 pub use trend::{Forecast, HORIZON, Limit, POINTS_MIN, Point, Slope, exhaustion, slope};

@@ -246,7 +246,8 @@ impl Metric {
     fn learn(&mut self, m: &Moment, value: f32, look: &Look, learn: bool, ended: bool) {
         self.hour.push(look.residual);
         self.fast.follow(look.residual, learn);
-        let again = value == self.last && self.run > 0;
+        let (before, before_run) = (self.last, self.run);
+        let again = value == before && before_run > 0;
         self.run = if again { self.run.saturating_add(1) } else { 1 };
         self.last = value;
         if !learn {
@@ -254,6 +255,9 @@ impl Metric {
             return;
         }
         self.profile.see(value, m.hours);
+        if before_run > 0 {
+            self.profile.step_of((value - before).abs());
+        }
         if !m.grown {
             return;
         }
@@ -292,7 +296,7 @@ impl Fields for Metric {
     fn fields(&mut self, pass: &mut dyn Pass) {
         let p = &mut self.profile;
         walk(pass, &mut [&mut p.origin, &mut p.step, &mut p.centre, &mut p.spread, &mut p.hours]);
-        walk(pass, &mut [&mut p.rest]);
+        walk(pass, &mut [&mut p.grain, &mut p.rest]);
         walk(pass, &mut [&mut p.levels, &mut p.spreads, &mut p.visits]);
         for tail in &mut self.tails {
             walk(pass, &mut [&mut tail.bins, &mut tail.total]);

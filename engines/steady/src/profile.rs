@@ -29,6 +29,10 @@ const REST_HOURS: f32 = 168.0;
 /// Least spread, as shares of the series' own spread and size: what is smaller than that matters to nobody.
 const SPREAD_FLOOR: f32 = 0.05;
 const SIZE_FLOOR: f32 = 1e-3;
+const GRAIN_FLOOR: f32 = 0.5;
+
+/// Least spread of all: its square is still a number.
+const LEAST: f32 = 1e-12;
 
 /// Mean absolute and median absolute deviation to standard deviation.
 const MEAN_TO_SIGMA: f32 = 1.2533;
@@ -42,6 +46,8 @@ pub(crate) struct Profile {
     pub spread: f32,
     /// Hours that weigh in the two
     pub hours: f32,
+    /// The smallest step between two values, 0 before there was one
+    pub grain: f32,
     /// How far hours usually lie from what was expected of them
     pub rest: f32,
     pub levels: [i16; SLOTS],
@@ -85,6 +91,7 @@ impl Default for Profile {
             centre: 0.0,
             spread: 0.0,
             hours: 0.0,
+            grain: 0.0,
             rest: 0.0,
             levels: [0; SLOTS],
             spreads: [0; SLOTS],
@@ -108,8 +115,16 @@ impl Profile {
         self.spread += weight * (away.abs() * MEAN_TO_SIGMA - self.spread);
     }
 
+    /// Two values in a row were apart by this much.
+    pub fn step_of(&mut self, apart: f32) {
+        let new = apart > 0.0 && (self.grain == 0.0 || apart < self.grain);
+        self.grain = if new { apart } else { self.grain };
+    }
+
     pub fn floor(&self) -> f32 {
-        (SPREAD_FLOOR * self.spread).max(SIZE_FLOOR * self.centre.abs()).max(f32::MIN_POSITIVE)
+        let whole = (SPREAD_FLOOR * self.spread).max(SIZE_FLOOR * self.centre.abs());
+        // Less than a step does not happen.
+        whole.max(GRAIN_FLOOR * self.grain.min(self.spread * 50.0)).max(LEAST)
     }
 
     pub fn visits(&self, slot: usize) -> u8 {

@@ -28,8 +28,10 @@ const AGAIN: f64 = 0.01;
 /// How long an episode lasts that nobody was told of.
 const UNTOLD: Micros = DAY;
 
-/// What is beyond is no gauge of anything.
-const VALUE_MAX: f64 = 1e30;
+/// What is beyond is no measure of anything, and its square no number.
+const VALUE_MAX: f64 = 1e17;
+/// Counters of 64 bits are larger; what counts is their growth.
+const COUNTER_MAX: f64 = 2e19;
 
 /// Observations after which a series may be warm although it has few hours.
 const SPARSE_MIN: u32 = 30;
@@ -299,7 +301,8 @@ impl Series {
         value: f64,
         calendar: &Calendar,
     ) -> Option<(Moment, Option<f64>)> {
-        if !value.is_finite() || value.abs() > VALUE_MAX {
+        let most = if self.settings.kind == Kind::Counter { COUNTER_MAX } else { VALUE_MAX };
+        if !value.is_finite() || value.abs() > most {
             self.refused.no_number = self.refused.no_number.saturating_add(1);
             return None;
         }

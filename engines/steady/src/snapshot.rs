@@ -119,3 +119,17 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
+
+/// Version of what [`pack`] writes.
+const PACKED: u8 = 1;
+
+/// State without a fixed size as bytes.
+pub(crate) fn pack<T: serde::Serialize>(state: &T) -> Vec<u8> {
+    let mut bytes = vec![PACKED];
+    bytes.extend(postcard::to_stdvec(state).unwrap_or_default());
+    seal(bytes)
+}
+
+pub(crate) fn unpack<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
+    postcard::from_bytes(open(PACKED, bytes)?).map_err(|_| SnapshotError::Damaged)
+}

@@ -69,10 +69,11 @@ impl Tail {
 
     /// How often a value at least as large is to be expected, per value.
     pub fn p(&self, statistic: f32) -> f64 {
-        let s = f64::from(statistic);
-        if s.is_nan() || s < 1.0 {
+        if statistic.is_nan() || statistic < 1.0 {
             return 1.0;
         }
+        // Beyond the last bin nothing is told apart.
+        let s = f64::from(statistic).min(edge(BINS - 1));
         let fit = self.fit();
         if s >= fit.from {
             return fit.p(s);
