@@ -8,6 +8,7 @@
 mod anomaly;
 mod counter;
 mod fleet;
+mod gap;
 mod metric;
 #[cfg(test)]
 mod noise;
@@ -15,6 +16,7 @@ mod pairs;
 mod profile;
 mod recent;
 mod regime;
+mod security;
 mod series;
 mod silence;
 mod snapshot;
@@ -26,8 +28,12 @@ mod trend;
 
 pub use anomaly::{Anomaly, Layer, Phase};
 pub use fleet::{Budget, Fleet, PER_DAY};
+pub use gap::{
+    COMPARED_MAX, Context, CountPart, EVENTS_MAX, EventRef, Facet, GapItem, MetricPart, Window, gap,
+};
 pub use pairs::{FirstSeen, Pairs};
 pub use regime::{CURVE, LOADS_MIN, LoadProfile, Regime, load_profile};
+pub use security::{Change, DAYS_MAX, DayCount, Newcomer, SecurityTrend, security_trend, weeks};
 pub use series::{Direction, Kind, Refused, STATE_BYTES_MAX, Series, Settings};
 pub use silence::{Cadence, Silence};
 pub use snapshot::SnapshotError;
