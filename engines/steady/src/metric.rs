@@ -61,7 +61,10 @@ pub(crate) struct Metric {
 /// How an observation lies, before anything is concluded.
 struct Look {
     expected: Expected,
+    /// From the line of expectation, which is what is learnt
     residual: f32,
+    /// Beyond all that is expected
+    beyond: f32,
     statistics: [f32; 5],
     /// Hours since when, for layers of hours
     since: [u16; 5],
@@ -153,9 +156,10 @@ impl Metric {
     fn look(&self, m: &Moment, settings: &Settings, value: f32) -> Look {
         let expected = self.expect(m, value);
         let residual = value - self.offset - expected.line;
-        let season = expected.distance(value - self.offset) / expected.scale;
+        let beyond = expected.distance(value - self.offset);
+        let season = beyond / expected.scale;
         let floor = self.profile.floor().max(settings.resolution);
-        let jump = self.fast.departure(residual, floor * 0.5);
+        let jump = self.fast.departure(beyond, floor * 0.5);
         // A departure of hours that is over is no longer one.
         let lasts = self.hours.mean(3).abs() >= LASTING;
         let over = (Since::default(), Since::default());
@@ -169,6 +173,7 @@ impl Metric {
         Look {
             expected,
             residual,
+            beyond,
             statistics: [
                 wanted(season),
                 wanted(jump),
@@ -245,7 +250,7 @@ impl Metric {
 
     fn learn(&mut self, m: &Moment, value: f32, look: &Look, learn: bool, ended: bool) {
         self.hour.push(look.residual);
-        self.fast.follow(look.residual, learn);
+        self.fast.follow(look.beyond, learn);
         let (before, before_run) = (self.last, self.run);
         let again = value == before && before_run > 0;
         self.run = if again { self.run.saturating_add(1) } else { 1 };

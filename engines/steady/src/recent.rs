@@ -77,7 +77,7 @@ impl Hour {
     }
 }
 
-/// The level of the residuals just now, and how much they move from one to the next.
+/// The level just now of what lies beyond expectation, and how much they move from one to the next.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Fast {
     pub level: f32,

@@ -6,16 +6,14 @@ use crate::score::{Detection, Detections, Labelled};
 
 #[derive(Clone, Copy)]
 pub enum Detector {
-    Steady,
+    /// A series of this engine that tells what is at least as rare
+    Steady { tell_p: f32 },
     /// A normal distribution over the last rows; rows above the threshold in a run are one detection or many
-    Gaussian {
-        window: usize,
-        runs: bool,
-    },
+    Gaussian { window: usize, runs: bool },
 }
 
 pub fn all() -> Vec<Detector> {
-    let mut all = vec![Detector::Steady];
+    let mut all = [1e-2, 3e-3, 1e-3, 3e-4].map(|tell_p| Detector::Steady { tell_p }).to_vec();
     for window in [144, 288, 576, 1_152, 2_304, 6_400] {
         all.extend([true, false].map(|runs| Detector::Gaussian { window, runs }));
     }
@@ -25,14 +23,14 @@ pub fn all() -> Vec<Detector> {
 impl Detector {
     pub fn family(&self) -> &'static str {
         match self {
-            Detector::Steady => "steady",
+            Detector::Steady { .. } => "steady",
             Detector::Gaussian { .. } => "gaussian",
         }
     }
 
     pub fn name(&self) -> String {
         match self {
-            Detector::Steady => "steady".to_owned(),
+            Detector::Steady { tell_p } => format!("steady, {tell_p}"),
             Detector::Gaussian { window, runs } => {
                 format!("windowed Gaussian, {window} rows, {}", if *runs { "runs" } else { "rows" })
             }
@@ -41,18 +39,18 @@ impl Detector {
 
     pub fn run(&self, series: &Labelled) -> Detections {
         match self {
-            Detector::Steady => steady(series),
+            Detector::Steady { tell_p } => steady(series, *tell_p),
             Detector::Gaussian { window, runs } => gaussian(series, *window, *runs),
         }
     }
 }
 
-fn steady(labelled: &Labelled) -> Detections {
+fn steady(labelled: &Labelled, tell_p: f32) -> Detections {
     let rows = labelled.unscored();
     let learning = labelled.points[rows].0 - labelled.points[0].0;
     let mut settings = Settings::new(Kind::Gauge);
     settings.cold_start_hours = (learning / HOUR) as u16;
-    settings.tell_p = std::env::var("TELL").map_or(1e-3, |t| t.parse().unwrap());
+    settings.tell_p = tell_p;
     let calendar = Calendar::utc();
     let mut series = Series::new(0, settings);
     let (mut found, mut onset, mut episode) = (Vec::new(), None, 0);

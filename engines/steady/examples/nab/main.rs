@@ -38,6 +38,7 @@ fn main() {
             let (threshold, score) = best_threshold(choose, &chosen);
             table.push((detector, threshold, score));
             if verbose.as_deref() == Some("choose") && detector.family() == "steady" {
+                println!("{} threshold {threshold:.3} score {score:.2}", detector.name());
                 show(choose, &chosen, threshold);
             }
         }
