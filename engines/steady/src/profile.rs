@@ -27,7 +27,7 @@ const MEMORY_HOURS: f32 = 336.0;
 const REST_HOURS: f32 = 168.0;
 
 /// Least spread, as shares of the series' own spread and size: what is smaller than that matters to nobody.
-const SPREAD_FLOOR: f32 = 0.05;
+const SPREAD_FLOOR: f32 = 0.1;
 const SIZE_FLOOR: f32 = 1e-3;
 const GRAIN_FLOOR: f32 = 0.5;
 

@@ -1,78 +1,113 @@
 //! The detectors: series of this engine, and the windowed Gaussian to compare with.
 
-use steady::{Calendar, HOUR, Kind, Series, Settings};
+use std::collections::VecDeque;
+
+use steady::{Calendar, HOUR, Kind, Micros, Series, Settings};
 
 use crate::score::{Detection, Detections, Labelled};
 
+/// Rows over which each part takes the mean: the value itself, and coarser and coarser views of it.
+const SCALES: [usize; 4] = [1, 6, 24, 96];
+
 #[derive(Clone, Copy)]
-pub enum Detector {
-    /// A series of this engine that tells what is at least as rare
-    Steady { tell_p: f32 },
+pub struct Detector {
+    pub kind: Detecting,
+    /// Hours after an alarm in which there is no other
+    pub quiet_hours: i64,
+}
+
+#[derive(Clone, Copy)]
+pub enum Detecting {
+    /// So many series, each of the mean over one of [`SCALES`], that tell what is at least as rare
+    Steady { tell_p: f32, parts: usize },
     /// A normal distribution over the last rows; rows above the threshold in a run are one detection or many
     Gaussian { window: usize, runs: bool },
 }
 
 pub fn all() -> Vec<Detector> {
-    let mut all = [1e-2, 3e-3, 1e-3, 3e-4].map(|tell_p| Detector::Steady { tell_p }).to_vec();
-    for window in [144, 288, 576, 1_152, 2_304, 6_400] {
-        all.extend([true, false].map(|runs| Detector::Gaussian { window, runs }));
+    let mut all = Vec::new();
+    for quiet_hours in [0, 6, 12] {
+        let mut add = |kind| all.push(Detector { kind, quiet_hours });
+        for tell_p in [1e-2, 5e-3, 1e-3] {
+            for parts in 1..=SCALES.len() {
+                add(Detecting::Steady { tell_p, parts });
+            }
+        }
+        for window in [144, 288, 576, 1_152, 2_304, 6_400] {
+            for runs in [true, false] {
+                add(Detecting::Gaussian { window, runs });
+            }
+        }
     }
     all
 }
 
 impl Detector {
     pub fn family(&self) -> &'static str {
-        match self {
-            Detector::Steady { .. } => "steady",
-            Detector::Gaussian { .. } => "gaussian",
+        match self.kind {
+            Detecting::Steady { .. } => "steady",
+            Detecting::Gaussian { .. } => "gaussian",
         }
     }
 
     pub fn name(&self) -> String {
-        match self {
-            Detector::Steady { tell_p } => format!("steady, {tell_p}"),
-            Detector::Gaussian { window, runs } => {
-                format!("windowed Gaussian, {window} rows, {}", if *runs { "runs" } else { "rows" })
+        let kind = match self.kind {
+            Detecting::Steady { tell_p, parts } => format!("steady, {tell_p}, {parts} series"),
+            Detecting::Gaussian { window, runs } => {
+                format!("windowed Gaussian, {window} rows, {}", if runs { "runs" } else { "rows" })
             }
-        }
+        };
+        format!("{kind}, {} h", self.quiet_hours)
     }
 
     pub fn run(&self, series: &Labelled) -> Detections {
-        match self {
-            Detector::Steady { tell_p } => steady(series, *tell_p),
-            Detector::Gaussian { window, runs } => gaussian(series, *window, *runs),
-        }
+        let found = match self.kind {
+            Detecting::Steady { tell_p, parts } => steady(series, tell_p, parts),
+            Detecting::Gaussian { window, runs } => gaussian(series, window, runs),
+        };
+        Detections { found, quiet: self.quiet_hours * HOUR }
     }
 }
 
-fn steady(labelled: &Labelled, tell_p: f32) -> Detections {
-    let rows = labelled.unscored();
-    let learning = labelled.points[rows].0 - labelled.points[0].0;
+fn steady(labelled: &Labelled, tell_p: f32, parts: usize) -> Vec<Detection> {
+    let mut found: Vec<Detection> = (0..parts)
+        .flat_map(|part| one_series(labelled, tell_p, part, parts as f64))
+        .collect();
+    found.sort_by_key(|d| d.row);
+    found
+}
+
+fn one_series(
+    labelled: &Labelled,
+    tell_p: f32,
+    part: usize,
+    parts: f64,
+) -> Vec<Detection> {
+    let calendar = Calendar::utc();
+    let learning: Micros = labelled.points[labelled.unscored()].0 - labelled.points[0].0;
     let mut settings = Settings::new(Kind::Gauge);
     settings.cold_start_hours = (learning / HOUR) as u16;
     settings.tell_p = tell_p;
-    let calendar = Calendar::utc();
-    let mut series = Series::new(0, settings);
+    let mut series = Series::new(part as u64, settings);
     let (mut found, mut onset, mut episode) = (Vec::new(), None, 0);
+    let mut last = VecDeque::new();
     for (row, (time, value)) in labelled.points.iter().enumerate() {
-        if let Some(anomaly) = series.observe(*time, *value, &calendar) {
+        last.push_back(*value);
+        if last.len() > SCALES[part] {
+            last.pop_front();
+        }
+        let mean = last.iter().sum::<f64>() / last.len() as f64;
+        if let Some(anomaly) = series.observe(*time, mean, &calendar) {
             episode += usize::from(onset != Some(anomaly.onset));
             onset = Some(anomaly.onset);
-            found.push(Detection {
-                row,
-                score: -anomaly.p.max(1e-300).log10(),
-                episode,
-                note: format!(
-                    "{:?} o{:.3} e{:.3} [{:.3},{:.3}]",
-                    anomaly.layer, anomaly.observed, anomaly.expected, anomaly.low, anomaly.high
-                ),
-            });
+            let score = -(anomaly.p * parts).max(1e-300).log10();
+            found.push(Detection { row, time: *time, score, episode: (part, episode) });
         }
     }
-    Detections(found)
+    found
 }
 
-fn gaussian(labelled: &Labelled, window: usize, runs: bool) -> Detections {
+fn gaussian(labelled: &Labelled, window: usize, runs: bool) -> Vec<Detection> {
     let mut found: Vec<Detection> = Vec::new();
     let values: Vec<f64> = labelled.points.iter().map(|(_, v)| *v).collect();
     let (mut sum, mut squares) = (0.0, 0.0);
@@ -82,12 +117,12 @@ fn gaussian(labelled: &Labelled, window: usize, runs: bool) -> Detections {
             let mean = sum / n;
             let deviation = (squares / n - mean * mean).max(0.0).sqrt().max(1e-6);
             let score = ((value - mean) / deviation).abs();
-            // A run is one detection at any threshold if rows next to each other share an episode; below two
-            // deviations nothing runs.
+            // Rows next to each other are a run; below two deviations nothing runs.
             let same = found.last().is_some_and(|last| runs && last.row + 1 == row);
-            let episode = found.last().map_or(0, |last| last.episode + usize::from(!same));
+            let episode = found.last().map_or(0, |last| last.episode.1 + usize::from(!same));
             if score > 2.0 {
-                found.push(Detection { row, score, episode, note: String::new() });
+                let time = labelled.points[row].0;
+                found.push(Detection { row, time, score, episode: (0, episode) });
             }
         }
         sum += value;
@@ -97,5 +132,5 @@ fn gaussian(labelled: &Labelled, window: usize, runs: bool) -> Detections {
             squares -= values[row - window] * values[row - window];
         }
     }
-    Detections(found)
+    found
 }

@@ -38,8 +38,7 @@ fn main() {
             let (threshold, score) = best_threshold(choose, &chosen);
             table.push((detector, threshold, score));
             if verbose.as_deref() == Some("choose") && detector.family() == "steady" {
-                println!("{} threshold {threshold:.3} score {score:.2}", detector.name());
-                show(choose, &chosen, threshold);
+                println!("{:40} threshold {threshold:8.3}  chosen {score:6.2}", detector.name());
             }
         }
         for family in ["steady", "gaussian"] {
@@ -49,6 +48,8 @@ fn main() {
             };
             if verbose.as_deref() == Some("choose") {
                 println!("{:40} threshold {threshold:8.3}  chosen {score:6.2}", best.name());
+                let found: Vec<Detections> = choose.iter().map(|s| best.run(s)).collect();
+                show(choose, &found, *threshold);
                 continue;
             }
             let found: Vec<Detections> = report.iter().map(|s| best.run(s)).collect();
@@ -67,15 +68,6 @@ fn main() {
 fn show(series: &[&Labelled], found: &[Detections], threshold: f64) {
     for (series, found) in series.iter().zip(found) {
         let one = score::judge(series, found, threshold);
-        if std::env::var_os("NAB_TRACE").is_some() {
-            for d in found.0.iter().filter(|d| d.score >= threshold.min(4.0)) {
-                let hit = series.windows.iter().any(|w| (w.0..=w.1).contains(&d.row));
-                println!(
-                    "        row {} score {:.2} ep {} {} {:?}",
-                    d.row, d.score, d.episode, d.note, hit
-                );
-            }
-        }
         println!(
             "   {:52} windows {} found {} false {:3}  {:6.2}",
             series.name,

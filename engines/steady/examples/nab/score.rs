@@ -1,6 +1,8 @@
 //! The benchmark's standard profile: a window that is found counts 1, weighted by how early; a false alarm
 //! 0.11, weighted by how far behind a window; a window that is missed 1.
 
+use std::collections::HashSet;
+
 use steady::Micros;
 
 const FALSE_WEIGHT: f64 = 0.11;
@@ -22,25 +24,31 @@ impl Labelled {
     }
 }
 
-/// Rows with their score; of one episode only the first row that reaches the threshold is a detection.
-pub struct Detections(pub Vec<Detection>);
+/// Rows with their score, in order. Of one episode only the first row that reaches the threshold is an alarm, and
+/// none comes within `quiet` of the alarm before: what follows belongs to what somebody is looking at already.
+pub struct Detections {
+    pub found: Vec<Detection>,
+    pub quiet: Micros,
+}
 
 pub struct Detection {
     pub row: usize,
+    pub time: Micros,
     pub score: f64,
-    pub episode: usize,
-    pub note: String,
+    /// Of which part, and its episode
+    pub episode: (usize, usize),
 }
 
 impl Detections {
     fn rows(&self, threshold: f64) -> Vec<usize> {
-        let mut last = None;
+        let (mut told, mut last) = (HashSet::new(), None);
         let mut rows = Vec::new();
-        for found in self.0.iter().filter(|d| d.score >= threshold) {
-            if last != Some(found.episode) {
+        for found in self.found.iter().filter(|d| d.score >= threshold) {
+            let new = told.insert(found.episode);
+            if new && last.is_none_or(|last| found.time - last >= self.quiet) {
                 rows.push(found.row);
+                last = Some(found.time);
             }
-            last = Some(found.episode);
         }
         rows
     }
@@ -96,7 +104,7 @@ pub fn standard(series: &[&Labelled], found: &[Detections], threshold: f64) -> f
 
 /// The threshold with the best score, among all scores that occur.
 pub fn best_threshold(series: &[&Labelled], found: &[Detections]) -> (f64, f64) {
-    let mut scores: Vec<f64> = found.iter().flat_map(|f| f.0.iter().map(|d| d.score)).collect();
+    let mut scores: Vec<f64> = found.iter().flat_map(|f| f.found.iter().map(|d| d.score)).collect();
     scores.sort_by(f64::total_cmp);
     scores.dedup();
     let step = (scores.len() / 300).max(1);
