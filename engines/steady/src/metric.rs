@@ -23,8 +23,11 @@ const LASTING: f32 = 0.5;
 /// Hours after which an excursion is no event any more. Slower things are for [`crate::slope`].
 const EXCURSION_HOURS: u16 = 72;
 
+/// Hours after which tails fade.
+const AGE_HOURS: u16 = 336;
+
 /// Equal observations in a row per unit of the statistic.
-const RUN_UNIT: f32 = 4.0;
+const RUN_UNIT: f32 = 6.0;
 
 /// "Constantly" is this share of about a day; it ends below the other.
 const HIGH_SHARE: f32 = 0.9;
@@ -269,6 +272,9 @@ impl Metric {
         // What is learnt from first, and what went on for days without being told, is how things are.
         if ended && (!m.warm || self.learnt % EXCURSION_HOURS == 0) {
             (0..LAYERS.len()).for_each(|n| self.end_excursion(n));
+        }
+        if ended && self.learnt % AGE_HOURS == 0 {
+            self.tails.iter_mut().for_each(Tail::age);
         }
         for (n, layer) in LAYERS.iter().enumerate() {
             if ended || !matches!(layer, Layer::Drift | Layer::Shift) {

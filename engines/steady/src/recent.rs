@@ -23,7 +23,7 @@ const CUSUM_MAX: f32 = 500.0;
 const SUM_HOURS: u16 = 72;
 
 /// How much of a new value enters the level just now.
-const FAST_WEIGHT: f32 = 0.3;
+const FAST_WEIGHT: f32 = 0.15;
 const FAST_MEMORY: f32 = 256.0;
 
 /// The residuals of the current hour, thinned evenly.

@@ -17,8 +17,11 @@ const RATIO: f32 = 1.6;
 /// Beyond so many the counts are halved: what is old fades.
 const TOTAL_MAX: u32 = 60_000;
 
+/// Fewer do not fade with time.
+const AGED_MIN: u32 = 2_000;
+
 /// The tail is fitted above the highest bin that at least so many values reached.
-const FIT_MIN: u32 = 12;
+const FIT_MIN: u32 = 30;
 
 /// The prior of the mean logarithmic exceedance, and how many exceedances it weighs as much as.
 const PRIOR_COUNT: f64 = 4.0;
@@ -53,10 +56,21 @@ impl Tail {
     /// One more value, of which only the peak of its excursion counts.
     pub fn pass(&mut self) {
         if self.total >= TOTAL_MAX {
-            self.total /= 2;
-            self.bins.iter_mut().for_each(|n| *n /= 2);
+            self.fade();
         }
         self.total += 1;
+    }
+
+    /// Two weeks are over: what was learnt while little was known weighs half.
+    pub fn age(&mut self) {
+        if self.total >= AGED_MIN {
+            self.fade();
+        }
+    }
+
+    fn fade(&mut self) {
+        self.total /= 2;
+        self.bins.iter_mut().for_each(|n| *n /= 2);
     }
 
     /// An excursion is over whose largest value lay at this rank.
