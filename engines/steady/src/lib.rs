@@ -4,6 +4,21 @@
 //! - No file, socket, clock, random number, thread or async; times, zone and holidays are arguments.
 //! - The same observations in the same order give the same answers, before and after a snapshot.
 //! - Whatever comes in, nothing panics and nothing grows beyond its limit.
+//!
+//! # Limits
+//! [`STATE_BYTES_MAX`] for a series, [`TemplateLimits`] for templates, the room given to [`Pairs`],
+//! [`COMPARED_MAX`] for windows; the README has them all.
+//!
+//! # Where things are
+//! | file | noun |
+//! |---|---|
+//! | `series`, `metric`, `states`, `counter` | one series and its episodes |
+//! | `profile`, `recent`, `tail` | hours of the week, the last hours, how rare |
+//! | `fleet`, `anomaly` | what is worth telling, and what it states |
+//! | `trend`, `security` | slopes, exhaustion, security logs |
+//! | `template`, `pairs`, `silence` | logs and sources |
+//! | `regime`, `gap` | resources, incidents |
+//! | `time`, `snapshot` | the week, state as bytes |
 
 mod anomaly;
 mod counter;
@@ -40,3 +55,7 @@ pub use snapshot::SnapshotError;
 pub use template::{Template, TemplateEvent, TemplateId, TemplateLimits, Templates, WORDS_MAX};
 pub use time::{Calendar, DAY, HOUR, MINUTE, Micros, SECOND, TIME_MAX_US, WEEK};
 pub use trend::{Forecast, HORIZON, Limit, POINTS_MIN, Point, Slope, exhaustion, slope};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -143,7 +143,8 @@ impl Metric {
                 self.offset += middle.clamp(-2.0 * scale, 2.0 * scale) / OFFSET_HOURS;
             }
             self.profile.learn(slot_before, middle, scatter);
-            self.learnt = self.learnt.saturating_add(1);
+            // Goes round near its end, so that what is due every so many hours stays due.
+            self.learnt = self.learnt.checked_add(1).unwrap_or(u16::MAX - 3 * AGE_HOURS);
         }
         true
     }
@@ -270,10 +271,10 @@ impl Metric {
             return;
         }
         // What is learnt from first, and what went on for days without being told, is how things are.
-        if ended && (!m.warm || self.learnt % EXCURSION_HOURS == 0) {
+        if ended && (!m.warm || self.learnt.is_multiple_of(EXCURSION_HOURS)) {
             (0..LAYERS.len()).for_each(|n| self.end_excursion(n));
         }
-        if ended && self.learnt % AGE_HOURS == 0 {
+        if ended && self.learnt.is_multiple_of(AGE_HOURS) {
             self.tails.iter_mut().for_each(Tail::age);
         }
         for (n, layer) in LAYERS.iter().enumerate() {

@@ -109,7 +109,7 @@ fn border(sorted: &[(Micros, f64)]) -> Option<f64> {
             below += 1;
         }
         let share = below as f64 / n;
-        if share < SHARE_MIN || share > 1.0 - SHARE_MIN {
+        if !(SHARE_MIN..=1.0 - SHARE_MIN).contains(&share) {
             continue;
         }
         let (left, right) = (sum / below as f64, (mean * n - sum) / (n - below as f64));

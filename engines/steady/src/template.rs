@@ -125,7 +125,7 @@ impl Templates {
                 *own = ANY.into();
             }
         }
-        let burst = template.count(time).then(|| TemplateEvent::Burst {
+        let burst = template.count(time).then_some(TemplateEvent::Burst {
             id,
             time,
             lines: template.in_hour,

@@ -52,7 +52,7 @@ fn is_whole(anomaly: &Anomaly, born: Micros) -> bool {
         && anomaly.observed.is_finite()
         && born <= anomaly.onset
         && anomaly.onset <= anomaly.time
-        && !(anomaly.low > anomaly.high)
+        && anomaly.low.partial_cmp(&anomaly.high) != Some(std::cmp::Ordering::Greater)
 }
 
 proptest! {

@@ -70,19 +70,13 @@ impl Detector {
 }
 
 fn steady(labelled: &Labelled, tell_p: f32, parts: usize) -> Vec<Detection> {
-    let mut found: Vec<Detection> = (0..parts)
-        .flat_map(|part| one_series(labelled, tell_p, part, parts as f64))
-        .collect();
+    let mut found: Vec<Detection> =
+        (0..parts).flat_map(|part| one_series(labelled, tell_p, part, parts as f64)).collect();
     found.sort_by_key(|d| d.row);
     found
 }
 
-fn one_series(
-    labelled: &Labelled,
-    tell_p: f32,
-    part: usize,
-    parts: f64,
-) -> Vec<Detection> {
+fn one_series(labelled: &Labelled, tell_p: f32, part: usize, parts: f64) -> Vec<Detection> {
     let calendar = Calendar::utc();
     let learning: Micros = labelled.points[labelled.unscored()].0 - labelled.points[0].0;
     let mut settings = Settings::new(Kind::Gauge);

@@ -97,7 +97,7 @@ impl Source {
         let mut chance = Chance::new(seed);
         let size = 10.0 * (1.0 + 9.0 * chance.uniform());
         let planned = 24 * 6 + (chance.uniform() * 6.0) as i64;
-        let total = if seed % 3 == 0 { 4.0e9 } else { 1e6 };
+        let total = if seed.is_multiple_of(3) { 4.0e9 } else { 1e6 };
         Source { habit, chance, size, echo: 0.0, total, started: START - DAY, planned }
     }
 
