@@ -189,8 +189,12 @@ fn middle(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::{noise::Noise, time::DAY};
+
+    static JAPAN: LazyLock<Calendar> = LazyLock::new(Calendar::japan);
 
     const MONDAY: Micros = 1_775_401_200_000_000;
 
@@ -200,7 +204,7 @@ mod tests {
 
     fn days(count: usize, seed: u64, of: impl Fn(usize) -> f64) -> Vec<DayCount> {
         let mut noise = Noise::new(seed);
-        let japan = Calendar::japan();
+        let japan = &*JAPAN;
         let day = |n: usize| {
             let time = later(MONDAY, n);
             let rest = if japan.is_day_off(time) { 0.3 } else { 1.0 };
@@ -215,15 +219,14 @@ mod tests {
 
     #[test]
     fn rising_failures_have_a_slope() {
-        let trend = security_trend(&days(60, 1, |n| 40.0 + 2.0 * n as f64), &Calendar::japan());
+        let trend = security_trend(&days(60, 1, |n| 40.0 + 2.0 * n as f64), &JAPAN);
         assert!(trend.slope.unwrap().low > 0.5, "{trend:?}");
         assert!(trend.phase().is_some());
     }
 
     #[test]
     fn a_new_level_has_a_day() {
-        let trend =
-            security_trend(&days(60, 2, |n| if n < 40 { 50.0 } else { 120.0 }), &Calendar::japan());
+        let trend = security_trend(&days(60, 2, |n| if n < 40 { 50.0 } else { 120.0 }), &JAPAN);
         let change = trend.change.unwrap();
         let day = (change.time - MONDAY) / DAY;
         assert!((38..=42).contains(&day) && change.after > change.before, "{day} {change:?}");
@@ -236,7 +239,7 @@ mod tests {
         for seed in 0..50 {
             let mut quiet = days(60, seed, |_| 50.0);
             quiet[55].count = 5_000.0;
-            let trend = security_trend(&quiet, &Calendar::japan());
+            let trend = security_trend(&quiet, &JAPAN);
             told += usize::from(trend.change.is_some());
         }
         assert!(told <= 1, "{told}");
@@ -248,24 +251,24 @@ mod tests {
         for day in &mut all[35..] {
             day.contributors.push(("203.0.113.9".to_owned(), 40.0));
         }
-        let trend = security_trend(&all, &Calendar::japan());
+        let trend = security_trend(&all, &JAPAN);
         assert_eq!(trend.newcomers.len(), 1);
         assert_eq!(trend.newcomers[0].name, "203.0.113.9");
     }
 
     #[test]
     fn weeks_are_whole() {
-        let weeks = weeks(&days(24, 4, |_| 10.0), &Calendar::japan());
+        let weeks = weeks(&days(24, 4, |_| 10.0), &JAPAN);
         assert_eq!(weeks.len(), 3);
         assert_eq!(weeks[1].time, later(MONDAY, 7));
     }
 
     #[test]
     fn nothing_and_nonsense_have_no_trend() {
-        let trend = security_trend(&[], &Calendar::japan());
+        let trend = security_trend(&[], &JAPAN);
         assert_eq!((trend.slope, trend.change, trend.phase()), (None, None, None));
         let mut bad = days(40, 5, |_| 10.0);
         bad.iter_mut().for_each(|d| d.count = f64::NAN);
-        assert_eq!(security_trend(&bad, &Calendar::japan()).days, 0);
+        assert_eq!(security_trend(&bad, &JAPAN).days, 0);
     }
 }

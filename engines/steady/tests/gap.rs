@@ -129,7 +129,7 @@ fn a_volume_that_scatters_every_week_is_no_news() {
 fn hostile_windows_end() {
     let nan = || MetricPart {
         name: "nan".to_owned(),
-        values: vec![(Micros::MAX, f64::NAN), (Micros::MIN, f64::INFINITY), (0, 1e308)].repeat(20),
+        values: [(Micros::MAX, f64::NAN), (Micros::MIN, f64::INFINITY), (0, 1e308)].repeat(20),
         events: Vec::new(),
     };
     let count =
