@@ -18,8 +18,9 @@ pub struct Detector {
 
 #[derive(Clone, Copy)]
 pub enum Detecting {
-    /// So many series, each of the mean over one of [`SCALES`], that tell what is at least as rare
-    Steady { tell_p: f32, parts: usize },
+    /// So many series, each of the mean over one of [`SCALES`], that tell what is at least as rare; an
+    /// alarm scores its rarity times the size of the departure, in usual ranges, to this power
+    Steady { tell_p: f32, parts: usize, weight: f64 },
     /// A normal distribution over the last rows; rows above the threshold in a run are one detection or many
     Gaussian { window: usize, runs: bool },
 }
@@ -30,7 +31,9 @@ pub fn all() -> Vec<Detector> {
         let mut add = |kind| all.push(Detector { kind, quiet_hours });
         for tell_p in [1e-2, 5e-3, 1e-3] {
             for parts in 1..=SCALES.len() {
-                add(Detecting::Steady { tell_p, parts });
+                for weight in [0.0, 0.5, 1.0] {
+                    add(Detecting::Steady { tell_p, parts, weight });
+                }
             }
         }
         for window in [144, 288, 576, 1_152, 2_304, 6_400] {
@@ -52,7 +55,9 @@ impl Detector {
 
     pub fn name(&self) -> String {
         let kind = match self.kind {
-            Detecting::Steady { tell_p, parts } => format!("steady, {tell_p}, {parts} series"),
+            Detecting::Steady { tell_p, parts, weight } => {
+                format!("steady, {tell_p}, {parts} series, size^{weight}")
+            }
             Detecting::Gaussian { window, runs } => {
                 format!("windowed Gaussian, {window} rows, {}", if runs { "runs" } else { "rows" })
             }
@@ -62,21 +67,28 @@ impl Detector {
 
     pub fn run(&self, series: &Labelled) -> Detections {
         let found = match self.kind {
-            Detecting::Steady { tell_p, parts } => steady(series, tell_p, parts),
+            Detecting::Steady { tell_p, parts, weight } => steady(series, tell_p, parts, weight),
             Detecting::Gaussian { window, runs } => gaussian(series, window, runs),
         };
         Detections { found, quiet: self.quiet_hours * HOUR }
     }
 }
 
-fn steady(labelled: &Labelled, tell_p: f32, parts: usize) -> Vec<Detection> {
-    let mut found: Vec<Detection> =
-        (0..parts).flat_map(|part| one_series(labelled, tell_p, part, parts as f64)).collect();
+fn steady(labelled: &Labelled, tell_p: f32, parts: usize, weight: f64) -> Vec<Detection> {
+    let mut found: Vec<Detection> = (0..parts)
+        .flat_map(|part| one_series(labelled, tell_p, part, parts as f64, weight))
+        .collect();
     found.sort_by_key(|d| d.row);
     found
 }
 
-fn one_series(labelled: &Labelled, tell_p: f32, part: usize, parts: f64) -> Vec<Detection> {
+fn one_series(
+    labelled: &Labelled,
+    tell_p: f32,
+    part: usize,
+    parts: f64,
+    weight: f64,
+) -> Vec<Detection> {
     let calendar = Calendar::utc();
     let learning: Micros = labelled.points[labelled.unscored()].0 - labelled.points[0].0;
     let mut settings = Settings::new(Kind::Gauge);
@@ -94,7 +106,10 @@ fn one_series(labelled: &Labelled, tell_p: f32, part: usize, parts: f64) -> Vec<
         if let Some(anomaly) = series.observe(*time, mean, &calendar) {
             episode += usize::from(onset != Some(anomaly.onset));
             onset = Some(anomaly.onset);
-            let score = -(anomaly.p * parts).max(1e-300).log10();
+            let rarity = -(anomaly.p * parts).max(1e-300).log10();
+            let usual = ((anomaly.high - anomaly.low) / 2.0).max(1e-12);
+            let size = (anomaly.observed - anomaly.expected).abs() / usual;
+            let score = rarity * size.clamp(0.1, 20.0).powf(weight);
             found.push(Detection { row, time: *time, score, episode: (part, episode) });
         }
     }
