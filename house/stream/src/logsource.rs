@@ -372,6 +372,8 @@ pub fn fields(event: &Event) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
             inner(event, name, value, &mut found);
         }
     }
+    // The text itself must not fall behind a flood of fields.
+    found.truncate(PAIRS_MAX - 4);
     for (name, value) in [("host", &event.host), ("app", &event.app), ("message", &event.message)] {
         if !value.is_empty() && event.fields.get(name) != Some(value) {
             found.push((Cow::Borrowed(name), Cow::Borrowed(value)));
@@ -382,7 +384,6 @@ pub fn fields(event: &Event) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if text != event.message {
         found.push((Cow::Borrowed("raw"), Cow::Owned(text.to_owned())));
     }
-    found.truncate(PAIRS_MAX);
     found
 }
 

@@ -129,6 +129,7 @@ pub fn read_zeek_table(draft: &mut Draft, path: &str, columns: &[String], values
         }
     }
     draft.time = draft.get("ts").and_then(time::epoch);
+    let path = if path.is_empty() { guessed(draft) } else { path };
     zeek(draft, path);
 }
 
