@@ -87,10 +87,8 @@ fn http(draft: &mut Draft, names: &[(&str, &str)], path: &str) {
 /// Zeek's JSON, flattened in `draft`; `false` if it is none.
 pub fn zeek_json(draft: &mut Draft) -> bool {
     let has = |name: &str| draft.fields.contains_key(name);
-    if !has("id.orig_h")
-        && !(has("_path") && has("ts"))
-        && !(has("note") && has("ts") && has("actions"))
-    {
+    let is_notice = has("note") && has("ts") && has("actions");
+    if !(has("id.orig_h") || is_notice || (has("_path") && has("ts"))) {
         return false;
     }
     let path = match draft.get("_path") {
