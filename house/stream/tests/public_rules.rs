@@ -145,6 +145,58 @@ fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+/// Rule and event of each regression case, the event as the one line a collector would send.
+fn regressions(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+    let mut events = Vec::new();
+    let mut rule = None;
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            regressions(&path, found);
+        } else if path.file_name().is_some_and(|name| name == "info.yml") {
+            let text = fs::read_to_string(&path).unwrap();
+            let (_, rest) = text.split_once("rule_metadata").unwrap();
+            let (_, rest) = rest.split_once("id:").unwrap();
+            rule = rest.split_whitespace().next().map(str::to_owned);
+        } else if path.extension().is_some_and(|e| e == "json") {
+            let bytes = fs::read(&path).unwrap();
+            let values =
+                serde_json::Deserializer::from_slice(&bytes).into_iter::<serde_json::Value>();
+            events.extend(values.map(|value| value.unwrap().to_string().into_bytes()));
+        }
+    }
+    if let Some(rule) = rule {
+        found.extend(events.into_iter().map(|event| (rule.clone(), event)));
+    }
+}
+
+#[test]
+fn windows_events_that_arrive_as_lines_fire_their_rules() {
+    let Some((set, folder)) = rules().zip(folder()) else {
+        println!("skipped: no corpora");
+        return;
+    };
+    let mut events = Vec::new();
+    regressions(&folder.with_file_name("regression"), &mut events);
+    let mut fired = std::collections::BTreeSet::new();
+    let mut rules_seen = std::collections::BTreeSet::new();
+    for (rule, event) in &events {
+        // A case may hold events around the one that is meant.
+        let Some(of) = set.rules().iter().find(|r| r.meta.id.as_deref() == Some(rule)) else {
+            continue;
+        };
+        rules_seen.insert(rule);
+        let mut way = Way::new(&set);
+        way.line(event, BEGIN, &Header::default());
+        if way.end().iter().any(|(title, ..)| *title == of.meta.title) {
+            fired.insert(rule);
+        }
+    }
+    let silent: Vec<_> = rules_seen.difference(&fired).collect();
+    assert!(rules_seen.len() >= 80, "only {} cases", rules_seen.len());
+    assert!(silent.is_empty(), "{} of {} are silent: {silent:#?}", silent.len(), rules_seen.len());
+}
+
 fn collect(folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
