@@ -10,6 +10,7 @@
 //! | – / `linux` / `kernel`, `sshd`, `sudo`, … | programs of a Linux machine, by their names; `auth` for all that let somebody in |
 //! | `database` / `postgresql`, `mariadb` / – | with a statement; without it the product alone |
 //! | `hardware` / `smartmontools`, `ipmi`, `ups`, `linux` / … | disks, boards, power, what the kernel says of hardware |
+//! | `firewall` or – / `yamaha` / – | routers of the series RTX |
 //! | `backup` / – / program | programs that make backups |
 //! | `ids` / `suricata`, `snort`, `zeek` / – | what a network sensor found |
 //!
@@ -168,6 +169,10 @@ fn of_shape<'a>(event: &'a Event, shape: Shape, found: &mut Vec<LogSource<'a>>) 
             found.push(source(Some("proxy"), Some("squid"), Some("access")));
         }
         Shape::Cisco => cisco(event, found),
+        Shape::Yamaha => {
+            let category = field("action").map(|_| "firewall");
+            found.push(LogSource { category, product: Some("yamaha"), service: None });
+        }
         Shape::Fortigate => {
             let service = field("type").map(Cow::Borrowed);
             found.push(LogSource { category: None, product: Some("fortigate"), service });

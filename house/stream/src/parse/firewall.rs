@@ -1,4 +1,4 @@
-//! Firewalls and what collects from them: Cisco ASA and IOS, FortiGate, CEF, LEEF.
+//! Firewalls and what collects from them: Cisco ASA and IOS, Yamaha routers, FortiGate, CEF, LEEF.
 //!
 //! Every one gets `src_ip`, `src_port`, `dst_ip`, `dst_port`, `protocol`, `action`, `user` as far as the line says
 //! so, beside the fields under their own names.
@@ -37,6 +37,89 @@ pub fn read_cisco_inside(draft: &mut Draft, message: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// What Yamaha's RTX routers say: `PP[01] Rejected at IN(2000) filter: TCP 192.0.2.7:5 > 10.0.0.1:22`,
+/// `[INSPECT] …`, `Login failed for SSH: 192.0.2.7`, `LAN2: link down`; `false` if it is none.
+pub fn read_yamaha(draft: &mut Draft, message: &str) -> bool {
+    // These routers name no program: a word before a colon is an interface.
+    let whole = match draft.app.as_str() {
+        "" => message.to_owned(),
+        app if app.starts_with("LAN") || app.starts_with("WAN") => format!("{app}: {message}"),
+        _ => return false,
+    };
+    let message = whole.as_str();
+    let known = yamaha_filter(draft, message)
+        || yamaha_login(draft, message)
+        || yamaha_link(draft, message);
+    if known {
+        draft.shape = Some(Shape::Yamaha);
+        draft.app.clear();
+        draft.message = Some(message.to_owned());
+    }
+    known
+}
+
+fn yamaha_filter(draft: &mut Draft, message: &str) -> bool {
+    let (action, rest) = match message.split_once(" Rejected at ") {
+        Some((_, rest)) => ("reject", rest),
+        None => match message.split_once(" Passed at ") {
+            Some((_, rest)) => ("accept", rest),
+            None => return false,
+        },
+    };
+    let Some((filter, packet)) = rest.split_once(" filter: ") else { return false };
+    let Some((protocol, ends)) = packet.split_once(' ') else { return false };
+    let Some((from, to)) = ends.split_once(" > ") else { return false };
+    draft.set("device", message.split(' ').next().unwrap_or_default());
+    draft.set("filter", filter);
+    draft.set("protocol", protocol);
+    draft.set("action", action);
+    draft.set("blocked", if action == "reject" { "true" } else { "false" });
+    for (text, names) in [(from, ["src_ip", "src_port"]), (to, ["dst_ip", "dst_port"])] {
+        let word = text.split(' ').next().unwrap_or_default();
+        let (address, port) = word.rsplit_once(':').unwrap_or((word, ""));
+        draft.set_some(names[0], address);
+        draft.set_some(names[1], port);
+    }
+    draft.class = CLASS_NETWORK;
+    true
+}
+
+fn yamaha_login(draft: &mut Draft, message: &str) -> bool {
+    let (outcome, rest) = match (
+        message.strip_prefix("Login succeeded for "),
+        message.strip_prefix("Login failed for "),
+    ) {
+        (Some(rest), _) => ("success", rest),
+        (_, Some(rest)) => ("failure", rest),
+        _ => return false,
+    };
+    let Some((method, who)) = rest.split_once(": ") else { return false };
+    let mut words = who.split(' ');
+    draft.set("method", method);
+    draft.set("outcome", outcome);
+    draft.set_some("src_ip", words.next().unwrap_or_default());
+    draft.set_some("user", words.next().unwrap_or_default());
+    draft.class = CLASS_AUTHENTICATION;
+    true
+}
+
+/// `LAN2: link down`, `LAN1: PORT3 link up (1000BASE-T Full Duplex)`
+fn yamaha_link(draft: &mut Draft, message: &str) -> bool {
+    let Some((device, said)) = message.split_once(": ") else { return false };
+    let number = device.strip_prefix("LAN").or(device.strip_prefix("WAN"));
+    let is_device = number.is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    let fault = match () {
+        () if said.contains("link down") => "link_down",
+        () if said.contains("link up") => "link_up",
+        () => return false,
+    };
+    if is_device {
+        draft.set("device", device);
+        draft.set("fault", fault);
+    }
+    is_device
 }
 
 /// Facility, severity, mnemonic and what follows.
@@ -491,6 +574,37 @@ mod tests {
             0,
             &[("cisco.facility", "LINK"), ("device", "GigabitEthernet0/1")],
         );
+    }
+
+    #[test]
+    fn routers_of_yamaha() {
+        check(
+            "<190>Jan  1 10:00:00 10.0.0.254 PP[01] Rejected at IN(2000) filter: TCP 192.0.2.7:51000 > 198.51.100.1:22",
+            4001,
+            &[
+                ("src_ip", "192.0.2.7"),
+                ("src_port", "51000"),
+                ("dst_port", "22"),
+                ("action", "reject"),
+                ("device", "PP[01]"),
+            ],
+        );
+        check(
+            "<190>Jan  1 10:00:00 10.0.0.254 Login failed for SSH: 192.0.2.7 admin",
+            3002,
+            &[
+                ("src_ip", "192.0.2.7"),
+                ("user", "admin"),
+                ("method", "SSH"),
+                ("outcome", "failure"),
+            ],
+        );
+        let e = check(
+            "<190>Jan  1 10:00:00 10.0.0.254 LAN2: link down",
+            0,
+            &[("device", "LAN2"), ("fault", "link_down")],
+        );
+        assert_eq!((e.app.as_str(), e.message.as_str()), ("", "LAN2: link down"));
     }
 
     #[test]

@@ -217,7 +217,11 @@ fn content(draft: &mut Draft, place: &Place<'_>) {
         Some(b'@') => {
             message.strip_prefix("@cee:").is_some_and(|m| json::read_inner(draft, m.trim_start()))
         }
-        _ => own_mark(draft, &message) || firewall::read_cisco_inside(draft, &message),
+        _ => {
+            own_mark(draft, &message)
+                || firewall::read_cisco_inside(draft, &message)
+                || firewall::read_yamaha(draft, &message)
+        }
     };
     if !known {
         program(draft, &message, place);
@@ -484,7 +488,7 @@ mod tests {
     }
 
     /// Beginnings that lead into every reader.
-    const HEADS: [&str; 44] = [
+    const HEADS: [&str; 45] = [
         "",
         "<34>",
         "<34>1 ",
@@ -526,6 +530,7 @@ mod tests {
         "2026-01-01 10:00:00.123 JST [1] a@b LOG:  ",
         "2026-01-01 10:00:00 1 [Warning] Access denied for user '",
         "12/28-12:34:56.789012  [**] [1:2:3] ",
+        "<190>Jan  1 10:00:00 r PP[01] Rejected at IN(1) filter: TCP ",
         "   1 | 01/31/2026 | 10:00:00 | ",
         "<Event xmlns='x'><System><Provider Name='",
         "Thu Jan  1 10:00:00 2026 -> ",

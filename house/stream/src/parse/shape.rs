@@ -39,6 +39,7 @@ shapes! {
     WebError = "web_error", true;
     Proxy = "proxy", true;
     Cisco = "cisco", true;
+    Yamaha = "yamaha", true;
     Fortigate = "fortigate", true;
     Cef = "cef", true;
     Leef = "leef", true;
