@@ -281,7 +281,7 @@ pub fn read_fortigate(draft: &mut Draft, text: &str) -> bool {
     ] {
         draft.alias(own, theirs);
     }
-    if let Some(name) = draft.get("devname").map(str::to_owned) {
+    if let Some(name) = draft.get("devname").filter(|_| draft.host.is_empty()).map(str::to_owned) {
         draft.host = name;
     }
     draft.app = "fortigate".to_owned();

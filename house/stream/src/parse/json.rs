@@ -33,10 +33,17 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
 /// An object that is a whole message of another envelope, which has said when, where and which program.
 pub fn read_inner(draft: &mut Draft, text: &str) -> bool {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return false };
+    let (host, app) = (draft.host.clone(), draft.app.clone());
     for (name, value) in &object {
         draft.set_new(name, &text_of(value));
     }
     shape(draft, &object);
+    // Whoever writes a message must not change which machine and program it came from.
+    for (known, now) in [(host, &mut draft.host), (app, &mut draft.app)] {
+        if !known.is_empty() {
+            *now = known;
+        }
+    }
     true
 }
 

@@ -472,6 +472,18 @@ mod tests {
     }
 
     #[test]
+    fn a_message_does_not_change_where_it_came_from() {
+        for message in [
+            r#"{"EventID":1,"Channel":"Security","Computer":"other","Provider_Name":"p","user":"x"}"#,
+            "node=other type=USER_LOGIN msg=audit(1700000000.1:7): acct=\"x\"",
+            "date=2026-01-01 time=00:00:00 devid=\"F\" devname=\"other\" user=x",
+        ] {
+            let e = read_line(format!("Jan  1 00:00:00 h app[1]: {message}"), Format::Auto);
+            assert_eq!((e.host.as_str(), e.fields["user"].as_str()), ("h", "x"), "{message}");
+        }
+    }
+
+    #[test]
     fn cp932_keeps_its_bytes() {
         let raw = b"<13>Jan  1 00:00:00 h app: \x93\xfa\x96\x7b\x8c\xea".to_vec();
         let e = read_line(raw.clone(), Format::Syslog);
