@@ -214,6 +214,14 @@ fn of_shape<'a>(event: &'a Event, shape: Shape, found: &mut Vec<LogSource<'a>>) 
         }
         Shape::Sel => found.push(source(Some("hardware"), Some("ipmi"), Some("sel"))),
         Shape::Windows => found.push(source(None, Some("windows"), None)),
+        Shape::Okta => found.push(source(None, Some("okta"), Some("okta"))),
+        Shape::Cloudtrail => found.push(source(None, Some("aws"), Some("cloudtrail"))),
+        Shape::Keycloak => found.push(source(Some("application"), Some("keycloak"), None)),
+        Shape::Entra => {
+            let is_audit = field("category") == Some("AuditLogs");
+            let service = if is_audit { "auditlogs" } else { "signinlogs" };
+            found.push(source(None, Some("azure"), Some(service)));
+        }
         Shape::Kubernetes => {
             found.push(source(Some("application"), Some("kubernetes"), Some("audit")));
         }

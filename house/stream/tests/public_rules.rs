@@ -134,6 +134,20 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["1767225600.500000\t10.0.0.9\tx.example\tTXT\tpowershell IEX x"],
     ),
     (
+        "AWS Root Credentials",
+        "",
+        &[
+            "{\"eventSource\":\"s3.amazonaws.com\",\"eventName\":\"ListBuckets\",\"eventType\":\"AwsApiCall\",\"userIdentity\":{\"type\":\"Root\"}}",
+        ],
+    ),
+    (
+        "Okta User Session Start Via An Anonymising Proxy Service",
+        "",
+        &[
+            "{\"eventType\":\"user.session.start\",\"actor\":{\"alternateId\":\"mika\"},\"securityContext\":{\"isProxy\":true},\"outcome\":{\"result\":\"SUCCESS\"}}",
+        ],
+    ),
+    (
         "Suspicious SQL Query",
         "",
         &["2026-01-01 00:00:00 UTC [1] a@b LOG:  statement: DROP TABLE x"],

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{CLASSES, Draft, Shape, hardware, ids, severity_of_syslog, web, windows};
+use super::{CLASSES, Draft, Shape, hardware, identity, ids, severity_of_syslog, web, windows};
 use crate::decode::decode;
 
 /// Reads one JSON object; `false` if it is none.
@@ -57,7 +57,8 @@ fn shape(draft: &mut Draft, object: &Map<String, Value>) {
     let is_request =
         has("status") || has("DownstreamStatus") || has("status_code") || has("response_code");
     let is_kubernetes = has("auditID") && has("objectRef");
-    if is_tool || is_request || is_kubernetes {
+    let is_identity = identity::is_likely(object);
+    if is_tool || is_request || is_kubernetes || is_identity {
         flatten(draft, object);
     }
     if is_kubernetes {
@@ -65,6 +66,8 @@ fn shape(draft: &mut Draft, object: &Map<String, Value>) {
         draft.class = super::CLASS_API;
         draft.alias("user", "user.username");
         draft.alias("src_ip", "sourceIPs");
+    } else if is_identity && identity::json(draft, object) {
+        // Who it was stands in the fields now.
     } else if !(is_tool && (ids::eve(draft) || ids::zeek_json(draft))) && is_request {
         web::json(draft);
     }

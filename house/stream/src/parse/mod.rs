@@ -18,6 +18,7 @@ mod dns;
 mod firewall;
 mod hardware;
 mod header;
+mod identity;
 mod ids;
 mod json;
 mod kernel;

@@ -53,6 +53,10 @@ shapes! {
     Sel = "ipmi_sel", true;
     Windows = "windows", true;
     Kubernetes = "kubernetes", true;
+    Okta = "okta", true;
+    Entra = "entra", true;
+    Cloudtrail = "cloudtrail", true;
+    Keycloak = "keycloak", true;
 }
 
 impl Shape {
