@@ -12,6 +12,8 @@ mod account;
 mod audit;
 mod audit_join;
 mod auth;
+mod cef;
+mod cisco;
 mod daemon;
 mod database;
 mod dns;
@@ -104,8 +106,7 @@ pub fn parse_after(
     let place = Place { now, zone };
     // The second piece of a split line starts anywhere: nothing in it is a header.
     if line.part <= 1 {
-        let read =
-            header.read(&mut draft, text, &place) || read(&mut draft, line.format, text, &place);
+        let read = header.read(&mut draft, text) || read(&mut draft, line.format, text, &place);
         if read && line.format != Format::Plain {
             content(&mut draft, &place);
         }
@@ -199,9 +200,9 @@ fn bare_number(draft: &mut Draft, text: &str, place: &Place<'_>) -> bool {
 fn own_mark(draft: &mut Draft, text: &str) -> bool {
     match text.as_bytes().first() {
         Some(b't' | b'n') => audit::read(draft, text),
-        Some(b'%') => firewall::read_cisco(draft, text),
-        Some(b'C') => firewall::read_cef(draft, text),
-        Some(b'L') => firewall::read_leef(draft, text),
+        Some(b'%') => cisco::read(draft, text),
+        Some(b'C') => cef::read_cef(draft, text),
+        Some(b'L') => cef::read_leef(draft, text),
         Some(b'd' | b'l') => firewall::read_fortigate(draft, text),
         _ => false,
     }
@@ -220,7 +221,7 @@ fn content(draft: &mut Draft, place: &Place<'_>) {
         }
         _ => {
             own_mark(draft, &message)
-                || firewall::read_cisco_inside(draft, &message)
+                || cisco::read_inside(draft, &message)
                 || firewall::read_yamaha(draft, &message)
         }
     };
@@ -359,6 +360,16 @@ mod tests {
     pub(super) fn read_line(text: impl Into<Vec<u8>>, format: Format) -> Event {
         let zone = TimeZone::fixed(jiff::tz::offset(9));
         parse(&RawLine::with_format(text, format), "test", at("2026-01-02T00:00:00Z"), &zone)
+    }
+
+    /// Class and fields of a line.
+    pub(super) fn check(line: &str, class: u32, fields: &[(&str, &str)]) -> Event {
+        let e = read_line(line, Format::Auto);
+        for (name, value) in fields {
+            assert_eq!(e.fields.get(*name).map_or("", String::as_str), *value, "{name} of {line}");
+        }
+        assert_eq!(e.class, class, "{line}");
+        e
     }
 
     #[test]
