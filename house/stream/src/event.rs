@@ -78,7 +78,7 @@ pub struct Event {
     /// When it reached us.
     pub arrived: Timestamp,
     pub source: String,
-    /// OCSF class: 3002 Authentication, 4001 Network Activity, else 0 Base Event.
+    /// OCSF class, one of `parse::CLASS_…`; 0 Base Event where nothing more is known.
     pub class: u32,
     pub host: String,
     pub app: String,

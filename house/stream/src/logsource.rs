@@ -10,6 +10,7 @@
 //! | – / `linux` / `kernel`, `sshd`, `sudo`, … | programs of a Linux machine, by their names; `auth` for all that let somebody in |
 //! | `database` / `postgresql`, `mariadb` / – | with a statement; without it the product alone |
 //! | `hardware` / `smartmontools`, `ipmi`, `ups`, `linux` / … | disks, boards, power, what the kernel says of hardware |
+//! | `firewall` or – / `yamaha` / – | routers of the series RTX |
 //! | `backup` / – / program | programs that make backups |
 //! | `ids` / `suricata`, `snort`, `zeek` / – | what a network sensor found |
 //!
@@ -168,6 +169,10 @@ fn of_shape<'a>(event: &'a Event, shape: Shape, found: &mut Vec<LogSource<'a>>) 
             found.push(source(Some("proxy"), Some("squid"), Some("access")));
         }
         Shape::Cisco => cisco(event, found),
+        Shape::Yamaha => {
+            let category = field("action").map(|_| "firewall");
+            found.push(LogSource { category, product: Some("yamaha"), service: None });
+        }
         Shape::Fortigate => {
             let service = field("type").map(Cow::Borrowed);
             found.push(LogSource { category: None, product: Some("fortigate"), service });
@@ -209,6 +214,14 @@ fn of_shape<'a>(event: &'a Event, shape: Shape, found: &mut Vec<LogSource<'a>>) 
         }
         Shape::Sel => found.push(source(Some("hardware"), Some("ipmi"), Some("sel"))),
         Shape::Windows => found.push(source(None, Some("windows"), None)),
+        Shape::Okta => found.push(source(None, Some("okta"), Some("okta"))),
+        Shape::Cloudtrail => found.push(source(None, Some("aws"), Some("cloudtrail"))),
+        Shape::Keycloak => found.push(source(Some("application"), Some("keycloak"), None)),
+        Shape::Entra => {
+            let is_audit = field("category") == Some("AuditLogs");
+            let service = if is_audit { "auditlogs" } else { "signinlogs" };
+            found.push(source(None, Some("azure"), Some(service)));
+        }
         Shape::Kubernetes => {
             found.push(source(Some("application"), Some("kubernetes"), Some("audit")));
         }
@@ -372,6 +385,8 @@ pub fn fields(event: &Event) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
             inner(event, name, value, &mut found);
         }
     }
+    // The text itself must not fall behind a flood of fields.
+    found.truncate(PAIRS_MAX - 4);
     for (name, value) in [("host", &event.host), ("app", &event.app), ("message", &event.message)] {
         if !value.is_empty() && event.fields.get(name) != Some(value) {
             found.push((Cow::Borrowed(name), Cow::Borrowed(value)));
@@ -382,7 +397,6 @@ pub fn fields(event: &Event) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if text != event.message {
         found.push((Cow::Borrowed("raw"), Cow::Owned(text.to_owned())));
     }
-    found.truncate(PAIRS_MAX);
     found
 }
 

@@ -232,6 +232,7 @@ pub fn lay(arena: &mut Arena, event: &Event) -> Result<(), sigma::EventError> {
             for (name, value) in stream::logsource::fields(event) {
                 arena.push(&name, &value);
             }
+            arena.seal();
         }
     }
     let source = |s: stream::logsource::LogSource<'_>| {

@@ -80,7 +80,8 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
     let Some((stamp, body)) = stamp(rest.strip_prefix("msg=").unwrap_or(rest)) else {
         return false;
     };
-    if let Some(node) = node {
+    // Behind an envelope the envelope says which machine it was.
+    if let Some(node) = node.filter(|_| draft.host.is_empty()) {
         draft.host = node.to_owned();
     }
     draft.time = Some(stamp.0);

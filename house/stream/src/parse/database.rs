@@ -73,7 +73,9 @@ fn levelled(draft: &mut Draft, text: &str) -> bool {
         draft.set("pid", pid.split('-').next().unwrap_or(pid));
     }
     for word in before.split(' ') {
-        if let Some((user, database)) = word.split_once('@').filter(|(user, _)| !user.is_empty()) {
+        if let Some((user, database)) =
+            word.split_once('@').filter(|(user, _)| !matches!(*user, "" | "[unknown]"))
+        {
             draft.set("user", user);
             draft.set_some("database", database);
         }
@@ -247,6 +249,49 @@ mod tests {
             (field(&e, "src_ip"), field(&e, "user"), field(&e, "outcome")),
             ("192.0.2.7", "app", "failure")
         );
+    }
+
+    #[test]
+    fn lines_of_a_real_server() {
+        for (line, name, value) in [
+            (
+                "2026-11-29 01:08:37.691 JST [10146] [unknown]@[unknown] LOG:  connection received: host=127.0.0.1 port=41268",
+                "src_port",
+                "41268",
+            ),
+            (
+                "2026-11-29 01:08:37.691 JST [10146] [unknown]@[unknown] LOG:  connection received: host=127.0.0.1 port=41268",
+                "user",
+                "",
+            ),
+            (
+                "2026-11-29 01:08:37.704 JST [10146] postgres@postgres LOG:  connection authenticated: identity=\"postgres\" method=scram-sha-256 (/etc/postgresql/15/main/pg_hba.conf:87)",
+                "user",
+                "postgres",
+            ),
+            (
+                "2026-11-29 01:08:37.900 JST [10153] nobody@x FATAL:  password authentication failed for user \"nobody\"",
+                "outcome",
+                "failure",
+            ),
+            (
+                "2026-11-29 01:08:38.640 JST [10178] postgres@postgres FATAL:  sorry, too many clients already",
+                "error_severity",
+                "FATAL",
+            ),
+            (
+                "2026-11-29 01:08:40.497 JST [10172] postgres@postgres LOG:  duration: 2004.189 ms  statement: select pg_sleep(2)",
+                "duration_ms",
+                "2004.189",
+            ),
+            (
+                "2026-11-29 01:08:42.735 JST [10128] LOG:  server process (PID 10244) was terminated by signal 9: Killed",
+                "pid",
+                "10128",
+            ),
+        ] {
+            assert_eq!(field(&read_line(line, Format::Auto), name), value, "{line}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an earlier line of the same file said about its columns: W3C extended logs and Zeek's tables.
 
-use super::{Draft, Place, ids, web};
+use super::{Draft, ids, web};
 
 /// Columns that are remembered; a line that names more is not taken.
 const COLUMNS_MAX: usize = 200;
@@ -42,7 +42,7 @@ impl Header {
     }
 
     /// Reads a line by the columns; `false` if it does not have as many.
-    pub(super) fn read(&self, draft: &mut Draft, text: &str, _place: &Place<'_>) -> bool {
+    pub(super) fn read(&self, draft: &mut Draft, text: &str) -> bool {
         if self.columns.is_empty() || text.starts_with('#') {
             return false;
         }

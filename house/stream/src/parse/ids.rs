@@ -87,9 +87,8 @@ fn http(draft: &mut Draft, names: &[(&str, &str)], path: &str) {
 /// Zeek's JSON, flattened in `draft`; `false` if it is none.
 pub fn zeek_json(draft: &mut Draft) -> bool {
     let has = |name: &str| draft.fields.contains_key(name);
-    let is_zeek =
-        has("id.orig_h") || has("_path") && has("ts") || has("note") && has("ts") && has("actions");
-    if !is_zeek {
+    let is_notice = has("note") && has("ts") && has("actions");
+    if !(has("id.orig_h") || is_notice || (has("_path") && has("ts"))) {
         return false;
     }
     let path = match draft.get("_path") {
@@ -128,6 +127,7 @@ pub fn read_zeek_table(draft: &mut Draft, path: &str, columns: &[String], values
         }
     }
     draft.time = draft.get("ts").and_then(time::epoch);
+    let path = if path.is_empty() { guessed(draft) } else { path };
     zeek(draft, path);
 }
 

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{CLASSES, Draft, Shape, hardware, ids, severity_of_syslog, web, windows};
+use super::{CLASSES, Draft, Shape, hardware, identity, ids, severity_of_syslog, web, windows};
 use crate::decode::decode;
 
 /// Reads one JSON object; `false` if it is none.
@@ -33,10 +33,17 @@ pub fn read(draft: &mut Draft, text: &str) -> bool {
 /// An object that is a whole message of another envelope, which has said when, where and which program.
 pub fn read_inner(draft: &mut Draft, text: &str) -> bool {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(text) else { return false };
+    let (host, app) = (draft.host.clone(), draft.app.clone());
     for (name, value) in &object {
         draft.set_new(name, &text_of(value));
     }
     shape(draft, &object);
+    // Whoever writes a message must not change which machine and program it came from.
+    for (known, now) in [(host, &mut draft.host), (app, &mut draft.app)] {
+        if !known.is_empty() {
+            *now = known;
+        }
+    }
     true
 }
 
@@ -50,7 +57,8 @@ fn shape(draft: &mut Draft, object: &Map<String, Value>) {
     let is_request =
         has("status") || has("DownstreamStatus") || has("status_code") || has("response_code");
     let is_kubernetes = has("auditID") && has("objectRef");
-    if is_tool || is_request || is_kubernetes {
+    let is_identity = identity::is_likely(object);
+    if is_tool || is_request || is_kubernetes || is_identity {
         flatten(draft, object);
     }
     if is_kubernetes {
@@ -58,6 +66,8 @@ fn shape(draft: &mut Draft, object: &Map<String, Value>) {
         draft.class = super::CLASS_API;
         draft.alias("user", "user.username");
         draft.alias("src_ip", "sourceIPs");
+    } else if is_identity && identity::json(draft, object) {
+        // Who it was stands in the fields now.
     } else if !(is_tool && (ids::eve(draft) || ids::zeek_json(draft))) && is_request {
         web::json(draft);
     }

@@ -12,6 +12,8 @@ mod account;
 mod audit;
 mod audit_join;
 mod auth;
+mod cef;
+mod cisco;
 mod daemon;
 mod database;
 mod dns;
@@ -19,6 +21,7 @@ mod export;
 mod firewall;
 mod hardware;
 mod header;
+mod identity;
 mod ids;
 mod json;
 mod kernel;
@@ -107,9 +110,7 @@ pub fn parse_after(
         let read = match line.format {
             // Its values are decoded one by one.
             Format::JournalExport => export::read(&mut draft, &line.bytes),
-            format => {
-                header.read(&mut draft, text, &place) || read(&mut draft, format, text, &place)
-            }
+            format => header.read(&mut draft, text) || read(&mut draft, format, text, &place),
         };
         if read && line.format != Format::Plain {
             content(&mut draft, &place);
@@ -204,9 +205,9 @@ fn bare_number(draft: &mut Draft, text: &str, place: &Place<'_>) -> bool {
 fn own_mark(draft: &mut Draft, text: &str) -> bool {
     match text.as_bytes().first() {
         Some(b't' | b'n') => audit::read(draft, text),
-        Some(b'%') => firewall::read_cisco(draft, text),
-        Some(b'C') => firewall::read_cef(draft, text),
-        Some(b'L') => firewall::read_leef(draft, text),
+        Some(b'%') => cisco::read(draft, text),
+        Some(b'C') => cef::read_cef(draft, text),
+        Some(b'L') => cef::read_leef(draft, text),
         Some(b'd' | b'l') => firewall::read_fortigate(draft, text),
         _ => false,
     }
@@ -223,7 +224,11 @@ fn content(draft: &mut Draft, place: &Place<'_>) {
         Some(b'@') => {
             message.strip_prefix("@cee:").is_some_and(|m| json::read_inner(draft, m.trim_start()))
         }
-        _ => own_mark(draft, &message) || firewall::read_cisco_inside(draft, &message),
+        _ => {
+            own_mark(draft, &message)
+                || cisco::read_inside(draft, &message)
+                || firewall::read_yamaha(draft, &message)
+        }
     };
     if !known {
         program(draft, &message, place);
@@ -362,6 +367,16 @@ mod tests {
         parse(&RawLine::with_format(text, format), "test", at("2026-01-02T00:00:00Z"), &zone)
     }
 
+    /// Class and fields of a line.
+    pub(super) fn check(line: &str, class: u32, fields: &[(&str, &str)]) -> Event {
+        let e = read_line(line, Format::Auto);
+        for (name, value) in fields {
+            assert_eq!(e.fields.get(*name).map_or("", String::as_str), *value, "{name} of {line}");
+        }
+        assert_eq!(e.class, class, "{line}");
+        e
+    }
+
     #[test]
     fn rfc5424_with_structured_data() {
         let e = read_line(
@@ -489,6 +504,18 @@ mod tests {
     }
 
     #[test]
+    fn a_message_does_not_change_where_it_came_from() {
+        for message in [
+            r#"{"EventID":1,"Channel":"Security","Computer":"other","Provider_Name":"p","user":"x"}"#,
+            "node=other type=USER_LOGIN msg=audit(1700000000.1:7): acct=\"x\"",
+            "date=2026-01-01 time=00:00:00 devid=\"F\" devname=\"other\" user=x",
+        ] {
+            let e = read_line(format!("Jan  1 00:00:00 h app[1]: {message}"), Format::Auto);
+            assert_eq!((e.host.as_str(), e.fields["user"].as_str()), ("h", "x"), "{message}");
+        }
+    }
+
+    #[test]
     fn cp932_keeps_its_bytes() {
         let raw = b"<13>Jan  1 00:00:00 h app: \x93\xfa\x96\x7b\x8c\xea".to_vec();
         let e = read_line(raw.clone(), Format::Syslog);
@@ -505,7 +532,7 @@ mod tests {
     }
 
     /// Beginnings that lead into every reader.
-    const HEADS: [&str; 44] = [
+    const HEADS: [&str; 45] = [
         "",
         "<34>",
         "<34>1 ",
@@ -547,6 +574,7 @@ mod tests {
         "2026-01-01 10:00:00.123 JST [1] a@b LOG:  ",
         "2026-01-01 10:00:00 1 [Warning] Access denied for user '",
         "12/28-12:34:56.789012  [**] [1:2:3] ",
+        "<190>Jan  1 10:00:00 r PP[01] Rejected at IN(1) filter: TCP ",
         "   1 | 01/31/2026 | 10:00:00 | ",
         "<Event xmlns='x'><System><Provider Name='",
         "Thu Jan  1 10:00:00 2026 -> ",

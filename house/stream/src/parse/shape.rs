@@ -39,6 +39,7 @@ shapes! {
     WebError = "web_error", true;
     Proxy = "proxy", true;
     Cisco = "cisco", true;
+    Yamaha = "yamaha", true;
     Fortigate = "fortigate", true;
     Cef = "cef", true;
     Leef = "leef", true;
@@ -52,6 +53,10 @@ shapes! {
     Sel = "ipmi_sel", true;
     Windows = "windows", true;
     Kubernetes = "kubernetes", true;
+    Okta = "okta", true;
+    Entra = "entra", true;
+    Cloudtrail = "cloudtrail", true;
+    Keycloak = "keycloak", true;
 }
 
 impl Shape {
