@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `relp`, `export`, `flow`, `metrics`, `sequence` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence` | pure functions and machines over foreign bytes |
 //! | `spool`, `archive`, `files` | the only writers of files |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
@@ -36,6 +36,7 @@ pub mod parse;
 pub mod relp;
 pub mod search;
 mod sequence;
+pub mod snmp;
 mod spool;
 mod stream;
 
