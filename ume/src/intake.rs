@@ -1,5 +1,6 @@
 //! What comes in: this machine's journal and log files, syslog over UDP, TCP and TLS, RELP, journals of
-//! other machines, flows, SNMP, measurements. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`.
+//! other machines, flows, SNMP. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`,
+//! measurements are `intake_scrape`.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
