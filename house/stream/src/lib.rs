@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence` | pure functions and machines over foreign bytes |
 //! | `spool`, `archive`, `files` | the only writers of files |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
@@ -21,6 +21,7 @@ pub mod archive;
 mod copy;
 mod counters;
 mod decode;
+mod entry;
 mod error;
 mod event;
 pub mod export;
