@@ -21,6 +21,7 @@ pub struct Intake {
     pub relp: Vec<TcpListener>,
     pub journal_upload: Vec<JournalUpload>,
     pub flow: Vec<FlowListener>,
+    pub snmp_traps: Vec<SnmpListener>,
     pub scrape: Vec<Scrape>,
     pub files: Vec<LogFile>,
     pub http: Vec<HttpSource>,
@@ -37,6 +38,7 @@ impl Default for Intake {
             relp: Vec::new(),
             journal_upload: Vec::new(),
             flow: Vec::new(),
+            snmp_traps: Vec::new(),
             scrape: Vec::new(),
             files: Vec::new(),
             http: Vec::new(),
@@ -51,6 +53,7 @@ impl Intake {
         udp.chain(self.syslog_tcp.iter().chain(&self.relp).map(|l| &l.source))
             .chain(self.journal_upload.iter().map(|j| &j.source))
             .chain(self.flow.iter().map(|f| &f.source))
+            .chain(self.snmp_traps.iter().map(|s| &s.source))
             .chain(self.scrape.iter().map(|s| &s.source))
             .chain(self.files.iter().map(|f| &f.source))
             .chain(self.http.iter().map(|h| &h.source))
@@ -150,6 +153,20 @@ impl TryFrom<FlowKeys> for FlowListener {
         let FlowKeys { listen, source, allow } = keys;
         Ok(FlowListener { listen, source, allow: networks(&allow)? })
     }
+}
+
+/// An address that takes SNMP notifications.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnmpListener {
+    #[serde(default = "snmp_listen")]
+    pub listen: SocketAddr,
+    pub source: SourceName,
+    pub community_sha256: TokenHash,
+}
+
+fn snmp_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 162))
 }
 
 /// A program that shows measurements.

@@ -1,14 +1,16 @@
 //! What comes in: this machine's journal and log files, syslog over UDP, TCP and TLS, RELP, journals of
-//! other machines, flows, measurements. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`.
+//! other machines, flows, SNMP. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`,
+//! measurements are `intake_scrape`.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use edge::{ca, ca::HouseCa, tls};
+use sha2::{Digest, Sha256};
 use stream::{
     Stream,
     intake::{
         Door, FileTail, Flows, JournalFollow, Relp, Secure, Shutdown, SyslogTcp, SyslogUdp,
-        TcpLimits,
+        TcpLimits, Traps,
     },
 };
 use tokio::task::JoinHandle;
@@ -33,6 +35,7 @@ pub struct Bound {
     relp: Vec<Relp>,
     uploads: Vec<JournalUpload>,
     flows: Vec<Flows>,
+    traps: Vec<Traps>,
     /// What the house CA signs anew now and then.
     renewed: Vec<(HouseCa, Arc<tls::Served>)>,
 }
@@ -62,6 +65,17 @@ pub async fn bind(config: &config::Intake) -> Result<Ports, CliError> {
         let flows = flows.map_err(CliError::Syslog)?;
         tracing::info!(source = at.source.0, address = ?flows.local_addr(), "takes flows");
         bound.flows.push(flows);
+    }
+    for at in &config.snmp_traps {
+        let hash = at.community_sha256.0;
+        let knows = Arc::new(move |community: &[u8]| {
+            let given: [u8; 32] = Sha256::digest(community).into();
+            bool::from(subtle::ConstantTimeEq::ct_eq(&given[..], &hash[..]))
+        });
+        let traps = Traps::bind(at.listen, &at.source.0, knows).await;
+        let traps = traps.map_err(CliError::Syslog)?;
+        tracing::info!(source = at.source.0, address = ?traps.local_addr(), "takes SNMP traps");
+        bound.traps.push(traps);
     }
     let (mut tcp, mut relp, mut uploads) = (Vec::new(), Vec::new(), Vec::new());
     for at in &config.syslog_tcp {
@@ -205,6 +219,9 @@ pub fn follow(
     }
     for flows in bound.flows {
         tasks.push(watch("flows", flows.run(stream.clone(), shutdown.clone())));
+    }
+    for traps in bound.traps {
+        tasks.push(watch("SNMP traps", traps.run(stream.clone(), shutdown.clone())));
     }
     for at in &config.scrape {
         let scrape = Scrape {

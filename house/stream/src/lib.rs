@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `relp`, `export`, `flow`, `metrics`, `sequence` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `files` | the only writers of files |
 //! | `copy` | a consistent copy beside the running writer |
@@ -22,6 +22,7 @@ pub mod archive;
 mod copy;
 mod counters;
 mod decode;
+mod entry;
 mod error;
 mod event;
 pub mod export;
@@ -38,6 +39,7 @@ pub mod parse;
 pub mod relp;
 pub mod search;
 mod sequence;
+pub mod snmp;
 mod spool;
 mod stream;
 

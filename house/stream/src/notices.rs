@@ -14,6 +14,7 @@ use crate::{Event, Format, RawLine, Result, Stream, parse};
 pub const LINES_MAX: u64 = 100_000_000;
 /// Most hosts whose audit totals are kept.
 const HOSTS_MAX: usize = 4096;
+const HOST_BYTES_MAX: usize = 255;
 const SUPPRESSED: &str = "suppressed by a rate limit";
 const AUDIT: &str = "lost by the audit queue";
 
@@ -46,6 +47,7 @@ pub fn count(stream: &Stream, source: &str, notices: Vec<Notice>) -> Result<()> 
 
 /// The kernel counts from its start; a smaller total is a host that started anew.
 fn audit(stream: &Stream, source: &str, host: &str, total: u64) -> Result<()> {
+    let host = &host[..host.floor_char_boundary(HOST_BYTES_MAX)];
     let name = format!("audit-{source}-{host}");
     let known = stream.mark(&name).and_then(|total| total.parse::<u64>().ok());
     if known.is_none() && stream.marks("audit-") >= HOSTS_MAX {

@@ -10,9 +10,9 @@ use model::Timestamp;
 
 use crate::{
     Stream,
+    entry::{Tag, decode, encode},
     error::{Error, Result},
     event::{MAX_LINE_BYTES, RawLine},
-    stream::{Tag, decode, encode},
 };
 
 /// A line as its sender numbered it.

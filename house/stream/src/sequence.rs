@@ -18,6 +18,8 @@ const RANGES_MAX: usize = 64;
 const BEHIND_MAX: u64 = 10_000;
 /// A larger step forwards is a fresh start too.
 const AHEAD_MAX: u64 = 1_000_000;
+/// As RFC 5424 bounds it.
+const HOST_BYTES_MAX: usize = 255;
 /// Where structured data is looked for at all.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
@@ -141,7 +143,7 @@ pub fn syslog_number(message: &[u8]) -> Option<(&[u8], u64)> {
     let priority = head.strip_prefix(b"<")?.iter().position(|b| *b == b'>')?;
     let rest = head.get(priority + 2..)?.strip_prefix(b"1 ")?;
     let mut words = rest.splitn(6, |b| *b == b' ');
-    let host = words.nth(1)?;
+    let host = words.nth(1).filter(|host| host.len() <= HOST_BYTES_MAX)?;
     let mut data = words.nth(3)?;
     while let Some(element) = data.strip_prefix(b"[") {
         let (end, number) = element_of(element)?;
@@ -211,6 +213,8 @@ mod tests {
         ] {
             assert_eq!(number(none), None, "{none}");
         }
+        let long = format!("<13>1 - {} a - - [meta sequenceId=\"1\"]", "h".repeat(256));
+        assert_eq!(syslog_number(long.as_bytes()), None);
         assert_eq!(syslog_number(b"<13>Jan  1 00:00:00 h [meta sequenceId=\"1\"]"), None);
     }
 

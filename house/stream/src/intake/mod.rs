@@ -11,6 +11,7 @@ mod journal;
 mod net;
 mod relp;
 mod syslog;
+mod traps;
 mod udp;
 mod upload;
 
@@ -26,6 +27,7 @@ pub use journal::JournalFollow;
 pub use net::{Admit, Door, Guest, Secure, TcpLimits, Wire};
 pub use relp::Relp;
 pub use syslog::{SyslogTcp, SyslogUdp};
+pub use traps::{Knows, Traps};
 pub use upload::{Upload, Uploads};
 
 use crate::{Ack, Error, RawLine, Result, Stream, notices};
@@ -76,6 +78,17 @@ async fn offer(
         }
         if !pause(Duration::from_millis(500), shutdown).await {
             return Ok(false);
+        }
+    }
+}
+
+/// Stores lines of senders that may send them again; `true` if they are on the disk.
+async fn offer_once(stream: &Stream, source: &str, lines: Vec<RawLine>) -> bool {
+    match ingest(stream, source, lines).await {
+        Ok(ack) => ack.refused.is_empty(),
+        Err(error) => {
+            tracing::error!(source, %error, "lines not stored");
+            false
         }
     }
 }

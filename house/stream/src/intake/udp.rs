@@ -90,6 +90,15 @@ impl Datagrams {
         Some(batch)
     }
 
+    /// Sends what was asked for; what cannot be sent is asked for again.
+    pub async fn answer(&self, answers: &[(Vec<u8>, SocketAddr)]) {
+        for (bytes, peer) in answers {
+            if let Err(error) = self.socket.send_to(bytes, peer).await {
+                tracing::debug!(%peer, %error, "not answered");
+            }
+        }
+    }
+
     fn drain(&mut self) -> Vec<(Vec<u8>, SocketAddr)> {
         let mut batch = Vec::new();
         while batch.len() < BATCH_MAX {
