@@ -161,7 +161,7 @@ impl Metric {
         let expected = self.expect(m, value);
         let residual = value - self.offset - expected.line;
         let beyond = expected.distance(value - self.offset);
-        let season = beyond / expected.scale;
+        let season = beyond / expected.scale.max(settings.resolution);
         let floor = self.profile.floor().max(settings.resolution);
         let jump = self.fast.departure(beyond, floor * 0.5);
         // A departure of hours that is over is no longer one.
@@ -196,7 +196,8 @@ impl Metric {
         let constant = self.profile.spread <= self.profile.centre.abs() * 1e-4;
         let p = match LAYERS[layer] {
             Layer::Frozen if constant => return None,
-            _ if constant && value == self.last => return None,
+            // Not moved, not in the direction that matters, or by less than means something.
+            _ if constant && (value == self.last || look.statistics[0] < 1.0) => return None,
             _ if constant => m.novelty,
             _ => (p(layer) * LAYERS.len() as f64).min(1.0),
         };

@@ -92,8 +92,10 @@ impl Tail {
         if s >= fit.from {
             return fit.p(s);
         }
-        let bin = ((s.ln() / f64::from(RATIO).ln()) as usize).min(BINS - 1);
-        self.share(self.above(bin))
+        let place = s.ln() / f64::from(RATIO).ln();
+        let bin = (place as usize).min(BINS - 1);
+        let (here, next) = (self.share(self.above(bin)), self.share(self.above(bin + 1)));
+        here * (next / here).powf(place - bin as f64)
     }
 
     /// The value that is reached as rarely as `p`.
@@ -102,12 +104,15 @@ impl Tail {
         if p <= fit.share {
             return fit.quantile(p) as f32;
         }
+        // Between two edges shares fall evenly, on both logarithmic scales.
         let below = (0..BINS).rev().find(|bin| self.share(self.above(*bin)) >= p);
-        below.map_or(1.0, |bin| edge(bin) as f32)
+        let Some(bin) = below else { return 1.0 };
+        let (here, next) = (self.share(self.above(bin)), self.share(self.above(bin + 1)));
+        (edge(bin) * f64::from(RATIO).powf((here / p).ln() / (here / next).ln())) as f32
     }
 
     fn above(&self, bin: usize) -> u32 {
-        self.bins[bin..].iter().map(|n| u32::from(*n)).sum()
+        self.bins[bin.min(BINS)..].iter().map(|n| u32::from(*n)).sum()
     }
 
     fn share(&self, count: u32) -> f64 {
@@ -115,16 +120,19 @@ impl Tail {
     }
 
     fn fit(&self) -> Fit {
-        let enough = FIT_MIN.max(self.total / 100);
+        let enough = FIT_MIN;
         let bin = (0..BINS).rev().find(|bin| self.above(*bin) >= enough).unwrap_or(0);
         let count = f64::from(self.above(bin));
-        let (mut log, mut square) = (0.0, 0.0);
+        let from = edge(bin);
+        let (mut log, mut square, mut excess) = (0.0, 0.0, 0.0);
         for (n, values) in self.bins[bin..].iter().enumerate() {
             // Values lie evenly in their bin, on the logarithmic scale.
             let (width, values) = (f64::from(RATIO.ln()), f64::from(*values));
             let middle = (n as f64 + 0.5) * width;
             log += values * middle;
             square += values * (middle * middle + width * width / 12.0);
+            let (low, high) = (edge(bin + n), edge(bin + n + 1));
+            excess += values * ((high - low) / width - from);
         }
         let mean = (log + PRIOR_COUNT * PRIOR_LOG) / (count + PRIOR_COUNT);
         let seen = if count > 0.0 && square > 0.0 {
@@ -133,9 +141,11 @@ impl Tail {
             0.0
         };
         let shape = (count * seen + SHAPE_COUNT * SHAPE) / (count + SHAPE_COUNT);
-        let from = edge(bin);
         let shape = shape.clamp(SHAPE_MIN, SHAPE_MAX);
-        Fit { from, share: self.share(self.above(bin)), scale: from * mean, shape }
+        // Logarithms say too little of the scale where the excesses are large beside the threshold.
+        let excess = (excess + PRIOR_COUNT * PRIOR_LOG * from) / (count + PRIOR_COUNT);
+        let scale = (from * mean).max(excess * (1.0 - shape));
+        Fit { from, share: self.share(self.above(bin)), scale, shape }
     }
 }
 

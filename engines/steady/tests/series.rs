@@ -198,6 +198,24 @@ fn only_the_wanted_direction_is_told() {
 }
 
 #[test]
+fn what_was_constant_is_told_when_it_moves_as_it_matters() {
+    for (direction, resolution, to, told) in [
+        (Direction::Both, 0.0, 8.0, true),
+        (Direction::Up, 0.0, 8.0, true),
+        (Direction::Down, 0.0, 8.0, false),
+        (Direction::Both, 10.0, 8.0, false),
+    ] {
+        let settings = Settings { direction, resolution, ..Settings::new(Kind::Gauge) };
+        let mut series = Series::new(1, settings);
+        for n in 0..30 * 96 {
+            assert_eq!(series.observe(START + n * STEP, 0.0, &JAPAN), None);
+        }
+        let found = series.observe(START + 30 * DAY, to, &JAPAN);
+        assert_eq!(found.is_some(), told, "{direction:?} {resolution} {found:?}");
+    }
+}
+
+#[test]
 fn constant_and_sparse_series_tell_nothing() {
     let calendar = Calendar::japan();
     for (step, kind) in
