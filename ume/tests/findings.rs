@@ -228,11 +228,11 @@ async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_fo
 async fn a_rule_of_the_register_is_at_work_at_once_and_a_broken_one_is_told_with_its_line() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     place.round().await;
-    let own = "title: Own words\nlogsource:\n    category: message\ndetection:\n    keywords:\n        - 入退室装置\n    condition: keywords\nlevel: medium\n";
+    let own = "title: Own words\nlogsource:\n    category: message\ndetection:\n    keywords:\n        - 梅干し製造装置\n    condition: keywords\nlevel: medium\n";
     let own = place.put("detection", json!({"source": own, "level": "medium"})).await;
     let broken = "title: Broken\nlogsource:\n    product: linux\ndetection:\n    a:\n        b|nonsense: c\n    condition: a\n";
     let broken = place.put("detection", json!({"source": broken, "level": "low"})).await;
-    place.come(&["<13>Nov 28 10:00:00 gate door: 入退室装置の扉がこじ開けられた"]);
+    place.come(&["<13>Nov 28 10:00:00 gate door: 梅干し製造装置が始動した"]);
     place.round().await;
     let found = place.found().await;
     assert_eq!((found.len(), &found[0].facts["title_en"]), (1, &json!("Own words")));
@@ -252,7 +252,7 @@ async fn a_rule_of_the_register_is_at_work_at_once_and_a_broken_one_is_told_with
     let mut write = place.store().write("account:test", "", "").await.unwrap();
     write.put(off).await.unwrap();
     write.commit().await.unwrap();
-    place.come(&["<13>Nov 28 10:00:00 other door: 入退室装置の扉がこじ開けられた"]);
+    place.come(&["<13>Nov 28 10:00:00 other door: 梅干し製造装置が始動した"]);
     place.round().await;
     assert_eq!(place.found().await.len(), 1);
     assert!(!listed(&place.api("/api/v1/monitoring/rules").await));

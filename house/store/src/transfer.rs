@@ -324,8 +324,19 @@ pub async fn transfer(from: &Db, to: &Db) -> Result<Moved, StoreError> {
                    (SELECT COALESCE(MAX(seq), 0) + 1 FROM outbox), false)";
         target.fetch(sql, &[]).await?;
     }
+    same_index(&mut source, &mut target).await?;
     target.commit().await?;
     Ok(Moved { tables })
+}
+
+/// The index was moved like every table, so it need not be made anew where it was current.
+async fn same_index(source: &mut Tx, target: &mut Tx) -> Result<(), StoreError> {
+    let rows = source.fetch("SELECT number, declared FROM index_version", &[]).await?;
+    if let Some(row) = rows.first() {
+        let args = [row[0].int()?.into(), row[1].text()?.into()];
+        target.execute("UPDATE index_version SET number = $1, declared = $2", &args).await?;
+    }
+    Ok(())
 }
 
 /// Count and hash of every table, from one snapshot.

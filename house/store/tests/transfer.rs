@@ -140,10 +140,14 @@ async fn sqlite_to_sqlite_is_equal_and_a_changed_row_is_found() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (from, to) = (open(a.path()).await, open(b.path()).await);
     fill(&from, 0x5eed).await;
+    from.reindex().await.unwrap();
     let moved = transfer(from.db(), to.db()).await.unwrap();
     assert!(moved.tables.iter().all(|t| t.rows > 0), "{moved:?}");
     assert_eq!(moved.tables, table_sums(from.db()).await.unwrap());
     assert_equal(&from, &to).await;
+    let version = "SELECT number, declared FROM index_version";
+    let (there, here) = (from.db().fetch(version, &[]), to.db().fetch(version, &[]));
+    assert_eq!(there.await.unwrap(), here.await.unwrap(), "the index is not made anew");
 
     let again = transfer(from.db(), to.db()).await;
     assert!(matches!(again, Err(StoreError::NotEmpty("party"))), "{again:?}");
