@@ -62,7 +62,9 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for entry in entries {
         let entry = entry.at("list", from)?;
         let path = entry.path();
-        let wanted = path.extension().is_none_or(|e| e != "tmp");
+        // Whoever reads the spool beside the archive keeps its own state, which is not in the copy.
+        let wanted = path.extension().is_none_or(|e| e != "tmp")
+            && path.file_name().is_none_or(|name| name != "holds");
         if wanted && entry.file_type().at("look at", &path)?.is_file() {
             copy_file(&path, &to.join(entry.file_name()))?;
         }
