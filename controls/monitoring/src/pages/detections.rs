@@ -184,7 +184,11 @@ fn refused(lang: Lang, shown: &Shown) -> Vec<Refused> {
     let one = |rejected: &sigma::Rejected| Refused {
         place: format!("{}:{}:{}", rejected.file, rejected.line, rejected.column),
         row: rules::row_of(&rejected.file),
-        title: rejected.title.clone(),
+        title: match (rejected.title.as_str(), lang) {
+            ("", Lang::Ja) => "（題名が読めません）".to_owned(),
+            ("", Lang::En) => "(no title)".to_owned(),
+            (title, _) => title.to_owned(),
+        },
         why: match lang {
             Lang::Ja => rejected.reason.ja(),
             Lang::En => rejected.reason.en(),

@@ -93,7 +93,7 @@ struct Line {
 struct ListPage<'a> {
     cx: &'a Cx,
     lines: Vec<Line>,
-    /// Of the last 30 days: all, not judged, of them grave, judged false.
+    /// All of 30 days; not judged, of them grave; judged false in 30 days.
     counts: [usize; 4],
     rules: usize,
     rejected: usize,
@@ -170,12 +170,14 @@ fn usual_hours(alert: &Alert) -> i64 {
 
 async fn counts(store: &Store) -> Result<[usize; 4], store::StoreError> {
     let since = store.now().minus_hours(24 * COUNTED_DAYS);
-    let recent = store.records_since(&[FINDING], since, COUNTED_MAX).await?;
-    let alerts = with_judgements(store, recent).await?;
+    let newest = store.newest_records(&[FINDING], None, COUNTED_MAX).await?;
+    let alerts = with_judgements(store, newest).await?;
+    let recent: Vec<&Alert> = alerts.iter().filter(|a| a.record.observed_to >= since).collect();
+    // What waits, waits however old it is.
     let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.judged.is_none()).collect();
     let grave = open.iter().filter(|a| ["high", "critical"].contains(&a.fact("severity"))).count();
-    let wrong = alerts.iter().filter(|a| a.judgement() == Some(Judgement::FalseAlarm)).count();
-    Ok([alerts.len(), open.len(), grave, wrong])
+    let wrong = recent.iter().filter(|a| a.judgement() == Some(Judgement::FalseAlarm)).count();
+    Ok([recent.len(), open.len(), grave, wrong])
 }
 
 fn title(cx: &Cx, alert: &Alert) -> String {
