@@ -104,7 +104,11 @@ impl Place {
     }
 
     async fn put(&self, kind: &str, attributes: Json) -> Row {
-        let mut row = Row::new(Table::Rule, self.store().new_id().unwrap(), kind, "own");
+        self.put_row(Table::Rule, kind, attributes).await
+    }
+
+    async fn put_row(&self, table: Table, kind: &str, attributes: Json) -> Row {
+        let mut row = Row::new(table, self.store().new_id().unwrap(), kind, "own");
         row.attributes = attributes.as_object().cloned().unwrap();
         row.status = "active".to_owned();
         let mut write = self.store().write("account:test", "", "").await.unwrap();
@@ -222,6 +226,89 @@ async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_fo
         assert_eq!(shown.progress.evaluated["syslog"], 4, "saved {saved}");
         assert_eq!(shown.progress.gone_bytes, 0);
     }
+}
+
+#[tokio::test]
+async fn an_account_narrowed_to_a_site_meets_no_finding() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let here = place.put_row(Table::Asset, "site", json!({"address": "1-1"})).await;
+    let there = place.put_row(Table::Asset, "site", json!({"address": "2-2"})).await;
+    let host = place.put_row(Table::Asset, "host", json!({"hostname": "db1"})).await;
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    let mut link = Row::new(Table::Link, place.store().new_id().unwrap(), "located_in", "at");
+    (link.subject, link.object) = (Some(host.id), Some(there.id));
+    write.put(link).await.unwrap();
+    write.commit().await.unwrap();
+    place.come(&[DISK]);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!(found[0].subject, Some(host.id), "a host is known by its name");
+    let path = format!("/findings/{}", found[0].id);
+    let form = [("verdict", "normal"), ("reason", "x")];
+    for site in [&here, &there] {
+        let who = place.served.browser("administrator").await;
+        let account = place.store().account("administrator").await.unwrap().unwrap();
+        let sites = [site.id];
+        let change = store::AccountChange::Sites(&sites);
+        assert!(place.store().change_account("test", &account, change).await.unwrap());
+        for page in ["/findings", &path, "/detections", "/api/v1/monitoring/findings"] {
+            let request = place.served.request(Method::GET, page);
+            let answer = request.header(header::COOKIE, &who.cookie).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 403, "{page}");
+        }
+        assert_eq!(place.send("administrator", &format!("{path}/judge"), &form).await, 403);
+    }
+    assert!(place.store().newest_records(&[HANDLED], None, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_new_folder_of_events_begins_at_its_beginning_whatever_was_recorded_before() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.come(&[QUIET; 40]);
+    place.come(&[DISK]);
+    place.round().await;
+    assert_eq!(place.found().await.len(), 1);
+    let Served { folder, house, stream, .. } = place.served;
+    drop(stream);
+    house.store.db().close().await;
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["ume.db", "ume.db-wal", "ume.db-shm", "keys", "ledger"] {
+        let from = folder.path().join(name);
+        let to = copy.path();
+        if from.exists() {
+            let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+            assert!(done.unwrap().success());
+        }
+    }
+    // Its offsets begin anew, far before those that are recorded.
+    let place = Place::over(copy).await;
+    place.come(&[
+        "<3>Nov 28 10:00:00 db2 kernel: [  1.3] blk_update_request: I/O error, dev sdb, sector 1",
+    ]);
+    place.come(&[DISK]);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!(found.len(), 2, "another host's disk is a new finding");
+    let first = found.iter().min_by_key(|record| record.received_at).unwrap();
+    assert_eq!(place.again(first.id), 1, "and the one that is open takes in what came");
+}
+
+#[tokio::test]
+async fn a_flood_of_hosts_makes_no_more_alerts_of_a_rule_than_it_may() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let lines: Vec<String> = (0..260)
+        .map(|n| {
+            format!(
+                "<3>Nov 28 10:00:00 h{n} kernel: blk_update_request: I/O error, dev sda, sector {n}"
+            )
+        })
+        .collect();
+    place.come(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    place.round().await;
+    let found = place.store().newest_records(&[FINDING], None, 1_000).await.unwrap();
+    assert_eq!(found.len(), 201, "200 of their own, and one for all others");
+    let again: u64 = found.iter().map(|record| place.again(record.id)).sum();
+    assert_eq!(again, 59, "none is forgotten");
 }
 
 #[tokio::test]

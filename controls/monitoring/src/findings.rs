@@ -74,6 +74,11 @@ impl Alert {
         self.record.facts.get(name).and_then(Json::as_str).unwrap_or("")
     }
 
+    /// Minutes since it was written down.
+    pub fn waited_min(&self, now: Timestamp) -> i64 {
+        (now.0 - self.record.received_at.0).max(0) / 60_000_000
+    }
+
     pub fn judgement(&self) -> Option<Judgement> {
         let record = self.judged.as_ref()?;
         Judgement::parse(record.facts.get("verdict")?.as_str()?)
@@ -100,23 +105,35 @@ pub async fn one(store: &Store, id: Id) -> Result<Option<Alert>, StoreError> {
     Ok(with_judgements(store, vec![record]).await?.pop())
 }
 
-/// Minutes within which a finding has to be seen: what the scope says, less for what is grave.
-pub async fn due_min(store: &Store, severity: &str) -> Result<i64, StoreError> {
-    let scopes = store.all(Table::Norm, &[SCOPE]).await?;
-    let in_force = scopes.iter().filter(|row| row.status == "active");
-    let said = in_force
-        .max_by_key(|row| (row.updated_at, row.id))
-        .and_then(|row| row.attributes.get("due_min")?.as_i64());
-    let usual = match severity {
-        "critical" => 60,
-        "high" => 4 * 60,
-        "medium" => 24 * 60,
-        _ => 7 * 24 * 60,
-    };
-    Ok(said.map_or(usual, |said| match severity {
-        "critical" | "high" => said.min(usual),
-        _ => said,
-    }))
+/// How soon findings have to be judged.
+pub struct Due {
+    /// What the scope in force says.
+    said_min: Option<i64>,
+}
+
+impl Due {
+    pub async fn load(store: &Store) -> Result<Due, StoreError> {
+        let scopes = store.all(Table::Norm, &[SCOPE]).await?;
+        let newest = scopes
+            .iter()
+            .filter(|row| row.status == "active")
+            .max_by_key(|row| (row.updated_at, row.id));
+        Ok(Due { said_min: newest.and_then(|row| row.attributes.get("due_min")?.as_i64()) })
+    }
+
+    /// Minutes for one of this severity: what the scope says, less for what is grave.
+    pub fn within_min(&self, severity: &str) -> i64 {
+        let usual = match severity {
+            "critical" => 60,
+            "high" => 4 * 60,
+            "medium" => 24 * 60,
+            _ => 7 * 24 * 60,
+        };
+        self.said_min.map_or(usual, |said| match severity {
+            "critical" | "high" => said.min(usual),
+            _ => said,
+        })
+    }
 }
 
 /// Why a finding was not judged.
@@ -150,10 +167,9 @@ pub async fn judge(
     let canaries = store.newest_records(&[CANARY], None, 20).await?;
     let arrived = canaries.iter().find(|record| record.facts.get("arrived") == Some(&json!(true)));
     let age = arrived.map_or(NEVER_H, |record| now.hours_since(record.observed_to).max(0));
-    let minutes = (now.0 - alert.record.received_at.0).max(0) / 60_000_000;
     let mut facts = json!({
-        "ack_min": minutes,
-        "due_min": due_min(store, alert.fact("severity")).await?,
+        "ack_min": alert.waited_min(now),
+        "due_min": Due::load(store).await?.within_min(alert.fact("severity")),
         "canary_age_h": age,
         "verdict": judging.judgement.name(),
     });

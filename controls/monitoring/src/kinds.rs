@@ -648,6 +648,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             text("title_ja", "ルールの名前", "Name of the rule in Japanese"),
             text("title_en", "ルールの名前（英語）", "Name of the rule"),
             field("group", "まとめのハッシュ", "Hash of what it is told apart by", FieldType::Hash),
+            text("stream", "ストリーム", "Stream"),
             count("offset", "ストリーム中の位置", "Place in the stream"),
             field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
             field("segment_root", "イベント区間のルート", "Root of the segment", FieldType::Hash),

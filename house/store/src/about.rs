@@ -160,11 +160,10 @@ impl Store {
         table: Table,
         kinds: &[&str],
     ) -> Result<(u64, Timestamp), StoreError> {
-        let places: Vec<String> = (1..=kinds.len()).map(|n| format!("${n}")).collect();
         let sql = format!(
             "SELECT COUNT(*), COALESCE(MAX(updated_at), 0) FROM {} WHERE kind IN ({})",
             rows::table_sql(table),
-            places.join(", ")
+            places(1, kinds.len())
         );
         let args: Vec<Val> = kinds.iter().map(|kind| (*kind).into()).collect();
         let rows = self.db().fetch(&sql, &args).await?;

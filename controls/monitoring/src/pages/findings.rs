@@ -25,7 +25,8 @@ use web::{
 
 use crate::{
     findings::{
-        self, Alert, FINDING, JudgeError, Judgement, Judging, REASON_CHARS_MAX, with_judgements,
+        self, Alert, Due, FINDING, JudgeError, Judgement, Judging, REASON_CHARS_MAX,
+        with_judgements,
     },
     work::{
         evaluate::lay,
@@ -117,12 +118,13 @@ impl ListPage<'_> {
 async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
     let cx = &user.cx;
     let store = &house.store;
-    let mut alerts = newest(store, asked.before).await?;
+    let mut alerts = newest(store, asked.before, SHOWN_MAX + 1).await?;
     let next = (alerts.len() > SHOWN_MAX).then(|| alerts[SHOWN_MAX - 1].record.id);
     alerts.truncate(SHOWN_MAX);
     let hosts: Vec<Id> = alerts.iter().filter_map(|alert| alert.record.subject).collect();
     let hosts = store.rows_by_id(Table::Asset, &hosts).await?;
     let shown = house.kept.get::<Live>().shown();
+    let due = Due::load(store).await?;
     let line = |alert: Alert| {
         let host = hosts.iter().find(|row| Some(row.id) == alert.record.subject);
         Line {
@@ -130,7 +132,7 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
             host: host.map_or(String::new(), |row| row.name.clone()),
             again: shown.again.get(&alert.record.id).copied().unwrap_or_default(),
             late: alert.judged.is_none()
-                && cx.now.hours_since(alert.record.received_at) >= usual_hours(&alert),
+                && alert.waited_min(cx.now) > due.within_min(alert.fact("severity")),
             alert,
         }
     };
@@ -148,30 +150,19 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     page(cx, cx.t("検知", "Findings"), &body)
 }
 
-async fn newest(store: &Store, before: Option<Id>) -> Result<Vec<Alert>, store::StoreError> {
-    let filter = RecordFilter {
-        ty: Some(FINDING.to_owned()),
-        before,
-        limit: SHOWN_MAX + 1,
-        ..RecordFilter::default()
-    };
+async fn newest(
+    store: &Store,
+    before: Option<Id>,
+    limit: usize,
+) -> Result<Vec<Alert>, store::StoreError> {
+    let filter =
+        RecordFilter { ty: Some(FINDING.to_owned()), before, limit, ..RecordFilter::default() };
     with_judgements(store, store.list_records(&filter).await?).await
-}
-
-/// Hours after which a finding that nobody judged is late, where nothing else was decided.
-fn usual_hours(alert: &Alert) -> i64 {
-    match alert.fact("severity") {
-        "critical" => 1,
-        "high" => 4,
-        "medium" => 24,
-        _ => 168,
-    }
 }
 
 async fn counts(store: &Store) -> Result<[usize; 4], store::StoreError> {
     let since = store.now().minus_hours(24 * COUNTED_DAYS);
-    let newest = store.newest_records(&[FINDING], None, COUNTED_MAX).await?;
-    let alerts = with_judgements(store, newest).await?;
+    let alerts = newest(store, None, COUNTED_MAX).await?;
     let recent: Vec<&Alert> = alerts.iter().filter(|a| a.record.observed_to >= since).collect();
     // What waits, waits however old it is.
     let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.judged.is_none()).collect();
@@ -283,8 +274,8 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         heading: title(cx, &alert),
         host: host.map(|row| (row.id, row.name)),
         again: shown.again.get(&id).copied().unwrap_or_default(),
-        due_min: findings::due_min(store, alert.fact("severity")).await?,
-        waited_min: (cx.now.0 - alert.record.received_at.0).max(0) / 60_000_000,
+        due_min: Due::load(store).await?.within_min(alert.fact("severity")),
+        waited_min: alert.waited_min(cx.now),
         hidden: !may_judge,
         evidence,
         rule_row: rules::row_of(&document),
@@ -430,7 +421,6 @@ async fn judge(
     }
     let cx = &user.cx;
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
-    let alert = findings::one(&house.store, id).await?.ok_or(Refusal::NotFound)?;
     let Some(judgement) = Judgement::parse(&form.verdict) else {
         return bad("判断を選んでください。", "Choose what it is.");
     };
@@ -445,6 +435,8 @@ async fn judge(
     let judging = Judging { judgement, reason, handler };
     // The reason may name people: it lies in the payload of the record, not in the history.
     let mut write = user.write(&house, cx.t("検知の判断", "judged a finding")).await?;
+    // Read behind the beginning of the change: another may have judged it meanwhile.
+    let alert = findings::one(&house.store, id).await?.ok_or(Refusal::NotFound)?;
     match findings::judge(&house.store, &mut write, &alert, &judging).await {
         Ok(_) => write.commit().await?,
         Err(JudgeError::Store(error)) => return Err(error.into()),
@@ -462,7 +454,7 @@ async fn person(store: &Store, login: &str) -> Result<Option<Id>, store::StoreEr
 }
 
 async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<Asked>) -> Response {
-    let alerts = match newest(&house.store, asked.before).await {
+    let alerts = match newest(&house.store, asked.before, SHOWN_MAX + 1).await {
         Ok(alerts) => alerts,
         Err(error) => return Problem::of_store(caller.cx.lang, &error).into_response(),
     };

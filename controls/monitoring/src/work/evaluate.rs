@@ -4,10 +4,7 @@
 //! an event that lies ahead of its arrival is not believed, or one wrong clock would close everybody's windows;
 //! of the same events and rules come the same occurrences with the same keys.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::Timestamp;
 use sha2::{Digest, Sha256};
@@ -21,8 +18,6 @@ pub const CANARY: &str = "canary";
 const PHASES: [&str; 2] = ["sign", "precursor"];
 /// Events that one event becomes at most, joined ones included; they share its offset.
 const PARTS: u128 = 1 << 16;
-/// Groups with an alert of their own, of one rule; further ones share one.
-const GROUPS_MAX: usize = 200;
 
 /// A rule as an occurrence needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +32,14 @@ pub struct About {
     /// SHA-256 of the document.
     pub hash: String,
     pub is_canary: bool,
+}
+
+impl About {
+    /// What alerts of the rule are told apart by.
+    pub fn key(&self, group: &str) -> String {
+        let rule = if self.id.is_empty() { &self.file } else { &self.id };
+        hex::encode(Sha256::digest(format!("ume/alert/v1\n{rule}\n{group}")))
+    }
 }
 
 /// A rule was met, by one event or by several over time.
@@ -75,8 +78,6 @@ pub struct Evaluator {
     arena: Arena,
     rules: Vec<Option<Arc<About>>>,
     correlations: Vec<Option<Arc<About>>>,
-    /// Of each rule, the groups it was met for.
-    groups: BTreeMap<String, BTreeSet<String>>,
     pub seen: Seen,
 }
 
@@ -93,7 +94,6 @@ impl Evaluator {
             arena: Arena::new(),
             rules: rules.collect(),
             correlations: correlations.collect(),
-            groups: BTreeMap::new(),
             seen: Seen::default(),
             loaded,
         }
@@ -104,7 +104,6 @@ impl Evaluator {
         let mut next = Evaluator::new(loaded);
         std::mem::swap(&mut next.joiner, &mut self.joiner);
         std::mem::swap(&mut next.seen, &mut self.seen);
-        std::mem::swap(&mut next.groups, &mut self.groups);
         *self = next;
     }
 
@@ -162,7 +161,7 @@ impl Evaluator {
         self.correlator.push(&matches, &self.arena, time.0, id, &mut decided);
         for met in &matches {
             let Some(about) = self.rules[met.rule.0 as usize].clone() else { continue };
-            let key = self.key(&about, &event.host);
+            let key = about.key(&event.host);
             let event = event.clone();
             found.push(Occurrence { about, key, group: Vec::new(), value: None, event, end, time });
         }
@@ -180,7 +179,7 @@ impl Evaluator {
     ) {
         let Some(about) = self.correlations[finding.correlation].clone() else { return };
         let group: Vec<&str> = finding.group.iter().map(|(_, value)| value.as_str()).collect();
-        let key = self.key(&about, &group.join("\0"));
+        let key = about.key(&group.join("\0"));
         found.push(Occurrence {
             about,
             key,
@@ -190,17 +189,6 @@ impl Evaluator {
             end,
             time: Timestamp(finding.time),
         });
-    }
-
-    fn key(&mut self, about: &About, group: &str) -> String {
-        let of_rule = if about.id.is_empty() { &about.file } else { &about.id };
-        let groups = self.groups.entry(of_rule.clone()).or_default();
-        let group = match groups.contains(group) || groups.len() < GROUPS_MAX {
-            true => group,
-            false => "\0others",
-        };
-        groups.insert(group.to_owned());
-        hex::encode(Sha256::digest(format!("ume/alert/v1\n{of_rule}\n{group}")))
     }
 }
 

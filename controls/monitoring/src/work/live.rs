@@ -28,8 +28,14 @@ use crate::findings::{FINDING, HANDLED};
 
 /// Name under which the spool keeps what is not evaluated yet.
 const READER: &str = "rules";
-/// Setting: offset up to which findings are recorded.
-const RECORDED: &str = "monitoring.recorded_to";
+/// Setting of each stream: offset up to which findings are recorded.
+const RECORDED: &str = "monitoring.recorded_to:";
+/// File with the name of the stream: offsets of another folder are of other events.
+const STREAM: &str = "stream";
+/// Alerts of one rule that may be open at once; what is met beyond them goes into one more.
+const OPEN_OF_RULE_MAX: usize = 200;
+/// Group of that one.
+const OTHERS: &str = "\0others";
 const ACTOR: &str = "system:monitoring.rules";
 const READ_BYTES: usize = 4 << 20;
 const SAVE_EVERY_S: i64 = 10;
@@ -125,14 +131,17 @@ struct Running {
     saved_at: Timestamp,
     asked_at: Timestamp,
     folder: PathBuf,
+    /// Name of the stream.
+    stream: String,
 }
 
 /// An alert that nobody judged yet.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Alert {
     id: Id,
-    /// Offset behind its first event.
-    offset: u64,
+    rule: String,
+    /// Offset behind its first event, if that was of this stream.
+    offset: Option<u64>,
 }
 
 /// What lies in the folder between two runs.
@@ -179,9 +188,11 @@ impl Running {
         {
             tracing::warn!(%error, "the windows of correlations begin anew");
         }
-        let recorded = store.setting(RECORDED).await?.and_then(|at| at.parse().ok()).unwrap_or(0);
+        let stream = name_of(&folder, store)?;
+        let recorded = store.setting(&format!("{RECORDED}{stream}")).await?;
+        let recorded = recorded.and_then(|at| at.parse().ok()).unwrap_or(0);
         let now = store.now();
-        let open = open(store, now).await?;
+        let open = open(store, now, &stream).await?;
         tell_rules(store, &loaded).await?;
         live.change(|shown| {
             shown.loaded = Some(loaded.clone());
@@ -200,6 +211,7 @@ impl Running {
             saved_at: now,
             asked_at: now,
             folder,
+            stream,
         })
     }
 
@@ -280,15 +292,20 @@ impl Running {
         self.forget_judged(store, now).await?;
         let mut first: BTreeMap<String, Occurrence> = BTreeMap::new();
         let mut again: Vec<(String, i64)> = Vec::new();
-        for occurrence in found {
+        for mut occurrence in found {
             if occurrence.about.is_canary {
                 canary::seen(ctx, &occurrence).await?;
                 continue;
             }
+            let is_known =
+                self.open.contains_key(&occurrence.key) || first.contains_key(&occurrence.key);
+            if !is_known && self.is_full(&occurrence.about.id, &first) {
+                occurrence.key = occurrence.about.key(OTHERS);
+            }
             let is_told = occurrence.end <= self.recorded;
             match self.open.get(&occurrence.key) {
                 // After a crash events come a second time: this one is in it, or is older than it.
-                Some(alert) if occurrence.end <= alert.offset => {}
+                Some(alert) if alert.offset.is_some_and(|at| occurrence.end <= at) => {}
                 Some(_) => again.push((occurrence.key, occurrence.time.0)),
                 None if is_told => {}
                 None if first.contains_key(&occurrence.key) => {
@@ -302,10 +319,11 @@ impl Running {
             let mut made = HashMap::new();
             for (key, occurrence) in &first {
                 let host = host_of(ctx, &occurrence.event).await?;
-                let record = write.record(draft(occurrence, host, now)).await?;
-                made.insert(key.clone(), Alert { id: record.id, offset: occurrence.end });
+                let record = write.record(draft(occurrence, host, now, &self.stream)).await?;
+                let (rule, offset) = (occurrence.about.id.clone(), Some(occurrence.end));
+                made.insert(key.clone(), Alert { id: record.id, rule, offset });
             }
-            write.set_setting(RECORDED, &next.to_string()).await?;
+            write.set_setting(&format!("{RECORDED}{}", self.stream), &next.to_string()).await?;
             write.commit().await?;
             self.recorded = next;
             self.open.extend(made);
@@ -318,6 +336,13 @@ impl Running {
             again.last = again.last.max(time);
         }
         Ok(())
+    }
+
+    /// Whether a rule has as many alerts as it may.
+    fn is_full(&self, rule: &str, first: &BTreeMap<String, Occurrence>) -> bool {
+        let open = self.open.values().filter(|alert| alert.rule == rule).count();
+        let new = first.values().filter(|occurrence| occurrence.about.id == rule).count();
+        open + new >= OPEN_OF_RULE_MAX
     }
 
     /// An alert that was judged takes nothing in any more.
@@ -420,16 +445,22 @@ async fn tell_rules(store: &Store, loaded: &Loaded) -> Result<(), Error> {
 }
 
 /// Alerts that nobody judged yet, by what they are told apart by.
-async fn open(store: &Store, now: Timestamp) -> Result<HashMap<String, Alert>, Error> {
+async fn open(
+    store: &Store,
+    now: Timestamp,
+    stream: &str,
+) -> Result<HashMap<String, Alert>, Error> {
     let since = now.minus_hours(24 * OPEN_DAYS);
     let findings = store.records_since(&[FINDING], since, OPEN_MAX).await?;
     let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
     let judged = store.present().records_about(HANDLED, &ids, since).await?;
     let is_open = |id: &Id| !judged.iter().any(|record| record.subject == Some(*id));
     let alert = |record: &store::Record| {
-        let group = record.facts.get("group")?.as_str()?.to_owned();
-        let offset = record.facts.get("offset").and_then(Json::as_u64).unwrap_or(0);
-        Some((group, Alert { id: record.id, offset }))
+        let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
+        let is_of_this = fact("stream") == Some(stream);
+        let offset = record.facts.get("offset").and_then(Json::as_u64).filter(|_| is_of_this);
+        let rule = fact("rule").unwrap_or_default().to_owned();
+        Some((fact("group")?.to_owned(), Alert { id: record.id, rule, offset }))
     };
     Ok(findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect())
 }
@@ -455,7 +486,7 @@ async fn host_of(ctx: &Shared, event: &stream::Event) -> Result<Option<Id>, Erro
     Ok(None)
 }
 
-fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp) -> RecordDraft {
+fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp, stream: &str) -> RecordDraft {
     let about = &occurrence.about;
     let facts = json!({
         "severity": about.severity,
@@ -467,6 +498,7 @@ fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp) -> RecordDra
         "title_ja": about.title_ja,
         "title_en": about.title_en,
         "group": occurrence.key,
+        "stream": stream,
         "offset": occurrence.end,
     });
     let event = &occurrence.event;
@@ -497,6 +529,22 @@ fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp) -> RecordDra
         assurance: Assurance::Machine,
         facts: facts.as_object().cloned().unwrap_or_default(),
         payload: serde_json::to_vec(&payload).ok(),
+    }
+}
+
+/// The name of the stream, made when rules first met it.
+fn name_of(folder: &Path, store: &Store) -> Result<String, Error> {
+    let path = folder.join(STREAM);
+    let io = |source| Error::Io { path: path.clone(), source };
+    match std::fs::read_to_string(&path) {
+        Ok(name) => Ok(name.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = store.new_id()?.to_string();
+            std::fs::create_dir_all(folder).map_err(io)?;
+            disk::replace(&path, name.as_bytes()).map_err(io)?;
+            Ok(name)
+        }
+        Err(error) => Err(io(error)),
     }
 }
 
