@@ -64,6 +64,7 @@ impl Place {
 
     /// A round of the rules, as the service goes it.
     async fn round(&self) {
+        self.later(1);
         let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
         live::round(Arc::new(room::Ctx { house, stream })).await.unwrap();
     }

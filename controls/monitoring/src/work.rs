@@ -6,6 +6,7 @@ pub mod collection;
 pub mod evaluate;
 pub mod live;
 pub mod rules;
+mod saved;
 
 use std::{collections::BTreeMap, time::Duration};
 

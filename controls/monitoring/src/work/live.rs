@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -23,6 +23,7 @@ use super::{
     canary,
     evaluate::{Evaluator, Occurrence},
     rules::{self, Loaded},
+    saved::{Saved, name_of, read, write},
 };
 use crate::findings::{FINDING, HANDLED};
 
@@ -30,8 +31,6 @@ use crate::findings::{FINDING, HANDLED};
 const READER: &str = "rules";
 /// Setting of each stream: offset up to which findings are recorded.
 const RECORDED: &str = "monitoring.recorded_to:";
-/// File with the name of the stream: offsets of another folder are of other events.
-const STREAM: &str = "stream";
 /// Alerts of one rule that may be open at once; what is met beyond them goes into one more.
 const OPEN_OF_RULE_MAX: usize = 200;
 /// Group of that one.
@@ -39,6 +38,8 @@ const OTHERS: &str = "\0others";
 const ACTOR: &str = "system:monitoring.rules";
 const READ_BYTES: usize = 4 << 20;
 const SAVE_EVERY_S: i64 = 10;
+/// Rules and clock are looked at this often; what comes is evaluated in every round.
+const REST_EVERY_MS: i64 = 900;
 /// Filters end with a day, so the rules are looked at from time to time.
 const RELOAD_EVERY_S: i64 = 3_600;
 /// Alerts that wait to be judged and are looked up at the start.
@@ -128,6 +129,11 @@ struct Running {
     gone_bytes: u64,
     stamp: (u64, Timestamp),
     loaded_at: Timestamp,
+    /// When the rules were looked at, and when the clock decided last.
+    looked_at: Timestamp,
+    rested_at: Timestamp,
+    /// Something is not saved yet.
+    is_dirty: bool,
     saved_at: Timestamp,
     asked_at: Timestamp,
     folder: PathBuf,
@@ -142,18 +148,6 @@ struct Alert {
     rule: String,
     /// Offset behind its first event, if that was of this stream.
     offset: Option<u64>,
-}
-
-/// What lies in the folder between two runs.
-#[derive(Default, Serialize, Deserialize)]
-struct Saved {
-    at: u64,
-    /// Name of the file with the windows.
-    windows: String,
-    evaluated: BTreeMap<String, u64>,
-    before: Option<BTreeMap<String, u64>>,
-    again: HashMap<Id, Again>,
-    gone_bytes: u64,
 }
 
 /// One round: rules anew if they changed, then every event that came.
@@ -177,6 +171,8 @@ impl Running {
         let folder = ctx.house.archive.join("rules");
         let saved = read(&folder)?;
         let first = ctx.stream.start();
+        // A state beyond the end is of another spool.
+        let saved = saved.filter(|saved| saved.at <= ctx.stream.end());
         let at = saved.as_ref().map_or(first, |saved| saved.at);
         let saved = saved.unwrap_or_default();
         ctx.stream.hold(READER, at.max(first))?;
@@ -208,6 +204,10 @@ impl Running {
             gone_bytes: saved.gone_bytes + first.saturating_sub(at),
             stamp,
             loaded_at: now,
+            // The first round looks at everything.
+            looked_at: Timestamp(0),
+            rested_at: Timestamp(0),
+            is_dirty: true,
             saved_at: now,
             asked_at: now,
             folder,
@@ -218,6 +218,10 @@ impl Running {
     /// Loads the rules again if one of them changed.
     async fn renew(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
         let (store, now) = (ctx.store(), ctx.store().now());
+        if now.0 - self.looked_at.0 < REST_EVERY_MS * 1_000 {
+            return Ok(());
+        }
+        self.looked_at = now;
         let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
         if stamp == self.stamp && now.0 - self.loaded_at.0 < RELOAD_EVERY_S * 1_000_000 {
             return Ok(());
@@ -238,44 +242,64 @@ impl Running {
         Ok(())
     }
 
+    /// Evaluates everything that came; where nothing came, only what the clock decides.
     async fn catch_up(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
-        loop {
-            let (stream, at) = (ctx.stream.clone(), self.at);
-            let Some(mut evaluator) = self.evaluator.take() else {
-                return Err(Error::said("the evaluation of events was cut off"));
-            };
-            let now = ctx.store().now();
-            let done = room::blocking(move || -> stream::Result<_> {
-                let reading = stream.read_from(at, READ_BYTES)?;
-                let (next, gone) = (reading.next.max(at), reading.gone_bytes);
-                let arrivals = reading.events.iter().map(|placed| placed.event.arrived.0);
-                let lag_ms = arrivals.map(|arrived| (now.0 - arrived) / 1_000).max().unwrap_or(0);
-                let mut found = Vec::new();
-                let more = !reading.events.is_empty() || next > at;
-                match more {
-                    true => evaluator.take(reading.events, &mut found),
-                    false => evaluator.idle(now, next, &mut found),
-                }
-                Ok((evaluator, found, next, gone, lag_ms, more))
-            });
-            let (evaluator, found, next, gone, lag_ms, more) = done.await??;
-            self.gone_bytes += gone;
-            self.record(ctx, found, next).await?;
-            self.at = next;
-            self.tell(live, &evaluator, lag_ms, now);
-            self.evaluator = Some(evaluator);
-            let is_due = ctx.store().now().0 - self.saved_at.0 >= SAVE_EVERY_S * 1_000_000;
-            if !more || is_due {
-                self.settle_before(ctx);
-            }
-            if is_due {
-                self.save(ctx).await?;
-                self.cover(live);
-            }
-            if !more {
-                return Ok(());
-            }
+        while ctx.stream.end() > self.at {
+            self.step(ctx, live).await?;
         }
+        let now = ctx.store().now();
+        if now.0 - self.rested_at.0 >= REST_EVERY_MS * 1_000 {
+            self.rested_at = now;
+            self.rest(ctx, live, now).await?;
+        }
+        if self.is_dirty && now.0 - self.saved_at.0 >= SAVE_EVERY_S * 1_000_000 {
+            self.save(ctx).await?;
+            self.cover(live);
+        }
+        Ok(())
+    }
+
+    /// The next piece of the stream.
+    async fn step(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
+        let (stream, at) = (ctx.stream.clone(), self.at);
+        let Some(mut evaluator) = self.evaluator.take() else {
+            return Err(Error::said("the evaluation of events was cut off"));
+        };
+        let now = ctx.store().now();
+        let done = room::blocking(move || -> stream::Result<_> {
+            let reading = stream.read_from(at, READ_BYTES)?;
+            let arrivals = reading.events.iter().map(|placed| placed.event.arrived.0);
+            let lag_ms = arrivals.map(|arrived| (now.0 - arrived) / 1_000).max().unwrap_or(0);
+            let mut found = Vec::new();
+            evaluator.take(reading.events, &mut found);
+            Ok((evaluator, found, reading.next, reading.gone_bytes, lag_ms))
+        });
+        let (evaluator, found, next, gone, lag_ms) = done.await??;
+        if next <= at {
+            return Err(Error::said(format!("the spool cannot be read behind {at}")));
+        }
+        self.is_dirty = true;
+        self.gone_bytes += gone;
+        self.record(ctx, found, next).await?;
+        self.at = next;
+        self.tell(live, &evaluator, lag_ms, now);
+        self.evaluator = Some(evaluator);
+        Ok(())
+    }
+
+    /// What time alone decides: audit events that wait, windows that close.
+    async fn rest(&mut self, ctx: &Shared, live: &Live, now: Timestamp) -> Result<(), Error> {
+        let Some(mut evaluator) = self.evaluator.take() else {
+            return Err(Error::said("the evaluation of events was cut off"));
+        };
+        let mut found = Vec::new();
+        evaluator.idle(now, self.at, &mut found);
+        self.is_dirty |= !found.is_empty();
+        self.record(ctx, found, self.at).await?;
+        self.tell(live, &evaluator, 0, now);
+        self.evaluator = Some(evaluator);
+        self.settle_before(ctx);
+        Ok(())
     }
 
     /// Writes new alerts, and counts what belongs to one that is there.
@@ -415,7 +439,7 @@ impl Running {
         let (bytes, folder) = (evaluator.windows(), self.folder.clone());
         room::blocking(move || write(&folder, &saved, &bytes)).await??;
         ctx.stream.hold(READER, self.at)?;
-        self.saved_at = ctx.store().now();
+        (self.saved_at, self.is_dirty) = (ctx.store().now(), false);
         Ok(())
     }
 }
@@ -530,54 +554,4 @@ fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp, stream: &str
         facts: facts.as_object().cloned().unwrap_or_default(),
         payload: serde_json::to_vec(&payload).ok(),
     }
-}
-
-/// The name of the stream, made when rules first met it.
-fn name_of(folder: &Path, store: &Store) -> Result<String, Error> {
-    let path = folder.join(STREAM);
-    let io = |source| Error::Io { path: path.clone(), source };
-    match std::fs::read_to_string(&path) {
-        Ok(name) => Ok(name.trim().to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let name = store.new_id()?.to_string();
-            std::fs::create_dir_all(folder).map_err(io)?;
-            disk::replace(&path, name.as_bytes()).map_err(io)?;
-            Ok(name)
-        }
-        Err(error) => Err(io(error)),
-    }
-}
-
-fn read(folder: &Path) -> Result<Option<Saved>, Error> {
-    let path = folder.join("state.json");
-    match std::fs::read(&path) {
-        Ok(bytes) => match serde_json::from_slice(&bytes) {
-            Ok(saved) => Ok(Some(saved)),
-            Err(error) => {
-                // What is in the spool is evaluated again; findings do not double.
-                tracing::error!(%error, path = %path.display(), "the state of the rules is damaged");
-                Ok(None)
-            }
-        },
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Io { path, source }),
-    }
-}
-
-/// The windows first, then the file that names them, then the windows before.
-fn write(folder: &Path, saved: &Saved, windows: &[u8]) -> Result<(), Error> {
-    let io = |source| Error::Io { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(io)?;
-    disk::replace(&folder.join(&saved.windows), windows).map_err(io)?;
-    let text = serde_json::to_vec(saved).map_err(Error::said)?;
-    disk::replace(&folder.join("state.json"), &text).map_err(io)?;
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let is_old = path.extension().is_some_and(|e| e == "windows")
-            && path.file_name().is_none_or(|name| name != saved.windows.as_str());
-        if is_old {
-            std::fs::remove_file(&path).map_err(io)?;
-        }
-    }
-    Ok(())
 }
