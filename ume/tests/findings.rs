@@ -48,6 +48,21 @@ impl Place {
         Place { served: Served::over(store, folder, 1_000_000).await, ahead }
     }
 
+    /// The process ends, and another begins with what is on disk.
+    async fn restarted(self) -> Place {
+        let Served { folder, house, stream, .. } = self.served;
+        stream.flush(house.store.now()).unwrap();
+        house.store.db().close().await;
+        let copy = tempfile::tempdir().unwrap();
+        let done = std::process::Command::new("cp")
+            .args(["-a", &format!("{}/.", folder.path().display())])
+            .arg(copy.path())
+            .status()
+            .unwrap();
+        assert!(done.success());
+        Place::over(copy).await
+    }
+
     fn store(&self) -> &Store {
         &self.served.house.store
     }
@@ -207,18 +222,7 @@ async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_fo
             assert!(place.served.folder.path().join("stream/rules/state.json").exists());
         }
         place.come(&[QUIET, DISK]);
-        // The process ends here: nothing but what is on disk goes on.
-        let Served { folder, house, stream, .. } = place.served;
-        let copy = tempfile::tempdir().unwrap();
-        stream.flush(house.store.now()).unwrap();
-        house.store.db().close().await;
-        let done = std::process::Command::new("cp")
-            .args(["-a", &format!("{}/.", folder.path().display())])
-            .arg(copy.path())
-            .status()
-            .unwrap();
-        assert!(done.success());
-        let place = Place::over(copy).await;
+        let place = place.restarted().await;
         place.round().await;
         let after = place.found().await;
         assert_eq!(after.len(), 1, "saved {saved}: told once");
@@ -227,6 +231,22 @@ async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_fo
         assert_eq!(shown.progress.evaluated["syslog"], 4, "saved {saved}");
         assert_eq!(shown.progress.gone_bytes, 0);
     }
+}
+
+#[tokio::test]
+async fn what_was_judged_before_a_crash_is_not_found_again_by_the_replay() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.come(&[DISK, DISK]);
+    place.round().await;
+    let path = format!("/findings/{}/judge", place.found().await[0].id);
+    let form = [("verdict", "normal"), ("reason", "x")];
+    assert_eq!(place.send("administrator", &path, &form).await, 303);
+    let place = place.restarted().await;
+    place.round().await;
+    assert_eq!(place.found().await.len(), 1, "the same events once more");
+    place.come(&[DISK]);
+    place.round().await;
+    assert_eq!(place.found().await.len(), 2, "another event");
 }
 
 #[tokio::test]
