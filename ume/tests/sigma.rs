@@ -97,7 +97,7 @@ fn events_meet_rules_and_correlations_and_the_exit_says_so() {
     // Times of syslog, and text in the encoding of Japanese Windows.
     let syslog = root.path().join("sjis.log");
     let (text, _, _) =
-        encoding_rs::SHIFT_JIS.encode("<38>Nov 28 10:00:00 srv app: ログオンに失敗しました\n");
+        encoding_rs::SHIFT_JIS.encode("<38>Nov 28 10:00:00 srv sshd[1]: ログオンに失敗しました\n");
     fs::write(&syslog, text).unwrap();
     let japanese = root.path().join("japanese.yml");
     fs::write(&japanese, "title: 失敗\nlogsource: {product: linux, service: sshd}\ndetection:\n    k: ['失敗しました']\n    condition: k\n").unwrap();
@@ -111,6 +111,40 @@ fn events_meet_rules_and_correlations_and_the_exit_says_so() {
     assert!(err.contains("not a file of events"), "{err}");
     let wrong = ume(&["sigma", "eval", "--rules", path(&rules), "--logsource", "sshd", "-"], "");
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn lines_of_programs_have_their_fields_and_meet_the_rules_of_their_program() {
+    let root = tempfile::tempdir().unwrap();
+    let rules = root.path().join("rules.yml");
+    let rule = |title: &str, source: &str, tests: &str| {
+        format!(
+            "title: {title}\nlogsource: {{{source}}}\ndetection:\n    s: {{{tests}}}\n    condition: s\n"
+        )
+    };
+    let all = [
+        rule("Root refused", "product: linux, service: sshd", "user: root, outcome: failure"),
+        rule("Traversal", "category: webserver", "cs-uri-stem|contains: ../"),
+    ];
+    fs::write(&rules, all.join("---\n")).unwrap();
+    let log = root.path().join("log");
+    fs::write(
+        &log,
+        "Nov 28 10:00:00 h sshd[1]: Failed password for root from 192.0.2.7 port 22 ssh2\n\
+         Nov 28 10:00:01 h cron[1]: Failed password for root from 192.0.2.7 port 22 ssh2\n\
+         192.0.2.9 - - [28/Nov/2026:10:00:00 +0900] \"GET /a/../../etc/passwd HTTP/1.1\" 404 9 \"-\" \"x\"\n",
+    )
+    .unwrap();
+    let output =
+        ume(&["sigma", "eval", "--rules", path(&rules), "--format", "json", path(&log)], "");
+    let rows: serde_json::Value = serde_json::from_str(&said(&output).0).unwrap();
+    let titles: Vec<(&str, u64)> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["rule"].as_str().unwrap(), row["event"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(titles, [("Root refused", 1), ("Traversal", 3)], "{rows}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Events out of files, one by one: EVTX, its XML, JSON, lines of text (syslog among them, in the
+//! Events out of files, one by one: EVTX, its XML, JSON, lines of text (read as the server reads them, in the
 //! encodings of Japanese logs). What cannot be read is told and counted.
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
 use evtx::{EvtxParser, ParserSettings};
 use jiff::tz::TimeZone;
 use model::Timestamp;
+use monitoring::work::evaluate::lay;
 use serde_json::Value as Json;
 use sigma::{Arena, LogSource};
 use stream::RawLine;
@@ -252,9 +253,17 @@ impl Reading {
                     Err(error) => self.tell(file, number, &error.to_string()),
                 },
                 Some(_) => {
-                    let (decoded, _) = stream::decode(text);
                     let said = stream::parse(&RawLine::new(text), "", self.now, &self.zone);
-                    let laid = self.arena.text(&decoded);
+                    let laid = lay(&mut self.arena, &said);
+                    // A line that says nothing of its program is tried on every rule.
+                    if self
+                        .arena
+                        .sources()
+                        .iter()
+                        .all(|source| source.category.as_deref() == Some("message"))
+                    {
+                        self.arena.set_sources([]);
+                    }
                     self.hand(file, number, said.event_time.map(|t| t.0), laid, take)?;
                 }
             }
