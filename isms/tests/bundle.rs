@@ -48,7 +48,7 @@ impl Home {
         let home = Home { store, ledger: Mutex::new(ledger), folder };
         let owner = home.put(Table::Party, "person", "佐藤", json!({})).await;
         let usage = json!({
-            "control": "8.9", "applies": "yes", "owner": owner.id, "statement": "構成を'毎日'集める",
+            "control": "8.9", "applies": "yes", "responsible": owner.id, "statement": "構成を'毎日'集める",
         });
         home.put(Table::Rule, "control_use", "構成管理", usage).await;
         home.record("configuration.snapshot", b"").await;
@@ -338,6 +338,8 @@ async fn payloads_go_along_when_asked_for_and_shredded_ones_are_listed() {
     let files = unpack(&home.issue(&wish).await.expect("issued").bytes);
     assert_eq!(both(&files), Faults::new());
     assert!(files.values().any(|b| b == b"secret of a person\0\n"));
+    let names = |file: &str| String::from_utf8_lossy(&files[file]).contains("佐藤");
+    assert!(names("soa/soa.ja.csv") && names("soa/ssp.json"), "with payloads people have names");
     let decision = Some(home.store.new_id().expect("id"));
     let what = store::Shredding { records: vec![gone], rows: Vec::new(), decision };
     home.store.shred(&what, "local:test").await.expect("shredded");

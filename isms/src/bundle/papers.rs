@@ -63,7 +63,7 @@ pub(super) async fn add(
     files.add(What::Soa, "soa/soa.json", canonical::to_string(&document)?.into_bytes())?;
     add_edition(store, files, wish).await?;
     for (lang, tag) in [(Lang::Ja, "ja"), (Lang::En, "en")] {
-        add_papers(files, &then.view, &head, lang, tag)?;
+        add_papers(files, &then.view, &head, lang, tag).await?;
     }
     for model in OSCAL {
         let made = oscal::export(&then, &source, model, Lang::Ja).map_err(broken)?;
@@ -76,14 +76,17 @@ pub(super) async fn add(
     Ok(Statement { basis: "computed".to_owned(), hash: then.view.soa_hash.clone() })
 }
 
-fn add_papers(
+async fn add_papers(
     files: &mut Files,
     hall: &Hall,
     head: &Head,
     lang: Lang,
     tag: &str,
 ) -> Result<(), BundleError> {
-    let paper = reports::pdf::write_pdf(&hall.soa_paper(head, lang)).map_err(broken)?;
+    let paper = hall.soa_paper(head, lang);
+    // Some hundred milliseconds, so not where others wait.
+    let paper = tokio::task::spawn_blocking(move || reports::pdf::write_pdf(&paper)).await;
+    let paper = paper.map_err(broken)?.map_err(broken)?;
     files.add(What::Soa, &format!("soa/soa.{tag}.pdf"), paper)?;
     let (columns, rows) = hall.soa_table(lang);
     let sheet = model::t("適用宣言書", "Applicability").get(lang);

@@ -389,3 +389,33 @@ fn frame(head: &Head, hash: &str, lang: Lang) -> Paper {
         ..Paper::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_names_the_signer_is_the_account() {
+        let approval = Approval {
+            signer: "佐藤 花子 (sato)".to_owned(),
+            login: "sato".to_owned(),
+            method: "passkey".to_owned(),
+            at: "2026-11-28".to_owned(),
+            until: String::new(),
+            holds: true,
+        };
+        let mut head = Head {
+            made_at: Timestamp(0),
+            zone: TimeZone::UTC,
+            organisation: String::new(),
+            scope: String::new(),
+            edition: String::new(),
+            approval: Some(approval),
+            checkpoint: None,
+        };
+        head.forget_names();
+        let told = approval_facts(head.approval.as_ref(), Lang::Ja);
+        assert!(told.iter().all(|(_, text)| !text.contains("佐藤")), "{told:?}");
+        assert!(told.iter().any(|(_, text)| text.contains("sato")), "{told:?}");
+    }
+}
