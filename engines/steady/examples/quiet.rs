@@ -5,7 +5,7 @@
 // An example measures time; the engine does not.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-#[path = "../tests/simulator/mod.rs"]
+#[path = "../tests/all/simulator/mod.rs"]
 mod simulator;
 
 use std::{collections::BTreeMap, time::Instant};

@@ -1,0 +1,10 @@
+//! The tests of the engine from outside, in one program: a program each is minutes of linking and gigabytes of disk.
+
+mod common;
+mod corpus;
+mod correlation;
+mod documents;
+mod laws;
+mod rules;
+mod spec;
+mod windows;

@@ -1,0 +1,7 @@
+//! The tests of the engine from outside, in one program: a program each is minutes of linking and gigabytes of disk.
+
+mod gap;
+mod laws;
+mod series;
+mod simulator;
+mod site;

@@ -1,0 +1,52 @@
+//! The tests of the front door from outside, in one program: a program each is minutes of linking and gigabytes of disk.
+
+mod access;
+mod agents;
+mod api;
+mod approvals;
+mod backup;
+mod backup_files;
+mod backups;
+mod beside;
+mod bundle;
+mod criteria;
+#[allow(dead_code)]
+#[path = "../../src/declared.rs"]
+mod declared;
+mod demo;
+mod files;
+mod findings;
+#[allow(dead_code)]
+#[path = "../../src/follow.rs"]
+mod follow;
+mod import;
+#[allow(dead_code)]
+#[path = "../../src/intake_http.rs"]
+mod intake_http;
+mod interrupt;
+#[allow(dead_code)]
+#[path = "../../src/jobs_page.rs"]
+mod jobs_page;
+mod kills;
+mod kinds;
+mod laws;
+mod ledger;
+mod operations;
+mod oscal;
+mod outside;
+mod pages;
+mod past_pages;
+mod permission;
+mod postgres;
+mod process;
+mod registers;
+#[allow(dead_code)]
+#[path = "../../src/rooms.rs"]
+mod rooms;
+#[allow(dead_code)]
+#[path = "../../src/routes.rs"]
+mod routes;
+mod served;
+mod sigma;
+mod tasks;
+mod writers;
