@@ -154,6 +154,16 @@ impl House {
         self.specs().flat_map(|room| room.records).chain(platform).find(|r| r.ty == ty)
     }
 
+    /// Signs what the ledger holds, if it may sign, and gives its folder for a reader. What is written while that
+    /// one reads is no fault to it, so nothing waits for it.
+    pub async fn checkpointed(&self) -> Result<std::path::PathBuf, ledger::LedgerError> {
+        let mut ledger = self.ledger.lock().await;
+        if ledger.fork().is_none() {
+            ledger.checkpoint()?;
+        }
+        Ok(ledger.folder().to_owned())
+    }
+
     /// Tells the work loop that something changed.
     pub fn wake(&self) {
         self.changed.notify_one();

@@ -82,13 +82,8 @@ async fn recur(ctx: Shared) -> Result<Json, Error> {
 
 /// Verifies log, tiles, checkpoint and every row. A mismatch is a failed run.
 async fn verify(ctx: Shared) -> Result<Json, Error> {
-    // Held while reading, so that the log does not grow under the verifier.
-    let mut ledger = ctx.house.ledger.lock().await;
-    if ledger.fork().is_none() {
-        ledger.checkpoint()?;
-    }
-    let report = ledger::verify_all(ledger.folder(), ctx.store()).await?;
-    drop(ledger);
+    let folder = ctx.house.checkpointed().await?;
+    let report = ledger::verify_all(&folder, ctx.store()).await?;
     if let Some(first) = report.faults.first() {
         let (count, place, what) = (report.faults.len(), &first.place, &first.what);
         notices::ledger_fault(ctx.store(), place, count).await?;

@@ -21,9 +21,9 @@ const CHILD: &str = "UME_CRASH_CHILD";
 const SHRED_CHILD: &str = "UME_SHRED_CHILD";
 const GONE: &[u8] = b"gone";
 
-/// 20 in every run, 300 with `UME_SOAK=1`.
+/// 20 in every run, 500 with `UME_SOAK=1`.
 fn kills() -> u64 {
-    if std::env::var_os("UME_SOAK").is_some() { 300 } else { 20 }
+    if std::env::var_os("UME_SOAK").is_some() { 500 } else { 20 }
 }
 
 fn leaves(from: usize, to: usize) -> Vec<Vec<u8>> {

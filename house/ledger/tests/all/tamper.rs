@@ -410,11 +410,14 @@ async fn an_invented_row_is_a_fault() {
 async fn what_is_written_while_the_verifier_reads_is_no_mismatch_and_a_real_one_stays() {
     let house = House::build(FEW_RECORDS).await;
     let (folder, store) = (house.folder.path().join("ledger"), house.store.clone());
+    let mut ledger = Ledger::open(&folder, ORIGIN).unwrap();
     let writing = tokio::spawn(async move {
         loop {
             let mut write = store.write("tester", "why", "").await.unwrap();
             write.record(draft(1)).await.unwrap();
             write.commit().await.unwrap();
+            drain(&store, &mut ledger).await.unwrap();
+            ledger.checkpoint().unwrap();
         }
     });
     // Enough rounds for a single reading to stumble.
