@@ -1,6 +1,10 @@
 //! `ume completions` and `ume man`: made from the command line itself.
 
+mod japanese;
+
 use std::{path::Path, process::ExitCode};
+
+pub use japanese::{help as in_japanese, said as said_in_japanese};
 
 use crate::{CliError, command, data};
 
@@ -45,11 +49,17 @@ mod tests {
 
     #[test]
     fn the_command_help_is_the_checked_in_one() {
-        let mut command = crate::command().term_width(100);
+        let mut command = crate::english().term_width(100);
         command.build();
         let mut out = String::new();
         all(&mut command, &mut out);
         crate::config::reference::same_as_file("commands.txt", &out);
+        let mut command = crate::command_in(model::Lang::Ja).term_width(100);
+        command.build();
+        let mut out = String::new();
+        all(&mut command, &mut out);
+        let out = super::japanese::rendered(&out, 100);
+        crate::config::reference::same_as_file("commands.ja.txt", &out);
     }
 
     /// Commands whose output is no result that a program would read otherwise.
@@ -73,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_command_that_prints_a_result_has_table_json_and_csv() {
-        let mut command = crate::command();
+        let mut command = crate::english();
         command.build();
         let mut all = Vec::new();
         leaves(&command, &mut all);

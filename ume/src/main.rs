@@ -302,9 +302,34 @@ const FAILED: u8 = 2;
 const INCOMPLETE: u8 = 3;
 
 /// The whole command line: the commands of the house, and the verbs of the rooms.
-fn command() -> clap::Command {
+fn english() -> clap::Command {
     let verbs = rooms::AT_WORK.iter().filter_map(|room| room.command());
     verbs.fold(Cli::command(), |all, verb| all.subcommand(verb.command))
+}
+
+/// The command line in the reader's language.
+fn command() -> clap::Command {
+    command_in(lang())
+}
+
+fn command_in(lang: Lang) -> clap::Command {
+    match lang {
+        Lang::Ja => help::in_japanese(english()),
+        Lang::En => english(),
+    }
+}
+
+/// Ends with what clap says: help on standard output, what is wrong on standard error.
+fn ended(error: clap::Error) -> ! {
+    if lang() == Lang::En {
+        error.exit();
+    }
+    let text = help::said_in_japanese(&error);
+    match error.use_stderr() {
+        true => eprint!("{text}"),
+        false => print(&text),
+    }
+    std::process::exit(error.exit_code())
 }
 
 /// Runs the verb of a room, if it is one.
@@ -323,11 +348,11 @@ fn verb(name: &str, matches: &clap::ArgMatches) -> Option<ExitCode> {
 }
 
 fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = command().try_get_matches().unwrap_or_else(|error| ended(error));
     if let Some(code) = matches.subcommand().and_then(|(name, below)| verb(name, below)) {
         return code;
     }
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| ended(error));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
