@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod live;
 pub mod rules;
 mod saved;
+pub mod series;
 
 use std::{collections::BTreeMap, time::Duration};
 
