@@ -124,43 +124,67 @@ pub fn read(
     to: Timestamp,
     step: i64,
 ) -> Result<Vec<Row>, Error> {
-    let mut rows: Vec<Row> = Vec::new();
-    let whole = |day: i64| from.0 <= day * DAY && (day + 1) * DAY <= to.0;
+    let mut all = read_many(folder, &BTreeSet::from([series]), from, to, step)?;
+    Ok(all.remove(&series).unwrap_or_default())
+}
+
+/// The same of several series; each file is read once. A series of which there is nothing is not there.
+pub fn read_many(
+    folder: &Path,
+    series: &BTreeSet<u64>,
+    from: Timestamp,
+    to: Timestamp,
+    step: i64,
+) -> Result<BTreeMap<u64, Vec<Row>>, Error> {
+    let mut all: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
+    let mut count = 0;
     for day in day_of(from.0)..=day_of(to.0 - 1) {
-        let mut add = |row: Row| match rows.last_mut() {
-            Some(last) if step > 0 && last.time == floor(row.time, step) => last.take_in(&row),
-            _ => rows.push(Row { time: floor(row.time, step), ..row }),
-        };
-        let in_range = |row: &Row| (from.0..to.0).contains(&row.time);
-        let summed = match step >= TEN && step % TEN == 0 && whole(day) {
-            true => tens(folder, day, series)?,
-            false => None,
-        };
-        // A log or part beside the day holds what the summaries do not have yet.
-        let late = || -> Result<bool, Error> {
-            Ok(raw(folder, day, "log").exists() || !parts(folder, day)?.is_empty())
-        };
-        let summed = if summed.is_some() && late()? { None } else { summed };
-        match summed {
-            Some(tens) => tens.into_iter().for_each(&mut add),
-            None => {
-                let points = points(folder, day, series)?;
-                let gone = points.is_empty();
-                let points = points.into_iter().map(|(time, value)| Row::of(time, value));
-                points.filter(in_range).for_each(&mut add);
-                if gone {
-                    let tens = tens(folder, day, series)?.unwrap_or_default();
-                    tens.into_iter().filter(in_range).for_each(&mut add);
+        let is_whole = from.0 <= day * DAY && (day + 1) * DAY <= to.0;
+        for (id, rows) in of_day(folder, series, day, is_whole && step >= TEN && step % TEN == 0)? {
+            let kept = all.entry(id).or_default();
+            let before = kept.len();
+            for row in rows.into_iter().filter(|row| (from.0..to.0).contains(&row.time)) {
+                match kept.last_mut() {
+                    Some(last) if step > 0 && last.time == floor(row.time, step) => {
+                        last.take_in(&row);
+                    }
+                    _ => kept.push(Row { time: floor(row.time, step), ..row }),
                 }
             }
+            count += kept.len() - before;
         }
-        if rows.len() > ROWS_READ_MAX {
+        if count > ROWS_READ_MAX {
             return Err(Error::said(format!(
-                "series {series:016x} has more than {ROWS_READ_MAX} rows in this range: ask for longer steps"
+                "series have more than {ROWS_READ_MAX} rows in this range: ask for longer steps"
             )));
         }
     }
-    Ok(rows)
+    Ok(all)
+}
+
+/// The rows of one day: summaries if they will do or if points are gone, else points.
+fn of_day(
+    folder: &Path,
+    series: &BTreeSet<u64>,
+    day: i64,
+    summed: bool,
+) -> Result<BTreeMap<u64, Vec<Row>>, Error> {
+    // A log or part beside the day holds what the summaries do not have yet.
+    let is_late = raw(folder, day, "log").exists() || !parts(folder, day)?.is_empty();
+    if summed
+        && !is_late
+        && let Some(found) = tens(folder, day, series)?
+    {
+        return Ok(found);
+    }
+    let found = points(folder, day, series)?;
+    if found.is_empty() {
+        return Ok(tens(folder, day, series)?.unwrap_or_default());
+    }
+    let rows = |points: BTreeMap<i64, f64>| {
+        points.into_iter().map(|(time, value)| Row::of(time, value)).collect()
+    };
+    Ok(found.into_iter().map(|(id, points)| (id, rows(points))).collect())
 }
 
 fn floor(time: i64, step: i64) -> i64 {
@@ -193,35 +217,46 @@ fn open(path: &Path) -> Result<Option<Sealed>, Error> {
     Sealed::open(path).map_err(at(path))
 }
 
-fn tens(folder: &Path, day: i64, series: u64) -> Result<Option<Vec<Row>>, Error> {
+/// The summaries of a day, if it has a file of them.
+fn tens(
+    folder: &Path,
+    day: i64,
+    series: &BTreeSet<u64>,
+) -> Result<Option<BTreeMap<u64, Vec<Row>>>, Error> {
     let path = ten(folder, day);
     let Some(sealed) = open(&path)? else { return Ok(None) };
-    let Some(columns) = sealed.read(series).map_err(at(&path))? else {
-        return Ok(Some(Vec::new()));
-    };
-    let [count, min, max, mean] = columns.values.as_slice() else { return Ok(Some(Vec::new())) };
-    let row = |(n, time): (usize, &i64)| Row {
-        time: *time,
-        count: count[n] as u64,
-        min: min[n],
-        max: max[n],
-        mean: mean[n],
-    };
-    Ok(Some(columns.times.iter().enumerate().map(row).collect()))
+    let mut all = BTreeMap::new();
+    for id in series {
+        let Some(columns) = sealed.read(*id).map_err(at(&path))? else { continue };
+        let [count, min, max, mean] = columns.values.as_slice() else { continue };
+        let row = |(n, time): (usize, &i64)| Row {
+            time: *time,
+            count: count[n] as u64,
+            min: min[n],
+            max: max[n],
+            mean: mean[n],
+        };
+        all.insert(*id, columns.times.iter().enumerate().map(row).collect());
+    }
+    Ok(Some(all))
 }
 
 /// The points of a day in order of time.
-fn points(folder: &Path, day: i64, series: u64) -> Result<BTreeMap<i64, f64>, Error> {
-    let mut found = BTreeMap::new();
+fn points(folder: &Path, day: i64, series: &BTreeSet<u64>) -> Result<Sorted, Error> {
+    let mut found = Sorted::new();
     let log = raw(folder, day, "log");
     let bytes = frames::bytes_of(&log).map_err(at(&log))?;
-    let of_series = |point: &Point| point.series == series;
-    found.extend(logged(&bytes).filter(of_series).map(|point| (point.time, point.value)));
+    for point in logged(&bytes).filter(|point| series.contains(&point.series)) {
+        found.entry(point.series).or_default().insert(point.time, point.value);
+    }
     for path in parts(folder, day)?.into_iter().chain([raw(folder, day, "day")]) {
         let Some(sealed) = open(&path)? else { continue };
-        let Some(columns) = sealed.read(series).map_err(at(&path))? else { continue };
-        let Some(values) = columns.values.first() else { continue };
-        found.extend(columns.times.iter().copied().zip(values.iter().copied()));
+        for id in series {
+            let Some(columns) = sealed.read(*id).map_err(at(&path))? else { continue };
+            let Some(values) = columns.values.first() else { continue };
+            let points = columns.times.iter().copied().zip(values.iter().copied());
+            found.entry(*id).or_default().extend(points);
+        }
     }
     Ok(found)
 }
