@@ -64,7 +64,13 @@ impl Scrape {
             Vec::new()
         });
         samples.retain(|sample| self.keep.iter().any(|pattern| wild(pattern, &sample.name)));
-        samples.push(Sample { name: "up".to_owned(), labels: Vec::new(), value: up, time: None });
+        samples.push(Sample {
+            name: "up".to_owned(),
+            labels: Vec::new(),
+            value: up,
+            kind: Some("gauge"),
+            time: None,
+        });
         let line =
             |s: &Sample| RawLine::with_format(s.line(self.host(), time), stream::Format::Json);
         let lines: Vec<RawLine> = samples.iter().map(line).collect();

@@ -173,7 +173,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.steady"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -228,7 +228,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.steady"),
         minutes_per_miss: 20,
     },
     Criterion {

@@ -650,6 +650,9 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             field("group", "まとめのハッシュ", "Hash of what it is told apart by", FieldType::Hash),
             text("stream", "ストリーム", "Stream"),
             count("offset", "ストリーム中の位置", "Place in the stream"),
+            text("series", "系列のID", "Id of the series"),
+            count("onset_us", "始まり（µs）", "Onset, µs"),
+            count("rarity", "まれさ（10の負のべき）", "Rarity, a negative power of ten"),
             field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
             field("segment_root", "イベント区間のルート", "Root of the segment", FieldType::Hash),
         ],
@@ -679,13 +682,22 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.baseline_status",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("定常データの取得状況", "Steady-state data status"),
         fields: &[
             number("baseline_days", "蓄積日数", "Days of baseline", "d").required(),
             number("samples_permille", "取得率", "Samples taken", "‰").required(),
             count("samples", "取得数", "Samples").required(),
             count("samples_due", "取得予定数", "Samples due").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.state_rebuilt",
+        writer: Writer::Ume,
+        title: t("学習状態の再構築", "What series learnt was made again"),
+        fields: &[
+            count("series", "再構築した系列", "Series made again").required(),
+            field("whole", "全体", "All of them", FieldType::Boolean).required(),
         ],
     },
     RecordSpec {
@@ -708,7 +720,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.load_profile",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("負荷の特性", "Load profile"),
         fields: &[
             count("steady_samples", "定常時の標本数", "Samples at steady load").required(),
@@ -720,7 +732,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.capacity_forecast",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("枯渇予測", "Capacity forecast"),
         fields: &[
             text("resource", "資源", "Resource").required(),

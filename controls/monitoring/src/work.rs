@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod live;
 pub mod rules;
 mod saved;
+pub mod series;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,16 +18,24 @@ use store::Store;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
+const SERIES_EVERY: Duration = Duration::from_secs(2);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("受信状況の記録", "Record the state of the intake");
     let canary = t("警報の自己点検", "Test of the alarm");
+    let steady = t("定常状態の記録", "Record the steady state");
     vec![
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.canary", canary, canary::run)
             .every(Duration::from_secs(15 * 60))
             .limit(Duration::from_secs(60))
+            .local(),
+        Job::new("monitoring.steady", steady, series::daily)
+            // What was said yesterday counts for a day: said twice a day it does not grow old in between.
+            .every(Duration::from_secs(12 * 3_600))
+            .limit(Duration::from_secs(30 * 60))
             .local(),
     ]
 }
@@ -35,6 +44,8 @@ pub fn jobs() -> Vec<Job> {
 pub fn services() -> Vec<Service> {
     vec![
         Service::new("rules", Pause::For(EVALUATE_EVERY), live::round),
+        Service::new("series", Pause::For(SERIES_EVERY), series::round),
+        Service::new("measures", Pause::For(MEASURE_EVERY), series::measure_host),
         Service::new("archive", Pause::For(FLUSH_EVERY), archive),
     ]
 }

@@ -49,7 +49,7 @@ pub use gap::{
 pub use pairs::{FirstSeen, Pairs};
 pub use regime::{CURVE, LOADS_MIN, LoadProfile, Regime, load_profile};
 pub use security::{Change, DAYS_MAX, DayCount, Newcomer, SecurityTrend, security_trend, weeks};
-pub use series::{Direction, Kind, Refused, STATE_BYTES_MAX, Series, Settings};
+pub use series::{Direction, Kind, Normal, Refused, STATE_BYTES_MAX, Series, Settings};
 pub use silence::{Cadence, Silence};
 pub use snapshot::SnapshotError;
 pub use template::{Template, TemplateEvent, TemplateId, TemplateLimits, Templates, WORDS_MAX};

@@ -4,7 +4,7 @@ use crate::{
     anomaly::Layer,
     profile::{Expected, Profile},
     recent::{Fast, Hour, Hours, KEPT, RING, Since},
-    series::{Direction, Moment, Settings, Suspect},
+    series::{Direction, Moment, Normal, Settings, Suspect},
     snapshot::{Fields, Pass, walk},
     tail::{Tail, rank},
     time::{HOUR, Place, SECOND, SLOTS},
@@ -88,6 +88,24 @@ impl Metric {
         let learn = m.learn && (!m.warm || suspect.as_ref().is_none_or(|s| !s.opens(settings)));
         self.learn(m, value, &look, learn, ended);
         if learn { self.high(m, settings, value, &look).or(suspect) } else { suspect }
+    }
+
+    /// What is usual at a place of the week, once there was a value.
+    pub fn normal(&self, place: &Place) -> Option<Normal> {
+        if self.profile.hours == 0.0 {
+            return None;
+        }
+        let expected = self.profile.expect(place);
+        let (low, high) = self.usual(&expected);
+        Some(Normal { expected: f64::from(expected.line + self.offset), low, high })
+    }
+
+    /// What is usual around what is expected.
+    fn usual(&self, expected: &Expected) -> (f64, f64) {
+        let usual = self.tails[0].quantile(RANGE_P) * expected.scale;
+        let low = expected.line.min(expected.step) + self.offset - usual;
+        let high = expected.line.max(expected.step) + self.offset + usual;
+        (f64::from(low), f64::from(high))
     }
 
     /// What came before a gap says nothing about what is just now.
@@ -201,11 +219,7 @@ impl Metric {
             _ if constant => m.novelty,
             _ => (p(layer) * LAYERS.len() as f64).min(1.0),
         };
-        let usual = self.tails[0].quantile(RANGE_P) * look.expected.scale;
-        let (low, high) = (
-            look.expected.line.min(look.expected.step),
-            look.expected.line.max(look.expected.step),
-        );
+        let (low, high) = self.usual(&look.expected);
         let back = match LAYERS[layer] {
             Layer::Frozen => i64::from(self.run) * (f64::from(m.interval_s) * SECOND as f64) as i64,
             _ => i64::from(look.since[layer]) * HOUR,
@@ -217,8 +231,8 @@ impl Metric {
             onset: m.time.saturating_sub(back),
             observed: f64::from(value),
             expected: f64::from(look.expected.line + self.offset),
-            low: f64::from(low + self.offset - usual),
-            high: f64::from(high + self.offset + usual),
+            low,
+            high,
         })
     }
 

@@ -104,6 +104,15 @@ pub struct Refused {
     pub gaps: u16,
 }
 
+/// What is usual at some time; of a counter, of its growth per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normal {
+    pub expected: f64,
+    /// Beyond these lies one observation in a thousand
+    pub low: f64,
+    pub high: f64,
+}
+
 /// An observation's surroundings.
 pub(crate) struct Moment {
     pub time: Micros,
@@ -271,6 +280,23 @@ impl Series {
 
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What is usual at a time, by what was learnt so far. States have no range, and before there is a number
+    /// nothing is usual.
+    pub fn normal(&self, time: Micros, calendar: &Calendar) -> Option<Normal> {
+        match &self.body {
+            Body::Metric(metric) => metric.normal(&calendar.place(time)),
+            Body::States(_) => None,
+        }
+    }
+
+    /// Hours that were learnt from.
+    pub fn hours_learnt(&self) -> u16 {
+        match &self.body {
+            Body::Metric(metric) => metric.learnt,
+            Body::States(states) => states.learnt,
+        }
     }
 
     pub fn refused(&self) -> Refused {

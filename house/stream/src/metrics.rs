@@ -6,6 +6,8 @@
 //! Limits: [`SAMPLES_MAX`] samples; a name has 512 bytes, a sample [`LABELS_MAX`] labels, a value of a
 //! label [`LABEL_BYTES_MAX`] bytes.
 
+use std::collections::HashMap;
+
 use model::Timestamp;
 use serde_json::json;
 
@@ -46,8 +48,50 @@ pub struct Sample {
     pub name: String,
     pub labels: Labels,
     pub value: f64,
+    /// What its text says it is, one of [`KINDS`].
+    pub kind: Option<&'static str>,
     /// If the program says when it was measured.
     pub time: Option<Timestamp>,
+}
+
+/// What a family of samples can be.
+pub const KINDS: [&str; 7] =
+    ["counter", "gauge", "histogram", "gaugehistogram", "summary", "stateset", "info"];
+/// What follows the name of a family in the names of its samples, and the families that have it.
+const ENDINGS: [(&str, &[&str]); 4] = [
+    ("_total", &["counter"]),
+    ("_bucket", &["histogram", "gaugehistogram"]),
+    ("_count", &["histogram", "summary"]),
+    ("_sum", &["histogram", "summary"]),
+];
+
+/// What families are, as their texts say.
+#[derive(Default)]
+struct Families<'a>(HashMap<&'a str, &'static str>);
+
+impl<'a> Families<'a> {
+    /// Takes in `# TYPE name kind`.
+    fn hear(&mut self, line: &'a str) {
+        let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+        if (words.next(), words.next()) != (Some("#"), Some("TYPE")) || self.0.len() >= SAMPLES_MAX
+        {
+            return;
+        }
+        if let (Some(name), Some(said)) = (words.next(), words.next())
+            && let Some(kind) = KINDS.into_iter().find(|kind| *kind == said)
+        {
+            self.0.insert(name, kind);
+        }
+    }
+
+    fn kind(&self, name: &str) -> Option<&'static str> {
+        self.0.get(name).copied().or_else(|| {
+            ENDINGS.iter().find_map(|(ending, kinds)| {
+                let kind = self.0.get(name.strip_suffix(ending)?)?;
+                kinds.contains(kind).then_some(*kind)
+            })
+        })
+    }
 }
 
 /// Why a text is refused: its line, from 1, and the rule.
@@ -61,6 +105,7 @@ pub struct Broken {
 /// Reads a text.
 pub fn read(text: &str, dialect: Dialect) -> Result<Vec<Sample>, Broken> {
     let (mut samples, mut ended, mut number) = (Vec::new(), false, 0);
+    let mut families = Families::default();
     for (at, line) in text.split('\n').enumerate() {
         let broken = |rule| Broken { line: at + 1, rule };
         number = at + 1;
@@ -71,12 +116,14 @@ pub fn read(text: &str, dialect: Dialect) -> Result<Vec<Sample>, Broken> {
         ended |= line == "# EOF" && dialect == Dialect::OpenMetrics;
         let line = line.trim_matches([' ', '\t']);
         if line.is_empty() || line.starts_with('#') {
+            families.hear(line);
             continue;
         }
         if samples.len() == SAMPLES_MAX {
             return Err(broken("too many samples"));
         }
-        samples.push(sample(line, dialect).map_err(broken)?);
+        let sample = sample(line, dialect).map_err(broken)?;
+        samples.push(Sample { kind: families.kind(&sample.name), ..sample });
     }
     match dialect == Dialect::OpenMetrics && !ended {
         true => Err(Broken { line: number, rule: "the end mark is missing" }),
@@ -106,7 +153,7 @@ fn sample(line: &str, dialect: Dialect) -> Result<Sample, &'static str> {
     if words.next().is_some() {
         return Err("a sample has a value and perhaps a time");
     }
-    Ok(Sample { name: name.to_owned(), labels, value, time })
+    Ok(Sample { name: name.to_owned(), labels, value, kind: None, time })
 }
 
 /// `name="value",…}` and what follows.
@@ -203,6 +250,9 @@ impl Sample {
             // Text, since JSON knows neither NaN nor infinity.
             "value": self.value.to_string(),
         });
+        if let Some(kind) = self.kind {
+            line["metric_type"] = kind.into();
+        }
         for (name, value) in &self.labels {
             line[format!("label.{name}")] = value.as_str().into();
         }
@@ -257,6 +307,19 @@ mod tests {
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         assert_eq!(Dialect::of(kind), Dialect::OpenMetrics);
         assert_eq!(Dialect::of("text/plain; version=0.0.4"), Dialect::Prometheus);
+    }
+
+    #[test]
+    fn a_sample_is_what_the_type_of_its_family_says() {
+        let text = "# TYPE a counter\n# HELP a x\na_total 1\na 1\n# TYPE h histogram\nh_bucket{le=\"1\"} 2\n\
+            h_sum 3\nh_max 4\n# TYPE g gauge\ng 1\ng_total 2\n# TYPE u nonsense\nu 1\n#TYPE v gauge\nv 1\n";
+        let kinds: Vec<Option<&str>> =
+            read(text, Dialect::Prometheus).unwrap().iter().map(|s| s.kind).collect();
+        let (counter, histogram) = (Some("counter"), Some("histogram"));
+        let gauge = Some("gauge");
+        assert_eq!(kinds, [counter, counter, histogram, histogram, None, gauge, None, None, None]);
+        let line = read(text, Dialect::Prometheus).unwrap()[0].line("h", Timestamp(0));
+        assert!(String::from_utf8(line).unwrap().contains(r#""metric_type":"counter""#));
     }
 
     #[test]

@@ -342,7 +342,8 @@ impl Running {
             let mut write = store.write(ACTOR, "work", "").await?;
             let mut made = HashMap::new();
             for (key, occurrence) in &first {
-                let host = host_of(ctx, &occurrence.event).await?;
+                let event = &occurrence.event;
+                let host = host_of(ctx, &event.host, &event.source).await?;
                 let record = write.record(draft(occurrence, host, now, &self.stream)).await?;
                 let (rule, offset) = (occurrence.about.id.clone(), Some(occurrence.end));
                 made.insert(key.clone(), Alert { id: record.id, rule, offset });
@@ -489,10 +490,10 @@ async fn open(
     Ok(findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect())
 }
 
-/// The host of the register that an event is of.
-async fn host_of(ctx: &Shared, event: &stream::Event) -> Result<Option<Id>, Error> {
-    if event.host.is_empty() || event.host.eq_ignore_ascii_case(&room::host_name()) {
-        return Ok(match event.source.contains('/') {
+/// The host of the register that an event of this host and source is of.
+pub(super) async fn host_of(ctx: &Shared, host: &str, source: &str) -> Result<Option<Id>, Error> {
+    if host.is_empty() || host.eq_ignore_ascii_case(&room::host_name()) {
+        return Ok(match source.contains('/') {
             // What an agent sent bears its name.
             true => None,
             // A demonstration never meets the machine it is shown on.
@@ -500,7 +501,7 @@ async fn host_of(ctx: &Shared, event: &stream::Event) -> Result<Option<Id>, Erro
             false => Some(room::this_host(ctx).await?),
         });
     }
-    let (host, store) = (event.host.as_str(), ctx.store());
+    let store = ctx.store();
     let short = host.split('.').next().filter(|short| *short != host && !short.is_empty());
     for name in [Some(host), short].into_iter().flatten() {
         if let Some(id) = store.row_with(Table::Asset, "host", "hostname", name).await? {

@@ -1,0 +1,355 @@
+//! All series of a site: what they learnt, and which of their departures are worth telling. Pure.
+//!
+//! Invariants: of the same events come the same points and the same departures, before and after a restart, since
+//! time is that of arrival in the stream and departures are chosen when five minutes of it are over; there are never
+//! more than [`SERIES_MAX`] series, and those that find no room are counted.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
+
+use model::Timestamp;
+use steady::{Anomaly, Budget, Calendar, Fleet, Kind, MINUTE, Micros, PER_DAY, Series, Settings};
+use stream::Placed;
+
+use super::{
+    files::{About, Point, RAW_DAYS, Shape},
+    measure::{id, measures},
+};
+
+/// Series that there are at most.
+pub const SERIES_MAX: usize = 20_000;
+/// Departures are chosen among those of so long a time.
+const SPAN: Micros = 5 * MINUTE;
+const DAY: Micros = 24 * 60 * MINUTE;
+/// Name of the series that counts the events of a source and host that are no measurements, by ten minutes. Ten minutes without
+/// any have no point: who says nothing is watched by other means.
+pub const VOLUME: &str = "ume_events";
+/// Sources and hosts whose events are counted.
+const HEARD_MAX: usize = 4_096;
+
+/// One series with what is known of it.
+pub struct Tracked {
+    pub about: Arc<About>,
+    pub series: Series,
+    /// The first point and the last.
+    pub first: Micros,
+    pub last: Micros,
+    pub value: f64,
+    pub points: u64,
+}
+
+impl Tracked {
+    fn new(about: Arc<About>, time: Micros) -> Tracked {
+        let series = Series::new(about.id, settings(&about));
+        Tracked { about, series, first: time, last: Micros::MIN, value: f64::NAN, points: 0 }
+    }
+
+    pub fn observe(&mut self, time: Micros, value: f64, calendar: &Calendar) -> Option<Anomaly> {
+        if time > self.last {
+            (self.last, self.value) = (time, value);
+            self.points += 1;
+        }
+        self.series.observe(time, value, calendar)
+    }
+}
+
+/// A departure that somebody is to know of.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub about: Arc<About>,
+    pub anomaly: Anomaly,
+    /// Offset behind what made it known.
+    pub end: u64,
+}
+
+/// What came of some events.
+#[derive(Default)]
+pub struct Taken {
+    pub points: Vec<Point>,
+    pub new: Vec<About>,
+    pub told: Vec<Told>,
+}
+
+/// Made once: it goes through the holidays of many years.
+pub static JAPAN: LazyLock<Calendar> = LazyLock::new(Calendar::japan);
+
+pub struct Site {
+    pub calendar: &'static Calendar,
+    pub known: BTreeMap<u64, Tracked>,
+    pub fleet: Fleet,
+    /// False alarms that are borne in a day.
+    pub per_day: f64,
+    /// Which five minutes it is.
+    pub slot: Micros,
+    pub tests: u64,
+    found: Vec<Anomaly>,
+    /// Events of these ten minutes, by source and host.
+    pub heard: BTreeMap<(String, String), u64>,
+    /// Points of series for which there was no room, and those of times that are not kept.
+    pub no_room: u64,
+    pub too_old: u64,
+}
+
+impl Default for Site {
+    fn default() -> Site {
+        Site {
+            calendar: &JAPAN,
+            known: BTreeMap::new(),
+            fleet: Fleet::new(),
+            per_day: PER_DAY,
+            slot: 0,
+            tests: 0,
+            found: Vec::new(),
+            heard: BTreeMap::new(),
+            no_room: 0,
+            too_old: 0,
+        }
+    }
+}
+
+impl Site {
+    /// Takes events in their order.
+    pub fn take(&mut self, events: &[Placed], taken: &mut Taken) {
+        for Placed { end, event } in events {
+            self.pass(event.arrived, *end, taken);
+            let measured = measures(event);
+            if measured.is_empty() {
+                self.hear(&event.source, &event.host);
+                continue;
+            }
+            let time = event.time().min(event.arrived).0;
+            if time < event.arrived.0 - RAW_DAYS * DAY {
+                self.too_old += measured.len() as u64;
+                continue;
+            }
+            for measure in measured {
+                self.one(measure.about, time, measure.value, taken);
+            }
+        }
+    }
+
+    fn one(&mut self, about: About, time: Micros, value: f64, taken: &mut Taken) {
+        let id = about.id;
+        if !self.known.contains_key(&id) {
+            if self.known.len() >= SERIES_MAX {
+                self.no_room += 1;
+                return;
+            }
+            taken.new.push(about.clone());
+            self.known.insert(id, Tracked::new(Arc::new(about), time));
+        }
+        let Some(tracked) = self.known.get_mut(&id) else { return };
+        taken.points.push(Point { series: id, time, value });
+        self.tests += 1;
+        self.found.extend(tracked.observe(time, value, self.calendar));
+    }
+
+    fn hear(&mut self, source: &str, host: &str) {
+        let key = (source.to_owned(), host.to_owned());
+        if self.heard.len() < HEARD_MAX || self.heard.contains_key(&key) {
+            *self.heard.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Ten minutes are over: how much was heard is a measurement as well.
+    fn count(&mut self, time: Micros, taken: &mut Taken) {
+        for ((source, host), count) in std::mem::take(&mut self.heard) {
+            let id = id(&source, &host, VOLUME, &[]);
+            let (name, shape) = (VOLUME.to_owned(), Shape::Gauge);
+            let about = About { id, source, host, name, labels: Vec::new(), shape };
+            self.one(about, time, count as f64, taken);
+        }
+    }
+
+    /// Chooses among what was found once its time is over.
+    pub fn pass(&mut self, now: Timestamp, end: u64, taken: &mut Taken) {
+        let slot = now.0.div_euclid(SPAN);
+        if slot <= self.slot {
+            return;
+        }
+        let before = std::mem::replace(&mut self.slot, slot);
+        if slot / 2 > before / 2 {
+            self.count(before / 2 * 2 * SPAN, taken);
+        }
+        let found = std::mem::take(&mut self.found);
+        let tests = std::mem::take(&mut self.tests);
+        if tests == 0 {
+            return;
+        }
+        let budget = Budget { per_day: self.per_day, tests, span: SPAN };
+        for anomaly in self.fleet.select(found, &budget) {
+            let Some(tracked) = self.known.get_mut(&anomaly.series) else { continue };
+            tracked.series.told();
+            taken.told.push(Told { about: tracked.about.clone(), anomaly, end });
+        }
+    }
+
+    /// Whether nothing waits to be chosen from: only then the state is whole.
+    pub fn is_settled(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// A series as its points say it is.
+    pub fn rebuild(&mut self, about: About, points: impl Iterator<Item = (Micros, f64)>) {
+        let mut tracked: Option<Tracked> = None;
+        let about = Arc::new(about);
+        for (time, value) in points {
+            let tracked = tracked.get_or_insert_with(|| Tracked::new(about.clone(), time));
+            tracked.observe(time, value, self.calendar);
+        }
+        if let Some(tracked) = tracked.filter(|_| self.known.len() < SERIES_MAX) {
+            self.known.insert(about.id, tracked);
+        }
+    }
+
+    /// Such things happen here; `is_wrong` if nobody should have been told.
+    pub fn happens(&mut self, id: u64, p: f64, is_wrong: bool) {
+        let Some(tracked) = self.known.get_mut(&id) else { return };
+        tracked.series.false_alarm();
+        if is_wrong {
+            self.fleet.judged_false(&of_rarity(id, p));
+        }
+    }
+
+    /// What the series does now is normal from now on.
+    pub fn new_normal(&mut self, id: u64) {
+        if let Some(tracked) = self.known.get_mut(&id) {
+            tracked.series.new_normal(self.calendar);
+        }
+    }
+
+    /// Series that nothing came of for as long as points are kept make room.
+    pub fn forget(&mut self, now: Timestamp) -> usize {
+        let before = self.known.len();
+        self.known.retain(|_, tracked| tracked.last >= now.0 - RAW_DAYS * DAY);
+        before - self.known.len()
+    }
+}
+
+fn of_rarity(series: u64, p: f64) -> Anomaly {
+    Anomaly {
+        series,
+        layer: steady::Layer::Season,
+        phase: steady::Phase::Sign,
+        time: 0,
+        onset: 0,
+        observed: 0.0,
+        expected: 0.0,
+        low: 0.0,
+        high: 0.0,
+        p,
+    }
+}
+
+fn settings(about: &About) -> Settings {
+    let kind = match about.shape {
+        Shape::Gauge => Kind::Gauge,
+        Shape::Counter => Kind::Counter,
+        Shape::State => Kind::State,
+        Shape::Uptime => Kind::Uptime,
+    };
+    let mut settings = Settings::new(kind);
+    // A hundredth of a share is nobody's concern; nearly all of it for most of a day is.
+    if kind == Kind::Gauge && about.name.ends_with("_ratio") {
+        settings.resolution = 0.01;
+        settings.high = about.name.contains("used").then_some(0.9);
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stream::{Format, RawLine};
+
+    /// Monday, 2026-04-06, 00:00 in Japan.
+    const START: Micros = 1_775_401_200_000_000;
+
+    fn placed(time: Micros, name: &str, value: f64, end: u64) -> Placed {
+        let line = serde_json::json!({ "metric": name, "value": value.to_string(), "host": "db1" });
+        let line = RawLine::with_format(line.to_string(), Format::Json);
+        let event = stream::parse(&line, "node", Timestamp(time), &jiff::tz::TimeZone::UTC);
+        Placed { end, event }
+    }
+
+    fn load(n: i64) -> f64 {
+        (if (9..18).contains(&(n / 4 % 24)) { 60.0 } else { 20.0 }) + (n % 7) as f64
+    }
+
+    fn weeks(site: &mut Site, count: i64) -> Taken {
+        let mut taken = Taken::default();
+        for n in 0..count {
+            let event = placed(START + n * 15 * MINUTE, "load", load(n), n as u64 + 1);
+            site.take(&[event], &mut taken);
+        }
+        taken
+    }
+
+    #[test]
+    fn work_at_midnight_is_told_once_and_what_is_judged_false_ends() {
+        let mut site = Site::default();
+        let taken = weeks(&mut site, 21 * 96);
+        assert_eq!((taken.new.len(), taken.points.len(), taken.told.len()), (1, 21 * 96, 0));
+        let night = START + 21 * 96 * 15 * MINUTE;
+        let mut taken = Taken::default();
+        for n in 0..8 {
+            let event = placed(night + n * 15 * MINUTE, "load", 64.0, 5_000 + n as u64);
+            site.take(&[event], &mut taken);
+        }
+        assert_eq!(taken.told.len(), 1, "{:?}", taken.told);
+        let told = &taken.told[0];
+        assert_eq!(
+            (told.anomaly.onset, told.about.name.as_str(), told.end),
+            (night, "load", 5_001)
+        );
+        let id = told.about.id;
+        assert!(site.known[&id].series.open_since().is_some());
+        site.happens(id, told.anomaly.p, true);
+        assert!(site.known[&id].series.open_since().is_none());
+    }
+
+    #[test]
+    fn lines_that_measure_nothing_are_counted_by_ten_minutes() {
+        let mut site = Site::default();
+        let mut taken = Taken::default();
+        let line = |minute: i64| {
+            let line = RawLine::new("<13>1 - db1 app - - - x");
+            let arrived = Timestamp(START + minute * MINUTE);
+            let event = stream::parse(&line, "syslog", arrived, &jiff::tz::TimeZone::UTC);
+            Placed { end: 1, event }
+        };
+        site.take(&[0, 1, 6, 9, 12, 31].map(line), &mut taken);
+        let counts: Vec<(i64, f64)> =
+            taken.points.iter().map(|p| ((p.time - START) / MINUTE, p.value)).collect();
+        assert_eq!(counts, [(0, 4.0), (10, 1.0)]);
+        assert_eq!((taken.new[0].name.as_str(), taken.new[0].host.as_str()), (VOLUME, "db1"));
+    }
+
+    #[test]
+    fn time_that_passes_without_events_chooses_as_well() {
+        let mut site = Site::default();
+        weeks(&mut site, 21 * 96);
+        let night = START + 21 * 96 * 15 * MINUTE;
+        let mut taken = Taken::default();
+        site.take(&[placed(night, "load", 64.0, 9_000)], &mut taken);
+        assert!(taken.told.is_empty() && !site.is_settled());
+        site.pass(Timestamp(night + 6 * MINUTE), 9_000, &mut taken);
+        assert!(taken.told.len() == 1 && site.is_settled());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_series_and_the_rest_is_counted() {
+        let mut site = Site::default();
+        let mut taken = Taken::default();
+        for n in 0..SERIES_MAX + 5 {
+            site.take(&[placed(START, &format!("m{n}"), 1.0, n as u64)], &mut taken);
+        }
+        assert_eq!((site.known.len(), site.no_room), (SERIES_MAX, 5));
+        assert_eq!(taken.points.len(), SERIES_MAX);
+        assert_eq!(site.forget(Timestamp(START + (RAW_DAYS + 1) * DAY)), SERIES_MAX);
+        site.take(&[placed(START, "late", 1.0, 1)], &mut taken);
+        assert_eq!(site.known.len(), 1);
+    }
+}
