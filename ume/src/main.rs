@@ -22,6 +22,7 @@ mod intake_scrape;
 mod intake_upload;
 mod jobs_page;
 mod ledger_cmd;
+mod lines;
 mod local;
 mod merkle_cmd;
 mod oscal_cmd;
@@ -37,6 +38,7 @@ mod serve;
 mod settings;
 mod shown;
 mod sigma_cmd;
+mod steady_logs_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -257,6 +259,11 @@ enum Command {
         #[command(subcommand)]
         command: sigma_cmd::SigmaCommand,
     },
+    /// What is normal, over plain files: kinds of log lines, silences
+    Steady {
+        #[command(subcommand)]
+        command: steady_logs_cmd::Steady,
+    },
 }
 
 #[derive(Subcommand)]
@@ -426,6 +433,7 @@ impl Command {
             | Command::Merkle { .. }
             | Command::Oscal { .. }
             | Command::Sigma { .. }
+            | Command::Steady { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Prune(_)
@@ -484,6 +492,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
         Command::Sigma { command } => sigma_cmd::run(command),
+        Command::Steady { command } => steady_logs_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

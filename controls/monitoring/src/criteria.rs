@@ -325,7 +325,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.trends"),
         minutes_per_miss: 60,
     },
     Criterion {

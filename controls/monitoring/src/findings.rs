@@ -11,6 +11,8 @@ use store::{Record, RecordDraft, Row, Store, StoreError, Write};
 pub const FINDING: &str = "monitoring.finding";
 /// Type of the record that says what somebody made of it.
 pub const HANDLED: &str = "monitoring.alert_handled";
+/// Type of the record that says that a silent source speaks again.
+pub const SPOKE: &str = "monitoring.silence_ended";
 pub(crate) const CANARY: &str = "monitoring.canary_run";
 const SCOPE: &str = "monitoring_scope";
 pub const REASON_CHARS_MAX: usize = 2_000;
@@ -105,6 +107,20 @@ pub async fn one(store: &Store, id: Id) -> Result<Option<Alert>, StoreError> {
     Ok(with_judgements(store, vec![record]).await?.pop())
 }
 
+/// The document in force that says what is watched and how.
+async fn scope(store: &Store) -> Result<Option<Row>, StoreError> {
+    let scopes = store.all(Table::Norm, &[SCOPE]).await?;
+    let in_force = scopes.into_iter().filter(|row| row.status == "active");
+    Ok(in_force.max_by_key(|row| (row.updated_at, row.id)))
+}
+
+/// False alarms a day that the site bears.
+pub async fn budget_per_day(store: &Store) -> Result<f64, StoreError> {
+    let said = scope(store).await?;
+    let said = said.and_then(|row| row.attributes.get("false_alarms_day")?.as_f64());
+    Ok(said.unwrap_or(steady::PER_DAY))
+}
+
 /// How soon findings have to be judged.
 pub struct Due {
     /// What the scope in force says.
@@ -113,12 +129,8 @@ pub struct Due {
 
 impl Due {
     pub async fn load(store: &Store) -> Result<Due, StoreError> {
-        let scopes = store.all(Table::Norm, &[SCOPE]).await?;
-        let newest = scopes
-            .iter()
-            .filter(|row| row.status == "active")
-            .max_by_key(|row| (row.updated_at, row.id));
-        Ok(Due { said_min: newest.and_then(|row| row.attributes.get("due_min")?.as_i64()) })
+        let scope = scope(store).await?;
+        Ok(Due { said_min: scope.and_then(|row| row.attributes.get("due_min")?.as_i64()) })
     }
 
     /// Minutes for one of this severity: what the scope says, less for what is grave.

@@ -658,6 +658,12 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "monitoring.silence_ended",
+        writer: Writer::Ume,
+        title: t("ログの再開", "Silence ended"),
+        fields: &[number("silent_s", "途絶えていた時間", "Silent for", "s").required()],
+    },
+    RecordSpec {
         ty: "monitoring.alert_handled",
         writer: Writer::Anyone,
         title: t("アラートの対応", "Alert handled"),
@@ -780,7 +786,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.trend_status",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("ログ傾向分析の状態", "Trend detector status"),
         fields: &[
             text("security_class", "セキュリティログの種類", "Class of security log").required(),

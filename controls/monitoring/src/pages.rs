@@ -1,8 +1,9 @@
-//! The room's own pages and their documents: events, findings, rules.
+//! The room's own pages and their documents: events, findings, rules, trends and sources.
 
 mod detections;
 mod events;
 mod findings;
+mod trends;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -22,6 +23,6 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes()];
+    let all = [events::routes(), findings::routes(), detections::routes(), trends::routes()];
     all.into_iter().flatten().collect()
 }

@@ -1,10 +1,12 @@
 //! What this room does by itself: it holds what came in against the rules, archives it, and records how each
 //! source fares.
 
+mod alerts;
 pub mod canary;
 pub mod collection;
 pub mod evaluate;
 pub mod live;
+pub mod logs;
 pub mod rules;
 mod saved;
 pub mod series;
@@ -12,7 +14,7 @@ pub mod series;
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{Timestamp, t};
-use room::{Error, Job, Pause, Service, Shared, draft, this_host, write};
+use room::{Error, Job, Pause, Service, Shared, draft, this_host};
 use serde_json::{Map, Value as Json, json};
 use store::Store;
 
@@ -20,13 +22,17 @@ const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 const SERIES_EVERY: Duration = Duration::from_secs(2);
+/// What is learnt of logs decides within minutes, not within a second.
+const LEARN_EVERY: Duration = Duration::from_secs(5);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("受信状況の記録", "Record the state of the intake");
     let canary = t("警報の自己点検", "Test of the alarm");
     let steady = t("定常状態の記録", "Record the steady state");
+    let trends = t("セキュリティログの傾向", "Trends of security logs");
     vec![
+        Job::new("monitoring.trends", trends, logs::trends).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.canary", canary, canary::run)
             .every(Duration::from_secs(15 * 60))
@@ -46,6 +52,7 @@ pub fn services() -> Vec<Service> {
         Service::new("rules", Pause::For(EVALUATE_EVERY), live::round),
         Service::new("series", Pause::For(SERIES_EVERY), series::round),
         Service::new("measures", Pause::For(MEASURE_EVERY), series::measure_host),
+        Service::new("logs", Pause::For(LEARN_EVERY), logs::round),
         Service::new("archive", Pause::For(FLUSH_EVERY), archive),
     ]
 }
@@ -64,11 +71,22 @@ async fn source_status(ctx: Shared) -> Result<Json, Error> {
     // Sources of agents bear their host's name before a slash and are counted there.
     let own: BTreeMap<_, _> = counters.into_iter().filter(|(s, _)| !s.contains('/')).collect();
     let progress = ctx.house.kept.get::<live::Live>().take_progress(store.now());
-    let facts = sums(&own, &progress);
-    let draft = draft("monitoring.source_status", Some(host), store.now(), facts.clone());
-    write(store, "system:monitoring.status", draft).await?;
+    let mut facts = sums(&own, &progress);
+    let learnt = ctx.house.kept.get::<logs::Logs>().shown();
+    if logs::status::is_this_machine_silent(&learnt.sources) {
+        facts["silent"] = true.into();
+    }
+    let received = facts["received"].clone();
+    let others = logs::status::due(&ctx, store.now()).await?;
+    let told = others.len();
+    let mut write = store.write("system:monitoring.status", "work", "").await?;
+    write.record(draft(logs::status::STATUS, Some(host), store.now(), facts)).await?;
+    for draft in others {
+        write.record(draft).await?;
+    }
+    write.commit().await?;
     ctx.house.wake();
-    Ok(json!({ "sources": own.len(), "received": facts["received"] }))
+    Ok(json!({ "sources": own.len(), "received": received, "others": told }))
 }
 
 /// Sums the counts of this machine's sources since the folder was made. What was stored before there were rules

@@ -99,6 +99,13 @@ impl Cadence {
         Some(Silence { since: self.last, silent, normal, usual })
     }
 
+    /// Nobody could hear the source until `time`: its silence counts from there.
+    pub fn deaf_until(&mut self, time: Micros) {
+        if self.first.is_some() {
+            self.last = self.last.max(time);
+        }
+    }
+
     /// The silence that goes on is how the source is from now on: a decision.
     pub fn new_normal(&mut self) {
         *self = Cadence::new();
@@ -127,7 +134,8 @@ impl Cadence {
         whole.then_some(cadence).ok_or(SnapshotError::Damaged)
     }
 
-    fn normal(&self, calendar: &Calendar) -> Option<Micros> {
+    /// The longest pause after the last time it was heard that is still normal; none in cold start.
+    pub fn normal(&self, calendar: &Calendar) -> Option<Micros> {
         let known = self.last.saturating_sub(self.first?);
         let total: u32 = self.pauses.iter().map(|p| p.total).sum();
         if known < LEARN || total < PAUSES_MIN {
@@ -202,6 +210,19 @@ mod tests {
         let silence = cadence.check(last + 4 * MINUTE, &japan).unwrap();
         assert_eq!((silence.since, silence.silent), (last, 4 * MINUTE));
         assert_eq!(cadence.check(last + 9 * MINUTE, &japan), None, "told once");
+    }
+
+    #[test]
+    fn time_in_which_nobody_listened_is_no_silence() {
+        let (mut cadence, _) = alarms((0..7 * 1_440).map(|n| n * MINUTE));
+        let japan = Calendar::japan();
+        let up = 8 * DAY;
+        cadence.deaf_until(up);
+        assert_eq!(cadence.check(up + 2 * MINUTE, &japan), None);
+        assert!(cadence.check(up + 5 * MINUTE, &japan).is_some());
+        let mut unheard = Cadence::new();
+        unheard.deaf_until(up);
+        assert_eq!(unheard, Cadence::new());
     }
 
     #[test]

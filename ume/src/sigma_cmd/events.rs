@@ -15,10 +15,12 @@ use serde_json::Value as Json;
 use sigma::{Arena, LogSource};
 use stream::RawLine;
 
-use crate::{CliError, progress, say};
+use crate::{
+    CliError,
+    lines::{self, Line},
+    progress, say,
+};
 
-/// The longest line of a file of events.
-const LINE_BYTES_MAX: usize = 4 << 20;
 /// The largest file that is one JSON or XML document.
 const DOCUMENT_BYTES_MAX: u64 = 256 << 20;
 /// Where events say when they happened, the more exact first.
@@ -225,47 +227,45 @@ impl Reading {
         reader: &mut dyn BufRead,
         take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
-        let io = |source| CliError::Io { path: file.into(), source };
-        let (mut line, mut number) = (Vec::new(), 0);
-        loop {
-            progress::going().map_err(|_| CliError::Stopped)?;
-            line.clear();
-            let read =
-                reader.take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line).map_err(io)?;
-            if read == 0 {
-                return Ok(());
+        lines::each(file, reader, &mut |number, line| match line {
+            Line::TooLong => {
+                let what = say("行が4 MiBを超えています", "a line of more than 4 MiB");
+                self.tell(file, number, &what);
+                Ok(())
             }
-            number += 1;
-            if line.len() > LINE_BYTES_MAX && !line.ends_with(b"\n") {
-                self.tell(
-                    file,
-                    number,
-                    &say("行が4 MiBを超えています", "a line of more than 4 MiB"),
-                );
-                skip_line(reader).map_err(io)?;
-                continue;
-            }
-            let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line).trim_ascii();
-            match text.first() {
-                None => {}
-                Some(b'{') => match serde_json::from_slice::<Json>(text) {
-                    Ok(value) => self.value(file, number, &value, take)?,
-                    Err(error) => self.tell(file, number, &error.to_string()),
-                },
-                Some(_) => {
-                    let said = stream::parse(&RawLine::new(text), "", self.now, &self.zone);
-                    let laid = lay(&mut self.arena, &said);
-                    // A line that says nothing of its program is tried on every rule.
-                    if self
-                        .arena
-                        .sources()
-                        .iter()
-                        .all(|source| source.category.as_deref() == Some("message"))
-                    {
-                        self.arena.set_sources([]);
-                    }
-                    self.hand(file, number, said.event_time.map(|t| t.0), laid, take)?;
+            Line::Text(text) => self.line(file, number, text, take),
+        })
+    }
+
+    fn line(
+        &mut self,
+        file: &str,
+        number: u64,
+        text: &[u8],
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        match text.first() {
+            None => Ok(()),
+            Some(b'{') => match serde_json::from_slice::<Json>(text) {
+                Ok(value) => self.value(file, number, &value, take),
+                Err(error) => {
+                    self.tell(file, number, &error.to_string());
+                    Ok(())
                 }
+            },
+            Some(_) => {
+                let said = stream::parse(&RawLine::new(text), "", self.now, &self.zone);
+                let laid = lay(&mut self.arena, &said);
+                // A line that says nothing of its program is tried on every rule.
+                if self
+                    .arena
+                    .sources()
+                    .iter()
+                    .all(|source| source.category.as_deref() == Some("message"))
+                {
+                    self.arena.set_sources([]);
+                }
+                self.hand(file, number, said.event_time.map(|t| t.0), laid, take)
             }
         }
     }
@@ -310,17 +310,4 @@ fn system_time(event: &str) -> Option<i64> {
     let (_, behind) = event.split_once("SystemTime=")?;
     let quote = behind.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     sigma::micros(behind[1..].split(quote).next()?)
-}
-
-fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<()> {
-    loop {
-        let part = reader.fill_buf()?;
-        let end = part.iter().position(|b| *b == b'\n');
-        let used = end.map_or(part.len(), |end| end + 1);
-        let over = end.is_some() || part.is_empty();
-        reader.consume(used);
-        if over {
-            return Ok(());
-        }
-    }
 }

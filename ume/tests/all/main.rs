@@ -31,6 +31,7 @@ mod kills;
 mod kinds;
 mod laws;
 mod ledger;
+mod logs;
 mod operations;
 mod oscal;
 mod outside;

@@ -13,6 +13,7 @@ use model::{Id, Lang, Table, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sigma::{Arena, Matcher};
+use steady::SECOND;
 use store::{RecordFilter, Store};
 use stream::Event;
 use web::{
@@ -31,6 +32,7 @@ use crate::{
     work::{
         evaluate::lay,
         live::{Again, Live},
+        logs::span,
         rules,
     },
 };
@@ -68,7 +70,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Whether the reader may judge: who may change the rules may judge what they find.
-fn may_judge(house: &House, user: &User) -> bool {
+pub(super) fn may_judge(house: &House, user: &User) -> bool {
     house
         .kind(Table::Rule, "detection")
         .is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
@@ -208,6 +210,8 @@ struct OnePage<'a> {
     /// What is known of the event; none where it is not for this reader or gone.
     evidence: Option<Evidence>,
     hidden: bool,
+    /// When a silent source spoke again, and after how long.
+    spoke: Option<(String, String)>,
     rule: String,
     rule_row: Option<Id>,
     /// The rule has changed since.
@@ -277,6 +281,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         due_min: Due::load(store).await?.within_min(alert.fact("severity")),
         waited_min: alert.waited_min(cx.now),
         hidden: !may_judge,
+        spoke: spoke(cx, store, &alert).await?,
         evidence,
         rule_row: rules::row_of(&document),
         rule_changed: hash.is_some_and(|hash| hash != alert.fact("rule_hash")),
@@ -293,6 +298,23 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         alert: &alert,
     };
     page(cx, &body.heading, &body)
+}
+
+/// When the source of a silence spoke again, and after how long.
+async fn spoke(
+    cx: &Cx,
+    store: &Store,
+    alert: &Alert,
+) -> Result<Option<(String, String)>, store::StoreError> {
+    if alert.fact("class") != "silence" {
+        return Ok(None);
+    }
+    let found = store.newest_records(&[findings::SPOKE], Some(alert.record.id), 1).await?;
+    Ok(found.first().map(|record| {
+        let silent_s = record.facts.get("silent_s").and_then(Json::as_i64).unwrap_or(0);
+        let (ja, en) = span(silent_s.saturating_mul(SECOND));
+        (cx.time(&record.observed_to), cx.either(&ja, &en).to_owned())
+    }))
 }
 
 fn false_alarms(cx: &Cx, meta: Option<&sigma::Meta>) -> Vec<String> {

@@ -15,11 +15,12 @@ use std::{
 use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use sigma::{Env, LogSource};
 use store::{RecordDraft, Store};
 
 use super::{
+    alerts::{self, Alert, OPEN_MAX},
     canary,
     evaluate::{Evaluator, Occurrence},
     rules::{self, Loaded},
@@ -42,10 +43,6 @@ const SAVE_EVERY_S: i64 = 10;
 const REST_EVERY_MS: i64 = 900;
 /// Filters end with a day, so the rules are looked at from time to time.
 const RELOAD_EVERY_S: i64 = 3_600;
-/// Alerts that wait to be judged and are looked up at the start.
-const OPEN_MAX: usize = 10_000;
-/// An alert that nobody judged for so long takes nothing in any more.
-const OPEN_DAYS: i64 = 30;
 /// Characters of a text in a payload.
 const TEXT_CHARS_MAX: usize = 64 * 1024;
 /// A round that takes longer than this lets events wait.
@@ -141,15 +138,6 @@ struct Running {
     stream: String,
 }
 
-/// An alert that nobody judged yet.
-#[derive(Clone)]
-struct Alert {
-    id: Id,
-    rule: String,
-    /// Offset behind its first event, if that was of this stream.
-    offset: Option<u64>,
-}
-
 /// One round: rules anew if they changed, then every event that came.
 pub async fn round(ctx: Shared) -> Result<(), Error> {
     let live = ctx.house.kept.get::<Live>();
@@ -188,7 +176,7 @@ impl Running {
         let recorded = store.setting(&format!("{RECORDED}{stream}")).await?;
         let recorded = recorded.and_then(|at| at.parse().ok()).unwrap_or(0);
         let now = store.now();
-        let open = open(store, now, &stream).await?;
+        let open = alerts::open(store, now, &stream).await?;
         tell_rules(store, &loaded).await?;
         live.change(|shown| {
             shown.loaded = Some(loaded.clone());
@@ -343,7 +331,7 @@ impl Running {
             let mut made = HashMap::new();
             for (key, occurrence) in &first {
                 let event = &occurrence.event;
-                let host = host_of(ctx, &event.host, &event.source).await?;
+                let host = alerts::host_of(ctx, &event.source, &event.host).await?;
                 let record = write.record(draft(occurrence, host, now, &self.stream)).await?;
                 let (rule, offset) = (occurrence.about.id.clone(), Some(occurrence.end));
                 made.insert(key.clone(), Alert { id: record.id, rule, offset });
@@ -467,48 +455,6 @@ async fn tell_rules(store: &Store, loaded: &Loaded) -> Result<(), Error> {
         "hash": hash,
     });
     Ok(room::write(store, ACTOR, room::draft(LOADED, None, store.now(), facts)).await?)
-}
-
-/// Alerts that nobody judged yet, by what they are told apart by.
-async fn open(
-    store: &Store,
-    now: Timestamp,
-    stream: &str,
-) -> Result<HashMap<String, Alert>, Error> {
-    let since = now.minus_hours(24 * OPEN_DAYS);
-    let findings = store.records_since(&[FINDING], since, OPEN_MAX).await?;
-    let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
-    let judged = store.present().records_about(HANDLED, &ids, since).await?;
-    let is_open = |id: &Id| !judged.iter().any(|record| record.subject == Some(*id));
-    let alert = |record: &store::Record| {
-        let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
-        let is_of_this = fact("stream") == Some(stream);
-        let offset = record.facts.get("offset").and_then(Json::as_u64).filter(|_| is_of_this);
-        let rule = fact("rule").unwrap_or_default().to_owned();
-        Some((fact("group")?.to_owned(), Alert { id: record.id, rule, offset }))
-    };
-    Ok(findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect())
-}
-
-/// The host of the register that an event of this host and source is of.
-pub(super) async fn host_of(ctx: &Shared, host: &str, source: &str) -> Result<Option<Id>, Error> {
-    if host.is_empty() || host.eq_ignore_ascii_case(&room::host_name()) {
-        return Ok(match source.contains('/') {
-            // What an agent sent bears its name.
-            true => None,
-            // A demonstration never meets the machine it is shown on.
-            false if ctx.house.demo => None,
-            false => Some(room::this_host(ctx).await?),
-        });
-    }
-    let store = ctx.store();
-    let short = host.split('.').next().filter(|short| *short != host && !short.is_empty());
-    for name in [Some(host), short].into_iter().flatten() {
-        if let Some(id) = store.row_with(Table::Asset, "host", "hostname", name).await? {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
 }
 
 fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp, stream: &str) -> RecordDraft {

@@ -13,7 +13,7 @@ use super::{
     files::About,
     site::{Site, Told},
 };
-use crate::{findings::FINDING, work::live::host_of};
+use crate::{findings::FINDING, work::alerts};
 
 /// Alerts that are looked up at the start.
 const ALERTS_MAX: usize = 10_000;
@@ -75,7 +75,7 @@ pub(super) fn named(site: &Site, said: &str) -> Option<u64> {
 
 /// The host of the register that a series is of.
 pub(super) async fn host(ctx: &Shared, about: &About) -> Result<Option<Id>, Error> {
-    host_of(ctx, bare(&about.host), &about.source).await
+    alerts::host_of(ctx, &about.source, bare(&about.host)).await
 }
 
 /// A host without the port at which it was asked.
