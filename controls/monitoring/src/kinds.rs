@@ -652,6 +652,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("offset", "ストリーム中の位置", "Place in the stream"),
             field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
             field("segment_root", "イベント区間のルート", "Root of the segment", FieldType::Hash),
+            text("of", "もとの検知", "Finding it came of"),
+            number("detected_s", "検知までの時間", "Time to detect", "s"),
         ],
     },
     RecordSpec {
@@ -697,6 +699,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             number("decision_working_days", "判断までの営業日数", "Working days to decide", "d")
                 .required(),
             count("items", "差の項目数", "Items that differ").required(),
+            count("steady_weeks", "比べた週の数", "Weeks it was held against"),
             field("steady_root", "平常区間のルート", "Root of the steady window", FieldType::Hash),
             field(
                 "incident_root",

@@ -9,8 +9,10 @@
 
 mod criteria;
 pub mod findings;
+pub mod gap;
 mod kinds;
 mod pages;
+pub mod review;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};
