@@ -186,13 +186,13 @@ pub async fn judge(
         return Ok(Judged { record, incident: None });
     }
     if alert.fact("class") == INCIDENT {
-        review::due::investigation(write, alert.record.id, now).await?;
+        write.put(review::due::task(store, alert.record.id, now)?).await?;
         return Ok(Judged { record, incident: None });
     }
     let incident = write.record(incident(alert, now)).await?;
     // Who said that it is an incident has seen it.
     write.record(handled_draft(incident.id, now, &facts, judging)).await?;
-    review::due::investigation(write, incident.id, now).await?;
+    write.put(review::due::task(store, incident.id, now)?).await?;
     Ok(Judged { record, incident: Some(incident.id) })
 }
 

@@ -30,7 +30,7 @@ const fn choice(value: &'static str, ja: &'static str, en: &'static str) -> Choi
 }
 
 /// The source classes of 8.16/ume-2; `source_class` of `source_status` holds one of these values.
-const SOURCE_CLASSES: &[Choice] = &[
+pub(crate) const SOURCE_CLASSES: &[Choice] = &[
     choice("system", "システム・OSログ", "System and OS logs"),
     choice("authentication", "認証", "Authentication"),
     choice("network", "ネットワーク通信・イベント", "Network traffic and events"),
@@ -787,8 +787,21 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             text("scope", "集計の範囲", "Scope").required(),
             number("p90_s", "90パーセンタイル", "90th percentile", "s").required(),
+            number("median_s", "中央値", "Median", "s"),
             count("incidents", "インシデント数", "Incidents").required(),
             count("exercises", "演習数", "Exercises").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.exercise_run",
+        writer: Writer::Ume,
+        title: t("検知演習の実施", "Detection exercise run"),
+        fields: &[
+            field("staged_at", "模擬事象の時刻", "Staged at", FieldType::Time).required(),
+            count("expected", "期待したルール", "Rules expected").required(),
+            count("detected", "検知したルール", "Rules that fired").required(),
+            number("detected_s", "検知までの時間", "Time to detect", "s"),
+            number("target_min", "検知目標", "Detection target", "min").required(),
         ],
     },
     RecordSpec {

@@ -11,6 +11,7 @@ mod criteria;
 pub mod findings;
 pub mod gap;
 mod kinds;
+pub mod measured;
 mod pages;
 pub mod review;
 pub mod work;

@@ -1,9 +1,11 @@
-//! The room's own pages and their documents: events, findings, rules.
+//! The room's own pages and their documents: events, findings, rules, GAP analysis, reviews, what was measured.
 
 mod detections;
 mod events;
 mod findings;
 mod gap;
+mod measured;
+mod review;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -23,6 +25,13 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes(), gap::routes()];
+    let all = [
+        events::routes(),
+        findings::routes(),
+        detections::routes(),
+        gap::routes(),
+        review::routes(),
+        measured::routes(),
+    ];
     all.into_iter().flatten().collect()
 }

@@ -15,19 +15,30 @@ use room::{Error, Job, Pause, Service, Shared, draft, this_host, write};
 use serde_json::{Map, Value as Json, json};
 use store::Store;
 
+use crate::{measured, review};
+
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("受信状況の記録", "Record the state of the intake");
     let canary = t("警報の自己点検", "Test of the alarm");
+    let reviews = t("レビューの期日", "Reviews that fall due");
+    let looks = t("定常状態の確認タスク", "Weekly tasks to look at the steady state");
+    let detection = t("検知時間の集計", "Detection time");
+    let wrong = t("誤検知の集計", "False alarms");
     vec![
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.canary", canary, canary::run)
             .every(Duration::from_secs(15 * 60))
             .limit(Duration::from_secs(60))
             .local(),
+        Job::new("monitoring.reviews", reviews, review::due::run),
+        Job::new("monitoring.status_tasks", looks, review::status::tasks),
+        Job::new("monitoring.detection_time", detection, measured::detection_time).every(DAY),
+        Job::new("monitoring.false_alarms", wrong, measured::false_alarms).every(DAY),
     ]
 }
 

@@ -166,7 +166,7 @@ impl Window {
 }
 
 /// A time as a form or a program writes it; without an offset it is where the organisation is.
-fn moment(text: &str, cx: &Cx) -> Option<Timestamp> {
+pub(super) fn moment(text: &str, cx: &Cx) -> Option<Timestamp> {
     let text = text.trim();
     if let Some(time) = Timestamp::parse(text) {
         return Some(time);
