@@ -49,12 +49,7 @@ pub async fn run(command: MonitoringCommand) -> Result<ExitCode, CliError> {
     answer
 }
 
-async fn asked(
-    store: &Store,
-    from: &str,
-    to: &str,
-    host: Option<&str>,
-) -> Result<Asked, CliError> {
+async fn asked(store: &Store, from: &str, to: &str, host: Option<&str>) -> Result<Asked, CliError> {
     let wrong = |ja: &str, en: &str| CliError::Usage(say(ja, en));
     let time = |text: &str| {
         Timestamp::parse(text.trim()).ok_or_else(|| {

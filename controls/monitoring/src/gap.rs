@@ -151,9 +151,7 @@ impl Analysis {
     /// The items in the order in which they began.
     pub fn by_onset(&self) -> Vec<&Item> {
         let mut items: Vec<&Item> = self.items.iter().collect();
-        items.sort_by(|a, b| {
-            a.gap.onset.cmp(&b.gap.onset).then(b.gap.rank.total_cmp(&a.gap.rank))
-        });
+        items.sort_by(|a, b| a.gap.onset.cmp(&b.gap.onset).then(b.gap.rank.total_cmp(&a.gap.rank)));
         items
     }
 }
@@ -234,7 +232,9 @@ impl Known {
         let mut records: Vec<(Facet, String, Timestamp, Id)> = alerts
             .iter()
             .filter(|alert| concerns(&alert.record))
-            .map(|alert| (Facet::Finding, name_of(alert), alert.record.observed_to, alert.record.id))
+            .map(|alert| {
+                (Facet::Finding, name_of(alert), alert.record.observed_to, alert.record.id)
+            })
             .collect();
         records.extend(told.iter().filter_map(|record| told_of(record, host)));
         let sources = store.all(Table::Asset, &["log_source"]).await?;

@@ -26,8 +26,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub const ALL: [Purpose; 3] =
-        [Purpose::Investigation, Purpose::Discovery, Purpose::Prevention];
+    pub const ALL: [Purpose; 3] = [Purpose::Investigation, Purpose::Discovery, Purpose::Prevention];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -60,10 +59,9 @@ impl Purpose {
                 "気づかないうちに、機密性・完全性・可用性を損ねたものはないか。",
                 "What probably has cost confidentiality, integrity or availability already?",
             ),
-            Purpose::Prevention => t(
-                "これから損ねるおそれのあるものは何か。",
-                "What may come to cost them?",
-            ),
+            Purpose::Prevention => {
+                t("これから損ねるおそれのあるものは何か。", "What may come to cost them?")
+            }
         }
     }
 

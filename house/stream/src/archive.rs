@@ -273,7 +273,8 @@ impl<'a> Columns<'a> {
             column.ok_or_else(|| kind(name))
         };
         let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| kind(name));
-        let number = |name| column(name)?.as_primitive_opt::<UInt32Type>().ok_or_else(|| kind(name));
+        let number =
+            |name| column(name)?.as_primitive_opt::<UInt32Type>().ok_or_else(|| kind(name));
         let small = |name| column(name)?.as_primitive_opt::<UInt8Type>().ok_or_else(|| kind(name));
         let raw = batch.column_by_name("raw").map(|c| c.as_binary_opt::<i32>());
         Ok(Columns {

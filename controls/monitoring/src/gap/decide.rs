@@ -71,12 +71,7 @@ fn draft(now: Timestamp, subject: Option<Id>, deciding: &Deciding<'_>) -> Record
 }
 
 /// Working days that passed from one moment to another: a decision on the same day took none.
-pub fn working_days(
-    from: Timestamp,
-    to: Timestamp,
-    zone: &TimeZone,
-    holidays: &Holidays,
-) -> i64 {
+pub fn working_days(from: Timestamp, to: Timestamp, zone: &TimeZone, holidays: &Holidays) -> i64 {
     let day = |at: Timestamp| -> Option<Date> {
         let at = jiff::Timestamp::from_microsecond(at.0).ok()?;
         Some(zone.to_datetime(at).date())
@@ -107,6 +102,10 @@ mod tests {
         assert_eq!(days("2026-11-27T01:00:00Z", "2026-11-30T01:00:00Z"), 1, "over a weekend");
         // 21 to 23 September 2026 are holidays, the 22nd between two of them.
         assert_eq!(days("2026-09-18T01:00:00Z", "2026-09-25T01:00:00Z"), 2);
-        assert_eq!(days("2026-11-26T16:00:00Z", "2026-11-27T01:00:00Z"), 0, "the same day in Japan");
+        assert_eq!(
+            days("2026-11-26T16:00:00Z", "2026-11-27T01:00:00Z"),
+            0,
+            "the same day in Japan"
+        );
     }
 }

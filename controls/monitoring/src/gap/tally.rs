@@ -293,15 +293,15 @@ fn metric_of(event: &Event) -> Option<(String, f64)> {
     let labels = event.fields.iter().filter(|(name, _)| name.starts_with("label."));
     let labels: Vec<String> =
         labels.map(|(n, v)| format!("{}={v}", n.trim_start_matches("label."))).collect();
-    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let labels =
+        if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
     value.is_finite().then(|| (cut(&format!("{name}{labels} {}", event.host)), value))
 }
 
 /// What an event is counted under, beside its words.
 fn facets(event: &Event) -> Vec<(Facet, &str, f64)> {
-    let first = |names: &[&str]| {
-        names.iter().find_map(|name| event.fields.get(*name)).map(String::as_str)
-    };
+    let first =
+        |names: &[&str]| names.iter().find_map(|name| event.fields.get(*name)).map(String::as_str);
     let amount: f64 = ["bytes", "bytes_sent"]
         .iter()
         .filter_map(|name| event.fields.get(*name)?.parse::<f64>().ok())
@@ -349,8 +349,7 @@ mod tests {
 
     fn tally(scope: Scope, events: &[Event]) -> (Tally, Coverage) {
         let mut tally = Tally::new(scope);
-        let mut counting =
-            tally.begin(Part::Incident, Timestamp(0), Timestamp(180 * 60_000_000));
+        let mut counting = tally.begin(Part::Incident, Timestamp(0), Timestamp(180 * 60_000_000));
         events.iter().for_each(|event| counting.event(event));
         let coverage = counting.coverage();
         (tally, coverage)
@@ -381,8 +380,11 @@ mod tests {
     #[test]
     fn only_events_of_the_host_are_counted() {
         let scope = Scope { host: Some(vec!["web1".to_owned()]), ..Scope::default() };
-        let events =
-            [event(0, "web1.example.jp", "a", &[]), event(1, "web2", "b", &[]), event(2, "", "c", &[])];
+        let events = [
+            event(0, "web1.example.jp", "a", &[]),
+            event(1, "web2", "b", &[]),
+            event(2, "", "c", &[]),
+        ];
         assert_eq!(tally(scope.clone(), &events).1.events, 1);
         assert_eq!(tally(Scope { is_this: true, ..scope }, &events).1.events, 2);
     }

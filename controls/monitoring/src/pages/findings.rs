@@ -430,7 +430,8 @@ async fn judge(
         Ok(_) => write.commit().await?,
         Err(JudgeError::Store(error)) => return Err(error.into()),
         Err(JudgeError::Judged) => {
-            let said = cx.t("この検知はすでに判断されています。", "This finding was judged already.");
+            let said =
+                cx.t("この検知はすでに判断されています。", "This finding was judged already.");
             return Err(Refusal::Bad(said.to_owned()));
         }
     }

@@ -69,9 +69,17 @@ pub(super) fn routes() -> Vec<Route> {
     let list_title = t("GAP分析の記録", "GAP analyses decided");
     vec![
         Route::get("/monitoring/gap", inspect, title, show),
-        Route::post("/monitoring/gap", write, t("GAP分析の判断", "Decide on a GAP analysis"), decide),
-        Route::get(path, inspect, list_title, list)
-            .api(document("monitoring_gaps", Vec::new(), &[])),
+        Route::post(
+            "/monitoring/gap",
+            write,
+            t("GAP分析の判断", "Decide on a GAP analysis"),
+            decide,
+        ),
+        Route::get(path, inspect, list_title, list).api(document(
+            "monitoring_gaps",
+            Vec::new(),
+            &[],
+        )),
         Route::post(path, write, title, compare).api(document(
             "monitoring_gap",
             params,
@@ -114,7 +122,9 @@ impl Unclear {
     fn text(&self) -> model::Text {
         match self {
             Unclear::NoFinding => t("その検知はありません。", "There is no such finding."),
-            Unclear::NoHost => t("そのホストは台帳にありません。", "The register knows no such host."),
+            Unclear::NoHost => {
+                t("そのホストは台帳にありません。", "The register knows no such host.")
+            }
             Unclear::Span | Unclear::Store(_) => t(
                 "始まりと終わりを、24時間以内で、いまより前から始まるように指定してください。",
                 "Give a begin before now and an end at most 24 hours behind it.",
@@ -268,7 +278,8 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Windo
     body.noticed = place(&analysis, analysis.at);
     if body.may_judge {
         let titles = Titles { house: &house, lang: cx.lang };
-        body.lines = analysis.by_onset().into_iter().map(|i| line(cx, &titles, &analysis, i)).collect();
+        body.lines =
+            analysis.by_onset().into_iter().map(|i| line(cx, &titles, &analysis, i)).collect();
     }
     (body.alert, body.analysis) = (alert.as_ref(), Some(&*analysis));
     page(cx, &body.heading, &body)
@@ -345,7 +356,9 @@ fn line(cx: &Cx, titles: &Titles<'_>, analysis: &Analysis, item: &Item) -> Line 
         also: gap
             .also
             .iter()
-            .map(|(facet, name)| format!("{} {}", cx.pick(&facet_text(*facet)), key(titles, *facet, name)))
+            .map(|(facet, name)| {
+                format!("{} {}", cx.pick(&facet_text(*facet)), key(titles, *facet, name))
+            })
             .collect(),
     }
 }
@@ -356,8 +369,7 @@ fn number(value: f64) -> String {
 
 /// Records bear their type's title instead of its name.
 fn key(titles: &Titles<'_>, facet: Facet, key: &str) -> String {
-    let is_record =
-        matches!(facet, Facet::Change | Facet::Backup | Facet::Door | Facet::Camera);
+    let is_record = matches!(facet, Facet::Change | Facet::Backup | Facet::Door | Facet::Camera);
     let (ty, rest) = key.split_once(' ').unwrap_or((key, ""));
     if !is_record || titles.of(ty) == ty {
         return key.to_owned();
@@ -380,7 +392,9 @@ fn href(item: &Item) -> String {
         Facet::Connections => format!("src_ip:{key}"),
         Facet::Process if !key.starts_with('/') => format!("app:{key}"),
         Facet::Process => format!("exe:{key}"),
-        Facet::Metric => key.split(['{', ' ']).next().map(|m| format!("metric:{m}")).unwrap_or_default(),
+        Facet::Metric => {
+            key.split(['{', ' ']).next().map(|m| format!("metric:{m}")).unwrap_or_default()
+        }
         // The longest run of words that a template has in every line.
         _ => key.split("<*>").map(str::trim).max_by_key(|run| run.len()).unwrap_or(key).to_owned(),
     };
@@ -414,11 +428,7 @@ struct DecideForm {
     window: Window,
 }
 
-async fn decide(
-    State(house): State<Shared>,
-    user: User,
-    Form(form): Form<DecideForm>,
-) -> Answer {
+async fn decide(State(house): State<Shared>, user: User, Form(form): Form<DecideForm>) -> Answer {
     user.form(&form.csrf, Action::Write)?;
     if !may_judge(&house, &user) {
         return Err(Refusal::Forbidden);

@@ -117,7 +117,13 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
     let runs = store.newest_records(&[EXERCISE], None, RUNS_MAX).await?;
     let run = |r: &Record| {
         let of = |name: &str| number(r, name);
-        (r.id, r.received_at, of("detected").unwrap_or(0), of("expected").unwrap_or(0), of("detected_s"))
+        (
+            r.id,
+            r.received_at,
+            of("detected").unwrap_or(0),
+            of("expected").unwrap_or(0),
+            of("detected_s"),
+        )
     };
     let mut exercises = store.all(Table::Rule, &[EXERCISES]).await?;
     exercises.retain(|row| row.status == "active");

@@ -55,7 +55,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/monitoring/review/status", inspect, status_title, status_page),
         Route::post("/monitoring/review/status", write, status_title, status_sign),
         Route::get("/monitoring/review/{purpose}", inspect, title, one),
-        Route::post("/monitoring/review/{purpose}", write, t("レビューの署名", "Sign a review"), sign),
+        Route::post(
+            "/monitoring/review/{purpose}",
+            write,
+            t("レビューの署名", "Sign a review"),
+            sign,
+        ),
         Route::post("/monitoring/review/{purpose}/task", write, task_title, task),
         api,
     ]
@@ -371,7 +376,8 @@ async fn task(
         "role": "administrator",
     });
     task.attributes = attributes.as_object().cloned().unwrap_or_default();
-    let mut write = user.write(&house, cx.t("レビューの欄に発生源がない", "a cell has no source")).await?;
+    let mut write =
+        user.write(&house, cx.t("レビューの欄に発生源がない", "a cell has no source")).await?;
     write.put(task).await?;
     write.commit().await?;
     house.wake();
@@ -404,11 +410,7 @@ async fn status_of(house: &House, site: Option<&Row>) -> Result<Status, store::S
     Ok(status.at(site.id, &places))
 }
 
-async fn status_page(
-    State(house): State<Shared>,
-    user: User,
-    Query(asked): Query<Site>,
-) -> Answer {
+async fn status_page(State(house): State<Shared>, user: User, Query(asked): Query<Site>) -> Answer {
     let (cx, store) = (&user.cx, &house.store);
     let sites = status::sites(store).await?;
     let site = match asked.site.as_str() {
@@ -418,8 +420,10 @@ async fn status_page(
     let status = status_of(&house, site).await?;
     let ids: Vec<Id> = status.assets.iter().map(|(id, ..)| *id).collect();
     let rows = store.rows_by_id(Table::Asset, &ids).await?;
-    let name = |id: &Id| rows.iter().find(|r| r.id == *id).map_or(String::new(), |r| r.name.clone());
-    let mut assets: Vec<_> = status.assets.iter().map(|(id, s, at)| (*id, name(id), *s, *at)).collect();
+    let name =
+        |id: &Id| rows.iter().find(|r| r.id == *id).map_or(String::new(), |r| r.name.clone());
+    let mut assets: Vec<_> =
+        status.assets.iter().map(|(id, s, at)| (*id, name(id), *s, *at)).collect();
     // What is silent comes first.
     assets.sort_by(|a, b| (!a.2, &a.1).cmp(&(!b.2, &b.1)));
     let last = match site {
@@ -467,7 +471,8 @@ async fn status_sign(
         return Err(Refusal::Bad(said.to_owned()));
     }
     let signer = person(store, &user.session.account.login).await?;
-    let mut write = user.write(&house, cx.t("定常状態の確認", "looked at the steady state")).await?;
+    let mut write =
+        user.write(&house, cx.t("定常状態の確認", "looked at the steady state")).await?;
     let record =
         status::sign(&mut write, site.id, &status, (&note, signer, 0), store.now()).await?;
     write.commit().await?;

@@ -60,7 +60,8 @@ pub async fn pending(store: &Store, zone: &TimeZone) -> Result<Vec<Pending>, Sto
         record: None,
     });
     let periods = periods(since, now, zone).into_iter();
-    let periods = periods.map(|(purpose, due)| Pending { purpose, incident: None, due, record: None });
+    let periods =
+        periods.map(|(purpose, due)| Pending { purpose, incident: None, due, record: None });
     let mut all: Vec<Pending> = incidents.chain(periods).collect();
     all.retain_mut(|pending| {
         pending.record = others.iter().find(|r| pending.is_told_by(r)).map(|r| r.id);

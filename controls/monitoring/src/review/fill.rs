@@ -217,7 +217,8 @@ impl Known {
     fn is_met(&self, item: &super::panels::Item, alert: &Alert) -> bool {
         let file = self.files.get(alert.fact("rule")).map_or("", String::as_str);
         let title = name_of(alert).to_lowercase();
-        let holds = |words: &[String]| words.iter().any(|word| title.contains(&word.to_lowercase()));
+        let holds =
+            |words: &[String]| words.iter().any(|word| title.contains(&word.to_lowercase()));
         item.rules.iter().any(|rule| !file.is_empty() && file.starts_with(rule.as_str()))
             || holds(&item.words)
             || (alert.fact("class") == "anomaly" && holds(&item.series))
@@ -286,7 +287,9 @@ async fn around(
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         let read = stream::window(&folder, &span, &mut |event| {
             let name = event.host.to_lowercase();
-            let is_of = |host: &String| name.is_empty() || name == *host || name.starts_with(&format!("{host}."));
+            let is_of = |host: &String| {
+                name.is_empty() || name == *host || name.starts_with(&format!("{host}."))
+            };
             if host.as_ref().is_none_or(is_of)
                 && let Some(app) = apps.iter().find(|app| event.app.starts_with(**app))
             {
