@@ -25,6 +25,7 @@ mod ledger_cmd;
 mod lines;
 mod local;
 mod merkle_cmd;
+mod monitoring_cmd;
 mod oscal_cmd;
 mod outside_cmd;
 mod people;
@@ -104,6 +105,11 @@ enum Command {
     Isms {
         #[command(subcommand)]
         command: hall_cmd::IsmsCommand,
+    },
+    /// Monitoring (8.16): comparisons of the collected events
+    Monitoring {
+        #[command(subcommand)]
+        command: monitoring_cmd::MonitoringCommand,
     },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
@@ -419,6 +425,7 @@ impl Command {
             Command::Work { command } => Some(command.data()),
             Command::Db { .. }
             | Command::Isms { .. }
+            | Command::Monitoring { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -472,6 +479,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
         Command::Isms { command } => hall_cmd::run(command).await,
+        Command::Monitoring { command } => monitoring_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

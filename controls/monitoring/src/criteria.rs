@@ -148,7 +148,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "確認会の議事録を添えて申告する。",
             "Attest with the minutes of the review meeting.",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("/monitoring/review/status"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -202,7 +202,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("/monitoring/gap"),
         minutes_per_miss: 45,
     },
     Criterion {
@@ -292,7 +292,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.reviews"),
         minutes_per_miss: 60,
     },
     Criterion {
@@ -370,7 +370,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.detection_time"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -424,7 +424,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.false_alarms"),
         minutes_per_miss: 60,
     },
 ];

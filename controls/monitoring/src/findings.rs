@@ -1,11 +1,14 @@
 //! What rules found, and what people made of it.
 //!
 //! Invariants: a finding is judged once; the time it took counts from when it was written down, not from when it was
-//! observed; what asks for something to be done becomes a task in the same change.
+//! observed; what asks for something to be done becomes a task in the same change, and what is an incident a finding
+//! of that class with a review of its cause that is due.
 
 use model::{Assurance, Id, Table, Text, Timestamp, t};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
+
+use crate::review;
 
 /// Type of the record that says what was found.
 pub const FINDING: &str = "monitoring.finding";
@@ -13,6 +16,8 @@ pub const FINDING: &str = "monitoring.finding";
 pub const HANDLED: &str = "monitoring.alert_handled";
 /// Type of the record that says that a silent source speaks again.
 pub const SPOKE: &str = "monitoring.silence_ended";
+/// Class of a finding that is an incident.
+pub const INCIDENT: &str = "incident";
 pub(crate) const CANARY: &str = "monitoring.canary_run";
 const SCOPE: &str = "monitoring_scope";
 pub const REASON_CHARS_MAX: usize = 2_000;
@@ -165,16 +170,45 @@ pub struct Judging<'a> {
     pub handler: Option<Id>,
 }
 
-/// Writes the judgement, and the task it asks for.
+/// What a judgement wrote.
+#[derive(Debug)]
+pub struct Judged {
+    pub record: Record,
+    /// The incident that it made of the finding.
+    pub incident: Option<Id>,
+}
+
+/// Writes the judgement, and what it asks for.
 pub async fn judge(
     store: &Store,
     write: &mut Write<'_>,
     alert: &Alert,
     judging: &Judging<'_>,
-) -> Result<Record, JudgeError> {
+) -> Result<Judged, JudgeError> {
     if alert.judged.is_some() {
         return Err(JudgeError::Judged);
     }
+    let now = store.now();
+    let facts = handled(store, alert, judging).await?;
+    let record = write.record(handled_draft(alert.record.id, now, &facts, judging)).await?;
+    if let Some(days) = judging.judgement.task_days() {
+        write.put(task(store, alert, judging, now.plus_hours(24 * days))?).await?;
+    }
+    if judging.judgement != Judgement::Incident {
+        return Ok(Judged { record, incident: None });
+    }
+    if alert.fact("class") == INCIDENT {
+        write.put(review::due::task(store, alert.record.id, now)?).await?;
+        return Ok(Judged { record, incident: None });
+    }
+    let incident = write.record(incident(alert, now)).await?;
+    // Who said that it is an incident has seen it.
+    write.record(handled_draft(incident.id, now, &facts, judging)).await?;
+    write.put(review::due::task(store, incident.id, now)?).await?;
+    Ok(Judged { record, incident: Some(incident.id) })
+}
+
+async fn handled(store: &Store, alert: &Alert, judging: &Judging<'_>) -> Result<Json, StoreError> {
     let now = store.now();
     let canaries = store.newest_records(&[CANARY], None, 20).await?;
     let arrived = canaries.iter().find(|record| record.facts.get("arrived") == Some(&json!(true)));
@@ -188,22 +222,48 @@ pub async fn judge(
     if let Some(handler) = judging.handler {
         facts["handler"] = json!(handler);
     }
+    Ok(facts)
+}
+
+fn handled_draft(about: Id, now: Timestamp, facts: &Json, judging: &Judging<'_>) -> RecordDraft {
     let reason = json!({ "reason": judging.reason });
-    let draft = RecordDraft {
+    RecordDraft {
         ty: HANDLED.to_owned(),
-        subject: Some(alert.record.id),
+        subject: Some(about),
         observed_from: now,
         observed_to: now,
         source: "monitoring.findings".to_owned(),
         assurance: Assurance::Machine,
         facts: facts.as_object().cloned().unwrap_or_default(),
         payload: serde_json::to_vec(&reason).ok(),
-    };
-    let record = write.record(draft).await?;
-    if let Some(days) = judging.judgement.task_days() {
-        write.put(task(store, alert, judging, now.plus_hours(24 * days))?).await?;
     }
-    Ok(record)
+}
+
+/// The incident that a finding turned out to be. What detection took is measured to when the finding was written
+/// down, not to when somebody called it an incident.
+fn incident(alert: &Alert, now: Timestamp) -> RecordDraft {
+    let own = &alert.record;
+    let mut facts = own.facts.clone();
+    facts.retain(|name, _| ["phase", "rule", "title_ja", "title_en"].contains(&name.as_str()));
+    let severity = match alert.fact("severity") {
+        "critical" => "critical",
+        _ => "high",
+    };
+    facts.insert("severity".to_owned(), severity.into());
+    facts.insert("class".to_owned(), INCIDENT.into());
+    facts.insert("of".to_owned(), own.id.to_string().into());
+    let detected_s = (own.received_at.0 - own.observed_from.0).max(0) / 1_000_000;
+    facts.insert("detected_s".to_owned(), detected_s.into());
+    RecordDraft {
+        ty: FINDING.to_owned(),
+        subject: own.subject,
+        observed_from: own.observed_from,
+        observed_to: now,
+        source: "monitoring.findings".to_owned(),
+        assurance: Assurance::Machine,
+        facts,
+        payload: None,
+    }
 }
 
 fn task(

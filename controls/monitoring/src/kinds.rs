@@ -30,7 +30,7 @@ const fn choice(value: &'static str, ja: &'static str, en: &'static str) -> Choi
 }
 
 /// The source classes of 8.16/ume-2; `source_class` of `source_status` holds one of these values.
-const SOURCE_CLASSES: &[Choice] = &[
+pub(crate) const SOURCE_CLASSES: &[Choice] = &[
     choice("system", "システム・OSログ", "System and OS logs"),
     choice("authentication", "認証", "Authentication"),
     choice("network", "ネットワーク通信・イベント", "Network traffic and events"),
@@ -655,6 +655,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("rarity", "まれさ（10の負のべき）", "Rarity, a negative power of ten"),
             field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
             field("segment_root", "イベント区間のルート", "Root of the segment", FieldType::Hash),
+            text("of", "もとの検知", "Finding it came of"),
+            number("detected_s", "検知までの時間", "Time to detect", "s"),
         ],
     },
     RecordSpec {
@@ -715,6 +717,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             number("decision_working_days", "判断までの営業日数", "Working days to decide", "d")
                 .required(),
             count("items", "差の項目数", "Items that differ").required(),
+            count("steady_weeks", "比べた週の数", "Weeks it was held against"),
             field("steady_root", "平常区間のルート", "Root of the steady window", FieldType::Hash),
             field(
                 "incident_root",
@@ -802,8 +805,21 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             text("scope", "集計の範囲", "Scope").required(),
             number("p90_s", "90パーセンタイル", "90th percentile", "s").required(),
+            number("median_s", "中央値", "Median", "s"),
             count("incidents", "インシデント数", "Incidents").required(),
             count("exercises", "演習数", "Exercises").required(),
+        ],
+    },
+    RecordSpec {
+        ty: "monitoring.exercise_run",
+        writer: Writer::Ume,
+        title: t("検知演習の実施", "Detection exercise run"),
+        fields: &[
+            field("staged_at", "模擬事象の時刻", "Staged at", FieldType::Time).required(),
+            count("expected", "期待したルール", "Rules expected").required(),
+            count("detected", "検知したルール", "Rules that fired").required(),
+            number("detected_s", "検知までの時間", "Time to detect", "s"),
+            number("target_min", "検知目標", "Detection target", "min").required(),
         ],
     },
     RecordSpec {

@@ -9,8 +9,11 @@
 
 mod criteria;
 pub mod findings;
+pub mod gap;
 mod kinds;
+pub mod measured;
 mod pages;
+pub mod review;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};

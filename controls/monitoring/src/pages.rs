@@ -1,9 +1,13 @@
-//! The room's own pages and their documents: events, findings, rules, trends and sources.
+//! The room's own pages and their documents: events, findings, rules, trends and sources, GAP analysis, reviews, what
+//! was measured.
 
 mod detections;
 mod events;
 mod findings;
 mod trends;
+mod gap;
+mod measured;
+mod review;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -23,6 +27,14 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes(), trends::routes()];
+    let all = [
+        events::routes(),
+        findings::routes(),
+        detections::routes(),
+        gap::routes(),
+        review::routes(),
+        measured::routes(),
+        trends::routes(),
+    ];
     all.into_iter().flatten().collect()
 }

@@ -18,12 +18,15 @@ use room::{Error, Job, Pause, Service, Shared, draft, this_host};
 use serde_json::{Map, Value as Json, json};
 use store::Store;
 
+use crate::{measured, review};
+
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 const SERIES_EVERY: Duration = Duration::from_secs(2);
 /// What is learnt of logs decides within minutes, not within a second.
 const LEARN_EVERY: Duration = Duration::from_secs(5);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
@@ -31,6 +34,10 @@ pub fn jobs() -> Vec<Job> {
     let canary = t("警報の自己点検", "Test of the alarm");
     let steady = t("定常状態の記録", "Record the steady state");
     let trends = t("セキュリティログの傾向", "Trends of security logs");
+    let reviews = t("レビューの期日", "Reviews that fall due");
+    let looks = t("定常状態の確認タスク", "Weekly tasks to look at the steady state");
+    let detection = t("検知時間の集計", "Detection time");
+    let wrong = t("誤検知の集計", "False alarms");
     vec![
         Job::new("monitoring.trends", trends, logs::trends).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
@@ -43,6 +50,10 @@ pub fn jobs() -> Vec<Job> {
             .every(Duration::from_secs(12 * 3_600))
             .limit(Duration::from_secs(30 * 60))
             .local(),
+        Job::new("monitoring.reviews", reviews, review::due::run),
+        Job::new("monitoring.status_tasks", looks, review::status::tasks),
+        Job::new("monitoring.detection_time", detection, measured::detection_time).every(DAY),
+        Job::new("monitoring.false_alarms", wrong, measured::false_alarms).every(DAY),
     ]
 }
 

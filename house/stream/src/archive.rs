@@ -236,39 +236,87 @@ fn rows_of(events: &[&Event]) -> Result<RecordBatch> {
 
 /// The events of a batch; a foreign file is an error, not a panic.
 pub(crate) fn events_of(path: &Path, batch: &RecordBatch) -> Result<Vec<Event>> {
-    let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), reason };
-    let column = |name: &str| {
-        let column = batch.column_by_name(name);
-        column.ok_or_else(|| corrupt(format!("no column {name}")))
-    };
-    let kind = |name: &str| corrupt(format!("column {name} has another type"));
-    let time = |name| {
-        let column = column(name)?.as_primitive_opt::<TimestampMicrosecondType>();
-        column.ok_or_else(|| kind(name))
-    };
-    let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| kind(name));
-    let (arrived, event_time) = (time("arrived")?, time("event_time")?);
-    let (source, host, app) = (text("source")?, text("host")?, text("app")?);
-    let (message, fields) = (text("message")?, text("fields")?);
-    let class = column("class")?.as_primitive_opt::<UInt32Type>().ok_or_else(|| kind("class"))?;
-    let severity =
-        column("severity")?.as_primitive_opt::<UInt8Type>().ok_or_else(|| kind("severity"))?;
-    let raw = column("raw")?.as_binary_opt::<i32>().ok_or_else(|| kind("raw"))?;
-    let event = |row: usize| {
-        Ok(Event {
-            raw: raw.value(row).to_vec(),
-            event_time: event_time.is_valid(row).then(|| Timestamp(event_time.value(row))),
-            arrived: Timestamp(arrived.value(row)),
-            source: source.value(row).to_owned(),
-            class: class.value(row),
-            host: host.value(row).to_owned(),
-            app: app.value(row).to_owned(),
-            severity: severity.value(row),
-            message: message.value(row).to_owned(),
-            fields: serde_json::from_str(fields.value(row)).map_err(|e| corrupt(e.to_string()))?,
+    let columns = Columns::of(path, batch)?;
+    if columns.raw.is_none() {
+        return Err(Error::Corrupt { path: path.into(), reason: "no column raw".into() });
+    }
+    (0..batch.num_rows()).map(|row| columns.event(row)).collect()
+}
+
+/// The columns of a batch, each of the type it should have.
+pub(crate) struct Columns<'a> {
+    path: &'a Path,
+    time: &'a TimestampMicrosecondArray,
+    arrived: &'a TimestampMicrosecondArray,
+    event_time: &'a TimestampMicrosecondArray,
+    source: &'a StringArray,
+    class: &'a UInt32Array,
+    host: &'a StringArray,
+    app: &'a StringArray,
+    severity: &'a UInt8Array,
+    message: &'a StringArray,
+    fields: &'a StringArray,
+    /// Absent where it was not read.
+    raw: Option<&'a BinaryArray>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(path: &'a Path, batch: &'a RecordBatch) -> Result<Columns<'a>> {
+        let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), reason };
+        let column = |name: &str| {
+            let column = batch.column_by_name(name);
+            column.ok_or_else(|| corrupt(format!("no column {name}")))
+        };
+        let kind = |name: &str| corrupt(format!("column {name} has another type"));
+        let time = |name| {
+            let column = column(name)?.as_primitive_opt::<TimestampMicrosecondType>();
+            column.ok_or_else(|| kind(name))
+        };
+        let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| kind(name));
+        let number =
+            |name| column(name)?.as_primitive_opt::<UInt32Type>().ok_or_else(|| kind(name));
+        let small = |name| column(name)?.as_primitive_opt::<UInt8Type>().ok_or_else(|| kind(name));
+        let raw = batch.column_by_name("raw").map(|c| c.as_binary_opt::<i32>());
+        Ok(Columns {
+            path,
+            time: time("time")?,
+            arrived: time("arrived")?,
+            event_time: time("event_time")?,
+            source: text("source")?,
+            class: number("class")?,
+            host: text("host")?,
+            app: text("app")?,
+            severity: small("severity")?,
+            message: text("message")?,
+            fields: text("fields")?,
+            raw: raw.map(|raw| raw.ok_or_else(|| kind("raw"))).transpose()?,
         })
-    };
-    (0..batch.num_rows()).map(event).collect()
+    }
+
+    pub(crate) fn time(&self, row: usize) -> Timestamp {
+        Timestamp(self.time.value(row))
+    }
+
+    pub(crate) fn event(&self, row: usize) -> Result<Event> {
+        let fields = serde_json::from_str(self.fields.value(row));
+        let corrupt = |e: serde_json::Error| Error::Corrupt {
+            path: self.path.to_path_buf(),
+            reason: e.to_string(),
+        };
+        let event_time = self.event_time;
+        Ok(Event {
+            raw: self.raw.map_or_else(Vec::new, |raw| raw.value(row).to_vec()),
+            event_time: event_time.is_valid(row).then(|| Timestamp(event_time.value(row))),
+            arrived: Timestamp(self.arrived.value(row)),
+            source: self.source.value(row).to_owned(),
+            class: self.class.value(row),
+            host: self.host.value(row).to_owned(),
+            app: self.app.value(row).to_owned(),
+            severity: self.severity.value(row),
+            message: self.message.value(row).to_owned(),
+            fields: fields.map_err(corrupt)?,
+        })
+    }
 }
 
 fn to_hex(bytes: &[u8]) -> String {

@@ -42,6 +42,7 @@ mod sequence;
 pub mod snmp;
 mod spool;
 mod stream;
+mod window;
 
 pub use archive::{Archive, SegmentInfo};
 pub use copy::copy_live;
@@ -56,3 +57,4 @@ pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
 pub use stream::{Ack, Limits, Placed, Reading, Stream};
+pub use window::{Span, Windowed, window};

@@ -62,11 +62,16 @@ impl Place {
         assert!(ack.refused.is_empty());
     }
 
+    /// What jobs and services work on.
+    pub(crate) fn ctx(&self) -> room::Shared {
+        let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
+        Arc::new(room::Ctx { house, stream })
+    }
+
     /// A round of the rules, as the service goes it.
     pub(crate) async fn round(&self) {
         self.later(1);
-        let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
-        live::round(Arc::new(room::Ctx { house, stream })).await.unwrap();
+        live::round(self.ctx()).await.unwrap();
     }
 
     pub(crate) async fn found(&self) -> Vec<Record> {
@@ -119,7 +124,7 @@ impl Place {
     }
 }
 
-const DISK: &str =
+pub(crate) const DISK: &str =
     "<3>Nov 28 10:00:00 db1 kernel: [  12.3] blk_update_request: I/O error, dev sda, sector 2048";
 const QUIET: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
 

@@ -19,6 +19,7 @@ mod findings;
 #[allow(dead_code)]
 #[path = "../../src/follow.rs"]
 mod follow;
+mod gap;
 mod import;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]
@@ -41,6 +42,7 @@ mod permission;
 mod postgres;
 mod process;
 mod registers;
+mod reviews;
 #[allow(dead_code)]
 #[path = "../../src/rooms.rs"]
 mod rooms;

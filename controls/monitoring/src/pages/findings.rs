@@ -264,10 +264,9 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         None => None,
     };
     let reason = match alert.judged.as_ref().filter(|_| may_judge) {
-        Some(judged) => store.payload(judged.id).await?,
-        None => None,
+        Some(judged) => reason_of(store, judged.id).await?,
+        None => String::new(),
     };
-    let reason = reason.and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
     let evidence = told.is_object().then(|| {
         let event = event_of(&told);
         let rule = rule.and_then(|(l, id)| Some((l, id?)));
@@ -293,7 +292,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         .or_else(|| meta.and_then(|meta| meta.description.clone()))
         .unwrap_or_default(),
         false_alarms: false_alarms(cx, meta),
-        reason: reason.and_then(|r| Some(r["reason"].as_str()?.to_owned())).unwrap_or_default(),
+        reason,
         may_judge,
         alert: &alert,
     };
@@ -442,19 +441,9 @@ async fn judge(
         return Err(Refusal::Forbidden);
     }
     let cx = &user.cx;
-    let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
-    let Some(judgement) = Judgement::parse(&form.verdict) else {
-        return bad("判断を選んでください。", "Choose what it is.");
-    };
-    let reason = form.reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return bad(
-            "理由を2000文字以内で入力してください。",
-            "Give a reason of at most 2,000 characters.",
-        );
-    }
+    let (judgement, reason) = judgement_of(cx, &form.verdict, &form.reason)?;
     let handler = person(&house.store, &user.session.account.login).await?;
-    let judging = Judging { judgement, reason, handler };
+    let judging = Judging { judgement, reason: &reason, handler };
     // The reason may name people: it lies in the payload of the record, not in the history.
     let mut write = user.write(&house, cx.t("検知の判断", "judged a finding")).await?;
     // Read behind the beginning of the change: another may have judged it meanwhile.
@@ -463,15 +452,44 @@ async fn judge(
         Ok(_) => write.commit().await?,
         Err(JudgeError::Store(error)) => return Err(error.into()),
         Err(JudgeError::Judged) => {
-            return bad("この検知はすでに判断されています。", "This finding was judged already.");
+            let said =
+                cx.t("この検知はすでに判断されています。", "This finding was judged already.");
+            return Err(Refusal::Bad(said.to_owned()));
         }
     }
     house.wake();
     Ok(Redirect::to(&format!("/findings/{id}")).into_response())
 }
 
+/// What a form says that a finding is, and why.
+pub(super) fn judgement_of(
+    cx: &Cx,
+    verdict: &str,
+    reason: &str,
+) -> Result<(Judgement, String), Refusal> {
+    let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
+    let Some(judgement) = Judgement::parse(verdict) else {
+        return bad("判断を選んでください。", "Choose what it is.");
+    };
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        return bad(
+            "理由を2000文字以内で入力してください。",
+            "Give a reason of at most 2,000 characters.",
+        );
+    }
+    Ok((judgement, reason.to_owned()))
+}
+
+/// The reason that lies in the payload of a record; empty where it was shredded.
+pub(super) async fn reason_of(store: &Store, record: Id) -> Result<String, store::StoreError> {
+    let payload = store.payload(record).await?;
+    let told = payload.and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
+    Ok(told.and_then(|told| Some(told["reason"].as_str()?.to_owned())).unwrap_or_default())
+}
+
 /// The row of the person who names the account.
-async fn person(store: &Store, login: &str) -> Result<Option<Id>, store::StoreError> {
+pub(super) async fn person(store: &Store, login: &str) -> Result<Option<Id>, store::StoreError> {
     store.row_with(Table::Party, "person", "account", login).await
 }
 

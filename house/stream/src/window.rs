@@ -1,0 +1,177 @@
+//! Every archived event of a span of time, in the order of its segments: what comparisons of hours read.
+//!
+//! Invariants: only folders of the days that can hold such an event are listed, only segments whose footer meets
+//! the span are read, and of them no raw bytes; what was left out for a limit, or could not be read, is counted.
+//!
+//! Limits: an event that arrived more than [`LATE_DAYS`] days after its time is not found; [`Span::rows_max`] rows
+//! are handed over.
+
+use std::{fs::File, path::Path};
+
+use model::Timestamp;
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
+};
+
+use crate::{
+    archive::{Columns, SegmentInfo, day, info_of, list},
+    error::{At, Result},
+    event::Event,
+};
+
+/// Days behind its own time by which an event has to have arrived.
+pub const LATE_DAYS: i64 = 1;
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Earliest [`Event::time`], inclusive.
+    pub from: Timestamp,
+    /// Latest [`Event::time`], exclusive.
+    pub to: Timestamp,
+    /// Events that are handed over at most.
+    pub rows_max: u64,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Windowed {
+    /// Segments that were read, by name.
+    pub segments: Vec<SegmentInfo>,
+    /// Events that were handed over.
+    pub rows: u64,
+    /// There are more than the limit.
+    pub is_cut: bool,
+    /// Segments that could not be read; their events are missing.
+    pub unreadable: Vec<String>,
+}
+
+/// Hands every event of the span to `each`, without its raw bytes.
+pub fn window(folder: &Path, span: &Span, each: &mut dyn FnMut(Event)) -> Result<Windowed> {
+    let mut found = Windowed::default();
+    let mut there: Vec<(SegmentInfo, File, ArrowReaderMetadata)> = Vec::new();
+    // A sender's clock may be a day ahead of arrival.
+    let (first, last) = (day(span.from.minus_hours(24)), day(span.to.plus_hours(24 * LATE_DAYS)));
+    for (day, path) in list(folder)? {
+        if day < first || day > last {
+            continue;
+        }
+        match open(&path) {
+            Ok(segment) if segment.0.max_time < span.from || segment.0.min_time >= span.to => {}
+            Ok(segment) => there.push(segment),
+            Err(error) => found.unreadable.push(error.to_string()),
+        }
+    }
+    there.sort_by(|a, b| (a.0.min_time, &a.0.path).cmp(&(b.0.min_time, &b.0.path)));
+    for (info, file, metadata) in there {
+        if found.is_cut {
+            break;
+        }
+        match read(&info.path, file, metadata, span, &mut found, each) {
+            Ok(()) => found.segments.push(info),
+            Err(error) => found.unreadable.push(error.to_string()),
+        }
+    }
+    found.segments.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+fn open(path: &Path) -> Result<(SegmentInfo, File, ArrowReaderMetadata)> {
+    let file = File::open(path).at("open", path)?;
+    let bytes = file.metadata().at("look at", path)?.len();
+    let metadata = ArrowReaderMetadata::load(&file, Default::default()).at("read", path)?;
+    Ok((info_of(path, bytes, metadata.metadata())?, file, metadata))
+}
+
+fn read(
+    path: &Path,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    span: &Span,
+    found: &mut Windowed,
+    each: &mut dyn FnMut(Event),
+) -> Result<()> {
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+    let columns = builder.parquet_schema().columns().iter().enumerate();
+    let kept = columns.filter(|(_, c)| c.name() != "raw").map(|(n, _)| n);
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), kept.collect::<Vec<_>>());
+    for batch in builder.with_projection(mask).build().at("read", path)? {
+        let batch = batch?;
+        let columns = Columns::of(path, &batch)?;
+        for row in 0..batch.num_rows() {
+            let time = columns.time(row);
+            if time < span.from || time >= span.to {
+                continue;
+            }
+            if found.rows == span.rows_max {
+                found.is_cut = true;
+                return Ok(());
+            }
+            found.rows += 1;
+            each(columns.event(row)?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Stream, event::RawLine, stream::Limits};
+
+    const NOON: &str = "2026-11-20T12:00:00Z";
+
+    fn stream(folder: &Path) -> Stream {
+        Stream::open(folder, Limits::default()).expect("stream")
+    }
+
+    fn lines(range: std::ops::Range<u32>) -> Vec<RawLine> {
+        let line = |n| format!("{{\"time\":\"2026-11-20T12:{n:02}:00Z\",\"message\":\"m{n}\"}}");
+        range.map(|n| RawLine::new(line(n))).collect()
+    }
+
+    fn read(folder: &Path, from: i64, to: i64, rows_max: u64) -> (Windowed, Vec<String>) {
+        let noon = Timestamp::parse(NOON).expect("time");
+        let at = |minute: i64| Timestamp(noon.0 + minute * 60_000_000);
+        let span = Span { from: at(from), to: at(to), rows_max };
+        let mut seen = Vec::new();
+        let found = window(&folder.join("archive"), &span, &mut |event| {
+            assert!(event.raw.is_empty(), "raw bytes are not read");
+            seen.push(event.message);
+        });
+        (found.expect("read"), seen)
+    }
+
+    #[test]
+    fn every_event_of_the_span_is_handed_over_and_nothing_else_is_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let stream = stream(folder.path());
+        let noon = Timestamp::parse(NOON).expect("time");
+        for part in [0..20, 20..40, 40..60] {
+            stream.ingest("app", lines(part), noon.plus_hours(1)).expect("stored");
+            stream.flush(noon.plus_hours(1)).expect("archived");
+        }
+        let (found, seen) = read(folder.path(), 15, 25, 100);
+        assert_eq!(seen, (15..25).map(|n| format!("m{n}")).collect::<Vec<_>>());
+        assert_eq!((found.segments.len(), found.rows, found.is_cut), (2, 10, false));
+        let (found, seen) = read(folder.path(), 0, 60, 30);
+        assert_eq!((seen.len(), found.is_cut), (30, true), "a limit is told");
+        let (found, seen) = read(folder.path(), 60, 90, 30);
+        assert_eq!((seen.len(), found.segments.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_read_is_named_and_the_others_are_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let stream = stream(folder.path());
+        let noon = Timestamp::parse(NOON).expect("time");
+        stream.ingest("app", lines(0..10), noon).expect("stored");
+        let first = stream.flush(noon).expect("archived");
+        stream.ingest("app", lines(10..20), noon).expect("stored");
+        stream.flush(noon).expect("archived");
+        std::fs::write(&first[0].path, b"not Parquet").expect("damaged");
+        let (found, seen) = read(folder.path(), 0, 60, 100);
+        assert_eq!((seen.len(), found.unreadable.len()), (10, 1));
+    }
+}
