@@ -3,6 +3,7 @@
 mod detections;
 mod events;
 mod findings;
+mod hunts;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -22,6 +23,6 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes()];
+    let all = [events::routes(), findings::routes(), detections::routes(), hunts::routes()];
     all.into_iter().flatten().collect()
 }

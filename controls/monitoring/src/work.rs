@@ -1,10 +1,15 @@
-//! What this room does by itself: it holds what came in against the rules, archives it, and records how each
-//! source fares.
+//! What this room does by itself: it holds what came in against the rules, archives it, looks back when rules are new,
+//! and records how each source fares.
 
+pub mod activation;
 pub mod canary;
 pub mod collection;
+pub mod coverage;
 pub mod evaluate;
+pub mod hunt;
+pub mod hunts;
 pub mod live;
+pub mod packs;
 pub mod rules;
 mod saved;
 
@@ -17,17 +22,23 @@ use store::Store;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
+/// Longer than a slice of a hunt takes: it stays below a third of a core.
+const HUNT_EVERY: Duration = Duration::from_millis(450);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("受信状況の記録", "Record the state of the intake");
     let canary = t("警報の自己点検", "Test of the alarm");
+    let coverage = t("検知ルールの成立可否", "Which rules can fire");
     vec![
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.canary", canary, canary::run)
             .every(Duration::from_secs(15 * 60))
             .limit(Duration::from_secs(60))
             .local(),
+        Job::new("monitoring.coverage", coverage, coverage::run)
+            .every(Duration::from_secs(24 * 3_600))
+            .limit(Duration::from_secs(120)),
     ]
 }
 
@@ -35,6 +46,7 @@ pub fn jobs() -> Vec<Job> {
 pub fn services() -> Vec<Service> {
     vec![
         Service::new("rules", Pause::For(EVALUATE_EVERY), live::round),
+        Service::new("hunts", Pause::For(HUNT_EVERY), hunts::round),
         Service::new("archive", Pause::For(FLUSH_EVERY), archive),
     ]
 }
