@@ -347,7 +347,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: MONTH,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("monitoring.coverage"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -399,7 +399,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("hunts"),
         minutes_per_miss: 30,
     },
     Criterion {

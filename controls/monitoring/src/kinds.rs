@@ -396,6 +396,28 @@ pub(crate) const RULES: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
+        id: crate::work::packs::KIND,
+        table: Table::Rule,
+        title: t("ルールパック", "Rule pack"),
+        help: t(
+            "他の人が作ったSigma形式のルール集（zip、tar.gz、または1件のyml）。有効にすると中のルールが使われます。出典とライセンスの表示を保ってください。",
+            "Sigma rules that others wrote (zip, tar.gz or a single yml). Once active its rules are at work. Keep the attribution and the licence.",
+        ),
+        fields: &[
+            field("file", "ファイル", "File", FieldType::File).required(),
+            text("origin", "出典", "Where it comes from").required().aliases(&["入手元", "URL"]),
+            text("author", "作者", "Author").aliases(&["著作者"]),
+            text("licence", "ライセンス", "Licence").required(),
+            field(
+                "disabled",
+                "使わないルール（IDかパス）",
+                "Rules that are switched off (id or path)",
+                FieldType::List,
+            ),
+        ],
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "steady",
         table: Table::Rule,
         title: t("定常監視ルール", "Steady-state rule"),
@@ -600,6 +622,9 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             )
             .required(),
             field("hash", "版のハッシュ", "Hash of the version", FieldType::Hash).required(),
+            count("rules", "ルールの数", "Rules"),
+            text("stream", "ストリーム", "Stream"),
+            count("offset", "ストリーム中の位置", "Place in the stream"),
         ],
     },
     RecordSpec {
@@ -613,6 +638,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("fields_needed", "必要な項目数", "Fields needed").required(),
             count("fields_missing", "届かない項目数", "Fields that never arrive").required(),
             field("missing", "届かない項目", "Missing fields", FieldType::List),
+            text("rule", "ルールのID", "Id of the rule"),
+            field("rule_hash", "ルールの版", "Rule version", FieldType::Hash),
         ],
     },
     RecordSpec {
@@ -644,6 +671,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             )
             .required(),
             field("retro", "過去照合による", "From a retro-hunt", FieldType::Boolean),
+            text("hunt", "過去照合のID", "Id of what the retro-hunt was for"),
             text("rule", "ルールのID", "Id of the rule"),
             text("title_ja", "ルールの名前", "Name of the rule in Japanese"),
             text("title_en", "ルールの名前（英語）", "Name of the rule"),
@@ -824,7 +852,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.hunt_run",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("過去ログの照合", "Retro-hunt"),
         fields: &[
             number("delay_min", "有効化からの時間", "Time since activation", "min").required(),
@@ -835,6 +863,9 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("missing", "欠けた区間", "Segments missing").required(),
             count("shredded", "消去済みの区間", "Segments shredded").required(),
             count("matches", "一致", "Matches"),
+            count("events", "読んだイベント", "Events read"),
+            count("findings", "新しい検知", "New findings"),
+            count("rules", "ルールの数", "Rules"),
         ],
     },
     RecordSpec {

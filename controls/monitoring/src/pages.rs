@@ -4,10 +4,11 @@
 mod detections;
 mod events;
 mod findings;
-mod trends;
 mod gap;
+mod hunts;
 mod measured;
 mod review;
+mod trends;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -35,6 +36,7 @@ pub fn routes() -> Vec<Route> {
         review::routes(),
         measured::routes(),
         trends::routes(),
+        hunts::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -1,12 +1,17 @@
-//! What this room does by itself: it holds what came in against the rules, archives it, and records how each
-//! source fares.
+//! What this room does by itself: it holds what came in against the rules, archives it, looks back when rules are new,
+//! and records how each source fares.
 
+pub mod activation;
 mod alerts;
 pub mod canary;
 pub mod collection;
+pub mod coverage;
 pub mod evaluate;
+pub mod hunt;
+pub mod hunts;
 pub mod live;
 pub mod logs;
+pub mod packs;
 pub mod rules;
 mod saved;
 pub mod series;
@@ -27,6 +32,8 @@ const SERIES_EVERY: Duration = Duration::from_secs(2);
 /// What is learnt of logs decides within minutes, not within a second.
 const LEARN_EVERY: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// Longer than a slice of a hunt takes: it stays below a third of a core.
+const HUNT_EVERY: Duration = Duration::from_millis(450);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
@@ -38,6 +45,7 @@ pub fn jobs() -> Vec<Job> {
     let looks = t("定常状態の確認タスク", "Weekly tasks to look at the steady state");
     let detection = t("検知時間の集計", "Detection time");
     let wrong = t("誤検知の集計", "False alarms");
+    let coverage = t("検知ルールの成立可否", "Which rules can fire");
     vec![
         Job::new("monitoring.trends", trends, logs::trends).limit(Duration::from_secs(60)).local(),
         Job::new("monitoring.status", title, source_status).limit(Duration::from_secs(60)).local(),
@@ -54,6 +62,9 @@ pub fn jobs() -> Vec<Job> {
         Job::new("monitoring.status_tasks", looks, review::status::tasks),
         Job::new("monitoring.detection_time", detection, measured::detection_time).every(DAY),
         Job::new("monitoring.false_alarms", wrong, measured::false_alarms).every(DAY),
+        Job::new("monitoring.coverage", coverage, coverage::run)
+            .every(Duration::from_secs(24 * 3_600))
+            .limit(Duration::from_secs(120)),
     ]
 }
 
@@ -64,6 +75,7 @@ pub fn services() -> Vec<Service> {
         Service::new("series", Pause::For(SERIES_EVERY), series::round),
         Service::new("measures", Pause::For(MEASURE_EVERY), series::measure_host),
         Service::new("logs", Pause::For(LEARN_EVERY), logs::round),
+        Service::new("hunts", Pause::For(HUNT_EVERY), hunts::round),
         Service::new("archive", Pause::For(FLUSH_EVERY), archive),
     ]
 }

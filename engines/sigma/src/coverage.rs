@@ -49,6 +49,27 @@ impl FieldCensus {
         self.routes = routes;
     }
 
+    /// What was seen of each source, for [`FieldCensus::add`]: events and names of fields.
+    pub fn parts(&self) -> impl Iterator<Item = (&LogSource, u64, Vec<&str>)> {
+        self.sources.iter().map(|(source, seen)| {
+            let mut fields: Vec<&str> = seen.fields.iter().map(String::as_str).collect();
+            fields.sort_unstable();
+            (source, seen.events, fields)
+        })
+    }
+
+    /// Adds what was seen before.
+    pub fn add(
+        &mut self,
+        source: LogSource,
+        events: u64,
+        fields: impl IntoIterator<Item = String>,
+    ) {
+        let seen = self.sources.entry(source).or_default();
+        seen.events += events;
+        seen.fields.extend(fields);
+    }
+
     pub fn sources(&self) -> impl Iterator<Item = (&LogSource, u64)> {
         self.sources.iter().map(|(source, seen)| (source, seen.events))
     }
@@ -60,7 +81,9 @@ pub struct RuleCoverage {
     pub rule: RuleId,
     /// Events of its log source that arrived
     pub events: u64,
-    /// Fields it asks for that never came
+    /// How many fields it asks for
+    pub needed: usize,
+    /// Those of them that never came
     pub missing: Vec<String>,
     /// Whether its condition can hold with the fields that do come
     pub can_fire: bool,
@@ -78,11 +101,12 @@ impl RuleSet {
                     .map(|(_, seen)| seen)
                     .collect();
                 let arrives = |name: &str| seen.iter().any(|s| s.fields.contains(name));
-                let mut missing = BTreeSet::new();
+                let (mut needed, mut missing) = (BTreeSet::new(), BTreeSet::new());
                 rule.logic.visit(&mut |id| {
                     let predicate = &self.core.predicates[id as usize];
                     for field in predicate.field.into_iter().chain(predicate.other) {
                         let name = &self.core.fields[field as usize];
+                        needed.insert(field);
                         if !arrives(name) {
                             missing.insert(name.clone());
                         }
@@ -95,6 +119,7 @@ impl RuleSet {
                 RuleCoverage {
                     rule: RuleId(at as u32),
                     events,
+                    needed: needed.len(),
                     missing: missing.into_iter().collect(),
                     can_fire,
                 }

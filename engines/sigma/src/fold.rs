@@ -45,7 +45,8 @@ pub(crate) fn fold_into(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-pub(crate) fn folded(text: &str) -> Vec<u8> {
+/// The folded form of `text`: equal for two texts exactly if rules take them for equal.
+pub fn folded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     fold_into(text, &mut out);
     out

@@ -278,6 +278,32 @@ fn witnesses(
     }
 }
 
+/// Folded literals of [`GRAM`] bytes or more of which one is in every event for which `logic` is what `negated` asks.
+/// Of several answers the one whose shortest literal is the longest.
+pub(crate) fn necessary(
+    logic: &Logic,
+    negated: bool,
+    predicates: &[Predicate],
+) -> Option<Vec<Vec<u8>>> {
+    let shortest = |found: &Vec<Vec<u8>>| found.iter().map(Vec::len).min().unwrap_or(0);
+    match (logic, negated) {
+        (Logic::Test(id), false) => {
+            literal(&predicates[*id as usize].test).filter(|l| l.len() >= GRAM).map(|l| vec![l])
+        }
+        (Logic::Test(_), true) => None,
+        (Logic::Not(inner), _) => necessary(inner, !negated, predicates),
+        (Logic::And(parts), false) | (Logic::Or(parts), true) => parts
+            .iter()
+            .filter_map(|part| necessary(part, negated, predicates))
+            .max_by_key(shortest),
+        (Logic::Or(parts), false) | (Logic::And(parts), true) => {
+            let found: Option<Vec<_>> =
+                parts.iter().map(|part| necessary(part, negated, predicates)).collect();
+            found.map(|found| found.concat()).filter(|found| !found.is_empty())
+        }
+    }
+}
+
 struct Emitting<'a> {
     gates: &'a [Gate],
     weights: &'a [f64],

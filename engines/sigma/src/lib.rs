@@ -56,6 +56,7 @@ pub use coverage::{FieldCensus, RuleCoverage};
 pub use document::{CorrelationType, Level, LogSource, Meta, Relation, Status};
 pub use error::{Reason, Rejected};
 pub use explain::{ClauseResult, Explanation, Hit, SelectionResult, TestResult};
+pub use fold::folded;
 pub use limits::Limits;
 pub use matcher::{Match, Matcher};
 pub use profile::TrafficProfile;

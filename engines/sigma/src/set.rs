@@ -514,6 +514,12 @@ impl RuleSet {
         self.core.rules.get(id.0 as usize)
     }
 
+    /// Folded texts ([`crate::folded`]) of which every event that meets the rule has at least one in one of its
+    /// values; `None` if there are none of four bytes or more. Events without one need not be looked at.
+    pub fn necessary(&self, id: RuleId) -> Option<Vec<Vec<u8>>> {
+        index::necessary(&self.rule(id)?.logic, false, &self.core.predicates)
+    }
+
     /// By id or name.
     pub fn find(&self, name: &str) -> Option<RuleId> {
         self.core

@@ -2,7 +2,8 @@
 //!
 //! The day is the day of arrival (UTC), so that a hostile sender cannot make folders with its own
 //! times. The name holds the spool offsets the rows came from: a segment that exists is not written
-//! again, which makes a flush idempotent. Files appear whole (write, fsync, rename, fsync of folder).
+//! again, which makes a flush idempotent. Files appear whole (write, fsync, rename, fsync of folder), each with
+//! what spares opening it beside it (`sidecar`).
 
 use std::{
     collections::BTreeMap,
@@ -33,10 +34,14 @@ use crate::{
     error::{At, Error, Result},
     event::Event,
     files::sync_folder,
+    sidecar,
 };
 
 /// Rows of a row group: what a search reads or skips at once.
 const ROW_GROUP_ROWS: usize = 16 * 1024;
+
+/// How names of segments end.
+const SEGMENT: &str = "parquet";
 
 const KEY_ROOT: &str = "ume.row_root";
 const KEY_MIN: &str = "ume.time_min";
@@ -76,7 +81,7 @@ impl Archive {
         let mut infos = Vec::new();
         for ((day, class), events) in groups {
             let folder = self.folder.join(&day).join(class.to_string());
-            let path = folder.join(format!("{from:020}-{to:020}.parquet"));
+            let path = folder.join(format!("{from:020}-{to:020}.{SEGMENT}"));
             if !path.exists() {
                 fs::create_dir_all(&folder).at("create folder", &folder)?;
                 sync_folder(&self.folder)?;
@@ -106,7 +111,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
         for class in children(&day)? {
             let files = children(&class)?.into_iter();
-            let segments = files.filter(|f| f.extension().is_some_and(|e| e == "parquet"));
+            let segments = files.filter(|f| f.extension().is_some_and(|e| e == SEGMENT));
             found.extend(segments.map(|path| (name.clone(), path)));
         }
     }
@@ -189,6 +194,8 @@ fn write_segment(path: &Path, events: &[&Event]) -> Result<()> {
     }
     let file = writer.into_inner().at("write", &tmp)?;
     file.sync_all().at("sync", &tmp)?;
+    // Before the segment has its name: no segment of ours is ever without.
+    sidecar::write(path, file.metadata().at("look at", &tmp)?.len(), events, ROW_GROUP_ROWS)?;
     fs::rename(&tmp, path).at("rename to", path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }

@@ -6,9 +6,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
-//! | `spool`, `archive`, `files` | the only writers of files |
+//! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
+//! | `search`, `scan` | readers of the archive: what a query asks for, and everything in order |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
@@ -29,6 +30,7 @@ pub mod export;
 mod files;
 pub mod flow;
 mod frame;
+mod grams;
 pub mod intake;
 pub mod logsource;
 mod marks;
@@ -36,9 +38,12 @@ pub mod metrics;
 mod notices;
 mod numbered;
 pub mod parse;
+pub mod query;
 pub mod relp;
+pub mod scan;
 pub mod search;
 mod sequence;
+pub mod sidecar;
 pub mod snmp;
 mod spool;
 mod stream;

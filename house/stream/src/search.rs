@@ -1,7 +1,7 @@
-//! Search over the archive: by time, source, one field and text, pruned by day and statistics.
+//! Search over the archive: by time, source and terms, pruned by day, sidecars and statistics.
 //!
-//! Reads only what can match: days that ended before `from`, segments whose footer times or column
-//! statistics exclude the query, and, once `limit` is full, segments that hold nothing nearer.
+//! Reads only what can match: days that ended before `from`, segments whose times, sources or grams exclude the
+//! query, and, once `limit` is full, segments that hold nothing nearer. A segment without a sidecar is read.
 
 use std::{cmp::Reverse, fs::File, path::Path};
 
@@ -15,6 +15,8 @@ use crate::{
     archive::{SegmentInfo, events_of, info_of, list},
     error::{At, Result},
     event::Event,
+    query::Term,
+    sidecar::Sidecar,
 };
 
 /// What is looked for; every part that is given must hold.
@@ -25,10 +27,8 @@ pub struct Query {
     /// Latest [`Event::time`], exclusive.
     pub to: Option<Timestamp>,
     pub source: Option<String>,
-    /// A column (`host`, `app`, `class`, `severity`, `message`) or a field, and its exact value.
-    pub field: Option<(String, String)>,
-    /// Part of the message, without regard to case.
-    pub text: Option<String>,
+    /// What [`crate::query::parse`] read.
+    pub terms: Vec<Term>,
     pub limit: usize,
     pub newest_first: bool,
 }
@@ -39,8 +39,7 @@ impl Default for Query {
             from: None,
             to: None,
             source: None,
-            field: None,
-            text: None,
+            terms: Vec::new(),
             limit: 100,
             newest_first: true,
         }
@@ -53,6 +52,12 @@ pub struct SearchResult {
     pub events: Vec<Event>,
     pub scanned_segments: usize,
     pub pruned_segments: usize,
+    /// Segments whose sidecar is missing or damaged, and which were read for that.
+    pub without_sidecar: usize,
+    /// Bytes read: of sidecars, footers, and row groups as they lie on the disk.
+    pub read_bytes: u64,
+    /// Bytes of all segments.
+    pub archive_bytes: u64,
     /// Segments that could not be read; their events are missing here.
     pub unreadable: Vec<String>,
 }
@@ -62,11 +67,13 @@ pub fn search(folder: &Path, query: &Query) -> Result<SearchResult> {
     let mut result = SearchResult::default();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (day, path) in list(folder)? {
+        let bytes = std::fs::metadata(&path).map_or(0, |found| found.len());
+        result.archive_bytes += bytes;
         if day_is_over(&day, query) {
             result.pruned_segments += 1;
             continue;
         }
-        match candidate(&path, query) {
+        match candidate(&path, bytes, query, &mut result) {
             Ok(Some(found)) => candidates.push(found),
             Ok(None) => result.pruned_segments += 1,
             Err(e) => result.unreadable.push(e.to_string()),
@@ -77,13 +84,13 @@ pub fn search(folder: &Path, query: &Query) -> Result<SearchResult> {
     } else {
         candidates.sort_by_key(|c| c.info.min_time);
     }
-    let text = query.text.as_ref().map(|text| text.to_lowercase());
     for candidate in candidates {
         if is_full(&result.events, query, &candidate.info) {
             result.pruned_segments += 1;
             continue;
         }
-        match scan(candidate, query, text.as_deref()) {
+        result.read_bytes += candidate.row_group_bytes();
+        match scan(candidate, query) {
             Ok(events) => result.events.extend(events),
             Err(e) => result.unreadable.push(e.to_string()),
         }
@@ -105,27 +112,69 @@ struct Candidate {
     row_groups: Vec<usize>,
 }
 
+impl Candidate {
+    fn row_group_bytes(&self) -> u64 {
+        let groups = self.metadata.metadata().row_groups();
+        let of = |at: &usize| u64::try_from(groups[*at].compressed_size()).unwrap_or(0);
+        self.row_groups.iter().map(of).sum()
+    }
+}
+
 /// [`Event::time`] is at most a day after arrival, so a folder two days before `from` holds nothing.
 fn day_is_over(day: &str, query: &Query) -> bool {
     let start = Timestamp::parse(&format!("{day}T00:00:00Z"));
     start.zip(query.from).is_some_and(|(start, from)| start.plus_hours(48) < from)
 }
 
-fn candidate(path: &Path, query: &Query) -> Result<Option<Candidate>> {
-    let file = File::open(path).at("open", path)?;
-    let bytes = file.metadata().at("look at", path)?.len();
-    let metadata = ArrowReaderMetadata::load(&file, Default::default()).at("read", path)?;
-    let info = info_of(path, bytes, metadata.metadata())?;
-    let outside = query.from.is_some_and(|from| info.max_time < from)
-        || query.to.is_some_and(|to| info.min_time >= to);
-    if outside {
+fn is_outside(query: &Query, min: Timestamp, max: Timestamp) -> bool {
+    query.from.is_some_and(|from| max < from) || query.to.is_some_and(|to| min >= to)
+}
+
+fn candidate(
+    path: &Path,
+    bytes: u64,
+    query: &Query,
+    result: &mut SearchResult,
+) -> Result<Option<Candidate>> {
+    // The sidecar first: what it rules out is never opened.
+    let mut sidecar = Sidecar::open(path);
+    let possible = sidecar.as_mut().map(|sidecar| possible(sidecar, query));
+    result.read_bytes += sidecar.as_ref().map_or(0, Sidecar::read_bytes);
+    result.without_sidecar += usize::from(sidecar.as_ref().is_none_or(Sidecar::is_damaged));
+    if possible.as_ref().is_some_and(Vec::is_empty) {
         return Ok(None);
     }
+    let file = File::open(path).at("open", path)?;
+    let metadata = ArrowReaderMetadata::load(&file, Default::default()).at("read", path)?;
+    let info = info_of(path, bytes, metadata.metadata())?;
     let groups = metadata.metadata().row_groups();
-    let row_groups: Vec<usize> =
-        (0..groups.len()).filter(|i| group_may_match(&groups[*i], query)).collect();
+    let of_groups: i64 = groups.iter().map(RowGroupMetaData::compressed_size).sum();
+    result.read_bytes += bytes.saturating_sub(u64::try_from(of_groups).unwrap_or(0));
+    if is_outside(query, info.min_time, info.max_time) {
+        return Ok(None);
+    }
+    let row_groups: Vec<usize> = (0..groups.len())
+        .filter(|at| possible.as_ref().is_none_or(|groups| groups.contains(at)))
+        .filter(|at| group_may_match(&groups[*at], query))
+        .collect();
     let found = Candidate { info, file, metadata, row_groups };
     Ok((!found.row_groups.is_empty()).then_some(found))
+}
+
+/// Row groups that a sidecar does not rule out.
+fn possible(sidecar: &mut Sidecar, query: &Query) -> Vec<usize> {
+    let source = query.source.as_deref();
+    if is_outside(query, sidecar.min_time(), sidecar.max_time())
+        || source.is_some_and(|source| !sidecar.may_have(source))
+    {
+        return Vec::new();
+    }
+    // The longest first: it is the one that rules most out.
+    let mut literals: Vec<&[u8]> = query.terms.iter().flat_map(Term::literals).collect();
+    literals.sort_by_key(|literal| Reverse(literal.len()));
+    (0..sidecar.groups())
+        .filter(|group| literals.iter().all(|literal| sidecar.may_hold(*group, literal)))
+        .collect()
 }
 
 fn group_may_match(group: &RowGroupMetaData, query: &Query) -> bool {
@@ -136,9 +185,8 @@ fn group_may_match(group: &RowGroupMetaData, query: &Query) -> bool {
         let bounds = statistics.and_then(|s| s.min_bytes_opt().zip(s.max_bytes_opt()));
         bounds.is_none_or(|(min, max)| min <= value.as_bytes() && value.as_bytes() <= max)
     };
-    let source = query.source.as_deref().is_none_or(|source| may_hold("source", source));
     // A field is not pruned by the column of its name: JSON may carry another `host` in its fields.
-    source
+    query.source.as_deref().is_none_or(|source| may_hold("source", source))
 }
 
 /// Whether enough is found and nothing in the segment could take its place.
@@ -152,7 +200,7 @@ fn is_full(events: &[Event], query: &Query, info: &SegmentInfo) -> bool {
     })
 }
 
-fn scan(candidate: Candidate, query: &Query, text: Option<&str>) -> Result<Vec<Event>> {
+fn scan(candidate: Candidate, query: &Query) -> Result<Vec<Event>> {
     let path = candidate.info.path.as_path();
     let reader =
         ParquetRecordBatchReaderBuilder::new_with_metadata(candidate.file, candidate.metadata)
@@ -162,30 +210,14 @@ fn scan(candidate: Candidate, query: &Query, text: Option<&str>) -> Result<Vec<E
     let mut found = Vec::new();
     for batch in reader {
         let events = events_of(path, &batch?)?.into_iter();
-        found.extend(events.filter(|event| matches(event, query, text)));
+        found.extend(events.filter(|event| matches(event, query)));
     }
     Ok(found)
 }
 
-fn matches(event: &Event, query: &Query, text: Option<&str>) -> bool {
+fn matches(event: &Event, query: &Query) -> bool {
     query.from.is_none_or(|from| event.time() >= from)
         && query.to.is_none_or(|to| event.time() < to)
         && query.source.as_ref().is_none_or(|source| *source == event.source)
-        && query.field.as_ref().is_none_or(|(name, value)| field_is(event, name, value))
-        && text.is_none_or(|text| event.message.to_lowercase().contains(text))
-}
-
-fn field_is(event: &Event, name: &str, value: &str) -> bool {
-    if event.fields.get(name).is_some_and(|v| v == value) {
-        return true;
-    }
-    match name {
-        "host" => event.host == value,
-        "app" => event.app == value,
-        "source" => event.source == value,
-        "message" => event.message == value,
-        "class" => event.class.to_string() == value,
-        "severity" => event.severity.to_string() == value,
-        _ => false,
-    }
+        && query.terms.iter().all(|term| term.holds(event))
 }

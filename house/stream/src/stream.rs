@@ -343,6 +343,11 @@ impl Stream {
         self.state().spool.hold(reader, from)
     }
 
+    /// Offset up to which everything is archived.
+    pub fn archived(&self) -> u64 {
+        self.state().spool.cursor()
+    }
+
     /// First offset that can still be read.
     pub fn start(&self) -> u64 {
         self.state().spool.start()
@@ -491,7 +496,7 @@ fn pieces(line: &RawLine) -> Vec<RawLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::recompute_root;
+    use crate::{archive::recompute_root, query::parse};
 
     const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
 
@@ -523,11 +528,11 @@ mod tests {
         assert_eq!(infos.iter().map(|i| i.rows).sum::<u64>(), 50);
         assert_eq!(all(&stream).events.len(), 50);
         assert_eq!((stream.pending(), stream.flush(NOW).unwrap().len()), (0, 0));
-        let text = Some("LINE 49".to_owned());
-        let one = stream.search(&Query { text, ..Query::default() }).unwrap();
+        let asked = |text: &str| Query { terms: parse(text).unwrap(), ..Query::default() };
+        let one = stream.search(&asked("\"LINE 49\"")).unwrap();
         assert_eq!(one.events[0].message, "line 49");
-        let field = Some(("host".to_owned(), "h".to_owned()));
-        let some = stream.search(&Query { field, limit: 7, ..Query::default() }).unwrap();
+        assert!(one.pruned_segments > 0 && one.without_sidecar == 0, "{one:?}");
+        let some = stream.search(&Query { limit: 7, ..asked("host:h") }).unwrap();
         assert_eq!(some.events.len(), 7);
         assert!(some.pruned_segments > 0);
         let source = Some("b".to_owned());

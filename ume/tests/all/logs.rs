@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
-    sync::Arc,
 };
 
 use model::Table;
@@ -20,11 +19,6 @@ const LINE: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt downlo
 const DAY_S: i64 = 86_400;
 
 impl Place {
-    fn ctx(&self) -> room::Shared {
-        let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
-        Arc::new(room::Ctx { house, stream })
-    }
-
     /// A round of what is learnt of logs, as the service goes it.
     async fn learn(&self) {
         self.later(20);

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use model::t;
+use model::{Lang, t};
 use serde::Deserialize;
 use stream::{Event, SearchResult};
 use web::{
@@ -50,30 +50,31 @@ struct Source {
 struct EventsPage<'a> {
     cx: &'a Cx,
     q: &'a str,
+    /// What is wrong with the query.
+    trouble: String,
     events: Vec<Event>,
     found: SearchResult,
     sources: Vec<Source>,
     next: String,
 }
 
-/// `q` is either words of the message or `field:value`.
+/// `q` is in the language of [`stream::query`].
 async fn events(
     State(house): State<Shared>,
     user: User,
     Query(query): Query<EventsQuery>,
 ) -> Answer {
-    let words = query.q.trim();
-    let field = words
-        .split_once(':')
-        .filter(|(name, value)| !name.contains(' ') && !value.is_empty())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (terms, trouble) = match stream::query::parse(&query.q) {
+        Ok(terms) => (Some(terms), String::new()),
+        Err(error) => (None, trouble(&user.cx, &error)),
+    };
     let wanted = stream::Query {
         source: Some(query.source.clone()).filter(|s| !s.is_empty()),
-        text: Some(words.to_owned()).filter(|t| !t.is_empty() && field.is_none()),
-        field,
         // Exclusive in the search, so that events of the same time are found again and skipped.
         to: query.before.map(|t| model::Timestamp(t.saturating_add(1))),
-        limit: query.seen.min(SAME_TIME_MAX) + EVENTS_SHOWN_MAX + 1,
+        // What cannot be understood finds nothing.
+        limit: terms.as_ref().map_or(0, |_| query.seen.min(SAME_TIME_MAX) + EVENTS_SHOWN_MAX + 1),
+        terms: terms.unwrap_or_default(),
         ..stream::Query::default()
     };
     let folder = house.archive.join("archive");
@@ -89,8 +90,16 @@ async fn events(
     let more = events.len() > EVENTS_SHOWN_MAX;
     events.truncate(EVENTS_SHOWN_MAX);
     let next = if more { next_page(&query, &events) } else { String::new() };
-    let body = EventsPage { cx: &user.cx, q: &query.q, events, found, sources, next };
+    let body = EventsPage { cx: &user.cx, q: &query.q, trouble, events, found, sources, next };
     web::frame::page(&user.cx, user.cx.t("イベント", "Events"), &body)
+}
+
+fn trouble(cx: &Cx, error: &stream::query::QueryError) -> String {
+    let what = cx.pick(&error.fault.text());
+    match cx.lang {
+        Lang::Ja => format!("{}文字目: {what}", error.at),
+        Lang::En => format!("character {}: {what}", error.at),
+    }
 }
 
 /// Keyset paging: events have no id, so the place is a time and how many of that time were shown.

@@ -99,6 +99,28 @@ impl Evaluator {
         }
     }
 
+    /// One that tells only what is wanted, whatever else its rules stand on.
+    pub fn telling(loaded: Arc<Loaded>, wanted: &dyn Fn(&sigma::Meta, bool) -> bool) -> Evaluator {
+        let mut evaluator = Evaluator::new(loaded.clone());
+        for (about, rule) in evaluator.rules.iter_mut().zip(loaded.set.rules()) {
+            about.take_if(|_| !wanted(&rule.meta, false));
+        }
+        for (about, c) in evaluator.correlations.iter_mut().zip(loaded.set.correlations()) {
+            about.take_if(|_| !wanted(&c.meta, true));
+        }
+        evaluator
+    }
+
+    /// Lets go of what waits to be joined: what comes next does not follow what came.
+    pub fn part(&mut self, end: u64, found: &mut Vec<Occurrence>) {
+        let mut parts = Vec::new();
+        let mut joiner = std::mem::replace(&mut self.joiner, Joiner::new(JoinLimits::default()));
+        joiner.finish(&mut parts);
+        for (at, part) in parts.into_iter().enumerate() {
+            self.one(part, end, at as u128 % PARTS, found);
+        }
+    }
+
     /// Goes on with other rules: what waits to be joined and what was counted stays, windows begin anew.
     pub fn change(&mut self, loaded: Arc<Loaded>) {
         let mut next = Evaluator::new(loaded);

@@ -7,9 +7,12 @@
 //! the spool; whatever fails ends in a restart from the saved state, never in a skipped event that nobody counts.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use model::{Assurance, Id, Table, Timestamp};
@@ -20,11 +23,13 @@ use sigma::{Env, LogSource};
 use store::{RecordDraft, Store};
 
 use super::{
+    activation,
     alerts::{self, Alert, OPEN_MAX},
     canary,
     evaluate::{Evaluator, Occurrence},
+    hunts::Hunts,
     rules::{self, Loaded},
-    saved::{Saved, name_of, read, write},
+    saved::{Saved, census, name_of, read, seen, write},
 };
 use crate::findings::{FINDING, HANDLED};
 
@@ -36,7 +41,7 @@ const RECORDED: &str = "monitoring.recorded_to:";
 const OPEN_OF_RULE_MAX: usize = 200;
 /// Group of that one.
 const OTHERS: &str = "\0others";
-const ACTOR: &str = "system:monitoring.rules";
+pub(super) const ACTOR: &str = "system:monitoring.rules";
 const READ_BYTES: usize = 4 << 20;
 const SAVE_EVERY_S: i64 = 10;
 /// Rules and clock are looked at this often; what comes is evaluated in every round.
@@ -60,6 +65,8 @@ pub struct Shown {
     pub coverage: Vec<sigma::RuleCoverage>,
     pub sources: Vec<(LogSource, u64)>,
     pub progress: Progress,
+    /// Name of the stream that is evaluated.
+    pub stream: String,
 }
 
 /// How far evaluation got.
@@ -90,6 +97,8 @@ pub struct Again {
 pub struct Live {
     running: tokio::sync::Mutex<Option<Running>>,
     shown: RwLock<Shown>,
+    /// Offset up to which is evaluated.
+    at: AtomicU64,
 }
 
 impl Live {
@@ -99,6 +108,26 @@ impl Live {
 
     fn change(&self, change: impl FnOnce(&mut Shown)) {
         change(&mut self.shown.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Bytes of a stream that ends there which are not evaluated yet.
+    pub(super) fn behind(&self, end: u64) -> u64 {
+        end.saturating_sub(self.at.load(Ordering::Acquire))
+    }
+
+    /// What the alerts that wait to be judged are told apart by.
+    pub(super) async fn open_keys(&self) -> HashSet<String> {
+        let running = self.running.lock().await;
+        running.iter().flat_map(|running| running.open.keys().cloned()).collect()
+    }
+
+    /// Takes up alerts that others wrote: what, which finding, which rule.
+    pub(super) async fn adopt(&self, alerts: Vec<(String, Id, String)>) {
+        if let Some(running) = self.running.lock().await.as_mut() {
+            for (key, id, rule) in alerts {
+                running.open.entry(key).or_insert(Alert { id, rule, offset: None });
+            }
+        }
     }
 
     /// The progress since it was asked for last. Where no round ended for a while, what came since may have
@@ -161,12 +190,14 @@ impl Running {
         let first = ctx.stream.start();
         // A state beyond the end is of another spool.
         let saved = saved.filter(|saved| saved.at <= ctx.stream.end());
-        let at = saved.as_ref().map_or(first, |saved| saved.at);
+        let saved_at = saved.as_ref().map_or(first, |saved| saved.at);
         let saved = saved.unwrap_or_default();
-        ctx.stream.hold(READER, at.max(first))?;
+        let at = saved_at.max(first);
+        ctx.stream.hold(READER, at)?;
         let (stamp, loaded) = load(store).await?;
         let mut evaluator = Box::new(Evaluator::new(loaded.clone()));
         evaluator.seen.evaluated = saved.evaluated;
+        evaluator.seen.census = seen(saved.census);
         if let Ok(windows) = std::fs::read(folder.join(&saved.windows))
             && let Err(error) = evaluator.restore(&windows)
         {
@@ -177,19 +208,23 @@ impl Running {
         let recorded = recorded.and_then(|at| at.parse().ok()).unwrap_or(0);
         let now = store.now();
         let open = alerts::open(store, now, &stream).await?;
-        tell_rules(store, &loaded).await?;
+        live.at.store(at, Ordering::Release);
         live.change(|shown| {
             shown.loaded = Some(loaded.clone());
             shown.loaded_at = Some(now);
+            shown.stream.clone_from(&stream);
         });
+        if activation::tell(store, &loaded, &stream, at).await? {
+            ctx.house.kept.get::<Hunts>().call();
+        }
         Ok(Running {
             evaluator: Some(evaluator),
-            at: at.max(first),
+            at,
             recorded,
             open,
             again: saved.again,
             before: saved.before,
-            gone_bytes: saved.gone_bytes + first.saturating_sub(at),
+            gone_bytes: saved.gone_bytes + first.saturating_sub(saved_at),
             stamp,
             loaded_at: now,
             // The first round looks at everything.
@@ -221,12 +256,14 @@ impl Running {
             return Ok(());
         }
         evaluator.change(loaded.clone());
-        tell_rules(store, &loaded).await?;
-        ctx.house.wake();
         live.change(|shown| {
-            shown.loaded = Some(loaded);
+            shown.loaded = Some(loaded.clone());
             shown.loaded_at = Some(now);
         });
+        if activation::tell(store, &loaded, &self.stream, self.at).await? {
+            ctx.house.kept.get::<Hunts>().call();
+        }
+        ctx.house.wake();
         Ok(())
     }
 
@@ -270,6 +307,7 @@ impl Running {
         self.gone_bytes += gone;
         self.record(ctx, found, next).await?;
         self.at = next;
+        live.at.store(next, Ordering::Release);
         self.tell(live, &evaluator, lag_ms, now);
         self.evaluator = Some(evaluator);
         Ok(())
@@ -424,6 +462,7 @@ impl Running {
             before: self.before.clone(),
             again: self.again.clone(),
             gone_bytes: self.gone_bytes,
+            census: census(&evaluator.seen.census),
         };
         let (bytes, folder) = (evaluator.windows(), self.folder.clone());
         room::blocking(move || write(&folder, &saved, &bytes)).await??;
@@ -439,25 +478,12 @@ async fn load(store: &Store) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
     Ok((stamp, Arc::new(rules::load(store, &Env::default()).await?)))
 }
 
-/// Records which rules are at work, if they are others than at the last time.
-async fn tell_rules(store: &Store, loaded: &Loaded) -> Result<(), Error> {
-    const LOADED: &str = "monitoring.ruleset_loaded";
-    let hash = loaded.hash();
-    let before = store.newest_records(&[LOADED], None, 1).await?;
-    if before.first().and_then(|r| r.facts.get("hash")) == Some(&json!(hash)) {
-        return Ok(());
-    }
-    let accepted = loaded.set.rules().len() + loaded.set.correlations().len();
-    let facts = json!({
-        "accepted": accepted,
-        "rejected_total": loaded.rejected.len(),
-        "rejected": loaded.refused(),
-        "hash": hash,
-    });
-    Ok(room::write(store, ACTOR, room::draft(LOADED, None, store.now(), facts)).await?)
-}
-
-fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp, stream: &str) -> RecordDraft {
+pub(super) fn draft(
+    occurrence: &Occurrence,
+    host: Option<Id>,
+    now: Timestamp,
+    stream: &str,
+) -> RecordDraft {
     let about = &occurrence.about;
     let facts = json!({
         "severity": about.severity,

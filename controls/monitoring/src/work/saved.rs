@@ -11,6 +11,7 @@ use std::{
 use model::Id;
 use room::Error;
 use serde::{Deserialize, Serialize};
+use sigma::{FieldCensus, LogSource};
 use store::Store;
 
 use super::live::Again;
@@ -28,6 +29,38 @@ pub(super) struct Saved {
     pub before: Option<BTreeMap<String, u64>>,
     pub again: HashMap<Id, Again>,
     pub gone_bytes: u64,
+    /// Log sources with how many of their events and which fields came.
+    #[serde(default)]
+    pub census: Vec<Source>,
+}
+
+/// A log source with what was seen of it.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Source {
+    category: Option<String>,
+    product: Option<String>,
+    service: Option<String>,
+    events: u64,
+    fields: Vec<String>,
+}
+
+/// What was seen, as it is saved.
+pub(super) fn census(seen: &FieldCensus) -> Vec<Source> {
+    let source = |(source, events, fields): (&LogSource, u64, Vec<&str>)| {
+        let LogSource { category, product, service } = source.clone();
+        let fields = fields.into_iter().map(str::to_owned).collect();
+        Source { category, product, service, events, fields }
+    };
+    seen.parts().map(source).collect()
+}
+
+/// What was saved, as it is seen.
+pub(super) fn seen(saved: Vec<Source>) -> FieldCensus {
+    let mut census = FieldCensus::default();
+    for Source { category, product, service, events, fields } in saved {
+        census.add(LogSource { category, product, service }, events, fields);
+    }
+    census
 }
 
 /// The name of the stream, made when rules first met it.
