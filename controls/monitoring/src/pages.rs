@@ -1,8 +1,10 @@
 //! The room's own pages and their documents: events, findings, rules.
 
+mod chart;
 mod detections;
 mod events;
 mod findings;
+mod series;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -22,6 +24,6 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes()];
+    let all = [events::routes(), findings::routes(), detections::routes(), series::routes()];
     all.into_iter().flatten().collect()
 }
