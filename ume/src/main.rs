@@ -37,6 +37,7 @@ mod serve;
 mod settings;
 mod shown;
 mod sigma_cmd;
+mod steady_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -257,6 +258,11 @@ enum Command {
         #[command(subcommand)]
         command: sigma_cmd::SigmaCommand,
     },
+    /// What is normal over plain files of measurements: departures, forecasts
+    Steady {
+        #[command(subcommand)]
+        command: steady_cmd::SteadyCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -401,6 +407,7 @@ impl Command {
             | Command::Merkle { .. }
             | Command::Oscal { .. }
             | Command::Sigma { .. }
+            | Command::Steady { .. }
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Prune(_)
@@ -459,6 +466,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
         Command::Sigma { command } => sigma_cmd::run(command),
+        Command::Steady { command } => steady_cmd::run(&command),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }
