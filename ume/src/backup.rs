@@ -457,6 +457,31 @@ fn add_all<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError
             other => other?,
         }
     }
+    add_series(out, &live)
+}
+
+/// What was measured over the years. Logs and names grow meanwhile and are taken as long as they are now, which a
+/// restore mends as after a crash; closed days are listed behind them, so that one that is closed meanwhile is there.
+fn add_series<W: Write>(out: &mut Archive<W>, live: &Path) -> Result<(), CliError> {
+    let folder = live.join("series");
+    for closed in [false, true].into_iter().filter(|_| folder.exists()) {
+        for path in plain_files(&folder)? {
+            let below = path.strip_prefix(live).unwrap_or(&path).to_string_lossy().into_owned();
+            let name = format!("stream/{below}");
+            if !allowed(&name) || name.ends_with(".day") != closed {
+                continue;
+            }
+            let length = || fs::metadata(&path).map(|found| found.len()).map_err(at(&path));
+            let taken = match closed {
+                true => out.file(&name, &path, None),
+                false => length().and_then(|length| out.file(&name, &path, Some(length))),
+            };
+            match taken {
+                Err(CliError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                other => other?,
+            }
+        }
+    }
     Ok(())
 }
 

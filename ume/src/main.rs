@@ -40,6 +40,7 @@ mod settings;
 mod shown;
 mod sigma_cmd;
 mod steady_logs_cmd;
+mod steady_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -265,10 +266,10 @@ enum Command {
         #[command(subcommand)]
         command: sigma_cmd::SigmaCommand,
     },
-    /// What is normal, over plain files: kinds of log lines, silences
+    /// What is normal, over plain files: departures and forecasts of values, kinds of log lines, silences
     Steady {
         #[command(subcommand)]
-        command: steady_logs_cmd::Steady,
+        command: Steady,
     },
 }
 
@@ -307,6 +308,14 @@ enum Format {
     Table,
     Json,
     Csv,
+}
+
+#[derive(Subcommand)]
+enum Steady {
+    #[command(flatten)]
+    Values(steady_cmd::SteadyCommand),
+    #[command(flatten)]
+    Lines(steady_logs_cmd::Steady),
 }
 
 /// Exit codes of the house: 0 good, 1 mismatch found, 2 usage or error, 3 incomplete.
@@ -500,7 +509,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
         Command::Sigma { command } => sigma_cmd::run(command),
-        Command::Steady { command } => steady_logs_cmd::run(command),
+        Command::Steady { command: Steady::Values(command) } => steady_cmd::run(&command),
+        Command::Steady { command: Steady::Lines(command) } => steady_logs_cmd::run(command),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

@@ -1,6 +1,7 @@
 //! The room's own pages and their documents: events, findings, rules, trends and sources, GAP analysis, reviews, what
 //! was measured.
 
+mod chart;
 mod detections;
 mod events;
 mod findings;
@@ -9,6 +10,7 @@ mod hunts;
 mod measured;
 mod review;
 mod trends;
+mod series;
 
 use model::t;
 use web::{frame::Cx, route::Route};
@@ -37,6 +39,7 @@ pub fn routes() -> Vec<Route> {
         measured::routes(),
         trends::routes(),
         hunts::routes(),
+        series::routes(),
     ];
     all.into_iter().flatten().collect()
 }

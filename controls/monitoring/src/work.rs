@@ -53,7 +53,7 @@ pub fn jobs() -> Vec<Job> {
             .every(Duration::from_secs(15 * 60))
             .limit(Duration::from_secs(60))
             .local(),
-        Job::new("monitoring.steady", steady, series::daily)
+        Job::new("monitoring.steady", steady, series::record_daily)
             // What was said yesterday counts for a day: said twice a day it does not grow old in between.
             .every(Duration::from_secs(12 * 3_600))
             .limit(Duration::from_secs(30 * 60))

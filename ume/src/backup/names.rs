@@ -23,8 +23,22 @@ pub(crate) fn allowed(name: &str) -> bool {
         || (name.starts_with("stream/archive/") && name.ends_with(".parquet"))
         || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
         || name.starts_with("stream/state/")
+        || is_series(name)
         || (name.starts_with("stream/spool/") && name.ends_with(".spool"));
     plain && known
+}
+
+/// Points and summaries of measured series, and their names; what series learnt is learnt anew from them.
+fn is_series(name: &str) -> bool {
+    let Some(place) = name.strip_prefix("stream/series/") else { return false };
+    let (folder, file) = place.split_once('/').unwrap_or(("", place));
+    let ends = |endings: &[&str]| endings.iter().any(|ending| file.ends_with(ending));
+    match folder {
+        "" => file == "names",
+        "raw" => !file.contains('/') && ends(&[".day", ".part", ".log"]),
+        "ten" => !file.contains('/') && ends(&[".day"]),
+        _ => false,
+    }
 }
 
 fn is_blob(name: &str) -> bool {
@@ -64,6 +78,12 @@ mod tests {
             !allowed(&format!("blobs/00/{file}")) && !allowed(&format!("blobs/ef/{file}.part"))
         );
         assert!(allowed("stream/spool/00000000000000000000.spool"));
+        for good in ["names", "raw/20261128.day", "raw/20261128.0.part", "ten/20261128.day"] {
+            assert!(allowed(&format!("stream/series/{good}")), "{good}");
+        }
+        for bad in ["state", "raw/x", "raw/a/b.day", "ten/20261128.log", "stream"] {
+            assert!(!allowed(&format!("stream/series/{bad}")), "{bad}");
+        }
         let long = format!("ledger/{}", "x".repeat(600));
         for bad in [
             "",

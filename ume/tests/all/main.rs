@@ -49,6 +49,7 @@ mod rooms;
 #[allow(dead_code)]
 #[path = "../../src/routes.rs"]
 mod routes;
+mod series;
 mod served;
 mod sigma;
 mod tasks;

@@ -31,9 +31,10 @@ use crate::{
     },
     work::{
         evaluate::lay,
-        live::{Again, Live},
+        live::{self, Again, Live},
         logs::span,
         rules,
+        series::Steady,
     },
 };
 
@@ -132,7 +133,7 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         Line {
             title: title(cx, &alert),
             host: host.map_or(String::new(), |row| row.name.clone()),
-            again: shown.again.get(&alert.record.id).copied().unwrap_or_default(),
+            again: again(&house, &shown, alert.record.id),
             late: alert.judged.is_none()
                 && alert.waited_min(cx.now) > due.within_min(alert.fact("severity")),
             alert,
@@ -150,6 +151,12 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         next,
     };
     page(cx, cx.t("検知", "Findings"), &body)
+}
+
+/// What an alert took in after it was told, whoever told it.
+fn again(house: &House, shown: &live::Shown, id: Id) -> Again {
+    let of_series = || house.kept.get::<Steady>().again(id);
+    shown.again.get(&id).copied().or_else(of_series).unwrap_or_default()
 }
 
 async fn newest(
@@ -205,6 +212,8 @@ struct OnePage<'a> {
     heading: String,
     host: Option<(Id, String)>,
     again: Again,
+    /// The series that it is about.
+    series: Option<String>,
     due_min: i64,
     waited_min: i64,
     /// What is known of the event; none where it is not for this reader or gone.
@@ -276,7 +285,8 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         cx,
         heading: title(cx, &alert),
         host: host.map(|row| (row.id, row.name)),
-        again: shown.again.get(&id).copied().unwrap_or_default(),
+        again: again(&house, &shown, id),
+        series: Some(alert.fact("series").to_owned()).filter(|series| !series.is_empty()),
         due_min: Due::load(store).await?.within_min(alert.fact("severity")),
         waited_min: alert.waited_min(cx.now),
         hidden: !may_judge,
@@ -396,8 +406,25 @@ fn evidence(
     if let Some(value) = told["value"].as_f64() {
         facts.push((cx.t("測った値", "Measured"), value.to_string()));
     }
+    facts.extend(departure(cx, &told["anomaly"]));
     facts.retain(|(_, text)| !text.is_empty());
     Evidence { facts, fields, raw: String::from_utf8_lossy(&event.raw).into_owned() }
+}
+
+/// What departed from what, if the finding is about a series.
+fn departure(cx: &Cx, told: &Json) -> Vec<(&'static str, String)> {
+    // The bounds of some are infinite, which JSON does not know.
+    let value = |name: &str| told[name].as_f64().map_or("–".to_owned(), super::chart::number);
+    let time = |name: &str| told[name].as_i64().map(|time| cx.time(&model::Timestamp(time)));
+    let layer = serde_json::from_value::<steady::Layer>(told["layer"].clone());
+    let Ok((ja, en)) = layer.map(steady::Layer::texts) else { return Vec::new() };
+    vec![
+        (cx.pick(&t("見つけ方", "Found by")), cx.either(ja, en).to_owned()),
+        (cx.pick(&t("始まり", "Onset")), time("onset").unwrap_or_default()),
+        (cx.pick(&t("計測値", "Observed")), value("observed")),
+        (cx.pick(&t("予想値", "Expected")), value("expected")),
+        (cx.pick(&t("平常の範囲", "Usual range")), format!("{} – {}", value("low"), value("high"))),
+    ]
 }
 
 /// A text cut at the spans that were met.
@@ -504,7 +531,7 @@ async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<As
         .iter()
         .take(SHOWN_MAX)
         .map(|alert| {
-            let again = shown.again.get(&alert.record.id).copied().unwrap_or_default();
+            let again = again(&house, &shown, alert.record.id);
             json!({
                 "id": alert.record.id,
                 "at": alert.record.observed_to.rfc3339(),
@@ -512,6 +539,8 @@ async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<As
                 "asset": alert.record.subject,
                 "severity": alert.fact("severity"),
                 "phase": alert.fact("phase"),
+                "class": alert.fact("class"),
+                "series": Some(alert.fact("series")).filter(|series| !series.is_empty()),
                 "rule": alert.fact("rule"),
                 "rule_hash": alert.fact("rule_hash"),
                 "title_ja": alert.fact("title_ja"),

@@ -30,7 +30,7 @@ use room::{Error, Shared};
 use serde_json::json;
 use store::Store;
 
-pub use daily::run as daily;
+pub use daily::{limit_set, profile, run as record_daily};
 pub use files::{About, Folder, Point, RAW_DAYS, Row, Shape, TEN, TEN_DAYS, list, read, read_many};
 pub use forecast::{Ahead, ahead, limit, rates};
 pub use host::round as measure_host;

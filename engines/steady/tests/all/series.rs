@@ -251,3 +251,19 @@ fn what_is_refused_is_counted() {
     }
     assert_eq!((series.refused().no_number, series.refused().no_order), (4, 4));
 }
+
+#[test]
+fn what_is_usual_is_known_for_any_time_once_it_was_learnt() {
+    let (series, _, until) = learnt(Habit::Office, |settings| settings);
+    let at = |hours: i64| series.normal(until + hours * HOUR, &JAPAN).unwrap();
+    // The Monday after, at noon and in the night.
+    let (noon, night) = (at(12), at(3));
+    assert!(noon.expected > night.high, "{noon:?} {night:?}");
+    for normal in [noon, night] {
+        assert!(normal.low < normal.expected && normal.expected < normal.high, "{normal:?}");
+    }
+    assert!(series.hours_learnt() > 336);
+    let (states, ..) = learnt(Habit::UpDown, |settings| settings);
+    assert_eq!(states.normal(until, &JAPAN), None);
+    assert_eq!(Series::new(1, Settings::new(Kind::Gauge)).normal(until, &JAPAN), None);
+}
