@@ -175,7 +175,7 @@ fn card(cx: &Cx, trend: &Trend, at: Timestamp, sees_names: bool) -> Card {
         mark,
         from: if n > 0 { date(0) } else { String::new() },
         to: if n > 0 { date(n - 1) } else { String::new() },
-        slope: trend.found.slope.map_or("–".to_owned(), |slope| {
+        slope: trend.slope().map_or("–".to_owned(), |slope| {
             let sure = if slope.is_trend() {
                 ""
             } else {
@@ -306,7 +306,7 @@ fn trends_told(shown: &Shown) -> Json {
             "days_learnt": trend.days_learnt,
             "counts": counts.map(|(place, (_, count))| json!({"day": day(place), "count": count}))
                 .collect::<Vec<_>>(),
-            "slope": trend.found.slope.map(|slope| json!({
+            "slope": trend.slope().map(|slope| json!({
                 "per_day": slope.per_day, "low": slope.low, "high": slope.high,
                 "level": slope.level, "is_trend": slope.is_trend(),
             })),

@@ -35,13 +35,13 @@ use store::{Row, Store};
 use self::{
     firsts::Kind,
     security::Trend,
-    sources::{Expected, Line},
+    sources::{Expected, Line, Said, Who},
     tell::Finding,
     watch::Watch,
     words::Bearing,
 };
 use super::{alerts, saved};
-use crate::findings::{FINDING, budget_per_day};
+use crate::findings::{FINDING, HANDLED, Judgement, budget_per_day};
 
 /// Name under which the spool keeps what is not read yet.
 const READER: &str = "logs";
@@ -53,6 +53,7 @@ const LOOK_EVERY: Micros = 15 * SECOND;
 const SAVE_EVERY: Micros = MINUTE;
 /// That Ume listens is written down this often; away for longer than twice of it, it heard nobody meanwhile.
 const AWAKE_EVERY: Micros = 5 * MINUTE;
+/// The register, and what was judged, are looked at this often.
 const REGISTER_EVERY: Micros = MINUTE;
 /// The budget is asked for again although no source of the register changed.
 const BUDGET_EVERY: Micros = 60 * MINUTE;
@@ -105,6 +106,9 @@ struct Running {
     per_day: f64,
     /// Findings told already, by what tells them apart.
     known: HashMap<String, Id>,
+    /// Silences that go on and that nobody judged yet, by finding.
+    silences: HashMap<Id, Who>,
+    judged_at: Timestamp,
     told: Told,
     folder: PathBuf,
     /// Name of the stream.
@@ -176,13 +180,18 @@ impl Running {
             watch.words.was_away(awake, now.0);
             watch.sources.listening_since(now.0);
         }
+        let known = known(store, now).await?;
+        let finding = |(who, since)| Some((*known.get(&tell::silence_key(&who, since))?, who));
+        let silences = watch.sources.silences().filter_map(finding).collect();
         let zone = jiff::tz::TimeZone::system();
         Ok(Running {
             watch: Some(Box::new(watch)),
             joiner: Some(self::watch::joiner()),
             calendar: Arc::new(Calendar::new(&zone, &web::task_rules::HOLIDAYS, YEARS)),
             per_day: budget_per_day(store).await?,
-            known: known(store, now).await?,
+            known,
+            silences,
+            judged_at: now,
             told,
             folder,
             stream,
@@ -282,7 +291,31 @@ impl Running {
         }
         findings.extend(tell::silent(ctx, &stream, &said, at).await?);
         self.write(ctx, findings, next, now).await?;
+        self.silences.extend(said.iter().filter_map(|said| {
+            let Said::Silent { who, since, .. } = said else { return None };
+            Some((*self.known.get(&tell::silence_key(who, *since))?, who.clone()))
+        }));
         tell::spoke(ctx, &said, &self.known, now).await
+    }
+
+    /// A silence that was judged normal or a false alarm is how the source is.
+    async fn take_judgements(&mut self, ctx: &Shared, now: Timestamp) -> Result<(), Error> {
+        if self.silences.is_empty() {
+            return Ok(());
+        }
+        let since = std::mem::replace(&mut self.judged_at, now).minus_hours(1);
+        for record in ctx.store().records_since(&[HANDLED], since, alerts::OPEN_MAX).await? {
+            let Some(who) = record.subject.and_then(|id| self.silences.remove(&id)) else {
+                continue;
+            };
+            let verdict = record.facts.get("verdict").and_then(Json::as_str);
+            let verdict = verdict.and_then(Judgement::parse);
+            if matches!(verdict, Some(Judgement::Normal | Judgement::FalseAlarm)) {
+                self.is_dirty = true;
+                self.watch()?.sources.new_normal(&who);
+            }
+        }
+        Ok(())
     }
 
     /// Writes findings that are not known yet, and how far they reach.
@@ -293,8 +326,9 @@ impl Running {
         next: Told,
         now: Timestamp,
     ) -> Result<usize, Error> {
-        let new: Vec<Finding> =
-            findings.into_iter().filter(|finding| !self.known.contains_key(&finding.key)).collect();
+        let is_known = |key: &String| self.known.contains_key(key);
+        let is_new = |f: &Finding| !is_known(&f.key) && !f.also.iter().any(is_known);
+        let new: Vec<Finding> = findings.into_iter().filter(is_new).collect();
         if new.is_empty() && next == self.told {
             return Ok(0);
         }
@@ -332,6 +366,7 @@ impl Running {
             return Ok(());
         }
         self.register.1 = now.0;
+        self.take_judgements(ctx, now).await?;
         let current = store.stamp(Table::Asset, &["log_source", "host"]).await?;
         if current != stamp {
             let expected = expected(store).await?;

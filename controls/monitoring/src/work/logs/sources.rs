@@ -180,6 +180,25 @@ impl Sources {
         }
     }
 
+    /// Who is silent, and since when.
+    pub fn silences(&self) -> impl Iterator<Item = (Who, Micros)> {
+        let silent = self.heard.iter().filter_map(|(key, heard)| Some((key, heard.silent?)));
+        silent.map(|(key, since)| (Who::Source(key.clone()), since))
+    }
+
+    /// Somebody judged a silence to be usual: the cadence of that source is learnt anew.
+    pub fn new_normal(&mut self, who: &Who) {
+        match who {
+            Who::Source(key) => {
+                if let Some(heard) = self.heard.get_mut(key) {
+                    heard.cadence.new_normal();
+                }
+            }
+            // What the register expects is changed in the register.
+            Who::Row { .. } => {}
+        }
+    }
+
     /// Whether something of this host is known to be silent.
     pub fn is_silent(&self, host: &str) -> bool {
         self.heard.iter().any(|((_, own), heard)| own == host && heard.silent.is_some())
@@ -491,6 +510,19 @@ mod tests {
         sources.listening_since(up);
         assert_eq!(sources.check(up + MINUTE, &JAPAN), []);
         assert_eq!(sources.check(up + HOUR, &JAPAN).len(), 1, "by the row alone");
+    }
+
+    #[test]
+    fn a_silence_that_was_judged_usual_is_learnt_anew() {
+        let mut sources = Sources::default();
+        hear(&mut sources, START, START + 10 * DAY, MINUTE);
+        let told = sources.check(START + 10 * DAY + HOUR, &JAPAN);
+        let [Said::Silent { who, .. }] = &told[..] else { panic!("{told:?}") };
+        sources.new_normal(who);
+        hear(&mut sources, START + 11 * DAY, START + 14 * DAY - HOUR, 2 * HOUR);
+        let told = sources.check(START + 14 * DAY, &JAPAN);
+        assert!(matches!(told[..], [Said::Spoke { .. }]), "{told:?}");
+        assert_eq!(sources.check(START + 14 * DAY + HOUR, &JAPAN), []);
     }
 
     #[test]
