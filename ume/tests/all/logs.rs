@@ -97,7 +97,11 @@ async fn failed_log_ins_that_rise_are_a_finding_after_four_weeks_and_not_before(
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     let failed = |n: usize, address: &str| -> Vec<String> {
         let line = |i| {
-            format!("<38>sshd[9]: Failed password for user{} from {address} port {i} ssh2", i % 4)
+            json!({
+                "app": "portal", "message": "sign-in refused", "class_uid": 3002, "outcome": "failure",
+                "user": format!("user{}", i % 4), "src_ip": address,
+            })
+            .to_string()
         };
         (1..=n).map(line).collect()
     };
