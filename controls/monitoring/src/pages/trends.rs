@@ -287,7 +287,7 @@ async fn trends_api(State(house): State<Shared>, _caller: Caller) -> Response {
     Document(trends_told(&shown)).into_response()
 }
 
-/// Without names of users and addresses: a token has no roles that would see them.
+/// Without names of users and addresses: they stay on the page, where it is known who reads.
 fn trends_told(shown: &Shown) -> Json {
     let at = shown.at.unwrap_or(Timestamp(0));
     let one = |trend: &Trend| {

@@ -9,6 +9,7 @@
 //! trend has a key, so a replay tells nothing twice; while nothing comes the sources are looked at and nothing else.
 
 pub mod firsts;
+mod register;
 pub mod security;
 pub mod sources;
 mod state;
@@ -30,12 +31,12 @@ use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use steady::{Calendar, MINUTE, Micros, SECOND};
-use store::{Row, Store};
+use store::Store;
 
 use self::{
     firsts::Kind,
     security::Trend,
-    sources::{Expected, Line, Said, Who},
+    sources::{Line, Said, Who},
     tell::Finding,
     watch::Watch,
     words::Bearing,
@@ -113,7 +114,8 @@ struct Running {
     folder: PathBuf,
     /// Name of the stream.
     stream: String,
-    register: ((u64, Timestamp), Micros),
+    /// State of the register when it was read, and when that was looked at.
+    register: ([(u64, Timestamp); 2], Micros),
     budget_at: Micros,
     looked_at: Micros,
     saved_at: Micros,
@@ -195,7 +197,7 @@ impl Running {
             told,
             folder,
             stream,
-            register: ((0, Timestamp(0)), 0),
+            register: ([(0, Timestamp(0)); 2], 0),
             budget_at: now.0,
             looked_at: 0,
             saved_at: now.0,
@@ -367,11 +369,15 @@ impl Running {
         }
         self.register.1 = now.0;
         self.take_judgements(ctx, now).await?;
-        let current = store.stamp(Table::Asset, &["log_source", "host"]).await?;
-        if current != stamp {
-            let expected = expected(store).await?;
-            self.watch()?.sources.expect(expected);
-            self.register.0 = current;
+        let rows = store.stamp(Table::Asset, &["log_source", "host"]).await?;
+        let rules = store.stamp(Table::Rule, &["silence"]).await?;
+        if [rows, rules] != stamp {
+            let (expected, quiet) =
+                (register::expected(store).await?, register::quiet(store).await?);
+            let sources = &mut self.watch()?.sources;
+            sources.expect(expected);
+            sources.rule(quiet);
+            self.register.0 = [rows, rules];
         }
         if now.0 - self.budget_at >= BUDGET_EVERY {
             self.budget_at = now.0;
@@ -417,43 +423,12 @@ impl Running {
 /// What was told of late, by what tells it apart.
 async fn known(store: &Store, now: Timestamp) -> Result<HashMap<String, Id>, Error> {
     let since = now.minus_hours(24 * KNOWN_DAYS);
-    let told = store.records_since(&[FINDING], since, alerts::OPEN_MAX).await?;
+    let told = store.newest_records(&[FINDING], None, alerts::OPEN_MAX).await?;
     let key = |record: &store::Record| {
         let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
         fact("rule").filter(|rule| rule.starts_with(tell::RULE))?;
         Some((fact("group")?.to_owned(), record.id))
     };
-    Ok(told.iter().filter_map(key).collect())
-}
-
-/// What the register says of sources.
-async fn expected(store: &Store) -> Result<Vec<Expected>, Error> {
-    let rows = store.all(Table::Asset, &["log_source"]).await?;
-    let active: Vec<&Row> = rows.iter().filter(|row| row.status == "active").collect();
-    let asset = |row: &Row| row.attributes.get("asset")?.as_str()?.parse::<Id>().ok();
-    let hosts: Vec<Id> = active.iter().filter_map(|row| asset(row)).collect();
-    let hosts = store.rows_by_id(Table::Asset, &hosts).await?;
-    let one = |row: &&Row| {
-        let text = |row: &Row, name: &str| {
-            row.attributes.get(name).and_then(Json::as_str).unwrap_or_default().trim().to_owned()
-        };
-        let host = asset(row).and_then(|id| hosts.iter().find(|host| host.id == id));
-        let names = host.into_iter().flat_map(|host| [host.name.clone(), text(host, "hostname")]);
-        Expected {
-            id: row.id,
-            name: row.name.clone(),
-            class: text(row, "source_class"),
-            hosts: names.filter(|name| !name.is_empty()).map(|name| name.to_lowercase()).collect(),
-            address: text(row, "address"),
-            cadence_s: row.attributes.get("cadence_s").and_then(Json::as_i64),
-            severity: match text(row, "criticality").as_str() {
-                "high" => "high",
-                "low" => "low",
-                _ => "medium",
-            },
-            since: row.created_at.0,
-            asset: asset(row),
-        }
-    };
-    Ok(active.iter().map(one).collect())
+    let recent = told.iter().filter(|record| record.observed_to >= since);
+    Ok(recent.filter_map(key).collect())
 }

@@ -59,6 +59,26 @@ pub struct Expected {
     pub asset: Option<Id>,
 }
 
+/// A rule of the register that says how long a source may be quiet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Name of a source or host; `*` fits anything.
+    pub selector: String,
+    pub quiet: Micros,
+    pub severity: &'static str,
+    /// On days off nobody is missed.
+    pub is_for_work: bool,
+}
+
+impl Quiet {
+    fn takes(&self, (source, host): &Key) -> bool {
+        let selector = self.selector.to_lowercase();
+        let own = source.rsplit('/').next().unwrap_or(source);
+        let names = [source.as_str(), own, host.as_str()];
+        names.iter().any(|name| stream::intake::wild(&selector, &name.to_lowercase()))
+    }
+}
+
 /// Whose silence it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -119,6 +139,8 @@ pub struct Sources {
     pub beyond: u64,
     #[serde(skip)]
     register: Vec<Expected>,
+    #[serde(skip)]
+    rules: Vec<Quiet>,
     /// Which sources are meant by each row of the register; made anew where either changed.
     #[serde(skip)]
     meant: Option<Vec<Vec<Key>>>,
@@ -170,6 +192,11 @@ impl Sources {
             self.silent.retain(|id, _| register.iter().any(|row| row.id == *id));
             (self.register, self.meant) = (register, None);
         }
+    }
+
+    /// What rules say of silences: they take the place of what is learnt.
+    pub fn rule(&mut self, rules: Vec<Quiet>) {
+        self.rules = rules;
     }
 
     /// Ume listens since `time`; before that it heard nobody.
@@ -224,6 +251,10 @@ impl Sources {
         let severities: BTreeMap<&Key, &'static str> =
             named.flat_map(|(row, keys)| keys.iter().map(|key| (key, row.severity))).collect();
         for (key, heard) in &mut self.heard {
+            if let Some(rule) = self.rules.iter().find(|rule| rule.takes(key)) {
+                said.extend(heard.ruled(key, now, self.up_since, calendar, rule));
+                continue;
+            }
             let severity = severities.get(key).copied().unwrap_or("medium");
             let is_judged = judged.contains(&key);
             said.extend(heard.says(key, now, calendar, severity).filter(|_| !is_judged));
@@ -254,7 +285,7 @@ impl Sources {
             last: heard.last,
             lines: heard.lines,
             usual: heard.cadence.quantile(0.5),
-            alarm_after: heard.cadence.normal(calendar),
+            alarm_after: self.alarm_after(source, host, heard, calendar),
             silent: heard.silent,
             bytes: heard.bytes,
             row: None,
@@ -285,9 +316,16 @@ impl Sources {
         lines
     }
 
-    /// The rows of the register.
-    pub fn register(&self) -> &[Expected] {
-        &self.register
+    fn alarm_after(
+        &self,
+        source: &str,
+        host: &str,
+        heard: &Heard,
+        calendar: &Calendar,
+    ) -> Option<Micros> {
+        let key = (source.to_owned(), host.to_owned());
+        let ruled = self.rules.iter().find(|rule| rule.takes(&key));
+        ruled.map(|rule| rule.quiet).or_else(|| heard.cadence.normal(calendar))
     }
 
     pub fn len(&self) -> usize {
@@ -333,18 +371,43 @@ impl Heard {
         calendar: &Calendar,
         severity: &'static str,
     ) -> impl Iterator<Item = Said> {
-        let who = || Who::Source(key.clone());
-        let spoke = self.silent.filter(|since| self.last > *since).map(|since| {
-            self.silent = None;
-            Said::Spoke { who: who(), since, until: self.last }
-        });
+        let spoke = self.spoke(key);
         let silent = self.cadence.check(now, calendar).filter(|_| self.silent.is_none());
         let silent = silent.map(|found| {
             self.silent = Some(self.last);
             let (normal, usual) = (found.normal, Some(found.usual));
-            Said::Silent { who: who(), since: self.last, normal, usual, severity }
+            let who = Who::Source(key.clone());
+            Said::Silent { who, since: self.last, normal, usual, severity }
         });
         spoke.into_iter().chain(silent)
+    }
+
+    /// What a rule says of it, whatever was learnt.
+    fn ruled(
+        &mut self,
+        key: &Key,
+        now: Micros,
+        up_since: Micros,
+        calendar: &Calendar,
+        rule: &Quiet,
+    ) -> Option<Said> {
+        if self.silent.is_some() {
+            return self.spoke(key);
+        }
+        let is_missed = !rule.is_for_work || !calendar.is_day_off(now);
+        if !is_missed || now - self.last.max(up_since) <= rule.quiet {
+            return None;
+        }
+        self.silent = Some(self.last);
+        let (who, usual) = (Who::Source(key.clone()), self.cadence.quantile(0.5));
+        let (since, normal) = (self.last, rule.quiet);
+        Some(Said::Silent { who, since, normal, usual, severity: rule.severity })
+    }
+
+    fn spoke(&mut self, key: &Key) -> Option<Said> {
+        let since = self.silent.filter(|since| self.last > *since)?;
+        self.silent = None;
+        Some(Said::Spoke { who: Who::Source(key.clone()), since, until: self.last })
     }
 }
 
@@ -523,6 +586,29 @@ mod tests {
         let told = sources.check(START + 14 * DAY, &JAPAN);
         assert!(matches!(told[..], [Said::Spoke { .. }]), "{told:?}");
         assert_eq!(sources.check(START + 14 * DAY + HOUR, &JAPAN), []);
+    }
+
+    #[test]
+    fn a_rule_says_how_long_a_source_may_be_quiet() {
+        let mut sources = Sources::default();
+        let rule = |is_for_work| Quiet {
+            selector: "db*".into(),
+            quiet: 10 * MINUTE,
+            severity: "critical",
+            is_for_work,
+        };
+        sources.rule(vec![rule(true)]);
+        said(&mut sources, "syslog", "DB1", START);
+        assert_eq!(sources.check(START + 10 * MINUTE, &JAPAN), []);
+        let told = sources.check(START + 11 * MINUTE, &JAPAN);
+        assert!(matches!(told[..], [Said::Silent { severity: "critical", .. }]), "{told:?}");
+        assert_eq!(sources.check(START + HOUR, &JAPAN), [], "said once");
+        let saturday = START + 5 * DAY;
+        said(&mut sources, "syslog", "DB1", saturday);
+        assert!(matches!(sources.check(saturday, &JAPAN)[..], [Said::Spoke { .. }]));
+        assert_eq!(sources.check(saturday + HOUR, &JAPAN), [], "a day off");
+        sources.rule(vec![rule(false)]);
+        assert_eq!(sources.check(saturday + HOUR, &JAPAN).len(), 1);
     }
 
     #[test]

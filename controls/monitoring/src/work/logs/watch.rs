@@ -205,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn what_came_while_ume_was_off_is_not_missed() {
+        let mut site = Site::new();
+        site.days(20, "");
+        let from = site.now;
+        site.now += 4 * DAY;
+        site.watch.words.was_away(from, site.now);
+        site.watch.sources.listening_since(site.now);
+        site.days(3, "");
+        assert_eq!((site.kinds(), site.said.len()), (vec![], 0), "{:?}", site.said);
+    }
+
+    #[test]
     fn nothing_is_told_while_it_is_learnt() {
         let mut site = Site::new();
         site.days(10, "");
