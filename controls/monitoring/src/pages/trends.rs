@@ -110,6 +110,7 @@ struct TrendsPage<'a> {
     cards: Vec<Card>,
     watched: usize,
     is_begun: bool,
+    is_demo: bool,
     learn_days: i64,
     /// Programs whose lines are known, of them still learnt; kinds of lines; departures told tomorrow.
     programs: usize,
@@ -130,6 +131,7 @@ async fn trends_page(State(house): State<Shared>, user: User) -> Answer {
         watched: cards.iter().filter(|card| card.state == Standing::Watched).count(),
         cards,
         is_begun: shown.at.is_some(),
+        is_demo: house.demo,
         learn_days: LEARN_DAYS,
         programs,
         learning,
@@ -235,6 +237,7 @@ struct SourcesPage<'a> {
     learning: usize,
     beyond: u64,
     is_begun: bool,
+    is_demo: bool,
 }
 
 async fn sources_page(State(house): State<Shared>, user: User) -> Answer {
@@ -249,6 +252,7 @@ async fn sources_page(State(house): State<Shared>, user: User) -> Answer {
         learning: count("learning"),
         beyond: shown.beyond,
         is_begun: shown.at.is_some(),
+        is_demo: house.demo,
     };
     page(cx, cx.t("ログの発生源の状態", "Sources and silence"), &body)
 }

@@ -264,13 +264,16 @@ impl Running {
         self.renew(ctx, now).await?;
         let (calendar, per_day) = (self.calendar.clone(), self.per_day);
         let (stream, told) = (self.stream.clone(), self.told);
+        let mut joiner = self.joiner.take().unwrap_or_else(watch::joiner);
         let watch = self.watch()?;
         let (at, today) = (watch.at, calendar.day(now.0));
+        watch.idle(&mut joiner, now, &calendar);
         let said = watch.sources.check(now.0, &calendar);
         let Watch { words, sources, firsts, .. } = watch;
         let bearing = Bearing { per_day, calendar: &calendar };
         let departed = words.close(now.0, &bearing, &|host| sources.is_silent(host));
         let first = firsts.close(now.0);
+        self.joiner = Some(joiner);
         if self.aged_on != today {
             self.aged_on = today;
             self.watch()?.security.age(now.0, &calendar);

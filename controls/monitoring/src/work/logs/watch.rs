@@ -2,9 +2,10 @@
 //!
 //! Invariant: an event that was taken is not taken again, whoever hands it over.
 
+use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use steady::Calendar;
-use stream::{JoinLimits, Joiner, Placed};
+use stream::{Event, JoinLimits, Joiner, Placed};
 
 use super::{firsts::Firsts, security::Security, sources::Sources, words::Words};
 use crate::work::canary;
@@ -35,15 +36,26 @@ impl Watch {
                 continue;
             }
             self.at = end;
-            let (time, host) = (event.arrived.0, host_of(&event));
+            let host = host_of(&event);
             let is_late = self.sources.heard(&event, host, calendar);
             self.words.line(&event, host, end, is_late);
             let arrived = event.arrived;
             joiner.push(event, arrived, &mut parts);
-            for part in parts.drain(..) {
-                self.firsts.line(&part, time, end);
-                self.security.line(&part, calendar);
-            }
+            self.parts(&mut parts, end, calendar);
+        }
+    }
+
+    /// What audit began and did not end.
+    pub fn idle(&mut self, joiner: &mut Joiner, now: Timestamp, calendar: &Calendar) {
+        let mut parts = Vec::new();
+        joiner.pass(now, &mut parts);
+        self.parts(&mut parts, self.at, calendar);
+    }
+
+    fn parts(&mut self, parts: &mut Vec<Event>, end: u64, calendar: &Calendar) {
+        for part in parts.drain(..) {
+            self.firsts.line(&part, part.arrived.0, end);
+            self.security.line(&part, calendar);
         }
     }
 
@@ -64,7 +76,7 @@ pub fn joiner() -> Joiner {
 }
 
 /// The host an event names, else the agent that sent it.
-fn host_of(event: &stream::Event) -> &str {
+fn host_of(event: &Event) -> &str {
     match event.source.split_once('/') {
         Some((agent, _)) if event.host.is_empty() => agent,
         _ => &event.host,
@@ -74,7 +86,6 @@ fn host_of(event: &stream::Event) -> &str {
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
-    use model::Timestamp;
     use steady::{DAY, HOUR, MINUTE, Micros};
     use stream::RawLine;
 

@@ -24,6 +24,8 @@ const PROGRAMS_MAX: usize = 256;
 const LIMITS: TemplateLimits = TemplateLimits { templates: 128, of_leaf: 32 };
 /// How long a program is learnt before anything is told of it.
 pub const LEARN: Micros = 14 * DAY;
+/// A program that says nothing for so long is known no more.
+const FORGET: Micros = 60 * DAY;
 /// What departs again within this belongs to it.
 const EPISODE: Micros = DAY;
 /// What departs within this is one finding.
@@ -81,6 +83,7 @@ pub struct Departure {
 struct Program {
     templates: Templates,
     first: Micros,
+    last: Micros,
     /// Days on which it departed, by kind, since half of what is learnt.
     departed: [u32; 3],
     /// When the last of them began, and whether it was told.
@@ -127,6 +130,7 @@ impl Words {
             false => (Default::default(), format!("{program}: {}", event.message)),
         };
         let entry = self.programs.entry(key.clone()).or_insert_with(|| Program::new(time));
+        entry.last = entry.last.max(time);
         let (id, found) = entry.templates.observe(time, &text);
         let Some(found) = found.filter(|_| end > self.told) else { return };
         let Some(template) = entry.templates.get(id) else { return };
@@ -182,6 +186,7 @@ impl Words {
         {
             return;
         }
+        self.programs.retain(|_, program| now - program.last < FORGET);
         let mut gone = Vec::new();
         for ((host, program), entry) in &mut self.programs {
             // What pauses at weekends has to be learnt before anything is missed.
@@ -311,6 +316,7 @@ impl Program {
         Program {
             templates: Templates::new(LIMITS),
             first: time,
+            last: time,
             departed: [0; 3],
             episodes: [(0, false); 3],
         }
