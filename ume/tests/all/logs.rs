@@ -61,6 +61,23 @@ async fn a_source_that_falls_silent_is_one_finding_and_its_return_is_recorded_on
     let page = place.page("auditor", "/monitoring/sources").await;
     assert!(page.contains("db1") && page.contains("Silent sources"), "{page}");
 
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == logs::status::STATUS).unwrap();
+    let due = logs::status::due(&place.ctx(), place.store().now()).await.unwrap();
+    let row =
+        due.iter().find(|draft| draft.facts["source_class"] == "database").expect("the row's");
+    assert_eq!((spec.validate(&row.facts), &row.facts["silent"]), (vec![], &json!(true)));
+    assert_eq!(row.facts["received"], 2);
+    // Nothing else of that host is heard.
+    let of_host = due.iter().find(|draft| draft.subject == Some(host.id)).expect("the host's");
+    assert_eq!((spec.validate(&of_host.facts), &of_host.facts["silent"]), (vec![], &json!(true)));
+    let mut write = place.store().write("test", "", "").await.unwrap();
+    for draft in due {
+        write.record(draft).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    let again = logs::status::due(&place.ctx(), place.store().now()).await.unwrap();
+    assert_eq!(again.len(), 0, "recorded when it changes, and every few hours");
+
     // Killed before anything was saved: it is known, and not told again.
     let place = place.restarted().await;
     place.learn().await;
@@ -72,7 +89,7 @@ async fn a_source_that_falls_silent_is_one_finding_and_its_return_is_recorded_on
         let all = told["sources"].as_array().unwrap();
         all.iter().find(|s| s["source"] == source).map(|s| s["state"].clone()).unwrap_or_default()
     };
-    assert_eq!((state(&told, "own"), state(&told, "syslog")), (json!("silent"), json!("learning")));
+    assert_eq!((state(&told, "own"), state(&told, "syslog")), (json!("silent"), json!("silent")));
 
     place.come(&[LINE]);
     place.learn().await;

@@ -287,20 +287,30 @@ impl Sources {
 
     /// All sources and rows, silent ones first.
     pub fn lines(&self, calendar: &Calendar) -> Vec<Line> {
-        let learnt = self.heard.iter().map(|((source, host), heard)| Line {
-            source: source.clone(),
-            host: host.clone(),
+        let meant = self.meant.clone().unwrap_or_else(|| self.matched());
+        // What a silent row means has not been heard since either.
+        let missed: BTreeMap<&Key, Micros> = self
+            .register
+            .iter()
+            .zip(&meant)
+            .filter_map(|(row, keys)| Some((self.silent.get(&row.id)?, keys)))
+            .flat_map(|(since, keys)| keys.iter().map(|key| (key, *since)))
+            .collect();
+        let learnt = self.heard.iter().map(|(key, heard)| Line {
+            source: key.0.clone(),
+            host: key.1.clone(),
             last: heard.last,
             lines: heard.lines,
             usual: heard.cadence.quantile(0.5),
-            alarm_after: self.alarm_after(source, host, heard, calendar),
-            silent: heard.silent,
+            alarm_after: self.alarm_after(key, heard, calendar),
+            silent: heard
+                .silent
+                .or_else(|| missed.get(key).copied().filter(|since| heard.last <= *since)),
             bytes: heard.bytes,
             row: None,
             class: String::new(),
         });
-        let meant = self.meant.clone().unwrap_or_else(|| self.matched());
-        let rows = self.register.iter().zip(meant).map(|(row, keys)| {
+        let rows = self.register.iter().zip(&meant).map(|(row, keys)| {
             let heard: Vec<&Heard> = keys.iter().filter_map(|key| self.heard.get(key)).collect();
             Line {
                 source: row.name.clone(),
@@ -324,15 +334,8 @@ impl Sources {
         lines
     }
 
-    fn alarm_after(
-        &self,
-        source: &str,
-        host: &str,
-        heard: &Heard,
-        calendar: &Calendar,
-    ) -> Option<Micros> {
-        let key = (source.to_owned(), host.to_owned());
-        let ruled = self.rules.iter().find(|rule| rule.takes(&key));
+    fn alarm_after(&self, key: &Key, heard: &Heard, calendar: &Calendar) -> Option<Micros> {
+        let ruled = self.rules.iter().find(|rule| rule.takes(key));
         ruled.map(|rule| rule.quiet).or_else(|| heard.cadence.normal(calendar))
     }
 
