@@ -17,9 +17,10 @@ const BINS: usize = 44;
 /// What is heard within less than this belongs together.
 const TOGETHER: Micros = SECOND;
 
-/// Pauses and days that a source must have shown.
+/// Pauses and days that a source must have shown; the same for each kind of day.
 const PAUSES_MIN: u32 = 20;
 const LEARN: Micros = 3 * DAY;
+const DAYS_MIN: u16 = 3;
 
 /// The longest pause so far is exceeded by this before anybody is told, and more where little was seen.
 const MARGIN: f64 = 2.0;
@@ -44,6 +45,9 @@ pub struct Cadence {
 struct Pauses {
     bins: Vec<u32>,
     total: u32,
+    /// Days of its kind, and the last of them
+    days: u16,
+    day: i64,
 }
 
 /// A source has been silent for longer than it ever is.
@@ -60,7 +64,7 @@ pub struct Silence {
 
 impl Default for Cadence {
     fn default() -> Cadence {
-        let pauses = || Pauses { bins: vec![0; BINS], total: 0 };
+        let pauses = || Pauses { bins: vec![0; BINS], total: 0, days: 0, day: i64::MIN };
         Cadence { first: None, last: 0, pauses: [pauses(), pauses()], told: false }
     }
 }
@@ -82,7 +86,8 @@ impl Cadence {
         }
         // A silence that somebody was told of is no cadence.
         if !self.told {
-            self.pauses[usize::from(calendar.is_day_off(self.last))].learn(pause);
+            let kind = usize::from(calendar.is_day_off(self.last));
+            self.pauses[kind].learn(pause, calendar.day(self.last));
         }
         (self.last, self.told) = (time, false);
     }
@@ -146,7 +151,8 @@ impl Cadence {
         // Until a kind of day is known, the longest of all; a first day off may bring no more than that plus a day.
         let seen = f64::from(own.total);
         let longest = match own.longest() {
-            Some(own) if seen >= f64::from(PAUSES_MIN) => own,
+            // A day that has hardly begun has not shown the pauses of its night.
+            Some(longest) if own.total >= PAUSES_MIN && own.days >= DAYS_MIN => longest,
             _ if calendar.is_day_off(self.last) => all.saturating_add(3 * DAY),
             _ => all,
         };
@@ -157,7 +163,10 @@ impl Cadence {
 }
 
 impl Pauses {
-    fn learn(&mut self, pause: Micros) {
+    fn learn(&mut self, pause: Micros, day: i64) {
+        if day > self.day {
+            (self.day, self.days) = (day, self.days.saturating_add(1));
+        }
         if self.total >= TOTAL_MAX {
             // What was seen once is the longest pause, and stays.
             self.bins.iter_mut().for_each(|n| *n = n.div_ceil(2));
@@ -210,6 +219,15 @@ mod tests {
         let silence = cadence.check(last + 4 * MINUTE, &japan).unwrap();
         assert_eq!((silence.since, silence.silent), (last, 4 * MINUTE));
         assert_eq!(cadence.check(last + 9 * MINUTE, &japan), None, "told once");
+    }
+
+    #[test]
+    fn the_first_saturday_has_its_nightly_pause_too() {
+        // Every five minutes but for four hours a day; the first day is a Monday.
+        let start = 1_775_401_200_000_000;
+        let times = (0..28 * 288).map(|n| start + n * 5 * MINUTE);
+        let times = times.filter(|t| !(14..18).contains(&((t - start).rem_euclid(DAY) / HOUR)));
+        assert_eq!(alarms(times).1, 0);
     }
 
     #[test]

@@ -55,6 +55,23 @@ async fn a_source_that_falls_silent_is_one_finding_and_its_return_is_recorded_on
     let page = place.page("auditor", "/monitoring/sources").await;
     assert!(page.contains("db1") && page.contains("Silent sources"), "{page}");
 
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == logs::status::STATUS).unwrap();
+    let due = logs::status::due(&place.ctx(), place.store().now()).await.unwrap();
+    let row =
+        due.iter().find(|draft| draft.facts["source_class"] == "database").expect("the row's");
+    assert_eq!((spec.validate(&row.facts), &row.facts["silent"]), (vec![], &json!(true)));
+    assert_eq!(row.facts["received"], 2);
+    // Nothing else of that host is heard.
+    let of_host = due.iter().find(|draft| draft.subject == Some(host.id)).expect("the host's");
+    assert_eq!((spec.validate(&of_host.facts), &of_host.facts["silent"]), (vec![], &json!(true)));
+    let mut write = place.store().write("test", "", "").await.unwrap();
+    for draft in due {
+        write.record(draft).await.unwrap();
+    }
+    write.commit().await.unwrap();
+    let again = logs::status::due(&place.ctx(), place.store().now()).await.unwrap();
+    assert_eq!(again.len(), 0, "recorded when it changes, and every few hours");
+
     // Killed before anything was saved: it is known, and not told again.
     let place = place.restarted().await;
     place.learn().await;
@@ -66,7 +83,7 @@ async fn a_source_that_falls_silent_is_one_finding_and_its_return_is_recorded_on
         let all = told["sources"].as_array().unwrap();
         all.iter().find(|s| s["source"] == source).map(|s| s["state"].clone()).unwrap_or_default()
     };
-    assert_eq!((state(&told, "own"), state(&told, "syslog")), (json!("silent"), json!("learning")));
+    assert_eq!((state(&told, "own"), state(&told, "syslog")), (json!("silent"), json!("silent")));
 
     place.come(&[LINE]);
     place.learn().await;
@@ -87,11 +104,52 @@ async fn a_source_that_falls_silent_is_one_finding_and_its_return_is_recorded_on
 }
 
 #[tokio::test]
+async fn a_new_kind_of_line_is_one_finding_and_a_crash_before_the_state_is_saved_makes_no_second() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    for _ in 0..21 {
+        place.come(&[LINE, "<30>db1 app[7]: nightly job finished in 12 s"]);
+        place.learn().await;
+        place.later(DAY_S - 20);
+    }
+    assert_eq!(place.found().await.len(), 0, "{:?}", place.found().await);
+    let path = place.served.folder.path().join("stream/logs/state");
+    let before = std::fs::read(&path).unwrap();
+    place.come(&["<30>Nov 28 10:00:00 db1 systemd[1]: Cannot open the vault door at noon"]);
+    place.later(1_200);
+    place.learn().await;
+    place.later(1_200);
+    place.learn().await;
+    let found = place.found().await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (&found[0].facts["class"], &found[0].facts["severity"]),
+        (&json!("anomaly"), &json!("low"))
+    );
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == FINDING).unwrap();
+    assert_eq!(spec.validate(&found[0].facts), []);
+    let path_of = format!("/findings/{}", found[0].id);
+    assert!(place.page("administrator", &path_of).await.contains("vault door"));
+    assert!(!place.page("auditor", &path_of).await.contains("vault door"));
+
+    assert_ne!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, &before).unwrap();
+    let place = place.restarted().await;
+    place.learn().await;
+    place.later(1_200);
+    place.learn().await;
+    assert_eq!(place.found().await.len(), 1, "the same events once more");
+}
+
+#[tokio::test]
 async fn failed_log_ins_that_rise_are_a_finding_after_four_weeks_and_not_before() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     let failed = |n: usize, address: &str| -> Vec<String> {
         let line = |i| {
-            format!("<38>sshd[9]: Failed password for user{} from {address} port {i} ssh2", i % 4)
+            json!({
+                "app": "portal", "message": "sign-in refused", "class_uid": 3002, "outcome": "failure",
+                "user": format!("user{}", i % 4), "src_ip": address,
+            })
+            .to_string()
         };
         (1..=n).map(line).collect()
     };

@@ -12,6 +12,8 @@ use web::{
     route::{Access, Route},
 };
 
+use crate::work::logs::{Logs, sources::Line};
+
 const EVENTS_SHOWN_MAX: usize = 50;
 /// Most events of one and the same microsecond that paging goes through.
 const SAME_TIME_MAX: usize = 10_000;
@@ -43,6 +45,9 @@ struct Source {
     refused: u64,
     lost: u64,
     turned_away: u64,
+    /// When it was heard last, and on how many hosts it is silent.
+    last: String,
+    silent: usize,
 }
 
 #[derive(Template)]
@@ -82,7 +87,7 @@ async fn events(
         .await
         .map_err(|e| Refusal::Bad(e.to_string()))?
         .map_err(|e| Refusal::Bad(e.to_string()))?;
-    let sources = sources(&house, &query.source);
+    let sources = sources(&user.cx, &house, &query.source);
     let mut events = std::mem::take(&mut found.events);
     let shown_before = |e: &Event| Some(e.time().0) == query.before;
     let again = events.iter().take(query.seen).take_while(|e| shown_before(e)).count();
@@ -111,7 +116,15 @@ fn next_page(query: &EventsQuery, events: &[Event]) -> String {
     format!("/events?q={q}&source={source}&before={last}&seen={seen}")
 }
 
-fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
+fn sources(cx: &Cx, house: &web::House, chosen: &str) -> Vec<Source> {
+    let learnt = house.kept.get::<Logs>().shown();
+    let of = |name: &str| -> Vec<&Line> {
+        learnt.sources.iter().filter(|line| line.row.is_none() && line.source == name).collect()
+    };
+    let last = |lines: &[&Line]| {
+        let last = lines.iter().map(|line| line.last).max();
+        last.map_or("–".to_owned(), |last| cx.time(&model::Timestamp(last)))
+    };
     let Ok(intake) = house.intake.read() else { return Vec::new() };
     let Some(all) = intake.as_object() else { return Vec::new() };
     let sum = |value: Option<&serde_json::Value>| {
@@ -127,6 +140,8 @@ fn sources(house: &web::House, chosen: &str) -> Vec<Source> {
             refused: sum(c.get("refused")),
             lost: sum(c.get("lost")),
             turned_away: sum(c.get("turned_away")),
+            last: last(&of(name)),
+            silent: of(name).iter().filter(|line| line.silent.is_some()).count(),
         })
         .collect()
 }

@@ -110,6 +110,7 @@ struct TrendsPage<'a> {
     cards: Vec<Card>,
     watched: usize,
     is_begun: bool,
+    is_demo: bool,
     learn_days: i64,
     /// Programs whose lines are known, of them still learnt; kinds of lines; departures told tomorrow.
     programs: usize,
@@ -130,6 +131,7 @@ async fn trends_page(State(house): State<Shared>, user: User) -> Answer {
         watched: cards.iter().filter(|card| card.state == Standing::Watched).count(),
         cards,
         is_begun: shown.at.is_some(),
+        is_demo: house.demo,
         learn_days: LEARN_DAYS,
         programs,
         learning,
@@ -175,7 +177,7 @@ fn card(cx: &Cx, trend: &Trend, at: Timestamp, sees_names: bool) -> Card {
         mark,
         from: if n > 0 { date(0) } else { String::new() },
         to: if n > 0 { date(n - 1) } else { String::new() },
-        slope: trend.found.slope.map_or("–".to_owned(), |slope| {
+        slope: trend.slope().map_or("–".to_owned(), |slope| {
             let sure = if slope.is_trend() {
                 ""
             } else {
@@ -235,6 +237,7 @@ struct SourcesPage<'a> {
     learning: usize,
     beyond: u64,
     is_begun: bool,
+    is_demo: bool,
 }
 
 async fn sources_page(State(house): State<Shared>, user: User) -> Answer {
@@ -249,6 +252,7 @@ async fn sources_page(State(house): State<Shared>, user: User) -> Answer {
         learning: count("learning"),
         beyond: shown.beyond,
         is_begun: shown.at.is_some(),
+        is_demo: house.demo,
     };
     page(cx, cx.t("ログの発生源の状態", "Sources and silence"), &body)
 }
@@ -287,7 +291,7 @@ async fn trends_api(State(house): State<Shared>, _caller: Caller) -> Response {
     Document(trends_told(&shown)).into_response()
 }
 
-/// Without names of users and addresses: a token has no roles that would see them.
+/// Without names of users and addresses: they stay on the page, where it is known who reads.
 fn trends_told(shown: &Shown) -> Json {
     let at = shown.at.unwrap_or(Timestamp(0));
     let one = |trend: &Trend| {
@@ -306,7 +310,7 @@ fn trends_told(shown: &Shown) -> Json {
             "days_learnt": trend.days_learnt,
             "counts": counts.map(|(place, (_, count))| json!({"day": day(place), "count": count}))
                 .collect::<Vec<_>>(),
-            "slope": trend.found.slope.map(|slope| json!({
+            "slope": trend.slope().map(|slope| json!({
                 "per_day": slope.per_day, "low": slope.low, "high": slope.high,
                 "level": slope.level, "is_trend": slope.is_trend(),
             })),

@@ -9,6 +9,7 @@
 //! trend has a key, so a replay tells nothing twice; while nothing comes the sources are looked at and nothing else.
 
 pub mod firsts;
+mod register;
 pub mod security;
 pub mod sources;
 mod state;
@@ -30,18 +31,18 @@ use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use steady::{Calendar, MINUTE, Micros, SECOND};
-use store::{Row, Store};
+use store::Store;
 
 use self::{
     firsts::Kind,
     security::Trend,
-    sources::{Expected, Line},
+    sources::{Line, Said, Who},
     tell::Finding,
     watch::Watch,
     words::Bearing,
 };
 use super::{alerts, saved};
-use crate::findings::{FINDING, budget_per_day};
+use crate::findings::{FINDING, HANDLED, Judgement, budget_per_day};
 
 /// Name under which the spool keeps what is not read yet.
 const READER: &str = "logs";
@@ -53,6 +54,7 @@ const LOOK_EVERY: Micros = 15 * SECOND;
 const SAVE_EVERY: Micros = MINUTE;
 /// That Ume listens is written down this often; away for longer than twice of it, it heard nobody meanwhile.
 const AWAKE_EVERY: Micros = 5 * MINUTE;
+/// The register, and what was judged, are looked at this often.
 const REGISTER_EVERY: Micros = MINUTE;
 /// The budget is asked for again although no source of the register changed.
 const BUDGET_EVERY: Micros = 60 * MINUTE;
@@ -105,11 +107,15 @@ struct Running {
     per_day: f64,
     /// Findings told already, by what tells them apart.
     known: HashMap<String, Id>,
+    /// Silences that go on and that nobody judged yet, by finding.
+    silences: HashMap<Id, Who>,
+    judged_at: Timestamp,
     told: Told,
     folder: PathBuf,
     /// Name of the stream.
     stream: String,
-    register: ((u64, Timestamp), Micros),
+    /// State of the register when it was read, and when that was looked at.
+    register: ([(u64, Timestamp); 2], Micros),
     budget_at: Micros,
     looked_at: Micros,
     saved_at: Micros,
@@ -176,17 +182,22 @@ impl Running {
             watch.words.was_away(awake, now.0);
             watch.sources.listening_since(now.0);
         }
+        let known = known(store, now).await?;
+        let finding = |(who, since)| Some((*known.get(&tell::silence_key(&who, since))?, who));
+        let silences = watch.sources.silences().filter_map(finding).collect();
         let zone = jiff::tz::TimeZone::system();
         Ok(Running {
             watch: Some(Box::new(watch)),
             joiner: Some(self::watch::joiner()),
             calendar: Arc::new(Calendar::new(&zone, &web::task_rules::HOLIDAYS, YEARS)),
             per_day: budget_per_day(store).await?,
-            known: known(store, now).await?,
+            known,
+            silences,
+            judged_at: now,
             told,
             folder,
             stream,
-            register: ((0, Timestamp(0)), 0),
+            register: ([(0, Timestamp(0)); 2], 0),
             budget_at: now.0,
             looked_at: 0,
             saved_at: now.0,
@@ -253,13 +264,16 @@ impl Running {
         self.renew(ctx, now).await?;
         let (calendar, per_day) = (self.calendar.clone(), self.per_day);
         let (stream, told) = (self.stream.clone(), self.told);
+        let mut joiner = self.joiner.take().unwrap_or_else(watch::joiner);
         let watch = self.watch()?;
         let (at, today) = (watch.at, calendar.day(now.0));
+        watch.idle(&mut joiner, now, &calendar);
         let said = watch.sources.check(now.0, &calendar);
         let Watch { words, sources, firsts, .. } = watch;
         let bearing = Bearing { per_day, calendar: &calendar };
         let departed = words.close(now.0, &bearing, &|host| sources.is_silent(host));
         let first = firsts.close(now.0);
+        self.joiner = Some(joiner);
         if self.aged_on != today {
             self.aged_on = today;
             self.watch()?.security.age(now.0, &calendar);
@@ -282,7 +296,31 @@ impl Running {
         }
         findings.extend(tell::silent(ctx, &stream, &said, at).await?);
         self.write(ctx, findings, next, now).await?;
+        self.silences.extend(said.iter().filter_map(|said| {
+            let Said::Silent { who, since, .. } = said else { return None };
+            Some((*self.known.get(&tell::silence_key(who, *since))?, who.clone()))
+        }));
         tell::spoke(ctx, &said, &self.known, now).await
+    }
+
+    /// A silence that was judged normal or a false alarm is how the source is.
+    async fn take_judgements(&mut self, ctx: &Shared, now: Timestamp) -> Result<(), Error> {
+        if self.silences.is_empty() {
+            return Ok(());
+        }
+        let since = std::mem::replace(&mut self.judged_at, now).minus_hours(1);
+        for record in ctx.store().records_since(&[HANDLED], since, alerts::OPEN_MAX).await? {
+            let Some(who) = record.subject.and_then(|id| self.silences.remove(&id)) else {
+                continue;
+            };
+            let verdict = record.facts.get("verdict").and_then(Json::as_str);
+            let verdict = verdict.and_then(Judgement::parse);
+            if matches!(verdict, Some(Judgement::Normal | Judgement::FalseAlarm)) {
+                self.is_dirty = true;
+                self.watch()?.sources.new_normal(&who);
+            }
+        }
+        Ok(())
     }
 
     /// Writes findings that are not known yet, and how far they reach.
@@ -293,8 +331,9 @@ impl Running {
         next: Told,
         now: Timestamp,
     ) -> Result<usize, Error> {
-        let new: Vec<Finding> =
-            findings.into_iter().filter(|finding| !self.known.contains_key(&finding.key)).collect();
+        let is_known = |key: &String| self.known.contains_key(key);
+        let is_new = |f: &Finding| !is_known(&f.key) && !f.also.iter().any(is_known);
+        let new: Vec<Finding> = findings.into_iter().filter(is_new).collect();
         if new.is_empty() && next == self.told {
             return Ok(0);
         }
@@ -332,11 +371,16 @@ impl Running {
             return Ok(());
         }
         self.register.1 = now.0;
-        let current = store.stamp(Table::Asset, &["log_source", "host"]).await?;
-        if current != stamp {
-            let expected = expected(store).await?;
-            self.watch()?.sources.expect(expected);
-            self.register.0 = current;
+        self.take_judgements(ctx, now).await?;
+        let rows = store.stamp(Table::Asset, &["log_source", "host"]).await?;
+        let rules = store.stamp(Table::Rule, &["silence"]).await?;
+        if [rows, rules] != stamp {
+            let (expected, quiet) =
+                (register::expected(store).await?, register::quiet(store).await?);
+            let sources = &mut self.watch()?.sources;
+            sources.expect(expected);
+            sources.rule(quiet);
+            self.register.0 = [rows, rules];
         }
         if now.0 - self.budget_at >= BUDGET_EVERY {
             self.budget_at = now.0;
@@ -382,43 +426,12 @@ impl Running {
 /// What was told of late, by what tells it apart.
 async fn known(store: &Store, now: Timestamp) -> Result<HashMap<String, Id>, Error> {
     let since = now.minus_hours(24 * KNOWN_DAYS);
-    let told = store.records_since(&[FINDING], since, alerts::OPEN_MAX).await?;
+    let told = store.newest_records(&[FINDING], None, alerts::OPEN_MAX).await?;
     let key = |record: &store::Record| {
         let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
         fact("rule").filter(|rule| rule.starts_with(tell::RULE))?;
         Some((fact("group")?.to_owned(), record.id))
     };
-    Ok(told.iter().filter_map(key).collect())
-}
-
-/// What the register says of sources.
-async fn expected(store: &Store) -> Result<Vec<Expected>, Error> {
-    let rows = store.all(Table::Asset, &["log_source"]).await?;
-    let active: Vec<&Row> = rows.iter().filter(|row| row.status == "active").collect();
-    let asset = |row: &Row| row.attributes.get("asset")?.as_str()?.parse::<Id>().ok();
-    let hosts: Vec<Id> = active.iter().filter_map(|row| asset(row)).collect();
-    let hosts = store.rows_by_id(Table::Asset, &hosts).await?;
-    let one = |row: &&Row| {
-        let text = |row: &Row, name: &str| {
-            row.attributes.get(name).and_then(Json::as_str).unwrap_or_default().trim().to_owned()
-        };
-        let host = asset(row).and_then(|id| hosts.iter().find(|host| host.id == id));
-        let names = host.into_iter().flat_map(|host| [host.name.clone(), text(host, "hostname")]);
-        Expected {
-            id: row.id,
-            name: row.name.clone(),
-            class: text(row, "source_class"),
-            hosts: names.filter(|name| !name.is_empty()).map(|name| name.to_lowercase()).collect(),
-            address: text(row, "address"),
-            cadence_s: row.attributes.get("cadence_s").and_then(Json::as_i64),
-            severity: match text(row, "criticality").as_str() {
-                "high" => "high",
-                "low" => "low",
-                _ => "medium",
-            },
-            since: row.created_at.0,
-            asset: asset(row),
-        }
-    };
-    Ok(active.iter().map(one).collect())
+    let recent = told.iter().filter(|record| record.observed_to >= since);
+    Ok(recent.filter_map(key).collect())
 }

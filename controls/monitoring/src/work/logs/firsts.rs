@@ -124,8 +124,12 @@ impl Firsts {
         let told = &mut self.told[kind as usize];
         *told = end.max(*told);
         let batch = &mut self.kinds[kind as usize].batch;
+        let listed = batch.listed.len();
         batch.listed.retain(|first| first.end > *told);
-        batch.count = batch.count.min(batch.listed.len() as u64);
+        // What was told was told as a whole, also what was not listed.
+        if batch.listed.len() < listed {
+            batch.count = batch.listed.len() as u64;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use model::{Text, t};
 use serde::{Deserialize, Serialize};
-use steady::{Calendar, DAY, DayCount, Micros, Phase, SecurityTrend, security_trend};
+use steady::{Calendar, DAY, DayCount, Micros, Phase, SecurityTrend, Slope, security_trend, weeks};
 use stream::{
     Event,
     parse::{CLASS_ACCOUNT, CLASS_AUTHENTICATION, CLASS_FINDING, CLASS_HTTP, CLASS_NETWORK, Shape},
@@ -25,11 +25,16 @@ const NAME_CHARS_MAX: usize = 120;
 pub const LEARN_DAYS: i64 = 28;
 /// A class whose source said nothing for so long has none.
 const SOURCE_DAYS: i64 = 30;
-/// A change of level longer ago is no news.
-const NEWS_DAYS: i64 = 14;
-/// A slope is told where it adds up to this share of the level, and to so many a day.
+/// Days over which a level is compared: over years a rank test would see a change a month late.
+const LEVEL_DAYS: usize = NAMES_DAYS as usize;
+/// A change of level longer ago is no news; its day moves a little with every day that follows it.
+const NEWS_DAYS: i64 = 21;
+const MOVES_DAYS: i64 = 7;
+/// With so many weeks a slope is that of weeks.
+const WEEKS_MIN: usize = 12;
+/// A slope is told where it adds up to this share of the level, and to so many more a day.
 const GROWTH_MIN: f64 = 0.5;
-const GROWTH_PER_DAY_MIN: f64 = 1.0;
+const GROWN_MIN: f64 = 5.0;
 
 /// Classes of security logs, in the order of the criterion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +115,10 @@ pub struct Trend {
     pub days_learnt: Option<i64>,
     /// Local day and count, from the first to yesterday.
     pub counts: Vec<(i64, u64)>,
+    /// Of the days of the last months.
     pub found: SecurityTrend,
+    /// Of all weeks.
+    pub weekly: SecurityTrend,
     /// Of the last week, by host, user and address, the most first.
     pub top: [Vec<(String, u64)>; 3],
 }
@@ -118,6 +126,20 @@ pub struct Trend {
 impl Trend {
     pub fn is_learning(&self) -> bool {
         self.days_learnt.is_none_or(|days| days < LEARN_DAYS)
+    }
+
+    /// The slope per day that counts: of weeks where there are enough, they are calmer.
+    pub fn slope(&self) -> Option<Slope> {
+        if self.weekly.days < WEEKS_MIN {
+            return self.found.slope;
+        }
+        let of_a_week = |value: f64| value / 7.0;
+        self.weekly.slope.map(|slope| Slope {
+            per_day: of_a_week(slope.per_day),
+            low: of_a_week(slope.low),
+            high: of_a_week(slope.high),
+            level: of_a_week(slope.level),
+        })
     }
 }
 
@@ -127,6 +149,8 @@ pub struct News {
     pub class: Class,
     pub what: What,
     pub key: String,
+    /// Told under one of these it is the same.
+    pub also: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -213,22 +237,28 @@ impl Counts {
         let source = self.source.filter(|(_, last)| today - last <= SOURCE_DAYS);
         let first = self.source.map_or(today, |(first, _)| first.max(today - DAYS_MAX as i64));
         let none = Day::default();
-        // Noon of the local day, whatever the zone.
-        let noon = |day: i64| now + (day - today) * DAY;
+        let at = |day: i64| now + (day - today) * DAY;
         let days: Vec<(i64, &Day)> =
             (first..today).map(|day| (day, self.days.get(&day).unwrap_or(&none))).collect();
-        let by = |at: usize| -> Vec<DayCount> {
+        let counted = |days: &[(i64, &Day)], by: Option<usize>| -> Vec<DayCount> {
+            let names = |day: &Day| match by {
+                Some(at) => day.by[at].iter().map(|(n, c)| (n.clone(), *c as f64)).collect(),
+                None => Vec::new(),
+            };
             let one = |(day, counted): &(i64, &Day)| DayCount {
-                time: noon(*day),
+                time: at(*day),
                 count: counted.count as f64,
-                contributors: counted.by[at].iter().map(|(n, c)| (n.clone(), *c as f64)).collect(),
+                contributors: names(counted),
             };
             days.iter().map(one).collect()
         };
-        let mut found = security_trend(&by(0), calendar);
-        for at in 1..BY.len() {
-            found.newcomers.extend(security_trend(&by(at), calendar).newcomers);
+        let recent = &days[days.len().saturating_sub(LEVEL_DAYS)..];
+        let mut found = security_trend(&counted(recent, Some(0)), calendar);
+        for by in 1..BY.len() {
+            found.newcomers.extend(security_trend(&counted(recent, Some(by)), calendar).newcomers);
         }
+        // Weeks know no days off: each has both.
+        let weekly = security_trend(&weeks(&counted(&days, None), calendar), &Calendar::utc());
         let week = days.len().saturating_sub(7);
         let top = std::array::from_fn(|at| {
             let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
@@ -242,7 +272,14 @@ impl Counts {
             sums
         });
         let counts = days.iter().map(|(day, counted)| (*day, counted.count)).collect();
-        Trend { class, days_learnt: source.map(|(first, _)| today - first), counts, found, top }
+        Trend {
+            class,
+            days_learnt: source.map(|(first, _)| today - first),
+            counts,
+            found,
+            weekly,
+            top,
+        }
     }
 }
 
@@ -266,21 +303,24 @@ pub fn news(trends: &[Trend], now: Micros, calendar: &Calendar) -> Vec<News> {
         {
             let day = calendar.day(change.time);
             let what = What::Risen { day, before: change.before, after: change.after };
-            // The day of a change moves a little with every day that follows it.
-            all.push(News { class, what, key: format!("risen\n{name}\n{}", day / NEWS_DAYS) });
+            let key = |day: i64| format!("risen\n{name}\n{}", day.div_euclid(NEWS_DAYS));
+            let also = vec![key(day - MOVES_DAYS), key(day + MOVES_DAYS)];
+            all.push(News { class, what, key: key(day), also });
         }
         for newcomer in &trend.found.newcomers {
             let (name_of, count, share) = (&newcomer.name, newcomer.count, newcomer.share);
             let what = What::Newcomer { name: name_of.clone(), count, share };
-            all.push(News { class, what, key: format!("newcomer\n{name}\n{name_of}") });
+            let key = format!("newcomer\n{name}\n{name_of}");
+            all.push(News { class, what, key, also: Vec::new() });
         }
-        if let Some(slope) = trend.found.slope.filter(|slope| slope.low > 0.0) {
-            let days = trend.counts.len().min(LEARN_DAYS as usize) as f64;
+        if let Some(slope) = trend.slope().filter(|slope| slope.low > 0.0) {
+            let days = trend.counts.len().min(LEVEL_DAYS) as f64;
             let grown = slope.per_day * days;
-            if grown >= GROWTH_MIN * slope.level && slope.per_day >= GROWTH_PER_DAY_MIN {
-                let month = calendar.day(now) / LEARN_DAYS;
+            if grown >= GROWTH_MIN * slope.level && grown >= GROWN_MIN {
+                let month = calendar.day(now).div_euclid(LEARN_DAYS);
                 let what = What::Grows { per_day: slope.per_day, level: slope.level };
-                all.push(News { class, what, key: format!("grows\n{name}\n{month}") });
+                let key = |month: i64| format!("grows\n{name}\n{month}");
+                all.push(News { class, what, key: key(month), also: vec![key(month - 1)] });
             }
         }
     }
@@ -479,21 +519,20 @@ mod tests {
         assert_eq!(news(&trends, now, &japan), [], "ordinary days");
         assert!(trends[1].days_learnt.is_none() && trends[1].is_learning(), "no antivirus at all");
 
-        days(&mut security, 40, (0..10).map(|n| usual[n % 7] + 30), "192.0.2.66");
-        let now = START + 50 * DAY;
+        days(&mut security, 40, (0..13).map(|n| usual[n % 7] + 30), "192.0.2.66");
+        let week = START + 44 * DAY;
+        let told = news(&security.trends(week, &japan), week, &japan);
+        let is_new =
+            |n: &News| matches!(&n.what, What::Newcomer { name, .. } if name == "192.0.2.66");
+        assert!(told.iter().any(is_new), "{told:?}");
+        let now = START + 53 * DAY;
         let told = news(&security.trends(now, &japan), now, &japan);
         let risen = told.iter().find(|n| matches!(n.what, What::Risen { .. })).expect("risen");
         assert_eq!(risen.class, Class::LoginFailure);
-        assert!(
-            told.iter()
-                .any(|n| matches!(&n.what, What::Newcomer { name, .. } if name == "192.0.2.66"))
-        );
         let next = now + DAY;
         let again = news(&security.trends(next, &japan), next, &japan);
-        assert!(
-            told.iter()
-                .all(|n| !n.key.contains("newcomer") || again.iter().any(|a| a.key == n.key))
-        );
+        let risen_again = again.iter().find(|n| matches!(n.what, What::Risen { .. })).unwrap();
+        assert!(risen_again.key == risen.key || risen_again.also.contains(&risen.key));
     }
 
     #[test]

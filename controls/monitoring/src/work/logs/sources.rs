@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 
 use model::Id;
 use serde::{Deserialize, Serialize};
-use steady::{Cadence, Calendar, MINUTE, Micros, SECOND};
+use steady::{Cadence, Calendar, DAY, MINUTE, Micros, SECOND};
 use stream::Event;
 
 /// Sources times hosts that are followed.
 pub const SOURCES_MAX: usize = 4_096;
 /// Whoever was heard less often may be displaced by another.
 const KNOWN_LINES: u64 = 20;
+/// A source that says nothing for so long is known no more.
+const FORGET: Micros = 90 * DAY;
 /// A source of the register is silent after so many of its intervals.
 const INTERVALS: i64 = 3;
 /// A pause this many times the usual one is followed by what had been kept back.
@@ -57,6 +59,26 @@ pub struct Expected {
     /// Since when it stands in the register.
     pub since: Micros,
     pub asset: Option<Id>,
+}
+
+/// A rule of the register that says how long a source may be quiet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Name of a source or host; `*` fits anything.
+    pub selector: String,
+    pub quiet: Micros,
+    pub severity: &'static str,
+    /// On days off nobody is missed.
+    pub is_for_work: bool,
+}
+
+impl Quiet {
+    fn takes(&self, (source, host): &Key) -> bool {
+        let selector = self.selector.to_lowercase();
+        let own = source.rsplit('/').next().unwrap_or(source);
+        let names = [source.as_str(), own, host.as_str()];
+        names.iter().any(|name| stream::intake::wild(&selector, &name.to_lowercase()))
+    }
 }
 
 /// Whose silence it is.
@@ -119,6 +141,8 @@ pub struct Sources {
     pub beyond: u64,
     #[serde(skip)]
     register: Vec<Expected>,
+    #[serde(skip)]
+    rules: Vec<Quiet>,
     /// Which sources are meant by each row of the register; made anew where either changed.
     #[serde(skip)]
     meant: Option<Vec<Vec<Key>>>,
@@ -172,11 +196,36 @@ impl Sources {
         }
     }
 
+    /// What rules say of silences: they take the place of what is learnt.
+    pub fn rule(&mut self, rules: Vec<Quiet>) {
+        self.rules = rules;
+    }
+
     /// Ume listens since `time`; before that it heard nobody.
     pub fn listening_since(&mut self, time: Micros) {
         self.up_since = time;
         for heard in self.heard.values_mut().filter(|heard| heard.silent.is_none()) {
             heard.cadence.deaf_until(time);
+        }
+    }
+
+    /// Who is silent, and since when.
+    pub fn silences(&self) -> impl Iterator<Item = (Who, Micros)> {
+        let silent = self.heard.iter().filter_map(|(key, heard)| Some((key, heard.silent?)));
+        silent.map(|(key, since)| (Who::Source(key.clone()), since))
+    }
+
+    /// Somebody judged a silence to be usual: the cadence of that source is learnt anew.
+    pub fn new_normal(&mut self, who: &Who) {
+        match who {
+            Who::Source(key) => {
+                if let Some(heard) = self.heard.get_mut(key) {
+                    heard.cadence.new_normal();
+                    heard.silent = None;
+                }
+            }
+            // What the register expects is changed in the register.
+            Who::Row { .. } => {}
         }
     }
 
@@ -188,6 +237,11 @@ impl Sources {
     /// Who fell silent and who speaks again.
     pub fn check(&mut self, now: Micros, calendar: &Calendar) -> Vec<Said> {
         let mut said = Vec::new();
+        let known = self.heard.len();
+        self.heard.retain(|_, heard| now - heard.last.max(self.up_since) < FORGET);
+        if self.heard.len() < known {
+            self.meant = None;
+        }
         let meant = self.meant.take().unwrap_or_else(|| self.matched());
         for (row, keys) in self.register.iter().zip(&meant) {
             let last = keys.iter().filter_map(|key| Some(self.heard.get(key)?.last)).max();
@@ -205,6 +259,10 @@ impl Sources {
         let severities: BTreeMap<&Key, &'static str> =
             named.flat_map(|(row, keys)| keys.iter().map(|key| (key, row.severity))).collect();
         for (key, heard) in &mut self.heard {
+            if let Some(rule) = self.rules.iter().find(|rule| rule.takes(key)) {
+                said.extend(heard.ruled(key, now, self.up_since, calendar, rule));
+                continue;
+            }
             let severity = severities.get(key).copied().unwrap_or("medium");
             let is_judged = judged.contains(&key);
             said.extend(heard.says(key, now, calendar, severity).filter(|_| !is_judged));
@@ -229,20 +287,30 @@ impl Sources {
 
     /// All sources and rows, silent ones first.
     pub fn lines(&self, calendar: &Calendar) -> Vec<Line> {
-        let learnt = self.heard.iter().map(|((source, host), heard)| Line {
-            source: source.clone(),
-            host: host.clone(),
+        let meant = self.meant.clone().unwrap_or_else(|| self.matched());
+        // What a silent row means has not been heard since either.
+        let missed: BTreeMap<&Key, Micros> = self
+            .register
+            .iter()
+            .zip(&meant)
+            .filter_map(|(row, keys)| Some((self.silent.get(&row.id)?, keys)))
+            .flat_map(|(since, keys)| keys.iter().map(|key| (key, *since)))
+            .collect();
+        let learnt = self.heard.iter().map(|(key, heard)| Line {
+            source: key.0.clone(),
+            host: key.1.clone(),
             last: heard.last,
             lines: heard.lines,
             usual: heard.cadence.quantile(0.5),
-            alarm_after: heard.cadence.normal(calendar),
-            silent: heard.silent,
+            alarm_after: self.alarm_after(key, heard, calendar),
+            silent: heard
+                .silent
+                .or_else(|| missed.get(key).copied().filter(|since| heard.last <= *since)),
             bytes: heard.bytes,
             row: None,
             class: String::new(),
         });
-        let meant = self.meant.clone().unwrap_or_else(|| self.matched());
-        let rows = self.register.iter().zip(meant).map(|(row, keys)| {
+        let rows = self.register.iter().zip(&meant).map(|(row, keys)| {
             let heard: Vec<&Heard> = keys.iter().filter_map(|key| self.heard.get(key)).collect();
             Line {
                 source: row.name.clone(),
@@ -266,9 +334,9 @@ impl Sources {
         lines
     }
 
-    /// The rows of the register.
-    pub fn register(&self) -> &[Expected] {
-        &self.register
+    fn alarm_after(&self, key: &Key, heard: &Heard, calendar: &Calendar) -> Option<Micros> {
+        let ruled = self.rules.iter().find(|rule| rule.takes(key));
+        ruled.map(|rule| rule.quiet).or_else(|| heard.cadence.normal(calendar))
     }
 
     pub fn len(&self) -> usize {
@@ -314,18 +382,43 @@ impl Heard {
         calendar: &Calendar,
         severity: &'static str,
     ) -> impl Iterator<Item = Said> {
-        let who = || Who::Source(key.clone());
-        let spoke = self.silent.filter(|since| self.last > *since).map(|since| {
-            self.silent = None;
-            Said::Spoke { who: who(), since, until: self.last }
-        });
+        let spoke = self.spoke(key);
         let silent = self.cadence.check(now, calendar).filter(|_| self.silent.is_none());
         let silent = silent.map(|found| {
             self.silent = Some(self.last);
             let (normal, usual) = (found.normal, Some(found.usual));
-            Said::Silent { who: who(), since: self.last, normal, usual, severity }
+            let who = Who::Source(key.clone());
+            Said::Silent { who, since: self.last, normal, usual, severity }
         });
         spoke.into_iter().chain(silent)
+    }
+
+    /// What a rule says of it, whatever was learnt.
+    fn ruled(
+        &mut self,
+        key: &Key,
+        now: Micros,
+        up_since: Micros,
+        calendar: &Calendar,
+        rule: &Quiet,
+    ) -> Option<Said> {
+        if self.silent.is_some() {
+            return self.spoke(key);
+        }
+        let is_missed = !rule.is_for_work || !calendar.is_day_off(now);
+        if !is_missed || now - self.last.max(up_since) <= rule.quiet {
+            return None;
+        }
+        self.silent = Some(self.last);
+        let (who, usual) = (Who::Source(key.clone()), self.cadence.quantile(0.5));
+        let (since, normal) = (self.last, rule.quiet);
+        Some(Said::Silent { who, since, normal, usual, severity: rule.severity })
+    }
+
+    fn spoke(&mut self, key: &Key) -> Option<Said> {
+        let since = self.silent.filter(|since| self.last > *since)?;
+        self.silent = None;
+        Some(Said::Spoke { who: Who::Source(key.clone()), since, until: self.last })
     }
 }
 
@@ -398,7 +491,7 @@ mod tests {
 
     use jiff::tz::TimeZone;
     use model::Timestamp;
-    use steady::{DAY, HOUR};
+    use steady::HOUR;
     use stream::RawLine;
 
     use super::*;
@@ -491,6 +584,42 @@ mod tests {
         sources.listening_since(up);
         assert_eq!(sources.check(up + MINUTE, &JAPAN), []);
         assert_eq!(sources.check(up + HOUR, &JAPAN).len(), 1, "by the row alone");
+    }
+
+    #[test]
+    fn a_silence_that_was_judged_usual_is_learnt_anew() {
+        let mut sources = Sources::default();
+        hear(&mut sources, START, START + 10 * DAY, MINUTE);
+        let told = sources.check(START + 10 * DAY + HOUR, &JAPAN);
+        let [Said::Silent { who, .. }] = &told[..] else { panic!("{told:?}") };
+        sources.new_normal(who);
+        assert!(!sources.is_silent("db1"));
+        assert_eq!(sources.check(START + 10 * DAY + 5 * HOUR, &JAPAN), []);
+        hear(&mut sources, START + 11 * DAY, START + 14 * DAY - HOUR, 2 * HOUR);
+        assert_eq!(sources.check(START + 14 * DAY, &JAPAN), []);
+    }
+
+    #[test]
+    fn a_rule_says_how_long_a_source_may_be_quiet() {
+        let mut sources = Sources::default();
+        let rule = |is_for_work| Quiet {
+            selector: "db*".into(),
+            quiet: 10 * MINUTE,
+            severity: "critical",
+            is_for_work,
+        };
+        sources.rule(vec![rule(true)]);
+        said(&mut sources, "syslog", "DB1", START);
+        assert_eq!(sources.check(START + 10 * MINUTE, &JAPAN), []);
+        let told = sources.check(START + 11 * MINUTE, &JAPAN);
+        assert!(matches!(told[..], [Said::Silent { severity: "critical", .. }]), "{told:?}");
+        assert_eq!(sources.check(START + HOUR, &JAPAN), [], "said once");
+        let saturday = START + 5 * DAY;
+        said(&mut sources, "syslog", "DB1", saturday);
+        assert!(matches!(sources.check(saturday, &JAPAN)[..], [Said::Spoke { .. }]));
+        assert_eq!(sources.check(saturday + HOUR, &JAPAN), [], "a day off");
+        sources.rule(vec![rule(false)]);
+        assert_eq!(sources.check(saturday + HOUR, &JAPAN).len(), 1);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Finding {
     pub title: (String, String),
     /// Hash of what tells it apart.
     pub key: String,
+    /// Told under one of these it is the same.
+    pub also: Vec<String>,
     pub subject: Option<Id>,
     pub stream: String,
     pub offset: u64,
@@ -118,7 +120,8 @@ fn on(title: (String, String), host: &str) -> (String, String) {
     }
 }
 
-fn silence_key(who: &Who, since: Micros) -> String {
+/// What tells a silence apart.
+pub fn silence_key(who: &Who, since: Micros) -> String {
     key("steady.silence", &format!("{}\n{since}", who.key()))
 }
 
@@ -154,6 +157,7 @@ pub async fn silent(
             rule: "steady.silence",
             title: on(title, host),
             key: silence_key(who, *since),
+            also: Vec::new(),
             subject,
             stream: stream.to_owned(),
             offset,
@@ -237,6 +241,7 @@ pub async fn departed(
         rule,
         title: on(title, &first.host),
         key: key(rule, &format!("{}\n{}", first.host, told.join("\n"))),
+        also: Vec::new(),
         subject: alerts::host_of(ctx, "", &first.host).await?,
         stream: stream.to_owned(),
         offset,
@@ -303,6 +308,7 @@ pub async fn first(
         rule,
         title,
         key: key(rule, &format!("{}\n{}\n{}", first.left, first.right, first.end)),
+        also: Vec::new(),
         subject,
         stream: stream.to_owned(),
         offset,
@@ -351,6 +357,7 @@ pub fn trend(stream: &str, news: &News, offset: u64, now: Micros) -> Finding {
         rule: "steady.trend",
         title,
         key: key("steady.trend", &news.key),
+        also: news.also.iter().map(|text| key("steady.trend", text)).collect(),
         subject: None,
         stream: stream.to_owned(),
         offset,

@@ -24,10 +24,16 @@ const PROGRAMS_MAX: usize = 256;
 const LIMITS: TemplateLimits = TemplateLimits { templates: 128, of_leaf: 32 };
 /// How long a program is learnt before anything is told of it.
 pub const LEARN: Micros = 14 * DAY;
+/// A program that says nothing for so long is known no more.
+const FORGET: Micros = 60 * DAY;
+/// What departs again within this belongs to it.
+const EPISODE: Micros = DAY;
 /// What departs within this is one finding.
 pub const WINDOW: Micros = 10 * MINUTE;
 /// A week of windows: as much weight has what all programs do.
 const PRIOR: f64 = (7 * DAY / WINDOW) as f64;
+/// What is missed is looked for every so many windows: it is missed for days, and comes together.
+const MISSED_EVERY: i64 = 6;
 /// Departures of a window, and of those that wait for the next day.
 const PENDING_MAX: usize = 1_000;
 /// So many days off in a row are no cause to miss anything, nor is the first day after them.
@@ -77,8 +83,11 @@ pub struct Departure {
 struct Program {
     templates: Templates,
     first: Micros,
-    /// Windows in which it departed, by kind, since half of what is learnt.
+    last: Micros,
+    /// Days on which it departed, by kind, since half of what is learnt.
     departed: [u32; 3],
+    /// When the last of them began, and whether it was told.
+    episodes: [(Micros, bool); 3],
 }
 
 /// What all programs say.
@@ -121,6 +130,7 @@ impl Words {
             false => (Default::default(), format!("{program}: {}", event.message)),
         };
         let entry = self.programs.entry(key.clone()).or_insert_with(|| Program::new(time));
+        entry.last = entry.last.max(time);
         let (id, found) = entry.templates.observe(time, &text);
         let Some(found) = found.filter(|_| end > self.told) else { return };
         let Some(template) = entry.templates.get(id) else { return };
@@ -170,9 +180,13 @@ impl Words {
 
     /// Lines that are missed, of programs whose host speaks.
     fn vanished(&mut self, now: Micros, calendar: &Calendar, is_silent: &dyn Fn(&str) -> bool) {
-        if now < self.blind_until || is_after_long_rest(now, calendar) {
+        if self.window % MISSED_EVERY != 0
+            || now < self.blind_until
+            || is_after_long_rest(now, calendar)
+        {
             return;
         }
+        self.programs.retain(|_, program| now - program.last < FORGET);
         let mut gone = Vec::new();
         for ((host, program), entry) in &mut self.programs {
             // What pauses at weekends has to be learnt before anything is missed.
@@ -210,22 +224,30 @@ impl Words {
             pending.iter().map(|d| (d.host.clone(), d.program.clone(), d.kind)).collect();
         let usual = self.usual(now);
         let keys: Vec<&(String, String, Kind)> = departed.iter().collect();
-        let mut found = Vec::new();
+        let (mut found, mut selected) = (Vec::new(), BTreeSet::new());
         for (at, (host, program, kind)) in keys.iter().enumerate() {
             let Some(entry) = self.programs.get(&(host.clone(), program.clone())) else { continue };
-            if now - entry.first >= LEARN {
-                found.push(anomaly(at as u64, now, entry.p(*kind, now, &usual)));
+            if now - entry.first < LEARN {
+                continue;
+            }
+            match entry.episode(*kind, now) {
+                Some(true) => drop(selected.insert(keys[at].clone())),
+                Some(false) => {}
+                None => found.push(anomaly(at as u64, now, entry.p(*kind, now, &usual))),
             }
         }
         let tests = (self.programs.len() * Kind::ALL.len()) as u64;
         let budget = Budget { per_day, tests, span };
-        let selected = self.fleet.select(found, &budget);
-        let selected = selected.iter().map(|a| keys[a.series as usize].clone()).collect();
-        for (host, program, kind) in &departed {
+        let new = self.fleet.select(found, &budget);
+        selected.extend(new.iter().map(|anomaly| keys[anomaly.series as usize].clone()));
+        for key in &departed {
+            let (host, program, kind) = key;
             if let Some(entry) = self.programs.get_mut(&(host.clone(), program.clone()))
                 && now - entry.first >= LEARN / 2
+                && entry.episode(*kind, now).is_none()
             {
                 entry.departed[*kind as usize] += 1;
+                entry.episodes[*kind as usize] = (now, selected.contains(key));
             }
         }
         selected
@@ -291,12 +313,24 @@ impl Words {
 
 impl Program {
     fn new(time: Micros) -> Program {
-        Program { templates: Templates::new(LIMITS), first: time, departed: [0; 3] }
+        Program {
+            templates: Templates::new(LIMITS),
+            first: time,
+            last: time,
+            departed: [0; 3],
+            episodes: [(0, false); 3],
+        }
     }
 
     /// Windows in which departures were counted.
     fn windows(&self, now: Micros) -> f64 {
         ((now - self.first - LEARN / 2).max(0) / WINDOW) as f64
+    }
+
+    /// Whether the departure that goes on was told; none where this is a new one.
+    fn episode(&self, kind: Kind, now: Micros) -> Option<bool> {
+        let (begun, is_told) = self.episodes[kind as usize];
+        (now - begun < EPISODE).then_some(is_told)
     }
 
     /// How often it departs like this, by what it and all others did before.
