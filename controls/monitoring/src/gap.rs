@@ -26,7 +26,7 @@ use stream::{Span, Windowed};
 pub use decide::{ANALYSIS, Deciding, decide, working_days};
 pub use tally::Coverage;
 
-use crate::findings::{self, Alert, FINDING};
+use crate::findings::{self, Alert, FINDING, HANDLED};
 use tally::{Part, Scope, Tally, time_of};
 use weeks::{Trouble, WEEKS};
 
@@ -217,14 +217,14 @@ struct Known {
 }
 
 impl Known {
-    /// Four statements.
+    /// Two statements.
     async fn load(store: &Store, asked: &Asked) -> Result<Known, GapError> {
         let since = weeks::before(asked.from, weeks::BACK_MAX);
-        let types: Vec<&str> = TOLD.iter().map(|(ty, ..)| *ty).chain([FINDING]).collect();
+        let types: Vec<&str> = TOLD.iter().map(|(ty, ..)| *ty).chain([FINDING, HANDLED]).collect();
         let all = store.records_since(&types, since, RECORDS_MAX).await?;
         let (found, told): (Vec<Record>, Vec<Record>) =
             all.into_iter().partition(|record| record.ty == FINDING);
-        let alerts = findings::with_judgements(store, found).await?;
+        let alerts = findings::joined(found, &told);
         let host = asked.host.as_ref().map(|host| host.id);
         let concerns = |record: &Record| host.is_none() || record.subject == host;
         let troubles = alerts.iter().filter(|a| concerns(&a.record)).filter_map(Trouble::of);

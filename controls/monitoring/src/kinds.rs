@@ -630,6 +630,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                     choice("anomaly", "異常", "Anomaly"),
                     choice("silence", "沈黙", "Silence"),
                     choice("incident", "インシデント", "Incident"),
+                    choice("report", "従業員からの報告", "Reported by a person"),
                 ]),
             )
             .required(),

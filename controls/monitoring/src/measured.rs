@@ -46,7 +46,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Three statements.
+    /// One statement.
     pub async fn load(store: &Store, now: Timestamp) -> Result<Measured, StoreError> {
         let since = now.minus_hours(24 * DAYS);
         let investigated = Purpose::Investigation.record();
@@ -56,7 +56,7 @@ impl Measured {
         let mut measured = Measured::default();
         let is_incident = |r: &&Record| fact(r, "class") == Some(INCIDENT);
         let found: Vec<Record> = of(FINDING).filter(is_incident).cloned().collect();
-        for alert in findings::with_judgements(store, found).await? {
+        for alert in findings::joined(found, &records) {
             if matches!(alert.judgement(), Some(Judgement::Normal | Judgement::FalseAlarm)) {
                 continue;
             }

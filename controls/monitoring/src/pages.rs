@@ -5,6 +5,7 @@ mod events;
 mod findings;
 mod gap;
 mod measured;
+mod report;
 mod review;
 
 use model::t;
@@ -32,6 +33,7 @@ pub fn routes() -> Vec<Route> {
         gap::routes(),
         review::routes(),
         measured::routes(),
+        report::routes(),
     ];
     all.into_iter().flatten().collect()
 }

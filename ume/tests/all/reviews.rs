@@ -187,3 +187,25 @@ async fn exercises_and_judgements_are_measured_from_records() {
     let page = place.page("executive", "/monitoring/measured").await;
     assert!(page.contains("Open incidents") && page.contains("1/2"), "{page}");
 }
+
+#[tokio::test]
+async fn what_an_employee_reports_is_judged_like_any_finding_and_read_by_those_who_judge() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let path = "/monitoring/report";
+    assert!(place.page("employee", path).await.contains("<textarea"));
+    assert_eq!(place.send("employee", path, &[("what", " ")]).await, 400);
+    for n in 0..20 {
+        let what = format!("経理の画面が勝手に動いた {n}");
+        assert_eq!(place.send("employee", path, &[("what", &what)]).await, 200);
+    }
+    assert_eq!(place.send("employee", path, &[("what", "もう一件")]).await, 400, "a limit");
+    let found = records(&place, monitoring::findings::FINDING).await;
+    assert_eq!((found.len(), &found[0].facts["class"]), (20, &json!("report")));
+    let facts = Json::Object(found[0].facts.clone()).to_string();
+    assert!(!facts.contains("経理"), "what may name people is no fact");
+    let one = format!("/findings/{}", found[0].id);
+    assert!(place.page("administrator", &one).await.contains("経理の画面"));
+    assert!(!place.page("auditor", &one).await.contains("経理の画面"));
+    let form = [("verdict", "normal"), ("reason", "更新の画面だった")];
+    assert_eq!(place.send("administrator", &format!("{one}/judge"), &form).await, 303);
+}
