@@ -693,7 +693,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.gap_analysis",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("GAP分析", "GAP analysis"),
         fields: &[
             field("verdict", "判断", "Verdict", FieldType::Enum(VERDICTS)).required(),
@@ -783,7 +783,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.detection_time",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("検知時間の集計", "Detection time"),
         fields: &[
             text("scope", "集計の範囲", "Scope").required(),
@@ -822,7 +822,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.false_alarms",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("誤検知の集計", "False alarms"),
         fields: &[
             number("days", "集計日数", "Days counted", "d").required(),
@@ -845,7 +845,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
 ];
 
 const fn review(ty: &'static str, ja: &'static str, en: &'static str) -> RecordSpec {
-    RecordSpec { ty, writer: Writer::Anyone, title: t(ja, en), fields: REVIEW_FIELDS }
+    RecordSpec { ty, writer: Writer::Ume, title: t(ja, en), fields: REVIEW_FIELDS }
 }
 
 const REVIEW_FIELDS: &[Field] = &[

@@ -22,6 +22,12 @@ async fn records(place: &Place, ty: &str) -> Vec<Record> {
     records
 }
 
+/// A broken disk, now.
+fn disk(place: &Place) -> String {
+    let now = place.store().now().rfc3339();
+    format!("<3>{now} db1 kernel: [   12.3] blk_update_request: I/O error, dev sda, sector 2048")
+}
+
 fn of<'r>(all: &'r [Record], purpose: &str) -> Vec<&'r Record> {
     all.iter().filter(|record| record.facts["purpose"] == purpose).collect()
 }
@@ -81,13 +87,9 @@ async fn a_review_falls_due_once_and_is_signed_with_what_was_seen() {
 #[tokio::test]
 async fn an_incident_is_investigated_with_the_events_around_it() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
-    let disk = format!(
-        "<3>1 {} db1 kernel - - - blk_update_request: I/O error, dev sda, sector 2048",
-        place.store().now().rfc3339()
-    );
-    place.come(&[&disk]);
-    place.served.stream.flush(place.store().now()).unwrap();
+    place.come(&[&disk(&place)]);
     place.round().await;
+    place.served.stream.flush(place.store().now()).unwrap();
     let found = place.found().await;
     let judge = format!("/findings/{}/judge", found[0].id);
     let form = [("verdict", "incident"), ("reason", "ディスクが壊れた")];
@@ -176,7 +178,7 @@ async fn exercises_and_judgements_are_measured_from_records() {
     let form = [("verdict", "false_alarm"), ("reason", "演習")];
     assert_eq!(place.send("administrator", &judge, &form).await, 303);
     place.later(31 * DAY_S);
-    place.come(&[DISK]);
+    place.come(&[&disk(&place)]);
     place.round().await;
     measured::false_alarms(place.ctx()).await.unwrap();
     let counted = records(&place, FALSE_ALARMS).await;

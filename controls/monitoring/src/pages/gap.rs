@@ -490,14 +490,6 @@ async fn compare(
     Query(asked): Query<Window>,
 ) -> Response {
     let lang = caller.cx.lang;
-    let rule = house.kind(Table::Rule, "detection");
-    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
-        let detail = t(
-            "GAP分析には、検知を判断する役割が必要です。",
-            "A GAP analysis is for roles that judge findings.",
-        );
-        return Problem::new(lang, problem::FORBIDDEN, detail).into_response();
-    }
     let (window, _) = match asked.read(&house.store, &caller.cx).await {
         Ok(read) => read,
         Err(Unclear::Store(error)) => return Problem::of_store(lang, &error).into_response(),
@@ -506,6 +498,14 @@ async fn compare(
         }
         Err(other) => return Problem::new(lang, problem::NOT_FOUND, other.text()).into_response(),
     };
+    let rule = house.kind(Table::Rule, "detection");
+    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+        let detail = t(
+            "GAP分析には、検知を判断する役割が必要です。",
+            "A GAP analysis is for roles that judge findings.",
+        );
+        return Problem::new(lang, problem::FORBIDDEN, detail).into_response();
+    }
     let kept = house.kept.get::<Kept>();
     match gap::made(&house.store, &house.archive, &kept, &window).await {
         Ok(analysis) => Document(gap::document(&analysis)).into_response(),

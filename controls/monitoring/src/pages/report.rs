@@ -43,7 +43,11 @@ async fn form(user: User) -> Answer {
 }
 
 fn shown(cx: &Cx, sent: bool) -> Result<Response, Refusal> {
-    page(cx, cx.t("おかしいと感じたことを知らせる", "Report something odd"), &ReportPage { cx, sent })
+    page(
+        cx,
+        cx.t("おかしいと感じたことを知らせる", "Report something odd"),
+        &ReportPage { cx, sent },
+    )
 }
 
 #[derive(Deserialize)]

@@ -41,8 +41,11 @@ pub async fn pending(store: &Store, zone: &TimeZone) -> Result<Vec<Pending>, Sto
     let now = store.now();
     let since = store.setting(SINCE).await?;
     let since = since.and_then(|text| text.parse().ok()).map_or(now, Timestamp);
-    let types: Vec<&str> =
-        Purpose::ALL.iter().map(|purpose| purpose.record()).chain([DUE, FINDING, HANDLED]).collect();
+    let types: Vec<&str> = Purpose::ALL
+        .iter()
+        .map(|purpose| purpose.record())
+        .chain([DUE, FINDING, HANDLED])
+        .collect();
     let back = now.minus_hours(24 * (BACK_DAYS + INVESTIGATION_DAYS));
     let records = store.records_since(&types, back, LOOKED_AT_MAX).await?;
     let (mut found, others): (Vec<Record>, Vec<Record>) =
