@@ -17,7 +17,6 @@ use std::{
 };
 
 use model::{Id, Table, Timestamp};
-use serde::Serialize;
 use serde_json::{Value as Json, json};
 use steady::{Context, Facet, GapItem, gap};
 use store::{Record, Row, Store};
@@ -113,9 +112,8 @@ impl Asked {
 }
 
 /// Something that differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    #[serde(flatten)]
     pub gap: GapItem,
     /// When the newest of its events was, for a look at them.
     pub last: Timestamp,
@@ -124,7 +122,7 @@ pub struct Item {
 }
 
 /// What came of a comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     pub from: Timestamp,
     pub to: Timestamp,
@@ -221,7 +219,9 @@ impl Known {
     async fn load(store: &Store, asked: &Asked) -> Result<Known, GapError> {
         let since = weeks::before(asked.from, weeks::BACK_MAX);
         let types: Vec<&str> = TOLD.iter().map(|(ty, ..)| *ty).chain([FINDING, HANDLED]).collect();
-        let all = store.records_since(&types, since, RECORDS_MAX).await?;
+        // The newest, should there be more than are looked at.
+        let mut all = store.newest_records(&types, None, RECORDS_MAX).await?;
+        all.retain(|record| record.observed_to >= since);
         let (found, told): (Vec<Record>, Vec<Record>) =
             all.into_iter().partition(|record| record.ty == FINDING);
         let alerts = findings::joined(found, &told);

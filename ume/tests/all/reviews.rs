@@ -50,6 +50,8 @@ async fn a_review_falls_due_once_and_is_signed_with_what_was_seen() {
     let path = "/monitoring/review/discovery";
     let page = place.page("auditor", path).await;
     assert!(page.contains("no source") && page.contains("Scheduled footage review"), "{page}");
+    place.costs_little("administrator", path).await;
+    place.costs_little("administrator", "/monitoring/review").await;
     assert!(!page.contains("<textarea"), "an auditor signs nothing: {page}");
     let form = [("note", "特になし"), ("findings", "2")];
     assert_eq!(place.send("auditor", path, &form).await, 403);
@@ -97,12 +99,14 @@ async fn an_incident_is_investigated_with_the_events_around_it() {
     let all = place.found().await;
     let incident = all.iter().find(|r| r.facts["class"] == INCIDENT).unwrap();
     let path = format!("/monitoring/review/investigation?incident={}", incident.id);
+    place.costs_little("administrator", &path).await;
     let page = place.page("administrator", &path).await;
     assert!(page.contains("Operation log of hardware"), "{page}");
     assert!(page.contains("app:kernel") && page.contains("Disk Reports"), "{page}");
     let incident_id = incident.id.to_string();
     let form = [("note", "交換した"), ("incident", incident_id.as_str())];
     assert_eq!(place.send("administrator", "/monitoring/review/investigation", &form).await, 303);
+    assert_eq!(place.verdict("8.16/take-5").await.status, model::Status::Pass);
     let held = records(&place, "monitoring.review_investigation").await;
     assert_eq!((held.len(), &held[0].facts["late_h"]), (1, &json!(0)));
     let due = records(&place, due::DUE).await;
@@ -128,7 +132,10 @@ async fn a_site_is_looked_at_every_week_and_only_where_something_is_heard() {
     *place.served.house.intake.write().unwrap() = counters;
     assert_eq!(place.send("auditor", path, &form).await, 403);
     assert!(place.page("auditor", &format!("{path}?site={id}")).await.contains("Status review"));
+    place.costs_little("auditor", &format!("{path}?site={id}")).await;
+    assert_ne!(place.verdict("8.16/ume-4").await.status, model::Status::Pass);
     assert_eq!(place.send("officer", path, &form).await, 303);
+    assert_eq!(place.verdict("8.16/ume-4").await.status, model::Status::Pass);
     let signed = records(&place, status::REVIEW).await;
     assert_eq!((signed.len(), signed[0].subject), (1, Some(site.id)));
     assert_eq!(signed[0].facts["sources_seen"], 1);
@@ -186,6 +193,9 @@ async fn exercises_and_judgements_are_measured_from_records() {
     assert_eq!((counted.len(), counted[0].subject), (1, Some(site.id)));
     assert_eq!((&facts["days"], &facts["budget_total"]), (&json!(30), &json!(90)));
     assert_eq!((&facts["judged_false"], &facts["unjudged"]), (&json!(0), &json!(1)), "30 days");
+    assert_eq!(place.verdict("8.16/matsu-5").await.status, model::Status::Pass);
+    assert_ne!(place.verdict("8.16/matsu-3").await.status, model::Status::Pass);
+    place.costs_little("executive", "/monitoring/measured").await;
     let page = place.page("executive", "/monitoring/measured").await;
     assert!(page.contains("Open incidents") && page.contains("1/2"), "{page}");
 }
