@@ -159,7 +159,7 @@ impl Analysis {
 pub struct Kept {
     made: Mutex<VecDeque<(Asked, Arc<Analysis>)>>,
     /// One comparison at a time.
-    one: tokio::sync::Mutex<()>,
+    one: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Kept {
@@ -181,20 +181,32 @@ impl Kept {
     }
 }
 
-/// The comparison, made now or a moment ago.
-pub async fn made(
-    store: &Store,
-    archive: &Path,
-    kept: &Kept,
-    asked: &Asked,
-) -> Result<Arc<Analysis>, GapError> {
-    if let Some(known) = kept.find(asked, store.now()) {
+/// The comparison that somebody was shown, if it is still there.
+pub fn shown(house: &web::House, asked: &Asked, made_at: Timestamp) -> Option<Arc<Analysis>> {
+    let kept = house.kept.get::<Kept>();
+    let made = kept.made.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_it = |(known, analysis): &&(Asked, Arc<Analysis>)| {
+        known == asked && analysis.made_at == made_at
+    };
+    made.iter().find(is_it).map(|(_, analysis)| analysis.clone())
+}
+
+/// The comparison, made now or a moment ago. It goes on where nobody waits for it any more, so that asking again
+/// finds it.
+pub async fn made(house: &web::Shared, asked: &Asked) -> Result<Arc<Analysis>, GapError> {
+    let kept = house.kept.get::<Kept>();
+    if let Some(known) = kept.find(asked, house.store.now()) {
         return Ok(known);
     }
-    let Ok(_one) = kept.one.try_lock() else { return Err(GapError::Busy) };
-    let analysis = Arc::new(analyse(store, archive, asked).await?);
-    kept.keep(asked, &analysis);
-    Ok(analysis)
+    let Ok(one) = kept.one.clone().try_lock_owned() else { return Err(GapError::Busy) };
+    let (house, asked) = (house.clone(), asked.clone());
+    let work = tokio::spawn(async move {
+        let _one = one;
+        let analysis = Arc::new(analyse(&house.store, &house.archive, &asked).await?);
+        kept.keep(&asked, &analysis);
+        Ok(analysis)
+    });
+    work.await.map_err(|e| GapError::Worker(e.to_string()))?
 }
 
 /// Compares.
