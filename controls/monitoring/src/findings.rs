@@ -4,6 +4,8 @@
 //! observed; what asks for something to be done becomes a task in the same change, and what is an incident a finding
 //! of that class with a review of its cause that is due.
 
+use std::collections::HashMap;
+
 use model::{Assurance, Id, Table, Text, Timestamp, t};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
@@ -18,6 +20,8 @@ pub const HANDLED: &str = "monitoring.alert_handled";
 pub const SPOKE: &str = "monitoring.silence_ended";
 /// Class of a finding that is an incident.
 pub const INCIDENT: &str = "incident";
+/// Class of a finding that a person reported.
+pub const REPORT: &str = "report";
 pub(crate) const CANARY: &str = "monitoring.canary_run";
 const SCOPE: &str = "monitoring_scope";
 pub const REASON_CHARS_MAX: usize = 2_000;
@@ -100,8 +104,16 @@ pub async fn with_judgements(
     let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
     let oldest = findings.iter().map(|record| record.observed_to).min().unwrap_or(Timestamp(0));
     let judged = store.present().records_about(HANDLED, &ids, oldest).await?;
-    let of = |id: Id| judged.iter().find(|record| record.subject == Some(id)).cloned();
-    Ok(findings.into_iter().map(|record| Alert { judged: of(record.id), record }).collect())
+    Ok(joined(findings, &judged))
+}
+
+/// Findings with those of these records that judge them: where both were read at once.
+pub fn joined(findings: Vec<Record>, records: &[Record]) -> Vec<Alert> {
+    let judged = records.iter().filter(|record| record.ty == HANDLED);
+    let judged: HashMap<Id, &Record> =
+        judged.filter_map(|record| Some((record.subject?, record))).collect();
+    let of = |id: Id| judged.get(&id).map(|record| (*record).clone());
+    findings.into_iter().map(|record| Alert { judged: of(record.id), record }).collect()
 }
 
 /// One finding.

@@ -17,7 +17,6 @@ use std::{
 };
 
 use model::{Id, Table, Timestamp};
-use serde::Serialize;
 use serde_json::{Value as Json, json};
 use steady::{Context, Facet, GapItem, gap};
 use store::{Record, Row, Store};
@@ -26,7 +25,7 @@ use stream::{Span, Windowed};
 pub use decide::{ANALYSIS, Deciding, decide, working_days};
 pub use tally::Coverage;
 
-use crate::findings::{self, Alert, FINDING};
+use crate::findings::{self, Alert, FINDING, HANDLED};
 use tally::{Part, Scope, Tally, time_of};
 use weeks::{Trouble, WEEKS};
 
@@ -113,9 +112,8 @@ impl Asked {
 }
 
 /// Something that differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    #[serde(flatten)]
     pub gap: GapItem,
     /// When the newest of its events was, for a look at them.
     pub last: Timestamp,
@@ -124,7 +122,7 @@ pub struct Item {
 }
 
 /// What came of a comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Analysis {
     pub from: Timestamp,
     pub to: Timestamp,
@@ -161,7 +159,7 @@ impl Analysis {
 pub struct Kept {
     made: Mutex<VecDeque<(Asked, Arc<Analysis>)>>,
     /// One comparison at a time.
-    one: tokio::sync::Mutex<()>,
+    one: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Kept {
@@ -183,20 +181,32 @@ impl Kept {
     }
 }
 
-/// The comparison, made now or a moment ago.
-pub async fn made(
-    store: &Store,
-    archive: &Path,
-    kept: &Kept,
-    asked: &Asked,
-) -> Result<Arc<Analysis>, GapError> {
-    if let Some(known) = kept.find(asked, store.now()) {
+/// The comparison that somebody was shown, if it is still there.
+pub fn shown(house: &web::House, asked: &Asked, made_at: Timestamp) -> Option<Arc<Analysis>> {
+    let kept = house.kept.get::<Kept>();
+    let made = kept.made.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_it = |(known, analysis): &&(Asked, Arc<Analysis>)| {
+        known == asked && analysis.made_at == made_at
+    };
+    made.iter().find(is_it).map(|(_, analysis)| analysis.clone())
+}
+
+/// The comparison, made now or a moment ago. It goes on where nobody waits for it any more, so that asking again
+/// finds it.
+pub async fn made(house: &web::Shared, asked: &Asked) -> Result<Arc<Analysis>, GapError> {
+    let kept = house.kept.get::<Kept>();
+    if let Some(known) = kept.find(asked, house.store.now()) {
         return Ok(known);
     }
-    let Ok(_one) = kept.one.try_lock() else { return Err(GapError::Busy) };
-    let analysis = Arc::new(analyse(store, archive, asked).await?);
-    kept.keep(asked, &analysis);
-    Ok(analysis)
+    let Ok(one) = kept.one.clone().try_lock_owned() else { return Err(GapError::Busy) };
+    let (house, asked) = (house.clone(), asked.clone());
+    let work = tokio::spawn(async move {
+        let _one = one;
+        let analysis = Arc::new(analyse(&house.store, &house.archive, &asked).await?);
+        kept.keep(&asked, &analysis);
+        Ok(analysis)
+    });
+    work.await.map_err(|e| GapError::Worker(e.to_string()))?
 }
 
 /// Compares.
@@ -217,14 +227,16 @@ struct Known {
 }
 
 impl Known {
-    /// Four statements.
+    /// Two statements.
     async fn load(store: &Store, asked: &Asked) -> Result<Known, GapError> {
         let since = weeks::before(asked.from, weeks::BACK_MAX);
-        let types: Vec<&str> = TOLD.iter().map(|(ty, ..)| *ty).chain([FINDING]).collect();
-        let all = store.records_since(&types, since, RECORDS_MAX).await?;
+        let types: Vec<&str> = TOLD.iter().map(|(ty, ..)| *ty).chain([FINDING, HANDLED]).collect();
+        // The newest, should there be more than are looked at.
+        let mut all = store.newest_records(&types, None, RECORDS_MAX).await?;
+        all.retain(|record| record.observed_to >= since);
         let (found, told): (Vec<Record>, Vec<Record>) =
             all.into_iter().partition(|record| record.ty == FINDING);
-        let alerts = findings::with_judgements(store, found).await?;
+        let alerts = findings::joined(found, &told);
         let host = asked.host.as_ref().map(|host| host.id);
         let concerns = |record: &Record| host.is_none() || record.subject == host;
         let troubles = alerts.iter().filter(|a| concerns(&a.record)).filter_map(Trouble::of);

@@ -657,6 +657,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                     choice("anomaly", "異常", "Anomaly"),
                     choice("silence", "沈黙", "Silence"),
                     choice("incident", "インシデント", "Incident"),
+                    choice("report", "従業員からの報告", "Reported by a person"),
                 ]),
             )
             .required(),
@@ -738,7 +739,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.gap_analysis",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("GAP分析", "GAP analysis"),
         fields: &[
             field("verdict", "判断", "Verdict", FieldType::Enum(VERDICTS)).required(),
@@ -828,7 +829,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.detection_time",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("検知時間の集計", "Detection time"),
         fields: &[
             text("scope", "集計の範囲", "Scope").required(),
@@ -870,7 +871,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
     },
     RecordSpec {
         ty: "monitoring.false_alarms",
-        writer: Writer::Anyone,
+        writer: Writer::Ume,
         title: t("誤検知の集計", "False alarms"),
         fields: &[
             number("days", "集計日数", "Days counted", "d").required(),
@@ -893,7 +894,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
 ];
 
 const fn review(ty: &'static str, ja: &'static str, en: &'static str) -> RecordSpec {
-    RecordSpec { ty, writer: Writer::Anyone, title: t(ja, en), fields: REVIEW_FIELDS }
+    RecordSpec { ty, writer: Writer::Ume, title: t(ja, en), fields: REVIEW_FIELDS }
 }
 
 const REVIEW_FIELDS: &[Field] = &[

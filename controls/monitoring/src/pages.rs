@@ -8,6 +8,7 @@ mod findings;
 mod gap;
 mod hunts;
 mod measured;
+mod report;
 mod review;
 mod trends;
 mod series;
@@ -40,6 +41,7 @@ pub fn routes() -> Vec<Route> {
         trends::routes(),
         hunts::routes(),
         series::routes(),
+        report::routes(),
     ];
     all.into_iter().flatten().collect()
 }

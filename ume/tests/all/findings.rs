@@ -102,6 +102,23 @@ impl Place {
         answer.text().await.unwrap()
     }
 
+    /// The page costs no more than a few statements.
+    pub(crate) async fn costs_little(&self, role: &str, path: &str) {
+        let who = self.served.browser(role).await;
+        let request = self.served.request(Method::GET, path).header(header::COOKIE, &who.cookie);
+        let answer = request.send().await.unwrap();
+        let cost = answer.headers()["server-timing"].to_str().unwrap().to_owned();
+        let statements = cost.split(['"', ' ']).find_map(|word| word.parse::<u64>().ok());
+        assert!(statements.unwrap() <= 8, "{path}: {cost}");
+    }
+
+    /// How a criterion of this room is judged now.
+    pub(crate) async fn verdict(&self, id: &str) -> isms::Verdict {
+        let board = isms::compute(self.store(), &crate::rooms::ROOMS).await.unwrap();
+        let control = board.all().find(|control| control.spec.id == "monitoring").unwrap();
+        control.verdict(id).unwrap().clone()
+    }
+
     pub(crate) async fn api(&self, path: &str) -> Json {
         let token = self.served.token("administrator").await;
         let answer = self.served.with(&token, Method::GET, path).send().await.unwrap();

@@ -22,6 +22,12 @@ async fn records(place: &Place, ty: &str) -> Vec<Record> {
     records
 }
 
+/// A broken disk, now.
+fn disk(place: &Place) -> String {
+    let now = place.store().now().rfc3339();
+    format!("<3>{now} db1 kernel: [   12.3] blk_update_request: I/O error, dev sda, sector 2048")
+}
+
 fn of<'r>(all: &'r [Record], purpose: &str) -> Vec<&'r Record> {
     all.iter().filter(|record| record.facts["purpose"] == purpose).collect()
 }
@@ -44,6 +50,8 @@ async fn a_review_falls_due_once_and_is_signed_with_what_was_seen() {
     let path = "/monitoring/review/discovery";
     let page = place.page("auditor", path).await;
     assert!(page.contains("no source") && page.contains("Scheduled footage review"), "{page}");
+    place.costs_little("administrator", path).await;
+    place.costs_little("administrator", "/monitoring/review").await;
     assert!(!page.contains("<textarea"), "an auditor signs nothing: {page}");
     let form = [("note", "特になし"), ("findings", "2")];
     assert_eq!(place.send("auditor", path, &form).await, 403);
@@ -81,13 +89,9 @@ async fn a_review_falls_due_once_and_is_signed_with_what_was_seen() {
 #[tokio::test]
 async fn an_incident_is_investigated_with_the_events_around_it() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
-    let disk = format!(
-        "<3>1 {} db1 kernel - - - blk_update_request: I/O error, dev sda, sector 2048",
-        place.store().now().rfc3339()
-    );
-    place.come(&[&disk]);
-    place.served.stream.flush(place.store().now()).unwrap();
+    place.come(&[&disk(&place)]);
     place.round().await;
+    place.served.stream.flush(place.store().now()).unwrap();
     let found = place.found().await;
     let judge = format!("/findings/{}/judge", found[0].id);
     let form = [("verdict", "incident"), ("reason", "ディスクが壊れた")];
@@ -95,12 +99,14 @@ async fn an_incident_is_investigated_with_the_events_around_it() {
     let all = place.found().await;
     let incident = all.iter().find(|r| r.facts["class"] == INCIDENT).unwrap();
     let path = format!("/monitoring/review/investigation?incident={}", incident.id);
+    place.costs_little("administrator", &path).await;
     let page = place.page("administrator", &path).await;
     assert!(page.contains("Operation log of hardware"), "{page}");
     assert!(page.contains("app:kernel") && page.contains("Disk Reports"), "{page}");
     let incident_id = incident.id.to_string();
     let form = [("note", "交換した"), ("incident", incident_id.as_str())];
     assert_eq!(place.send("administrator", "/monitoring/review/investigation", &form).await, 303);
+    assert_eq!(place.verdict("8.16/take-5").await.status, model::Status::Pass);
     let held = records(&place, "monitoring.review_investigation").await;
     assert_eq!((held.len(), &held[0].facts["late_h"]), (1, &json!(0)));
     let due = records(&place, due::DUE).await;
@@ -126,7 +132,10 @@ async fn a_site_is_looked_at_every_week_and_only_where_something_is_heard() {
     *place.served.house.intake.write().unwrap() = counters;
     assert_eq!(place.send("auditor", path, &form).await, 403);
     assert!(place.page("auditor", &format!("{path}?site={id}")).await.contains("Status review"));
+    place.costs_little("auditor", &format!("{path}?site={id}")).await;
+    assert_ne!(place.verdict("8.16/ume-4").await.status, model::Status::Pass);
     assert_eq!(place.send("officer", path, &form).await, 303);
+    assert_eq!(place.verdict("8.16/ume-4").await.status, model::Status::Pass);
     let signed = records(&place, status::REVIEW).await;
     assert_eq!((signed.len(), signed[0].subject), (1, Some(site.id)));
     assert_eq!(signed[0].facts["sources_seen"], 1);
@@ -176,7 +185,7 @@ async fn exercises_and_judgements_are_measured_from_records() {
     let form = [("verdict", "false_alarm"), ("reason", "演習")];
     assert_eq!(place.send("administrator", &judge, &form).await, 303);
     place.later(31 * DAY_S);
-    place.come(&[DISK]);
+    place.come(&[&disk(&place)]);
     place.round().await;
     measured::false_alarms(place.ctx()).await.unwrap();
     let counted = records(&place, FALSE_ALARMS).await;
@@ -184,6 +193,31 @@ async fn exercises_and_judgements_are_measured_from_records() {
     assert_eq!((counted.len(), counted[0].subject), (1, Some(site.id)));
     assert_eq!((&facts["days"], &facts["budget_total"]), (&json!(30), &json!(90)));
     assert_eq!((&facts["judged_false"], &facts["unjudged"]), (&json!(0), &json!(1)), "30 days");
+    assert_eq!(place.verdict("8.16/matsu-5").await.status, model::Status::Pass);
+    assert_ne!(place.verdict("8.16/matsu-3").await.status, model::Status::Pass);
+    place.costs_little("executive", "/monitoring/measured").await;
     let page = place.page("executive", "/monitoring/measured").await;
     assert!(page.contains("Open incidents") && page.contains("1/2"), "{page}");
+}
+
+#[tokio::test]
+async fn what_an_employee_reports_is_judged_like_any_finding_and_read_by_those_who_judge() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let path = "/monitoring/report";
+    assert!(place.page("employee", path).await.contains("<textarea"));
+    assert_eq!(place.send("employee", path, &[("what", " ")]).await, 400);
+    for n in 0..20 {
+        let what = format!("経理の画面が勝手に動いた {n}");
+        assert_eq!(place.send("employee", path, &[("what", &what)]).await, 200);
+    }
+    assert_eq!(place.send("employee", path, &[("what", "もう一件")]).await, 400, "a limit");
+    let found = records(&place, monitoring::findings::FINDING).await;
+    assert_eq!((found.len(), &found[0].facts["class"]), (20, &json!("report")));
+    let facts = Json::Object(found[0].facts.clone()).to_string();
+    assert!(!facts.contains("経理"), "what may name people is no fact");
+    let one = format!("/findings/{}", found[0].id);
+    assert!(place.page("administrator", &one).await.contains("経理の画面"));
+    assert!(!place.page("auditor", &one).await.contains("経理の画面"));
+    let form = [("verdict", "normal"), ("reason", "更新の画面だった")];
+    assert_eq!(place.send("administrator", &format!("{one}/judge"), &form).await, 303);
 }

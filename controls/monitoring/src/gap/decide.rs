@@ -8,7 +8,7 @@ use model::{Assurance, Id, Timestamp};
 use serde_json::json;
 use store::{Record, RecordDraft, Store, Write};
 
-use super::Analysis;
+use super::{Analysis, document};
 use crate::findings::{self, Alert, JudgeError, Judging};
 
 /// Type of the record that holds what was decided.
@@ -57,7 +57,7 @@ fn draft(now: Timestamp, subject: Option<Id>, deciding: &Deciding<'_>) -> Record
         facts["incident_root"] = json!(root);
     }
     // Keys name people and machines, the reason may as well.
-    let payload = json!({ "reason": deciding.judging.reason, "analysis": analysis });
+    let payload = json!({ "reason": deciding.judging.reason, "analysis": document(analysis) });
     RecordDraft {
         ty: ANALYSIS.to_owned(),
         subject,

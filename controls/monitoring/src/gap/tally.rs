@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{Id, Timestamp};
-use serde::Serialize;
 use steady::{
     CountPart, EVENTS_MAX, EventRef, Facet, MetricPart, TemplateId, TemplateLimits, Templates,
     Window,
@@ -49,7 +48,7 @@ impl Scope {
 }
 
 /// How much of a window is there at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     pub from: i64,
     pub to: i64,

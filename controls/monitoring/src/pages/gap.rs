@@ -30,7 +30,7 @@ use web::{
 use super::findings::{may_judge, person, reason_of};
 use crate::{
     findings::{self, Alert, JudgeError, Judgement, Judging},
-    gap::{self, ANALYSIS, Analysis, Asked, Deciding, GapError, Host, Item, Kept},
+    gap::{self, ANALYSIS, Analysis, Asked, Deciding, GapError, Host, Item},
 };
 
 /// Width of the picture in its own units.
@@ -285,9 +285,8 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Windo
     page(cx, &body.heading, &body)
 }
 
-async fn made(house: &House, asked: &Asked) -> Result<std::sync::Arc<Analysis>, Refusal> {
-    let kept = house.kept.get::<Kept>();
-    gap::made(&house.store, &house.archive, &kept, asked).await.map_err(|error| match error {
+async fn made(house: &Shared, asked: &Asked) -> Result<std::sync::Arc<Analysis>, Refusal> {
+    gap::made(house, asked).await.map_err(|error| match error {
         GapError::Store(error) => Refusal::Store(error),
         GapError::Busy => Refusal::Busy,
         other => Refusal::Bad(other.to_string()),
@@ -424,6 +423,9 @@ struct DecideForm {
     csrf: String,
     verdict: String,
     reason: String,
+    /// When the comparison that was shown was made, in microseconds.
+    #[serde(default)]
+    made: String,
     #[serde(flatten)]
     window: Window,
 }
@@ -440,7 +442,11 @@ async fn decide(State(house): State<Shared>, user: User, Form(form): Form<Decide
         other => Refusal::Bad(cx.pick(&other.text()).to_owned()),
     })?;
     // Before the change begins, for it may read for a while.
-    let analysis = made(&house, &asked).await?;
+    let shown = form.made.parse().ok().and_then(|at| gap::shown(&house, &asked, Timestamp(at)));
+    let analysis = match shown {
+        Some(analysis) => analysis,
+        None => made(&house, &asked).await?,
+    };
     let handler = person(store, &user.session.account.login).await?;
     let mut write = user.write(&house, cx.t("GAP分析の判断", "decided on a GAP analysis")).await?;
     let alert = match form.window.finding.parse::<Id>() {
@@ -490,14 +496,6 @@ async fn compare(
     Query(asked): Query<Window>,
 ) -> Response {
     let lang = caller.cx.lang;
-    let rule = house.kind(Table::Rule, "detection");
-    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
-        let detail = t(
-            "GAP分析には、検知を判断する役割が必要です。",
-            "A GAP analysis is for roles that judge findings.",
-        );
-        return Problem::new(lang, problem::FORBIDDEN, detail).into_response();
-    }
     let (window, _) = match asked.read(&house.store, &caller.cx).await {
         Ok(read) => read,
         Err(Unclear::Store(error)) => return Problem::of_store(lang, &error).into_response(),
@@ -506,8 +504,15 @@ async fn compare(
         }
         Err(other) => return Problem::new(lang, problem::NOT_FOUND, other.text()).into_response(),
     };
-    let kept = house.kept.get::<Kept>();
-    match gap::made(&house.store, &house.archive, &kept, &window).await {
+    let rule = house.kind(Table::Rule, "detection");
+    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+        let detail = t(
+            "GAP分析には、検知を判断する役割が必要です。",
+            "A GAP analysis is for roles that judge findings.",
+        );
+        return Problem::new(lang, problem::FORBIDDEN, detail).into_response();
+    }
+    match gap::made(&house, &window).await {
         Ok(analysis) => Document(gap::document(&analysis)).into_response(),
         Err(GapError::Store(error)) => Problem::of_store(lang, &error).into_response(),
         Err(GapError::Busy) => {

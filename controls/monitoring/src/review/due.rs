@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError};
 
 use super::Purpose;
-use crate::findings::{self, FINDING, INCIDENT, Judgement};
+use crate::findings::{self, FINDING, HANDLED, INCIDENT, Judgement};
 
 /// Type of the record that says a review fell due.
 pub const DUE: &str = "monitoring.review_due";
@@ -36,19 +36,24 @@ pub struct Pending {
     pub record: Option<Id>,
 }
 
-/// Reviews that are to be held, the next first: five statements.
+/// Reviews that are to be held, the next first: three statements.
 pub async fn pending(store: &Store, zone: &TimeZone) -> Result<Vec<Pending>, StoreError> {
     let now = store.now();
     let since = store.setting(SINCE).await?;
     let since = since.and_then(|text| text.parse().ok()).map_or(now, Timestamp);
     let types: Vec<&str> =
-        Purpose::ALL.iter().map(|purpose| purpose.record()).chain([DUE, FINDING]).collect();
+        Purpose::ALL.iter().map(|purpose| purpose.record()).chain([DUE]).collect();
     let back = now.minus_hours(24 * (BACK_DAYS + INVESTIGATION_DAYS));
-    let records = store.records_since(&types, back, LOOKED_AT_MAX).await?;
-    let (mut found, others): (Vec<Record>, Vec<Record>) =
-        records.into_iter().partition(|record| record.ty == FINDING);
-    found.retain(|record| record.facts.get("class").and_then(Json::as_str) == Some(INCIDENT));
-    let incidents = findings::with_judgements(store, found).await?;
+    let others = store.records_since(&types, back, LOOKED_AT_MAX).await?;
+    // A flood of findings hides none of what fell due, at worst the oldest incidents.
+    let found = store.newest_records(&[FINDING, HANDLED], None, LOOKED_AT_MAX).await?;
+    let (mut found, handled): (Vec<Record>, Vec<Record>) =
+        found.into_iter().partition(|record| record.ty == FINDING);
+    found.retain(|record| {
+        record.received_at >= back
+            && record.facts.get("class").and_then(Json::as_str) == Some(INCIDENT)
+    });
+    let incidents = findings::joined(found, &handled);
     // What was judged to be no incident after all is not investigated.
     let is_real = |alert: &&findings::Alert| {
         !matches!(alert.judgement(), Some(Judgement::Normal | Judgement::FalseAlarm))

@@ -24,6 +24,8 @@ const EVENTS_MAX: u64 = 200_000;
 pub const HITS_MAX: usize = 5;
 /// A record of its type within so many days says that there is a source.
 const SOURCE_DAYS: i64 = 90;
+/// A status older than this says nothing of now.
+const HEARD_H: i64 = 24;
 /// Hours before an incident and after it of which events are read.
 const AROUND_H: (i64, i64) = (2, 1);
 
@@ -96,7 +98,7 @@ impl Filled {
     }
 }
 
-/// Fills the cells of a review: five statements, and for an investigation the events around it.
+/// Fills the cells of a review: four statements, and for an investigation the events around it.
 pub async fn fill(
     store: &Store,
     archive: &std::path::Path,
@@ -139,7 +141,7 @@ impl Known {
         let (from, _) = pending.window(now);
         let named = panels.iter().flat_map(|p| &p.items).flat_map(|i| &i.records);
         let mut types: BTreeSet<&str> = named.map(String::as_str).collect();
-        types.extend([FINDING, "monitoring.source_status"]);
+        types.insert(FINDING);
         let types: Vec<&str> = types.into_iter().collect();
         let since = now.minus_hours(24 * SOURCE_DAYS).min(from);
         // The newest, should there be more than are looked at.
@@ -156,15 +158,18 @@ impl Known {
             let named = row.attributes.get("hostname").and_then(Json::as_str);
             named.unwrap_or(&row.name).to_lowercase()
         });
-        let heard = records
+        // A class is heard while its newest status is fresh and not silent.
+        let statuses = store.latest_per_subject(&["monitoring.source_status"]).await?;
+        let heard = statuses
             .iter()
-            .filter(|r| r.ty == "monitoring.source_status")
+            .filter(|r| now.hours_since(r.observed_to) < HEARD_H)
             .filter(|r| r.facts.get("silent") == Some(&Json::Bool(false)))
             .filter_map(|r| Some(r.facts.get("source_class")?.as_str()?.to_owned()))
             .collect();
         Ok(Known {
             from,
-            alerts: findings::with_judgements(store, found).await?,
+            // What somebody made of them is on their own pages.
+            alerts: findings::joined(found, &[]),
             records,
             sources: store.all(Table::Asset, &["log_source", "metric_source"]).await?,
             heard,

@@ -17,6 +17,7 @@ use crate::{
 
 /// Type of the record of a look.
 pub const REVIEW: &str = "monitoring.status_review";
+const STATUS: &str = "monitoring.source_status";
 const OPEN_MAX: usize = 1_000;
 /// A status older than this says nothing of now.
 const FRESH_H: i64 = 24;
@@ -40,9 +41,11 @@ pub struct Status {
 }
 
 impl Status {
-    /// Six statements.
+    /// Four statements, and one for the scope.
     pub async fn load(store: &Store, intake: &Json, now: Timestamp) -> Result<Status, StoreError> {
-        let statuses = store.latest_per_subject(&["monitoring.source_status"]).await?;
+        let latest = store.latest_per_subject(&[STATUS, CANARY]).await?;
+        let (statuses, canary): (Vec<Record>, Vec<Record>) =
+            latest.into_iter().partition(|record| record.ty == STATUS);
         let number = |record: &Record, name: &str| {
             record.facts.get(name).and_then(Json::as_u64).unwrap_or(0)
         };
@@ -59,7 +62,6 @@ impl Status {
         let is_late = |alert: &&&findings::Alert| {
             alert.waited_min(now) > due.within_min(alert.fact("severity"))
         };
-        let canary = store.newest_records(&[CANARY], None, 1).await?;
         let arrived = |r: &Record| r.facts.get("arrived") == Some(&Json::Bool(true));
         Ok(Status {
             sources: sources(intake),
