@@ -33,6 +33,7 @@ mod registers;
 mod restore;
 mod rooms;
 mod routes;
+mod search_cmd;
 mod serve;
 mod settings;
 mod shown;
@@ -252,7 +253,9 @@ enum Command {
         #[command(subcommand)]
         command: oscal_cmd::OscalCommand,
     },
-    /// Detection rules (Sigma 2.1) over plain files: EVTX, JSON, text
+    /// Search the archived events of a data folder; the server may run
+    Search(Box<search_cmd::SearchArgs>),
+    /// Detection rules (Sigma 2.1) over plain files: EVTX, JSON, Parquet, text
     Sigma {
         #[command(subcommand)]
         command: sigma_cmd::SigmaCommand,
@@ -401,6 +404,7 @@ impl Command {
             | Command::Merkle { .. }
             | Command::Oscal { .. }
             | Command::Sigma { .. }
+            | Command::Search(_)
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Prune(_)
@@ -459,6 +463,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
         Command::Sigma { command } => sigma_cmd::run(command),
+        Command::Search(args) => search_cmd::run(&args),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

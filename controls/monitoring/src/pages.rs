@@ -1,12 +1,21 @@
 //! The room's own pages and their documents: events, findings, rules.
 
+mod attack;
 mod detections;
 mod events;
 mod findings;
 mod hunts;
+mod packs;
 
 use model::t;
 use web::{frame::Cx, route::Route};
+
+/// How grave something can be, the gravest first.
+const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "informational"];
+
+fn rank(severity: &str) -> Option<usize> {
+    SEVERITIES.iter().position(|known| *known == severity)
+}
 
 /// How grave something is, in the reader's words.
 fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
@@ -23,6 +32,6 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes(), hunts::routes()];
+    let all = [events::routes(), findings::routes(), detections::routes(), hunts::routes(), packs::routes()];
     all.into_iter().flatten().collect()
 }

@@ -17,13 +17,13 @@ use stream::RawLine;
 
 use crate::{declared, served::Served};
 
-struct Place {
-    served: Served,
+pub struct Place {
+    pub served: Served,
     ahead: Arc<AtomicI64>,
 }
 
 impl Place {
-    async fn over(folder: tempfile::TempDir) -> Place {
+    pub async fn over(folder: tempfile::TempDir) -> Place {
         let ahead = Arc::<AtomicI64>::default();
         let (time, system) = (ahead.clone(), store::system_clock());
         let clock: store::Clock =
@@ -34,7 +34,7 @@ impl Place {
     }
 
     /// The process ends, and another begins with what is on disk.
-    async fn restarted(self) -> Place {
+    pub async fn restarted(self) -> Place {
         let Served { folder, house, stream, .. } = self.served;
         stream.flush(house.store.now()).unwrap();
         house.store.db().close().await;
@@ -48,37 +48,37 @@ impl Place {
         Place::over(copy).await
     }
 
-    fn store(&self) -> &Store {
+    pub fn store(&self) -> &Store {
         &self.served.house.store
     }
 
-    fn later(&self, seconds: i64) {
+    pub fn later(&self, seconds: i64) {
         self.ahead.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
-    fn come(&self, lines: &[&str]) {
+    pub fn come(&self, lines: &[&str]) {
         let lines = lines.iter().map(|line| RawLine::new(*line)).collect();
         let ack = self.served.stream.ingest("syslog", lines, self.store().now()).unwrap();
         assert!(ack.refused.is_empty());
     }
 
     /// A round of the rules, as the service goes it.
-    async fn round(&self) {
+    pub async fn round(&self) {
         self.later(1);
         let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
         live::round(Arc::new(room::Ctx { house, stream })).await.unwrap();
     }
 
-    async fn found(&self) -> Vec<Record> {
+    pub async fn found(&self) -> Vec<Record> {
         self.store().newest_records(&[FINDING], None, 100).await.unwrap()
     }
 
-    fn again(&self, id: Id) -> u64 {
+    pub fn again(&self, id: Id) -> u64 {
         let shown = self.served.house.kept.get::<Live>().shown();
         shown.again.get(&id).map_or(0, |again| again.count)
     }
 
-    async fn send(&self, role: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
+    pub async fn send(&self, role: &str, path: &str, fields: &[(&str, &str)]) -> u16 {
         let who = self.served.browser(role).await;
         let mut fields = fields.to_vec();
         fields.push(("csrf", &who.csrf));
@@ -89,7 +89,7 @@ impl Place {
         request.body(body).send().await.unwrap().status().as_u16()
     }
 
-    async fn page(&self, role: &str, path: &str) -> String {
+    pub async fn page(&self, role: &str, path: &str) -> String {
         let who = self.served.browser(role).await;
         let request = self.served.request(Method::GET, path).header(header::COOKIE, &who.cookie);
         let answer = request.send().await.unwrap();
@@ -97,18 +97,18 @@ impl Place {
         answer.text().await.unwrap()
     }
 
-    async fn api(&self, path: &str) -> Json {
+    pub async fn api(&self, path: &str) -> Json {
         let token = self.served.token("administrator").await;
         let answer = self.served.with(&token, Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{path}");
         answer.json().await.unwrap()
     }
 
-    async fn put(&self, kind: &str, attributes: Json) -> Row {
+    pub async fn put(&self, kind: &str, attributes: Json) -> Row {
         self.put_row(Table::Rule, kind, attributes).await
     }
 
-    async fn put_row(&self, table: Table, kind: &str, attributes: Json) -> Row {
+    pub async fn put_row(&self, table: Table, kind: &str, attributes: Json) -> Row {
         let mut row = Row::new(table, self.store().new_id().unwrap(), kind, "own");
         row.attributes = attributes.as_object().cloned().unwrap();
         row.status = "active".to_owned();
@@ -119,9 +119,9 @@ impl Place {
     }
 }
 
-const DISK: &str =
+pub const DISK: &str =
     "<3>Nov 28 10:00:00 db1 kernel: [  12.3] blk_update_request: I/O error, dev sda, sector 2048";
-const QUIET: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
+pub const QUIET: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
 
 #[tokio::test]
 async fn a_line_becomes_one_finding_that_takes_in_the_rest_until_it_is_judged() {

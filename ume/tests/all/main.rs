@@ -19,6 +19,7 @@ mod findings;
 #[allow(dead_code)]
 #[path = "../../src/follow.rs"]
 mod follow;
+mod hunts;
 mod import;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]

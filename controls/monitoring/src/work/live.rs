@@ -19,7 +19,7 @@ use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use sigma::{Env, LogSource};
+use sigma::{Env, FieldCensus, LogSource};
 use store::{RecordDraft, Store};
 
 use super::{
@@ -66,6 +66,8 @@ pub struct Shown {
     pub again: HashMap<Id, Again>,
     pub coverage: Vec<sigma::RuleCoverage>,
     pub sources: Vec<(LogSource, u64)>,
+    /// Which fields came from which log source.
+    pub census: Arc<FieldCensus>,
     pub progress: Progress,
     /// Name of the stream that is evaluated.
     pub stream: String,
@@ -456,9 +458,11 @@ impl Running {
         let census = &evaluator.seen.census;
         let coverage = evaluator.loaded().set.coverage(census);
         let sources = census.sources().map(|(source, n)| (source.clone(), n)).collect();
+        let census = Arc::new(census.clone());
         live.change(|shown| {
             shown.coverage = coverage;
             shown.sources = sources;
+            shown.census = census;
         });
     }
 
