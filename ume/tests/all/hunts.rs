@@ -120,11 +120,15 @@ async fn a_hunt_that_is_cut_off_goes_on_and_correlations_follow_the_time() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     place.round().await;
     for _ in 0..4 {
-        place.come(&[DOOR, QUIET]);
+        // A clock that is an hour ahead would close the window.
+        place.come(&[DOOR, "<30>Nov 28 08:59:00 db1 systemd[1]: Started a."]);
         place.archive();
     }
     // In the spool still when the rules come into force.
     place.come(&[DOOR]);
+    place.round().await;
+    // What is not saved is evaluated again after a restart, with the new rules.
+    place.later(60);
     place.round().await;
     place.put("correlation", json!({"source": MANY, "level": "high", "timespan_s": 3600})).await;
     place.round().await;
@@ -169,7 +173,7 @@ async fn a_pack_is_tried_comes_into_force_and_a_rule_of_it_is_switched_off() {
     let page = format!("/detections/packs/{}", pack.id);
     let shown_page = place.page("auditor", &page).await;
     assert!(shown_page.contains("rules/broken.yml:6") && shown_page.contains("Own words"));
-    assert!(!shown_page.contains("<form method=\"post\""), "an auditor changes nothing");
+    assert!(!shown_page.contains(&format!("{page}/state")), "an auditor changes nothing");
     let state = format!("{page}/state");
     assert_eq!(place.send("auditor", &state, &[("to", "active")]).await, 403);
     assert_eq!(place.send("administrator", &state, &[("to", "deleted")]).await, 400);
@@ -191,10 +195,12 @@ async fn a_pack_is_tried_comes_into_force_and_a_rule_of_it_is_switched_off() {
     let other = [("rule", "LICENSE"), off[1], off[2]];
     assert_eq!(place.send("administrator", &switch, &other).await, 404);
     assert_eq!(place.send("administrator", &switch, &off).await, 303);
-    place.round().await;
-    assert!(!shown().texts.keys().any(|file| file.ends_with("own.yml")));
     let row = place.store().row(Table::Rule, pack.id).await.unwrap().unwrap();
     assert_eq!(row.attributes["disabled"], json!(["8f0f9f5c-0001-4000-8000-000000000001"]));
+    place.round().await;
+    let texts = shown().texts.clone();
+    let is_there = texts.keys().any(|file| file.ends_with("/own.yml"));
+    assert!(!is_there, "{:?}", texts.keys().filter(|k| k.starts_with("pack")).collect::<Vec<_>>());
     let whole = place.page("administrator", &format!("{page}?rule=rules/own.yml")).await;
     assert!(whole.contains("switched off") && whole.contains("梅干し"), "{whole}");
     let on = [off[0], ("to", "on"), off[2]];

@@ -378,10 +378,14 @@ impl Running {
             }
         }
         if !first.is_empty() {
+            // Before the change begins: what is not known yet of this machine is a change of its own.
+            let mut hosts = Vec::with_capacity(first.len());
+            for occurrence in first.values() {
+                hosts.push(host_of(ctx, &occurrence.event).await?);
+            }
             let mut write = store.write(ACTOR, "work", "").await?;
             let mut made = HashMap::new();
-            for (key, occurrence) in &first {
-                let host = host_of(ctx, &occurrence.event).await?;
+            for ((key, occurrence), host) in first.iter().zip(hosts) {
                 let record = write.record(draft(occurrence, host, now, &self.stream)).await?;
                 let (rule, offset) = (occurrence.about.id.clone(), Some(occurrence.end));
                 made.insert(key.clone(), Alert { id: record.id, rule, offset });
