@@ -462,7 +462,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
-        Command::Sigma { command } => sigma_cmd::run(command),
+        Command::Sigma { command } => sigma_cmd::run(command).await,
         Command::Search(args) => search_cmd::run(&args),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)

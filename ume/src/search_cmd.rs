@@ -7,7 +7,9 @@ use serde_json::{Value as Json, json};
 use stream::{Event, Query, query};
 
 use crate::{
-    CliError, Format, INCOMPLETE, MISMATCH, print, say, settings::{DataFolder, Settings}, shown::{self, Shown},
+    CliError, Format, INCOMPLETE, MISMATCH, print, say,
+    settings::{DataFolder, Settings},
+    shown::{self, Shown},
 };
 
 const LIMIT_MAX: usize = 1_000_000;
@@ -50,7 +52,10 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode, CliError> {
     };
     if !folder.is_dir() {
         return Err(CliError::Usage(say(
-            &format!("{}に保管したイベントがありません。--dataか--archiveを確認してください", folder.display()),
+            &format!(
+                "{}に保管したイベントがありません。--dataか--archiveを確認してください",
+                folder.display()
+            ),
             &format!("no archived events at {}; check --data or --archive", folder.display()),
         )));
     }
@@ -84,8 +89,12 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode, CliError> {
     eprintln!(
         "{}",
         say(
-            &format!("{events}件。{scanned}区画を読み、{pruned}区画は読まずに判断（{all}バイト中{read}バイト）"),
-            &format!("{events} events; {scanned} segments read, {pruned} ruled out unread ({read} of {all} bytes)"),
+            &format!(
+                "{events}件。{scanned}区画を読み、{pruned}区画は読まずに判断（{all}バイト中{read}バイト）"
+            ),
+            &format!(
+                "{events} events; {scanned} segments read, {pruned} ruled out unread ({read} of {all} bytes)"
+            ),
         )
     );
     Ok(match () {
@@ -109,7 +118,9 @@ fn time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, CliError>
     let units = [('m', 60), ('h', 3_600), ('d', 86_400)];
     let age = units.iter().find_map(|(unit, seconds)| {
         let count: i64 = text.strip_suffix(*unit)?.parse().ok()?;
-        (0..=36_500 * 86_400).contains(&count).then(|| Timestamp(now.0 - count * seconds * 1_000_000))
+        (0..=36_500 * 86_400)
+            .contains(&count)
+            .then(|| Timestamp(now.0 - count * seconds * 1_000_000))
     });
     let day = || {
         let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10)?;
@@ -118,8 +129,12 @@ fn time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, CliError>
     };
     age.or_else(|| Timestamp::parse(text)).or_else(day).ok_or_else(|| {
         CliError::Usage(say(
-            &format!("{option} {text}: 2026-11-28、2026-11-28T09:00:00+09:00、24hのように書いてください"),
-            &format!("{option} {text}: give 2026-11-28, 2026-11-28T09:00:00+09:00 or an age such as 24h"),
+            &format!(
+                "{option} {text}: 2026-11-28、2026-11-28T09:00:00+09:00、24hのように書いてください"
+            ),
+            &format!(
+                "{option} {text}: give 2026-11-28, 2026-11-28T09:00:00+09:00 or an age such as 24h"
+            ),
         ))
     })
 }
@@ -135,7 +150,9 @@ mod tests {
         assert_eq!(time("--from", "1d", now).unwrap(), now.minus_hours(24));
         let moment = Timestamp::parse("2026-11-28T00:00:00Z").unwrap();
         assert_eq!(time("--to", "2026-11-28T09:00:00+09:00", now).unwrap(), moment);
-        assert!((time("--to", "2026-11-28", now).unwrap().0 - moment.0).abs() <= 14 * 3_600_000_000);
+        assert!(
+            (time("--to", "2026-11-28", now).unwrap().0 - moment.0).abs() <= 14 * 3_600_000_000
+        );
         for bad in ["", "yesterday", "-1h", "2026-13-01", "99999999999999999d"] {
             assert!(time("--from", bad, now).is_err(), "{bad}");
         }

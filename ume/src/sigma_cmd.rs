@@ -1,9 +1,10 @@
-//! `ume sigma`: detection rules over plain files; no data folder is touched.
+//! `ume sigma`: detection rules over plain files; no data folder is touched but by `import`.
 //!
 //! Events are read one by one and results printed as they come, so that files may be larger than memory.
 //! What cannot be read is told with its place, and the rest goes on.
 
 mod events;
+mod import;
 mod more;
 
 use std::{
@@ -81,6 +82,8 @@ pub enum SigmaCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Take a pack of rules into the register, with where it comes from and its licence
+    Import(Box<import::ImportArgs>),
     /// CPU that rules take on these events: reading alone, and with matching
     Bench {
         #[command(flatten)]
@@ -248,8 +251,9 @@ fn walk(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CliEr
     Ok(())
 }
 
-pub fn run(command: SigmaCommand) -> Result<ExitCode, CliError> {
+pub async fn run(command: SigmaCommand) -> Result<ExitCode, CliError> {
     match command {
+        SigmaCommand::Import(args) => import::run(*args).await,
         SigmaCommand::Check { rules, shown } => check(&rules, shown.format),
         SigmaCommand::Eval { rules, events, shown } => eval(&rules, &events, shown.format, true),
         SigmaCommand::Correlate { rules, events, shown } => {

@@ -32,6 +32,12 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [events::routes(), findings::routes(), detections::routes(), hunts::routes(), packs::routes()];
+    let all = [
+        events::routes(),
+        findings::routes(),
+        detections::routes(),
+        hunts::routes(),
+        packs::routes(),
+    ];
     all.into_iter().flatten().collect()
 }

@@ -59,7 +59,12 @@ impl FieldCensus {
     }
 
     /// Adds what was seen before.
-    pub fn add(&mut self, source: LogSource, events: u64, fields: impl IntoIterator<Item = String>) {
+    pub fn add(
+        &mut self,
+        source: LogSource,
+        events: u64,
+        fields: impl IntoIterator<Item = String>,
+    ) {
         let seen = self.sources.entry(source).or_default();
         seen.events += events;
         seen.fields.extend(fields);

@@ -101,7 +101,8 @@ mod tests {
         let mut collector = Collector::new();
         (0..20_000).for_each(|i| collector.add(format!("session {i:x} opened").as_bytes()));
         let bitmap = collector.take();
-        let wrong = (0..1_000).filter(|i| may_hold(&bitmap, format!("{:x}qz", i * 7919).as_bytes()));
+        let wrong =
+            (0..1_000).filter(|i| may_hold(&bitmap, format!("{:x}qz", i * 7919).as_bytes()));
         assert!(wrong.count() < 100);
     }
 }

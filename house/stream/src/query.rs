@@ -59,9 +59,10 @@ pub enum Fault {
 impl Fault {
     pub fn text(self) -> Text {
         match self {
-            Fault::OpenQuote => {
-                t("引用符が閉じていません。\"で閉じてください", "a quotation that does not end; add a \"")
-            }
+            Fault::OpenQuote => t(
+                "引用符が閉じていません。\"で閉じてください",
+                "a quotation that does not end; add a \"",
+            ),
             Fault::NoValue => t(
                 "項目名の後に値がありません。値か、何でもよければ*を書いてください",
                 "nothing behind the name; give a value, or * for any",
@@ -70,8 +71,13 @@ impl Fault {
                 "「-」の後に語がありません。除きたい語を書いてください",
                 "nothing behind the -; give what must not be there",
             ),
-            Fault::Terms => t("語が32個を超えています。減らしてください", "more than 32 terms; leave some out"),
-            Fault::Long => t("1000文字を超えています。短くしてください", "more than 1000 characters; shorten it"),
+            Fault::Terms => {
+                t("語が32個を超えています。減らしてください", "more than 32 terms; leave some out")
+            }
+            Fault::Long => t(
+                "1000文字を超えています。短くしてください",
+                "more than 1000 characters; shorten it",
+            ),
         }
     }
 }
@@ -160,7 +166,10 @@ impl Reader {
             match c {
                 '"' if quoted_at.is_some() => quoted_at = None,
                 '"' => quoted_at = Some(here),
-                '\\' if self.peek().is_some_and(|next| quoted_at.is_none() || matches!(next, '"' | '\\')) => {
+                '\\' if self
+                    .peek()
+                    .is_some_and(|next| quoted_at.is_none() || matches!(next, '"' | '\\')) =>
+                {
                     put(&mut parts, self.chars[self.at]);
                     self.at += 1;
                 }
@@ -242,7 +251,8 @@ impl Term {
 /// What an event says under a name: its field, else one whose name differs in case only, and the column.
 fn values(event: &Event, name: &str) -> Vec<String> {
     let same = || event.fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v);
-    let mut found: Vec<String> = event.fields.get(name).or_else(same).cloned().into_iter().collect();
+    let mut found: Vec<String> =
+        event.fields.get(name).or_else(same).cloned().into_iter().collect();
     match name {
         "host" => found.push(event.host.clone()),
         "app" => found.push(event.app.clone()),
@@ -268,7 +278,12 @@ mod tests {
 
     fn event() -> Event {
         let line = "<34>Nov 28 10:00:00 web1 sshd[7]: Failed password for root from 192.0.2.7 port 22 ssh2";
-        crate::parse(&RawLine::new(line), "syslog", Timestamp(1_795_600_000_000_000), &TimeZone::UTC)
+        crate::parse(
+            &RawLine::new(line),
+            "syslog",
+            Timestamp(1_795_600_000_000_000),
+            &TimeZone::UTC,
+        )
     }
 
     fn holds(query: &str) -> bool {
@@ -278,15 +293,40 @@ mod tests {
     #[test]
     fn terms_must_all_hold() {
         for yes in [
-            "", "  ", "failed", "FAILED root", "\"password for root\"", "host:web1", "host:WEB*",
-            "app:ssh* -host:web2", "fail*root", "-disk", "host:*", "app:s*d", "-app:cron",
-            "192.0.2.7", "source:syslog", "message:*root*", "10:00:00", "-nothing:*", "severity:*",
+            "",
+            "  ",
+            "failed",
+            "FAILED root",
+            "\"password for root\"",
+            "host:web1",
+            "host:WEB*",
+            "app:ssh* -host:web2",
+            "fail*root",
+            "-disk",
+            "host:*",
+            "app:s*d",
+            "-app:cron",
+            "192.0.2.7",
+            "source:syslog",
+            "message:*root*",
+            "10:00:00",
+            "-nothing:*",
+            "severity:*",
         ] {
             assert!(holds(yes), "{yes}");
         }
         for no in [
-            "failed disk", "\"root password\"", "host:web", "host:web2", "-root", "-host:*",
-            "root*failed", "app:s*x", "nothing:*", "\"fail*root\"", "\\*",
+            "failed disk",
+            "\"root password\"",
+            "host:web",
+            "host:web2",
+            "-root",
+            "-host:*",
+            "root*failed",
+            "app:s*x",
+            "nothing:*",
+            "\"fail*root\"",
+            "\\*",
         ] {
             assert!(!holds(no), "{no}");
         }

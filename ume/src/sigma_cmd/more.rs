@@ -140,7 +140,8 @@ pub fn hunt(rules: &Rules, archive: &Path, format: Format) -> Result<ExitCode, C
     let (mut found, mut counts) = (Vec::new(), BTreeMap::<String, u64>::new());
     loop {
         progress::going().map_err(|_| CliError::Stopped)?;
-        let next = hunt.slice(Instant::now() + SLICE, u64::MAX, &mut found).map_err(room::Error::from)?;
+        let next =
+            hunt.slice(Instant::now() + SLICE, u64::MAX, &mut found).map_err(room::Error::from)?;
         if next == Next::Done {
             hunt.finish(store::system_clock()(), &mut found);
         }
@@ -163,8 +164,12 @@ pub fn hunt(rules: &Rules, archive: &Path, format: Format) -> Result<ExitCode, C
     eprintln!(
         "{}",
         say(
-            &format!("イベント{events}件を読み、一致{matches}件。区画: 読んだ{scanned}、読まずに判断{pruned}、欠け{missing}。拒否したルール{refused}件"),
-            &format!("{events} events read, {matches} matches; segments: {scanned} read, {pruned} ruled out unread, {missing} missing; {refused} rules refused"),
+            &format!(
+                "イベント{events}件を読み、一致{matches}件。区画: 読んだ{scanned}、読まずに判断{pruned}、欠け{missing}。拒否したルール{refused}件"
+            ),
+            &format!(
+                "{events} events read, {matches} matches; segments: {scanned} read, {pruned} ruled out unread, {missing} missing; {refused} rules refused"
+            ),
         )
     );
     Ok(match () {
@@ -175,7 +180,12 @@ pub fn hunt(rules: &Rules, archive: &Path, format: Format) -> Result<ExitCode, C
 }
 
 /// What rules cost on these events: CPU of reading alone, and of reading and matching.
-pub fn bench(rules: &Rules, events: &Events, rounds: u32, format: Format) -> Result<ExitCode, CliError> {
+pub fn bench(
+    rules: &Rules,
+    events: &Events,
+    rounds: u32,
+    format: Format,
+) -> Result<ExitCode, CliError> {
     let begun = cpu()?;
     let loaded = rules.load()?;
     let load = cpu()? - begun;
@@ -183,7 +193,8 @@ pub fn bench(rules: &Rules, events: &Events, rounds: u32, format: Format) -> Res
     let mut profile = TrafficProfile::default();
     run(events, &mut |arena| profile.observe(arena))?;
     let tuned = loaded.set.tuned(&profile);
-    let mut out = Rows::new(format, &["what", "events", "cpu_us", "ns_per_event", "events_per_s", "matches"]);
+    let mut out =
+        Rows::new(format, &["what", "events", "cpu_us", "ns_per_event", "events_per_s", "matches"]);
     let mut row = |what: &str, (count, spent, matches): (u64, Duration, u64)| {
         let each = spent.as_nanos() as u64 / count.max(1);
         out.row(&json!({

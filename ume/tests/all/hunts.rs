@@ -55,7 +55,8 @@ impl Place {
         upload.write(&writer.finish().unwrap().into_inner()).await.unwrap();
         let blob = self.store().keep(upload, "pack.zip", "account:test").await.unwrap();
         let mut row = Row::new(Table::Rule, self.store().new_id().unwrap(), "rule_pack", "a pack");
-        let attributes = json!({"file": blob.sha256, "origin": "https://example.jp", "licence": "DRL 1.1"});
+        let attributes =
+            json!({"file": blob.sha256, "origin": "https://example.jp", "licence": "DRL 1.1"});
         row.attributes = attributes.as_object().cloned().unwrap();
         row.status = status.to_owned();
         self.keep(row).await
@@ -96,7 +97,10 @@ async fn a_new_rule_finds_what_came_before_it_once_and_at_its_own_time() {
     assert!(minute.contains("T09:00:00"), "{minute}");
     let hunt = place.records(HUNT).await.remove(0);
     assert_eq!(hunt.subject, Some(activated[0].id));
-    assert_eq!((hunt.facts["matches"].as_u64(), hunt.facts["findings"].as_u64()), (Some(2), Some(1)));
+    assert_eq!(
+        (hunt.facts["matches"].as_u64(), hunt.facts["findings"].as_u64()),
+        (Some(2), Some(1))
+    );
     assert_eq!((hunt.facts["scanned"].as_u64(), hunt.facts["pruned"].as_u64()), (Some(2), Some(3)));
     assert_eq!(hunt.facts["missing"], 0);
 

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod api;
 mod approvals;
+mod archived;
 mod backup;
 mod backup_files;
 mod backups;

@@ -102,7 +102,8 @@ impl Asked {
         is(&self.level, line.severity)
             && is(&self.product, &line.product)
             && is(&self.firing, line.firing.name())
-            && (self.tactic.is_empty() || attack::tactics(&line.tags).contains(&self.tactic.as_str()))
+            && (self.tactic.is_empty()
+                || attack::tactics(&line.tags).contains(&self.tactic.as_str()))
             && (words.is_empty() || line.title.to_lowercase().contains(&words) || line.id == words)
     }
 }
@@ -162,7 +163,8 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     let can = lines.iter().filter(|line| line.firing == Firing::Can).count();
     let fires = |line: &Line| line.firing == Firing::Can;
     let matrix = attack::matrix(lines.iter().map(|line| (line.tags.as_slice(), fires(line))));
-    let products = lines.iter().map(|line| line.product.clone()).filter(|p| !p.is_empty()).collect();
+    let products =
+        lines.iter().map(|line| line.product.clone()).filter(|p| !p.is_empty()).collect();
     lines.retain(|line| asked.holds(line));
     let found = lines.len();
     lines.truncate(LISTED_MAX);

@@ -40,7 +40,12 @@ pub(super) fn routes() -> Vec<Route> {
     let try_title = t("ルールの試行", "Try a rule");
     vec![
         Route::get("/monitoring/hunts", inspect, title, list),
-        Route::post("/monitoring/hunts/{id}/try", Access::Action(Action::Write), try_title, attempt),
+        Route::post(
+            "/monitoring/hunts/{id}/try",
+            Access::Action(Action::Write),
+            try_title,
+            attempt,
+        ),
         api,
     ]
 }
@@ -221,9 +226,7 @@ async fn api(State(house): State<Shared>, caller: Caller) -> Response {
             })),
         })
     };
-    let trial = |trial: &Trial| {
-        json!({ "row": trial.shown.id, "name": trial.name, "progress": progress(&trial.shown) })
-    };
+    let trial = |trial: &Trial| json!({ "row": trial.shown.id, "name": trial.name, "progress": progress(&trial.shown) });
     Document(json!({
         "hunts": lines.iter().map(hunt).collect::<Vec<_>>(),
         "trials": trials.iter().map(trial).collect::<Vec<_>>(),

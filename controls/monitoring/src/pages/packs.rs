@@ -174,9 +174,7 @@ async fn pack_of(house: &House, id: Id) -> Result<Row, Refusal> {
 }
 
 fn may_write(house: &House, user: &User) -> bool {
-    house
-        .kind(Table::Rule, KIND)
-        .is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
+    house.kind(Table::Rule, KIND).is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
 }
 
 /// The pack, compiled alone: all of its rules, those that are switched off included.
@@ -342,13 +340,18 @@ async fn switch(
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(user.cx.t(ja, en).to_owned()));
     let reason = form.reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return bad("理由を500文字以内で入力してください。", "Give a reason of at most 500 characters.");
+        return bad(
+            "理由を500文字以内で入力してください。",
+            "Give a reason of at most 500 characters.",
+        );
     }
     let row = pack_of(&house, id).await?;
     let known = match open(&house, row).await? {
-        Ok(open) => open.contents.documents.get(&form.rule).map(|text| {
-            [Some(form.rule.clone()), id_of_bytes(text).map(str::to_owned)]
-        }),
+        Ok(open) => open
+            .contents
+            .documents
+            .get(&form.rule)
+            .map(|text| [Some(form.rule.clone()), id_of_bytes(text).map(str::to_owned)]),
         Err(_) => None,
     };
     let Some(names) = known else { return Err(Refusal::NotFound) };

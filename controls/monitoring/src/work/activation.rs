@@ -56,7 +56,8 @@ pub(super) async fn tell(
         write.record(room::draft(LOADED, None, at, facts)).await?;
     }
     if !new.is_empty() {
-        let kind = if new.values().all(|over_time| *over_time) { "correlation" } else { "detection" };
+        let kind =
+            if new.values().all(|over_time| *over_time) { "correlation" } else { "detection" };
         let mut sum = Sha256::new();
         new.keys().for_each(|print| sum.update(print));
         let facts = json!({

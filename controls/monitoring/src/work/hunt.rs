@@ -120,7 +120,15 @@ impl Hunt {
         };
         let (singles, over_time) = (pass(false), pass(true));
         let archive = archive.to_owned();
-        Hunt { archive, singles, over_time, progress, ranges: Vec::new(), listed_to: None, open: None }
+        Hunt {
+            archive,
+            singles,
+            over_time,
+            progress,
+            ranges: Vec::new(),
+            listed_to: None,
+            open: None,
+        }
     }
 
     /// Windows of correlations, to be taken up later.

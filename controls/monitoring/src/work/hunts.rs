@@ -233,7 +233,8 @@ async fn begin(
     let offset = fact("offset").and_then(Json::as_u64).filter(|_| is_of_this);
     let target = offset.unwrap_or_else(|| ctx.stream.archived());
     let (archive, rules) = (ctx.stream.archive_folder(), loaded.clone());
-    let windows = saved.as_ref().and_then(|s| std::fs::read(folder(ctx).join(s.windows.as_ref()?)).ok());
+    let windows =
+        saved.as_ref().and_then(|s| std::fs::read(folder(ctx).join(s.windows.as_ref()?)).ok());
     let saved = saved.unwrap_or_default();
     let progress = Progress { target, ..saved.progress };
     let wanted = prints.len();
@@ -262,14 +263,19 @@ async fn begin_trial(
     let texts = match trial_texts(store, row).await? {
         Ok(texts) => texts,
         Err(trouble) => {
-            hunts.show(Shown { trouble: Some(trouble), ended: Some(now), ..Shown::of(id, true, now) });
+            hunts.show(Shown {
+                trouble: Some(trouble),
+                ended: Some(now),
+                ..Shown::of(id, true, now)
+            });
             return Ok(None);
         }
     };
     let (archive, target) = (ctx.stream.archive_folder(), ctx.stream.archived());
     let made = room::blocking(move || {
         let mut all = loaded.texts.clone();
-        let ids: BTreeSet<&str> = texts.values().filter_map(|text| rules::id_of_bytes(text)).collect();
+        let ids: BTreeSet<&str> =
+            texts.values().filter_map(|text| rules::id_of_bytes(text)).collect();
         all.retain(|_, text| rules::id_of_bytes(text).is_none_or(|id| !ids.contains(id)));
         let files: BTreeSet<String> = texts.keys().cloned().collect();
         all.extend(texts);
@@ -395,8 +401,15 @@ impl Running {
     }
 
     /// Writes what nobody told yet.
-    async fn tell(&mut self, ctx: &Shared, live: &Live, found: Vec<Occurrence>) -> Result<(), Error> {
-        let Some(activation) = self.activation().filter(|_| !found.is_empty()) else { return Ok(()) };
+    async fn tell(
+        &mut self,
+        ctx: &Shared,
+        live: &Live,
+        found: Vec<Occurrence>,
+    ) -> Result<(), Error> {
+        let Some(activation) = self.activation().filter(|_| !found.is_empty()) else {
+            return Ok(());
+        };
         let (store, open) = (ctx.store(), live.open_keys().await);
         let mut new: BTreeMap<String, Occurrence> = BTreeMap::new();
         for occurrence in found {

@@ -538,7 +538,12 @@ pub(super) async fn host_of(ctx: &Shared, event: &stream::Event) -> Result<Optio
     Ok(None)
 }
 
-pub(super) fn draft(occurrence: &Occurrence, host: Option<Id>, now: Timestamp, stream: &str) -> RecordDraft {
+pub(super) fn draft(
+    occurrence: &Occurrence,
+    host: Option<Id>,
+    now: Timestamp,
+    stream: &str,
+) -> RecordDraft {
     let about = &occurrence.about;
     let facts = json!({
         "severity": about.severity,

@@ -154,9 +154,7 @@ pub async fn load(store: &Store, env: &Env) -> Result<Loaded, room::Error> {
 
 fn texts(rows: &[Row], packs: &[Pack], now: Timestamp) -> BTreeMap<String, Vec<u8>> {
     let replaced: BTreeSet<&str> = rows.iter().filter_map(|row| id_of(text(row)?)).collect();
-    let stands = |bytes: &[u8]| {
-        id_of_bytes(bytes).is_none_or(|id| !replaced.contains(id))
-    };
+    let stands = |bytes: &[u8]| id_of_bytes(bytes).is_none_or(|id| !replaced.contains(id));
     let shipped = SHIPPED.iter().filter(|(_, bytes)| stands(bytes));
     let mut all: BTreeMap<String, Vec<u8>> =
         shipped.map(|(name, bytes)| (format!("{UME}{name}"), bytes.to_vec())).collect();
