@@ -145,8 +145,8 @@ fn rules_are_judged_and_measured() {
     assert_eq!((rows[2]["events"].as_u64(), rows[2]["matches"].as_u64()), (Some(2), Some(1)));
 }
 
-#[test]
-fn a_folder_of_rules_becomes_a_pack_of_the_register() {
+#[tokio::test]
+async fn a_folder_of_rules_becomes_a_pack_of_the_register() {
     let (root, _, rules) = place();
     let data = root.path().join("data");
     let broken = "title: Broken\nlogsource: {product: linux}\ndetection:\n    a: {b|nonsense: c}\n    condition: a\n";
@@ -158,6 +158,9 @@ fn a_folder_of_rules_becomes_a_pack_of_the_register() {
     };
     assert_eq!(import(&["--dry-run"]).0, 3);
     assert!(!data.join("ume.db").exists(), "a dry run writes nothing");
+    fs::create_dir(&data).unwrap();
+    let store = store::Store::open(&data, store::system_clock()).await.unwrap();
+    crate::declared::settled(store).await.unwrap().db().close().await;
     let (code, out, err) = import(&["--name", "Ours", "--active"]);
     assert!(code == 3 && out.contains("broken.yml"), "{code} {out} {err}");
     let list = ["rule", "list", "--kind", "rule_pack", "--data", path(&data), "--format", "json"];
