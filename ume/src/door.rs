@@ -248,6 +248,26 @@ impl Door {
         }
     }
 
+    /// A file, which goes after a day unless a row names it; gives its SHA-256.
+    pub async fn upload(&self, name: &str, file: Vec<u8>) -> Result<String, CliError> {
+        match self {
+            Door::Folder(folder) => {
+                let mut upload = folder.store.upload().await?;
+                upload.write(&file).await?;
+                Ok(folder.store.keep(upload, name, &folder.desk().actor).await?.sha256)
+            }
+            Door::Server(server) => {
+                let query = query(&[("name", Some(name.to_owned()))]);
+                let request = server
+                    .plain(Method::POST, &format!("/api/v1/blobs{query}"))
+                    .header(header::CONTENT_TYPE, "application/octet-stream");
+                let answer = server.send(request.body(file)).await?;
+                let sha256 = answer["sha256"].as_str().map(str::to_owned);
+                sha256.ok_or_else(|| CliError::Answer("a file without sha256".to_owned()))
+            }
+        }
+    }
+
     /// An OSCAL document as a draft of rows; with `check` nothing is saved.
     pub async fn oscal(&self, name: &str, file: Vec<u8>, check: bool) -> Result<Json, CliError> {
         match self {

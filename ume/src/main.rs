@@ -35,12 +35,13 @@ mod registers;
 mod restore;
 mod rooms;
 mod routes;
+mod search_cmd;
 mod serve;
 mod settings;
 mod shown;
 mod sigma_cmd;
-mod steady_logs_cmd;
 mod steady_cmd;
+mod steady_logs_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -261,7 +262,9 @@ enum Command {
         #[command(subcommand)]
         command: oscal_cmd::OscalCommand,
     },
-    /// Detection rules (Sigma 2.1) over plain files: EVTX, JSON, text
+    /// Search the archived events of a data folder; the server may run
+    Search(Box<search_cmd::SearchArgs>),
+    /// Detection rules (Sigma 2.1) over plain files: EVTX, JSON, Parquet, text
     Sigma {
         #[command(subcommand)]
         command: sigma_cmd::SigmaCommand,
@@ -450,6 +453,7 @@ impl Command {
             | Command::Oscal { .. }
             | Command::Sigma { .. }
             | Command::Steady { .. }
+            | Command::Search(_)
             | Command::Ledger { command: LedgerCommand::More(_) }
             | Command::Restore { .. }
             | Command::Prune(_)
@@ -508,9 +512,10 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Ledger { command: LedgerCommand::More(command) } => ledger_cmd::run(command).await,
         Command::Merkle { command } => merkle_cmd::run(command),
         Command::Oscal { command } => oscal_cmd::run(command).await,
-        Command::Sigma { command } => sigma_cmd::run(command),
         Command::Steady { command: Steady::Values(command) } => steady_cmd::run(&command),
         Command::Steady { command: Steady::Lines(command) } => steady_logs_cmd::run(command),
+        Command::Sigma { command } => sigma_cmd::run(command).await,
+        Command::Search(args) => search_cmd::run(&args),
         Command::Ledger { command: LedgerCommand::Checkpoint { cosigned, shown, .. } } => {
             ledger_cmd::checkpoint(place, cosigned, shown.format)
         }

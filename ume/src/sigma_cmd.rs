@@ -1,9 +1,11 @@
-//! `ume sigma`: detection rules over plain files; no data folder is touched.
+//! `ume sigma`: detection rules over plain files; no data folder is touched but by `import`.
 //!
 //! Events are read one by one and results printed as they come, so that files may be larger than memory.
 //! What cannot be read is told with its place, and the rest goes on.
 
 mod events;
+mod import;
+mod more;
 
 use std::{
     collections::BTreeMap,
@@ -42,13 +44,55 @@ pub enum SigmaCommand {
     },
     /// Which events meet which rules: exit 0 none, 1 some, 3 if a rule or an event could not be read
     ///
-    /// Events come as EVTX, its XML, JSON (one object, a list, or a line each), or lines of text.
+    /// Events come as EVTX, its XML, JSON (one object, a list, or a line each), Parquet (as Ume
+    /// archives events), or lines of text.
     /// Correlations are followed over all files together, by the time in each event.
     Eval {
         #[command(flatten)]
         rules: Rules,
         #[command(flatten)]
         events: Events,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// What correlations find in these events over time; as `eval`, without what single events meet
+    Correlate {
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        events: Events,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// What rules meet in archived events (stream/archive of a data folder), newest first, then
+    /// correlations: exit 0 nothing, 1 something, 3 if a part is missing
+    Hunt {
+        #[command(flatten)]
+        rules: Rules,
+        /// Folder with archived events
+        #[arg(value_name = "DIR")]
+        archive: PathBuf,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// What is hard about rules for those who read, keep and run them; exit 1 if there is something
+    Lint {
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Take a pack of rules into the register, with where it comes from and its licence
+    Import(Box<import::ImportArgs>),
+    /// CPU that rules take on these events: reading alone, and with matching
+    Bench {
+        #[command(flatten)]
+        rules: Rules,
+        #[command(flatten)]
+        events: Events,
+        /// Rounds of which the cheapest is told
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+        rounds: u32,
         #[command(flatten)]
         shown: Shown,
     },
@@ -86,6 +130,9 @@ pub struct Rules {
     /// What %NAME% in rules stands for; may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
     placeholder: Vec<String>,
+    /// JSON file with the values of placeholders: {"NAME": ["VALUE", …]}; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    placeholders: Vec<PathBuf>,
     /// Deprecated and unsupported rules as well
     #[arg(long)]
     with_off: bool,
@@ -125,8 +172,11 @@ struct Loaded {
 }
 
 impl Rules {
-    fn load(&self) -> Result<Loaded, CliError> {
+    fn env(&self) -> Result<Env, CliError> {
         let mut env = Env { with_off: self.with_off, ..Env::default() };
+        for path in &self.placeholders {
+            more::placeholders(path, &mut env)?;
+        }
         for pair in &self.placeholder {
             let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty())
             else {
@@ -137,20 +187,30 @@ impl Rules {
             };
             env.placeholders.entry(name.to_owned()).or_default().push(value.to_owned());
         }
+        Ok(env)
+    }
+
+    /// The documents by their paths.
+    fn texts(&self) -> Result<BTreeMap<String, Vec<u8>>, CliError> {
         let mut paths = Vec::new();
         for path in &self.rules {
             walk(path, 0, &mut paths)?;
         }
         let limit = Limits::default().file_bytes as u64;
-        let mut files = Vec::with_capacity(paths.len());
+        let mut files = BTreeMap::new();
         for path in &paths {
             let mut bytes = Vec::new();
             // One byte more than the limit, so that the engine sees that it is passed.
             File::open(path)
                 .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
                 .map_err(|source| CliError::Io { path: path.clone(), source })?;
-            files.push((path.display().to_string(), bytes));
+            files.insert(path.display().to_string(), bytes);
         }
+        Ok(files)
+    }
+
+    fn load(&self) -> Result<Loaded, CliError> {
+        let (env, files) = (self.env()?, self.texts()?);
         let sources: Vec<Source<'_>> =
             files.iter().map(|(file, bytes)| Source { file, bytes }).collect();
         let (set, rejected) = load(&sources, &env, &Limits::default());
@@ -191,10 +251,19 @@ fn walk(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CliEr
     Ok(())
 }
 
-pub fn run(command: SigmaCommand) -> Result<ExitCode, CliError> {
+pub async fn run(command: SigmaCommand) -> Result<ExitCode, CliError> {
     match command {
+        SigmaCommand::Import(args) => import::run(*args).await,
         SigmaCommand::Check { rules, shown } => check(&rules, shown.format),
-        SigmaCommand::Eval { rules, events, shown } => eval(&rules, &events, shown.format),
+        SigmaCommand::Eval { rules, events, shown } => eval(&rules, &events, shown.format, true),
+        SigmaCommand::Correlate { rules, events, shown } => {
+            eval(&rules, &events, shown.format, false)
+        }
+        SigmaCommand::Hunt { rules, archive, shown } => more::hunt(&rules, &archive, shown.format),
+        SigmaCommand::Lint { rules, shown } => more::lint(&rules, shown.format),
+        SigmaCommand::Bench { rules, events, rounds, shown } => {
+            more::bench(&rules, &events, rounds, shown.format)
+        }
         SigmaCommand::Explain { rules, rule, event, events, shown } => {
             explain(&rules, &rule, event, &events, shown.format)
         }
@@ -244,7 +313,13 @@ fn rfc3339(time: Option<i64>) -> Option<String> {
     time.map(|time| Timestamp(time).rfc3339())
 }
 
-fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliError> {
+/// `tells_events`: whether what single events meet is told beside what happens over time.
+fn eval(
+    rules: &Rules,
+    events: &Events,
+    format: Format,
+    tells_events: bool,
+) -> Result<ExitCode, CliError> {
     let loaded = rules.load()?;
     tell_refused(&loaded);
     let set = &loaded.set;
@@ -271,7 +346,7 @@ fn eval(rules: &Rules, events: &Events, format: Format) -> Result<ExitCode, CliE
                     None => timeless += 1,
                 }
             }
-            for m in &found {
+            for m in found.iter().filter(|_| tells_events) {
                 let Some(rule) = set.rule(m.rule).filter(|rule| rule.standalone) else { continue };
                 matched += 1;
                 let hits: Vec<String> = matcher

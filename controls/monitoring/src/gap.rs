@@ -185,9 +185,8 @@ impl Kept {
 pub fn shown(house: &web::House, asked: &Asked, made_at: Timestamp) -> Option<Arc<Analysis>> {
     let kept = house.kept.get::<Kept>();
     let made = kept.made.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |(known, analysis): &&(Asked, Arc<Analysis>)| {
-        known == asked && analysis.made_at == made_at
-    };
+    let is_it =
+        |(known, analysis): &&(Asked, Arc<Analysis>)| known == asked && analysis.made_at == made_at;
     made.iter().find(is_it).map(|(_, analysis)| analysis.clone())
 }
 

@@ -1,6 +1,7 @@
 //! The room's own pages and their documents: events, findings, rules, trends and sources, GAP analysis, reviews, what
 //! was measured.
 
+mod attack;
 mod chart;
 mod detections;
 mod events;
@@ -8,13 +9,21 @@ mod findings;
 mod gap;
 mod hunts;
 mod measured;
+mod packs;
 mod report;
 mod review;
-mod trends;
 mod series;
+mod trends;
 
 use model::t;
 use web::{frame::Cx, route::Route};
+
+/// How grave something can be, the gravest first.
+const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "informational"];
+
+fn rank(severity: &str) -> Option<usize> {
+    SEVERITIES.iter().position(|known| *known == severity)
+}
 
 /// How grave something is, in the reader's words.
 fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
@@ -42,6 +51,7 @@ pub fn routes() -> Vec<Route> {
         hunts::routes(),
         series::routes(),
         report::routes(),
+        packs::routes(),
     ];
     all.into_iter().flatten().collect()
 }

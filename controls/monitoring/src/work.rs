@@ -16,7 +16,12 @@ pub mod rules;
 mod saved;
 pub mod series;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use model::{Timestamp, t};
 use room::{Error, Job, Pause, Service, Shared, draft, this_host};
@@ -26,6 +31,8 @@ use store::Store;
 use crate::{measured, review};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(15);
+/// Sidecars are made for so long in one round.
+const COMPLETE: Duration = Duration::from_millis(300);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 const SERIES_EVERY: Duration = Duration::from_secs(2);
@@ -161,7 +168,35 @@ async fn archive(ctx: Shared) -> Result<(), Error> {
     if let Ok(mut intake) = ctx.house.intake.write() {
         *intake = serde_json::to_value(ctx.stream.counters()).unwrap_or_default();
     }
-    Ok(())
+    complete(&ctx).await
+}
+
+/// Segments that wait for a sidecar; not looked for yet at the start.
+#[derive(Default)]
+struct Bare(Mutex<Option<Vec<PathBuf>>>);
+
+/// Makes sidecars of segments that have none, some in each round. One that cannot be read stays without.
+async fn complete(ctx: &Shared) -> Result<(), Error> {
+    let (bare, archive) = (ctx.house.kept.get::<Bare>(), ctx.stream.archive_folder());
+    if bare.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let done = room::blocking(move || -> stream::Result<()> {
+        let mut bare = bare.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bare.is_none() {
+            *bare = Some(stream::sidecar::missing(&archive)?);
+        }
+        let (waiting, until) = (bare.get_or_insert_default(), Instant::now() + COMPLETE);
+        while Instant::now() < until
+            && let Some(segment) = waiting.pop()
+        {
+            if let Err(error) = stream::sidecar::rebuild(&segment) {
+                tracing::warn!(%error, "a segment has no sidecar");
+            }
+        }
+        Ok(())
+    });
+    Ok(done.await??)
 }
 
 /// Flushes the stream and records the root of each segment.

@@ -22,12 +22,13 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use model::Timestamp;
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
-    basic::{Compression, ZstdLevel},
+    basic::{Compression, Encoding, ZstdLevel},
     file::{
         metadata::{KeyValue, ParquetMetaData},
         properties::{EnabledStatistics, WriterProperties},
         reader::{FileReader, SerializedFileReader},
     },
+    schema::types::ColumnPath,
 };
 
 use crate::{
@@ -38,7 +39,9 @@ use crate::{
 };
 
 /// Rows of a row group: what a search reads or skips at once.
-const ROW_GROUP_ROWS: usize = 16 * 1024;
+pub(crate) const ROW_GROUP_ROWS: usize = 16 * 1024;
+const ZSTD_LEVEL: i32 = 6;
+const PAGE_BYTES: usize = 16 << 20;
 
 /// How names of segments end.
 const SEGMENT: &str = "parquet";
@@ -178,9 +181,23 @@ fn write_segment(path: &Path, events: &[&Event]) -> Result<()> {
         (KEY_MAX, times().max().unwrap_or(0).to_string()),
     ];
     let keys = keys.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).at("compress", path)?))
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).at("compress", path)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        // One page a column: what repeats is seen as far as the row group goes.
+        .set_data_page_size_limit(PAGE_BYTES);
+    for column in ["message", "fields", "raw"].map(ColumnPath::from) {
+        // Hardly two are equal: a dictionary would only hide their common parts from the compression.
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    for column in ["time", "event_time", "message_at"].map(ColumnPath::from) {
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    let properties = builder
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by(concat!("ume stream ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(keys))
@@ -214,6 +231,8 @@ fn schema() -> Schema {
         Field::new("message", DataType::Utf8, false),
         Field::new("fields", DataType::Utf8, false),
         Field::new("raw", DataType::Binary, false),
+        // Where in `raw` the message begins that goes to its end; `message` is empty then.
+        Field::new("message_at", DataType::UInt32, true),
     ])
 }
 
@@ -225,6 +244,11 @@ fn rows_of(events: &[&Event]) -> Result<RecordBatch> {
         Arc::new(StringArray::from_iter_values(events.iter().map(|e| text(e))))
     };
     let fields = events.iter().map(|e| serde_json::to_string(&e.fields).unwrap_or_default());
+    let places: Vec<Option<u32>> = events.iter().map(|e| message_at(e)).collect();
+    let messages = events.iter().zip(&places).map(|(e, at)| match at {
+        Some(_) => "",
+        None => &e.message,
+    });
     let columns: Vec<ArrayRef> = vec![
         times(events.iter().map(|e| Some(e.time().0)).collect()),
         times(events.iter().map(|e| Some(e.arrived.0)).collect()),
@@ -234,11 +258,18 @@ fn rows_of(events: &[&Event]) -> Result<RecordBatch> {
         texts(|e| &e.host),
         texts(|e| &e.app),
         Arc::new(UInt8Array::from_iter_values(events.iter().map(|e| e.severity))),
-        texts(|e| &e.message),
+        Arc::new(StringArray::from_iter_values(messages)),
         Arc::new(StringArray::from_iter_values(fields)),
         Arc::new(BinaryArray::from_iter_values(events.iter().map(|e| &e.raw))),
+        Arc::new(UInt32Array::from(places)),
     ];
     Ok(RecordBatch::try_new(Arc::new(schema()), columns)?)
+}
+
+/// Where the message begins in the raw bytes, if it is what they end with: most are, and then it is kept once.
+fn message_at(event: &Event) -> Option<u32> {
+    let before = event.raw.strip_suffix(event.message.as_bytes())?;
+    u32::try_from(before.len()).ok().filter(|_| !event.message.is_empty())
 }
 
 /// The events of a batch; a foreign file is an error, not a panic.
@@ -262,6 +293,8 @@ pub(crate) struct Columns<'a> {
     app: &'a StringArray,
     severity: &'a UInt8Array,
     message: &'a StringArray,
+    /// Where messages begin that only the raw bytes hold; segments of earlier versions say every message.
+    places: Option<&'a UInt32Array>,
     fields: &'a StringArray,
     /// Absent where it was not read.
     raw: Option<&'a BinaryArray>,
@@ -295,6 +328,7 @@ impl<'a> Columns<'a> {
             app: text("app")?,
             severity: small("severity")?,
             message: text("message")?,
+            places: batch.column_by_name("message_at").and_then(|c| c.as_primitive_opt()),
             fields: text("fields")?,
             raw: raw.map(|raw| raw.ok_or_else(|| kind("raw"))).transpose()?,
         })
@@ -302,6 +336,17 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn time(&self, row: usize) -> Timestamp {
         Timestamp(self.time.value(row))
+    }
+
+    fn said(&self, row: usize) -> Result<&str> {
+        let Some(places) = self.places.filter(|places| places.is_valid(row)) else {
+            return Ok(self.message.value(row));
+        };
+        let end = self.raw.and_then(|raw| raw.value(row).get(places.value(row) as usize..));
+        end.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| Error::Corrupt {
+            path: self.path.to_path_buf(),
+            reason: format!("row {row}: no message where it is said to be"),
+        })
     }
 
     pub(crate) fn event(&self, row: usize) -> Result<Event> {
@@ -320,7 +365,7 @@ impl<'a> Columns<'a> {
             host: self.host.value(row).to_owned(),
             app: self.app.value(row).to_owned(),
             severity: self.severity.value(row),
-            message: self.message.value(row).to_owned(),
+            message: self.said(row)?.to_owned(),
             fields: fields.map_err(corrupt)?,
         })
     }

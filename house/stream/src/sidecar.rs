@@ -18,10 +18,11 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    archive::{ROW_GROUP_ROWS, list},
     error::{At, Result},
     event::Event,
     grams::{BLOCK_BITS, Collector, places},
-    logsource,
+    logsource, scan,
 };
 
 const MAGIC: [u8; 8] = *b"UMEGRAM\x01";
@@ -102,6 +103,19 @@ pub(crate) fn write(
     bytes.extend(text);
     bytes.extend(body);
     fs::write(&path, bytes).at("write", &path)
+}
+
+/// Segments that have none: those of earlier versions, and of restored backups.
+pub fn missing(archive: &Path) -> Result<Vec<PathBuf>> {
+    let all = list(archive)?.into_iter().map(|(_, path)| path);
+    Ok(all.filter(|path| !path_of(path).exists()).collect())
+}
+
+/// Makes the sidecar of a segment that has none.
+pub fn rebuild(segment: &Path) -> Result<()> {
+    let events: Vec<Event> = scan::events(&[segment.to_owned()]).collect::<Result<_>>()?;
+    let bytes = fs::metadata(segment).at("look at", segment)?.len();
+    write(segment, bytes, &events.iter().collect::<Vec<_>>(), ROW_GROUP_ROWS)
 }
 
 fn some<T: Ord>(all: impl Iterator<Item = T>) -> Option<BTreeSet<T>> {
@@ -327,6 +341,12 @@ mod tests {
         let at = head.len() - body.len();
         fs::write(&paths[2], [&head[..at], &body].concat()).unwrap();
         assert_eq!(found(&stream, "needle2x5").events.len(), 11);
+        // Made anew, it is as it was.
+        assert_eq!(missing(&stream.archive_folder()).unwrap(), [ranges[0].segments[0].clone()]);
+        rebuild(&ranges[0].segments[0]).unwrap();
+        assert!(missing(&stream.archive_folder()).unwrap().is_empty());
+        let mut anew = Sidecar::open(&ranges[0].segments[0]).unwrap();
+        assert!(anew.may_hold(0, b"needle0x299") && !anew.may_hold(0, b"needle1x299"));
         // One of another segment says nothing of this one.
         fs::copy(&paths[3], &paths[0]).unwrap();
         let size = |at: usize| fs::metadata(&ranges[at].segments[0]).unwrap().len();

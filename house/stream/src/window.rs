@@ -93,8 +93,11 @@ fn read(
     each: &mut dyn FnMut(Event),
 ) -> Result<()> {
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-    let columns = builder.parquet_schema().columns().iter().enumerate();
-    let kept = columns.filter(|(_, c)| c.name() != "raw").map(|(n, _)| n);
+    let all = builder.parquet_schema().columns();
+    // Where messages are kept once, the raw bytes hold them.
+    let needs_raw = all.iter().any(|c| c.name() == "message_at");
+    let columns = all.iter().enumerate();
+    let kept = columns.filter(|(_, c)| needs_raw || c.name() != "raw").map(|(n, _)| n);
     let mask = ProjectionMask::leaves(builder.parquet_schema(), kept.collect::<Vec<_>>());
     for batch in builder.with_projection(mask).build().at("read", path)? {
         let batch = batch?;

@@ -1,4 +1,4 @@
-//! Events out of files, one by one: EVTX, its XML, JSON, lines of text (read as the server reads them, in the
+//! Events out of files, one by one: EVTX, its XML, JSON, Parquet, lines of text (read as the server reads them, in the
 //! encodings of Japanese logs). What cannot be read is told and counted.
 
 use std::{
@@ -87,6 +87,9 @@ impl Reading {
         if begin.starts_with(b"ElfFile\0") {
             return self.evtx(&file, path, take);
         }
+        if begin.starts_with(b"PAR1") {
+            return self.parquet(&file, path, take);
+        }
         // Windows writes its XML as UTF-16.
         let is_utf16 = begin.starts_with(b"\xFF\xFE") || begin.starts_with(b"\xFE\xFF");
         let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin).trim_ascii_start();
@@ -95,8 +98,8 @@ impl Reading {
         }
         if begin.contains(&0) {
             let what = say(
-                "イベントのファイルではありません。EVTX、JSON、テキストを指定してください",
-                "not a file of events; give EVTX, JSON or text",
+                "イベントのファイルではありません。EVTX、JSON、Parquet、テキストを指定してください",
+                "not a file of events; give EVTX, JSON, Parquet or text",
             );
             self.tell(&file, 0, &what);
             return Ok(());
@@ -132,6 +135,26 @@ impl Reading {
             number += 1;
             match record {
                 Ok(record) => self.value(file, number, &record.data, take)?,
+                Err(error) => self.tell(file, number, &error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Events as Ume archives them.
+    fn parquet(
+        &mut self,
+        file: &str,
+        path: &Path,
+        take: &mut dyn FnMut(&Event<'_>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let events = stream::scan::events(&[path.to_owned()]);
+        for (number, event) in (1..).zip(events) {
+            match event {
+                Ok(event) => {
+                    let laid = lay(&mut self.arena, &event);
+                    self.hand(file, number, Some(event.time().0), laid, take)?;
+                }
                 Err(error) => self.tell(file, number, &error.to_string()),
             }
         }

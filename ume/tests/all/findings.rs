@@ -143,7 +143,8 @@ impl Place {
 
 pub(crate) const DISK: &str =
     "<3>Nov 28 10:00:00 db1 kernel: [  12.3] blk_update_request: I/O error, dev sda, sector 2048";
-const QUIET: &str = "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
+pub const QUIET: &str =
+    "<30>Nov 28 10:00:00 db1 systemd[1]: Started Daily apt download activities.";
 
 #[tokio::test]
 async fn a_line_becomes_one_finding_that_takes_in_the_rest_until_it_is_judged() {

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod api;
 mod approvals;
+mod archived;
 mod backup;
 mod backup_files;
 mod backups;
@@ -20,6 +21,7 @@ mod findings;
 #[path = "../../src/follow.rs"]
 mod follow;
 mod gap;
+mod hunts;
 mod import;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]

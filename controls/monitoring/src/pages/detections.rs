@@ -1,16 +1,18 @@
 //! `/detections`: which rules are at work, which were refused and why, and which can fire at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
     Json as Document,
-    extract::State,
+    extract::{Query, State},
     response::{IntoResponse, Response},
 };
 use model::{Id, Lang, t};
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sigma::{LogSource, Meta};
+use store::Row;
 use web::{
     Shared,
     access::Action,
@@ -19,6 +21,7 @@ use web::{
     route::{Access, Api, Route},
 };
 
+use super::attack;
 use crate::work::{
     live::{Live, Shown},
     rules,
@@ -26,7 +29,6 @@ use crate::work::{
 
 /// Rules that the page lists; the document of the API has all.
 const LISTED_MAX: usize = 500;
-const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "informational"];
 
 pub(super) fn routes() -> Vec<Route> {
     let inspect = Access::Action(Action::Inspect);
@@ -74,6 +76,36 @@ struct Line {
     is_own: Option<Id>,
     firing: Firing,
     missing: String,
+    tags: Vec<String>,
+    product: String,
+}
+
+/// What the list is narrowed to.
+#[derive(Deserialize, Default)]
+struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    level: String,
+    #[serde(default)]
+    product: String,
+    #[serde(default)]
+    tactic: String,
+    #[serde(default)]
+    firing: String,
+}
+
+impl Asked {
+    fn holds(&self, line: &Line) -> bool {
+        let words = self.q.trim().to_lowercase();
+        let is = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
+        is(&self.level, line.severity)
+            && is(&self.product, &line.product)
+            && is(&self.firing, line.firing.name())
+            && (self.tactic.is_empty()
+                || attack::tactics(&line.tags).contains(&self.tactic.as_str()))
+            && (words.is_empty() || line.title.to_lowercase().contains(&words) || line.id == words)
+    }
 }
 
 struct Refused {
@@ -95,15 +127,30 @@ struct DetectionsPage<'a> {
     can: usize,
     judged: usize,
     sources: Vec<(String, u64)>,
+    packs: Vec<(Row, usize)>,
+    matrix: Vec<attack::Column>,
+    asked: Asked,
+    found: usize,
+    products: BTreeSet<String>,
 }
 
 impl DetectionsPage<'_> {
     fn severity<'a>(&self, name: &'a str) -> &'a str {
         super::severity(self.cx, name)
     }
+
+    fn firing(&self, name: &str) -> &str {
+        let text = match name {
+            "can" => t("成立しうる", "can fire"),
+            "fields_missing" => t("届かない項目あり", "fields never arrive"),
+            "no_source" => t("ログがまだない", "no such log yet"),
+            _ => t("もとのルールによる", "by its rules"),
+        };
+        self.cx.pick(&text)
+    }
 }
 
-async fn list(State(house): State<Shared>, user: User) -> Answer {
+async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
     let cx = &user.cx;
     let shown = house.kept.get::<Live>().shown();
     let mut lines = lines(cx.lang, &shown);
@@ -111,9 +158,15 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
     let count = |severity: &'static str| {
         (severity, lines.iter().filter(|line| line.severity == severity).count())
     };
-    let severities = SEVERITIES.into_iter().map(count).filter(|(_, n)| *n > 0).collect();
+    let severities = super::SEVERITIES.into_iter().map(count).filter(|(_, n)| *n > 0).collect();
     let judged = lines.iter().filter(|line| line.firing != Firing::Depends).count();
     let can = lines.iter().filter(|line| line.firing == Firing::Can).count();
+    let fires = |line: &Line| line.firing == Firing::Can;
+    let matrix = attack::matrix(lines.iter().map(|line| (line.tags.as_slice(), fires(line))));
+    let products =
+        lines.iter().map(|line| line.product.clone()).filter(|p| !p.is_empty()).collect();
+    lines.retain(|line| asked.holds(line));
+    let found = lines.len();
     lines.truncate(LISTED_MAX);
     let mut sources: Vec<(String, u64)> =
         shown.sources.iter().map(|(source, n)| (said(source), *n)).collect();
@@ -128,6 +181,11 @@ async fn list(State(house): State<Shared>, user: User) -> Answer {
         can,
         judged,
         sources,
+        packs: super::packs::all(&house).await?,
+        matrix,
+        asked,
+        found,
+        products,
     };
     page(cx, cx.t("検知ルール", "Detection rules"), &body)
 }
@@ -155,13 +213,14 @@ fn lines(lang: Lang, shown: &Shown) -> Vec<Line> {
         let missing = missing.map_or(String::new(), |c| c.missing.join(", "));
         let mut line = line(lang, &rule.meta, said(&rule.logsource), firing);
         line.missing = missing;
+        line.product = rule.logsource.product.clone().unwrap_or_default();
         all.push(line);
     }
     for correlation in loaded.set.correlations() {
         let by = correlation.group_by.join(", ");
         all.push(line(lang, &correlation.meta, by, Firing::Depends));
     }
-    let rank = |line: &Line| SEVERITIES.iter().position(|s| *s == line.severity);
+    let rank = |line: &Line| super::rank(line.severity);
     all.sort_by(|a, b| (rank(a), &a.title).cmp(&(rank(b), &b.title)));
     all
 }
@@ -176,6 +235,8 @@ fn line(lang: Lang, meta: &Meta, source: String, firing: Firing) -> Line {
         is_own: rules::row_of(&meta.file),
         firing,
         missing: String::new(),
+        tags: meta.tags.clone(),
+        product: String::new(),
     }
 }
 
@@ -202,7 +263,7 @@ async fn api(State(house): State<Shared>, caller: Caller) -> Response {
     let rule = |line: &Line| {
         json!({
             "id": line.id, "title": line.title, "level": line.severity, "source": line.source,
-            "row": line.is_own, "can_fire": line.firing.name(), "missing": line.missing,
+            "tags": line.tags, "row": line.is_own, "can_fire": line.firing.name(), "missing": line.missing,
         })
     };
     let refused = |refused: &Refused| {

@@ -431,10 +431,14 @@ impl Running {
         if new.is_empty() {
             return Ok(());
         }
+        let mut hosts = Vec::with_capacity(new.len());
+        for occurrence in new.values() {
+            hosts.push(
+                alerts::host_of(ctx, &occurrence.event.source, &occurrence.event.host).await?,
+            );
+        }
         let (mut write, mut alerts) = (store.write(ACTOR, "work", "").await?, Vec::new());
-        for (key, occurrence) in new {
-            let host =
-                alerts::host_of(ctx, &occurrence.event.source, &occurrence.event.host).await?;
+        for ((key, occurrence), host) in new.into_iter().zip(hosts) {
             let mut draft = draft(&occurrence, host, store.now(), "");
             draft.facts.insert("retro".to_owned(), json!(true));
             draft.facts.insert("hunt".to_owned(), json!(activation));

@@ -19,7 +19,7 @@ use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sigma::{Env, LogSource};
+use sigma::{Env, FieldCensus, LogSource};
 use store::{RecordDraft, Store};
 
 use super::{
@@ -64,6 +64,8 @@ pub struct Shown {
     pub again: HashMap<Id, Again>,
     pub coverage: Vec<sigma::RuleCoverage>,
     pub sources: Vec<(LogSource, u64)>,
+    /// Which fields came from which log source.
+    pub census: Arc<FieldCensus>,
     pub progress: Progress,
     /// Name of the stream that is evaluated.
     pub stream: String,
@@ -365,11 +367,15 @@ impl Running {
             }
         }
         if !first.is_empty() {
+            // Before the change begins: what is not known yet of this machine is a change of its own.
+            let mut hosts = Vec::with_capacity(first.len());
+            for occurrence in first.values() {
+                let event = &occurrence.event;
+                hosts.push(alerts::host_of(ctx, &event.source, &event.host).await?);
+            }
             let mut write = store.write(ACTOR, "work", "").await?;
             let mut made = HashMap::new();
-            for (key, occurrence) in &first {
-                let event = &occurrence.event;
-                let host = alerts::host_of(ctx, &event.source, &event.host).await?;
+            for ((key, occurrence), host) in first.iter().zip(hosts) {
                 let record = write.record(draft(occurrence, host, now, &self.stream)).await?;
                 let (rule, offset) = (occurrence.about.id.clone(), Some(occurrence.end));
                 made.insert(key.clone(), Alert { id: record.id, rule, offset });
@@ -446,9 +452,11 @@ impl Running {
         let census = &evaluator.seen.census;
         let coverage = evaluator.loaded().set.coverage(census);
         let sources = census.sources().map(|(source, n)| (source.clone(), n)).collect();
+        let census = Arc::new(census.clone());
         live.change(|shown| {
             shown.coverage = coverage;
             shown.sources = sources;
+            shown.census = census;
         });
     }
 

@@ -9,7 +9,7 @@ use std::{
     io::{Cursor, Read},
 };
 
-use flate2::read::GzDecoder;
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::Value as Json;
 use store::{Row, Store, StoreError};
 
@@ -79,6 +79,18 @@ pub fn unpack(bytes: &[u8], name: &str) -> Result<Contents, PackError> {
         true => Err(PackError::Empty),
         false => Ok(taking.contents),
     }
+}
+
+/// The pack of a folder: a tar.gz that is the same whenever the documents are.
+pub fn packed(documents: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (path, bytes) in documents {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, bytes.as_slice())?;
+    }
+    builder.into_inner()?.finish()
 }
 
 #[derive(Default)]
@@ -221,8 +233,6 @@ pub async fn open(store: &Store, row: Row) -> Result<Pack, StoreError> {
 mod tests {
     use std::io::Write;
 
-    use flate2::{Compression, write::GzEncoder};
-
     use super::*;
 
     const RULE: &[u8] = b"title: a\nid: 1\n";
@@ -265,6 +275,9 @@ mod tests {
             assert_eq!(names, ["rules/b.yaml", "rules/windows/a.yml"]);
             assert_eq!(found.left_out, 4);
         }
+        let again = packed(&unpack(&zipped(files), "x").unwrap().documents).unwrap();
+        assert_eq!(unpack(&again, "x").unwrap().documents.len(), 2);
+        assert_eq!(again, packed(&unpack(&again, "x").unwrap().documents).unwrap());
         assert_eq!(unpack(RULE, "one.yml").unwrap().documents["one.yml"], RULE);
         assert_eq!(unpack(RULE, "one.txt"), Err(PackError::Empty));
         assert_eq!(unpack(b"", "a.zip"), Err(PackError::Empty));
@@ -303,5 +316,32 @@ mod tests {
         assert_eq!(names(serde_json::json!([])), ["a.yml", "b/c.yml"]);
         assert_eq!(names(serde_json::json!(["1"])), ["b/c.yml"]);
         assert_eq!(names(serde_json::json!(["b/c.yml", "x"])), ["a.yml"]);
+    }
+
+    #[test]
+    fn the_public_rules_are_a_pack_and_load() {
+        let Some(corpora) = std::env::var_os("UME_CORPORA") else {
+            println!("skipped: no corpora");
+            return;
+        };
+        let root = std::path::Path::new(&corpora).join("sigma/rules");
+        let (mut open, mut documents) = (vec![root.clone()], BTreeMap::new());
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if path.extension().is_some_and(|e| e == "yml") {
+                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    documents.insert(name, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        let unpacked = unpack(&packed(&documents).unwrap(), "rules.tar.gz").unwrap();
+        assert_eq!(unpacked.documents, documents);
+        let env = sigma::Env::default();
+        let loaded = super::super::rules::Loaded::of(unpacked.documents, &env);
+        let (rules, refused) = (loaded.set.rules().len(), loaded.rejected.len());
+        assert!(rules > 3_000 && refused < 100, "{rules} rules, {refused} refused");
     }
 }

@@ -183,8 +183,8 @@ fn is_due(row: &Row, now: Timestamp) -> bool {
     last.is_some_and(|last| now <= last.plus_hours(36))
 }
 
-/// The id that a document's text begins a line with.
-pub(super) fn id_of_bytes(text: &[u8]) -> Option<&str> {
+/// The id that a line of a document begins with.
+pub fn id_of_bytes(text: &[u8]) -> Option<&str> {
     std::str::from_utf8(text).ok().and_then(id_of)
 }
 
