@@ -4,6 +4,7 @@ mod chart;
 mod detections;
 mod events;
 mod findings;
+mod one_series;
 mod series;
 
 use model::t;
