@@ -12,6 +12,7 @@ mod measured;
 mod packs;
 mod report;
 mod review;
+mod one_series;
 mod series;
 mod trends;
 

@@ -57,7 +57,7 @@ const SAVED_A_SECOND: i64 = 20;
 /// Files are looked after this often.
 const TEND_EVERY_S: i64 = 600;
 /// Whether somebody judged or decided is asked this often.
-const ASK_EVERY_S: i64 = 5;
+const ASK_EVERY_S: i64 = 15;
 const JUDGED_MAX: usize = 10_000;
 /// Judgements that are remembered as followed.
 const FOLLOWED_MAX: usize = 20_000;

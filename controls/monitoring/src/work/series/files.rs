@@ -316,7 +316,7 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Folder, Error> {
         for part in ["raw", "ten"] {
             let folder = path.join(part);
-            fs::create_dir_all(&folder).map_err(at(&folder))?;
+            disk::create_dir(&folder).map_err(at(&folder))?;
         }
         for name in entries(&path.join("raw"))?.into_iter().filter(|name| name.ends_with(".log")) {
             let path = path.join("raw").join(name);

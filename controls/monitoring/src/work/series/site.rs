@@ -20,6 +20,10 @@ use super::{
 
 /// Series that there are at most.
 pub const SERIES_MAX: usize = 20_000;
+/// Departures that wait to be chosen from.
+const FOUND_MAX: usize = 100_000;
+/// A clock that goes back by more than this begins anew: a day of five minutes.
+const BACK_MAX: Micros = 288;
 /// Departures are chosen among those of so long a time.
 const SPAN: Micros = 5 * MINUTE;
 const DAY: Micros = 24 * 60 * MINUTE;
@@ -142,8 +146,12 @@ impl Site {
         }
         let Some(tracked) = self.known.get_mut(&id) else { return };
         taken.points.push(Point { series: id, time, value });
-        self.tests += 1;
-        self.found.extend(tracked.observe(time, value, self.calendar));
+        let anomaly = tracked.observe(time, value, self.calendar);
+        // What is only learnt from is not judged.
+        self.tests += u64::from(tracked.series.is_warm());
+        if self.found.len() < FOUND_MAX {
+            self.found.extend(anomaly);
+        }
     }
 
     fn hear(&mut self, source: &str, host: &str) {
@@ -166,11 +174,11 @@ impl Site {
     /// Chooses among what was found once its time is over.
     pub fn pass(&mut self, now: Timestamp, end: u64, taken: &mut Taken) {
         let slot = now.0.div_euclid(SPAN);
-        if slot <= self.slot {
+        if slot <= self.slot && slot + BACK_MAX > self.slot {
             return;
         }
         let before = std::mem::replace(&mut self.slot, slot);
-        if slot / 2 > before / 2 {
+        if slot / 2 != before / 2 {
             self.count(before / 2 * 2 * SPAN, taken);
         }
         let found = std::mem::take(&mut self.found);
@@ -308,6 +316,20 @@ mod tests {
         assert!(site.known[&id].series.open_since().is_some());
         site.happens(id, told.anomaly.p, true);
         assert!(site.known[&id].series.open_since().is_none());
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_does_not_stop_the_choice() {
+        let mut site = Site::default();
+        weeks(&mut site, 21 * 96);
+        let mut taken = Taken::default();
+        site.pass(Timestamp(START + 4_000 * DAY), 1, &mut taken);
+        let night = START + 21 * 96 * 15 * MINUTE;
+        for n in 0..2 {
+            let event = placed(night + n * 15 * MINUTE, "load", 64.0, 5_000 + n as u64);
+            site.take(&[event], &mut taken);
+        }
+        assert_eq!(taken.told.len(), 1);
     }
 
     #[test]
