@@ -20,8 +20,8 @@ use stream::{
 };
 
 /// Programs of hosts that are followed; all others are one.
-const PROGRAMS_MAX: usize = 256;
-const LIMITS: TemplateLimits = TemplateLimits { templates: 128, of_leaf: 32 };
+const PROGRAMS_MAX: usize = 1_024;
+const LIMITS: TemplateLimits = TemplateLimits { templates: 64, of_leaf: 32 };
 /// How long a program is learnt before anything is told of it.
 pub const LEARN: Micros = 14 * DAY;
 /// A program that says nothing for so long is known no more.
@@ -395,5 +395,70 @@ mod fleet {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Fleet, D::Error> {
         Fleet::restore(&Vec::<u8>::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use model::Timestamp;
+    use steady::HOUR;
+    use stream::RawLine;
+
+    use super::*;
+
+    const START: Micros = 1_775_401_200_000_000;
+
+    fn event(line: &str, time: Micros) -> Event {
+        let line = RawLine::new(line);
+        stream::parse(&line, "t", Timestamp(time), &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_flood_of_hosts_is_one_program_and_traffic_is_none() {
+        let mut words = Words::default();
+        for n in 0..2 * PROGRAMS_MAX {
+            let line = format!("Jan  1 00:00:10 h{n} app[7]: job number {n} is done");
+            words.line(&event(&line, START), &format!("h{n}"), n as u64 + 1, false);
+        }
+        assert_eq!(words.counts(START)[0], PROGRAMS_MAX + 1);
+        let traffic = [
+            r#"10.0.0.9 - - [01/Jan/2026:00:12:00 +0000] "GET / HTTP/1.1" 200 5123 "-" "x""#,
+            "Jan  1 01:00:00 h kernel: [UFW BLOCK] IN=eth0 OUT= SRC=192.0.2.7 DST=10.0.0.1 PROTO=TCP SPT=1 DPT=23",
+        ];
+        assert!(traffic.iter().all(|line| program(&event(line, START)).is_none()));
+    }
+
+    #[test]
+    fn what_is_beyond_the_budget_waits_for_the_next_day() {
+        let mut words = Words::default();
+        let departure = |host: usize| Departure {
+            kind: Kind::Burst,
+            host: format!("h{host}"),
+            program: "app".to_owned(),
+            text: "x".to_owned(),
+            time: START,
+            end: 1,
+            lines: 1,
+            usual: 0.0,
+            last: START,
+        };
+        let told = words.within_the_day(1, 3.0, (0..5).map(departure).collect());
+        assert_eq!((told.len(), words.waiting.len()), (3, 2));
+        let waiting = std::mem::take(&mut words.waiting);
+        assert_eq!(words.within_the_day(1, 3.0, waiting).len(), 0, "the same day");
+        let waiting = std::mem::take(&mut words.waiting);
+        assert_eq!(words.within_the_day(2, 3.0, waiting).len(), 2);
+    }
+
+    #[test]
+    fn golden_week_and_the_day_after_are_no_cause_to_miss_anything() {
+        let japan = Calendar::japan();
+        let noon = |day: i64| START + day * DAY + 12 * HOUR;
+        // 2026-04-06 is a Monday; 2 to 6 May are days off.
+        assert!(!is_after_long_rest(noon(5), &japan), "a weekend");
+        assert!(!is_after_long_rest(noon(7), &japan), "the Monday after it");
+        assert!(is_after_long_rest(noon(28), &japan) && is_after_long_rest(noon(31), &japan));
+        assert!(!is_after_long_rest(noon(32), &japan));
     }
 }
