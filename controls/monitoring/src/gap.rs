@@ -4,7 +4,7 @@
 //! read is bound by the roots of its segments; a decision says how many weeks it was held against, none included.
 //!
 //! Limits: [`ROWS_MAX`] events of a window, [`RECORDS_MAX`] records; what waits in the spool (some seconds) is not
-//! seen yet; a change of the register that no record tells of is not seen.
+//! seen yet, nor what arrived hours late; a change of the register that no record tells of is not seen.
 
 mod decide;
 mod tally;
@@ -185,9 +185,8 @@ impl Kept {
 pub fn shown(house: &web::House, asked: &Asked, made_at: Timestamp) -> Option<Arc<Analysis>> {
     let kept = house.kept.get::<Kept>();
     let made = kept.made.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |(known, analysis): &&(Asked, Arc<Analysis>)| {
-        known == asked && analysis.made_at == made_at
-    };
+    let is_it =
+        |(known, analysis): &&(Asked, Arc<Analysis>)| known == asked && analysis.made_at == made_at;
     made.iter().find(is_it).map(|(_, analysis)| analysis.clone())
 }
 
