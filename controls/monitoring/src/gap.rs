@@ -4,7 +4,7 @@
 //! read is bound by the roots of its segments; a decision says how many weeks it was held against, none included.
 //!
 //! Limits: [`ROWS_MAX`] events of a window, [`RECORDS_MAX`] records; what waits in the spool (some seconds) is not
-//! seen yet; a change of the register that no record tells of is not seen.
+//! seen yet, nor what arrived hours late; a change of the register that no record tells of is not seen.
 
 mod decide;
 mod tally;

@@ -122,6 +122,40 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
+/// Segments of the days from `first` to `last`, of each day and class in the order in which they were written.
+pub(crate) fn list_days(folder: &Path, first: &str, last: &str) -> Result<Vec<Vec<PathBuf>>> {
+    let mut found = Vec::new();
+    for day in children(folder)? {
+        let name = day.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if name < first || name > last {
+            continue;
+        }
+        for class in children(&day)? {
+            let files = children(&class)?.into_iter();
+            let mut segments: Vec<PathBuf> =
+                files.filter(|f| f.extension().is_some_and(|e| e == "parquet")).collect();
+            segments.sort();
+            found.push(segments);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// When the first and the last event of a segment arrived, as its statistics say.
+pub(crate) fn arrived_of(footer: &ParquetMetaData) -> Option<(i64, i64)> {
+    let number = |bytes: Option<&[u8]>| Some(i64::from_le_bytes(bytes?.try_into().ok()?));
+    let groups = footer.row_groups().iter().map(|group| {
+        let mut columns = group.columns().iter();
+        let column = columns.find(|column| column.column_path().string() == "arrived")?;
+        let statistics = column.statistics()?;
+        number(statistics.min_bytes_opt()).zip(number(statistics.max_bytes_opt()))
+    });
+    let bounds = groups.collect::<Option<Vec<(i64, i64)>>>()?;
+    let first = bounds.iter().map(|(first, _)| *first).min()?;
+    Some((first, bounds.iter().map(|(_, last)| *last).max()?))
+}
+
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

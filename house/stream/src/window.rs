@@ -1,12 +1,17 @@
 //! Every archived event of a span of time, in the order of its segments: what comparisons of hours read.
 //!
-//! Invariants: only folders of the days that can hold such an event are listed, only segments whose footer meets
-//! the span are read, and of them no raw bytes; what was left out for a limit, or could not be read, is counted.
+//! Invariants: only folders of the days that can hold such an event are listed, of each day and class only the
+//! segments that arrived near the span are opened (they lie in order of arrival, so the others are searched past),
+//! only those whose footer meets the span are read, and of them no raw bytes; what was left out for a limit, or could
+//! not be read, is counted.
 //!
-//! Limits: an event that arrived more than [`LATE_DAYS`] days after its time is not found; [`Span::rows_max`] rows
-//! are handed over.
+//! Limits: an event that arrived more than [`LATE_H`] hours after its time, or [`AHEAD_H`] before it, is not found;
+//! [`Span::rows_max`] rows are handed over.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use model::Timestamp;
 use parquet::arrow::{
@@ -15,13 +20,15 @@ use parquet::arrow::{
 };
 
 use crate::{
-    archive::{Columns, SegmentInfo, day, info_of, list},
+    archive::{Columns, SegmentInfo, arrived_of, day, info_of, list_days},
     error::{At, Result},
     event::Event,
 };
 
-/// Days behind its own time by which an event has to have arrived.
-pub const LATE_DAYS: i64 = 1;
+/// Hours behind its own time by which an event has to have arrived.
+pub const LATE_H: i64 = 6;
+/// Hours by which a sender's clock may be ahead.
+pub const AHEAD_H: i64 = 1;
 
 /// What is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub struct Span {
 pub struct Windowed {
     /// Segments that were read, by name.
     pub segments: Vec<SegmentInfo>,
+    /// Footers that were looked at.
+    pub looked_at: usize,
     /// Events that were handed over.
     pub rows: u64,
     /// There are more than the limit.
@@ -50,17 +59,17 @@ pub struct Windowed {
 /// Hands every event of the span to `each`, without its raw bytes.
 pub fn window(folder: &Path, span: &Span, each: &mut dyn FnMut(Event)) -> Result<Windowed> {
     let mut found = Windowed::default();
-    let mut there: Vec<(SegmentInfo, File, ArrowReaderMetadata)> = Vec::new();
-    // A sender's clock may be a day ahead of arrival.
-    let (first, last) = (day(span.from.minus_hours(24)), day(span.to.plus_hours(24 * LATE_DAYS)));
-    for (day, path) in list(folder)? {
-        if day < first || day > last {
-            continue;
-        }
-        match open(&path) {
-            Ok(segment) if segment.0.max_time < span.from || segment.0.min_time >= span.to => {}
-            Ok(segment) => there.push(segment),
-            Err(error) => found.unreadable.push(error.to_string()),
+    let mut there: Vec<Segment> = Vec::new();
+    // When such an event can have arrived.
+    let arrived = (span.from.minus_hours(AHEAD_H), span.to.plus_hours(LATE_H));
+    for segments in list_days(folder, &day(arrived.0), &day(arrived.1))? {
+        for path in near(&segments, arrived, &mut found.looked_at) {
+            found.looked_at += 1;
+            match open(path) {
+                Ok(segment) if segment.0.max_time < span.from || segment.0.min_time >= span.to => {}
+                Ok(segment) => there.push(segment),
+                Err(error) => found.unreadable.push(error.to_string()),
+            }
         }
     }
     there.sort_by(|a, b| (a.0.min_time, &a.0.path).cmp(&(b.0.min_time, &b.0.path)));
@@ -77,7 +86,45 @@ pub fn window(folder: &Path, span: &Span, each: &mut dyn FnMut(Event)) -> Result
     Ok(found)
 }
 
-fn open(path: &Path) -> Result<(SegmentInfo, File, ArrowReaderMetadata)> {
+/// The segments that arrived in a span, of segments in order of arrival. One that cannot be read may be any, so it
+/// ends the search on its side and nothing behind it is searched past.
+fn near<'s>(
+    segments: &'s [PathBuf],
+    (from, to): (Timestamp, Timestamp),
+    looked_at: &mut usize,
+) -> &'s [PathBuf] {
+    let mut arrived = |at: usize| {
+        *looked_at += 1;
+        let (_, _, metadata) = open(&segments[at]).ok()?;
+        arrived_of(metadata.metadata())
+    };
+    let (mut low, mut high) = (0, segments.len());
+    // Everything before `low` arrived before the span.
+    let mut end = high;
+    while low < end {
+        let middle = low + (end - low) / 2;
+        match arrived(middle) {
+            Some((_, last)) if last < from.0 => low = middle + 1,
+            Some(_) => end = middle,
+            None => break,
+        }
+    }
+    // Everything from `high` on arrived behind it.
+    let mut begin = low;
+    while begin < high {
+        let middle = begin + (high - begin) / 2;
+        match arrived(middle) {
+            Some((first, _)) if first > to.0 => high = middle,
+            Some(_) => begin = middle + 1,
+            None => break,
+        }
+    }
+    &segments[low..high]
+}
+
+type Segment = (SegmentInfo, File, ArrowReaderMetadata);
+
+fn open(path: &Path) -> Result<Segment> {
     let file = File::open(path).at("open", path)?;
     let bytes = file.metadata().at("look at", path)?.len();
     let metadata = ArrowReaderMetadata::load(&file, Default::default()).at("read", path)?;
@@ -176,5 +223,37 @@ mod tests {
         std::fs::write(&first[0].path, b"not Parquet").expect("damaged");
         let (found, seen) = read(folder.path(), 0, 60, 100);
         assert_eq!((seen.len(), found.unreadable.len()), (10, 1));
+    }
+
+    #[test]
+    fn of_many_segments_only_those_that_arrived_near_the_span_are_opened() {
+        let folder = tempfile::tempdir().expect("folder");
+        let stream = stream(folder.path());
+        let begin = Timestamp::parse("2026-11-20T00:00:00Z").expect("time");
+        for part in 0..48 {
+            let at = Timestamp(begin.0 + part * 1_800_000_000);
+            let line = format!("{{\"time\":\"{}\",\"message\":\"m{part}\"}}", at.rfc3339());
+            stream.ingest("app", vec![RawLine::new(line)], at).expect("stored");
+            stream.flush(at).expect("archived");
+        }
+        // From noon for an hour: two of the segments, and footers of an hour before to six after.
+        let (found, seen) = read(folder.path(), 0, 60, 1_000);
+        assert_eq!(seen, (24..26).map(|n| format!("m{n}")).collect::<Vec<_>>());
+        assert_eq!(found.segments.len(), 2);
+        assert!(found.looked_at < 17 + 14, "{}", found.looked_at);
+    }
+
+    #[test]
+    fn what_came_late_is_found_and_what_came_far_too_late_is_not() {
+        let folder = tempfile::tempdir().expect("folder");
+        let stream = stream(folder.path());
+        let noon = Timestamp::parse(NOON).expect("time");
+        for hours in [1, 5, 9] {
+            let line = format!("{{\"time\":\"{NOON}\",\"message\":\"late {hours}\"}}");
+            let at = noon.plus_hours(hours);
+            stream.ingest("app", vec![RawLine::new(line)], at).expect("stored");
+            stream.flush(at).expect("archived");
+        }
+        assert_eq!(read(folder.path(), 0, 60, 10).1, ["late 1", "late 5"]);
     }
 }
