@@ -9,10 +9,10 @@ mod findings;
 mod gap;
 mod hunts;
 mod measured;
+mod one_series;
 mod packs;
 mod report;
 mod review;
-mod one_series;
 mod series;
 mod trends;
 
