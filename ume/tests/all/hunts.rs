@@ -1,6 +1,6 @@
 //! Rules that look back: what is archived, what was told before, restarts, packs and trials.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use model::{Id, Table};
 use monitoring::work::{
@@ -19,11 +19,6 @@ const RULE: &str = "title: Own words\nid: 8f0f9f5c-0001-4000-8000-000000000001\n
 const MANY: &str = "title: Too many\nid: 8f0f9f5c-0002-4000-8000-000000000002\nname: base\nlogsource:\n    category: message\ndetection:\n    keywords:\n        - 梅干し製造装置\n    condition: keywords\nlevel: low\n---\ntitle: Often\nid: 8f0f9f5c-0003-4000-8000-000000000003\ncorrelation:\n    type: event_count\n    rules: [base]\n    group-by: []\n    timespan: 1h\n    condition: {gte: 3}\nlevel: high\n";
 
 impl Place {
-    fn ctx(&self) -> room::Shared {
-        let (house, stream) = (self.served.house.clone(), self.served.stream.clone());
-        Arc::new(room::Ctx { house, stream })
-    }
-
     fn archive(&self) {
         self.served.stream.flush(self.store().now()).unwrap();
     }
