@@ -164,9 +164,18 @@ fn zip(bytes: &[u8], taking: &mut Taking) -> Result<(), PackError> {
 }
 
 fn tar(unpacked: impl Read, taking: &mut Taking) -> Result<(), PackError> {
-    let damaged = |error: std::io::Error| PackError::Damaged(error.to_string());
     // What is passed over is unpacked as well.
-    let mut archive = tar::Archive::new(unpacked.take(UNPACKED_BYTES_MAX));
+    let mut bounded = unpacked.take(UNPACKED_BYTES_MAX);
+    let done = entries(&mut bounded, taking);
+    match bounded.limit() {
+        0 => Err(PackError::Limit("unpacked bytes", UNPACKED_BYTES_MAX)),
+        _ => done,
+    }
+}
+
+fn entries(from: impl Read, taking: &mut Taking) -> Result<(), PackError> {
+    let damaged = |error: std::io::Error| PackError::Damaged(error.to_string());
+    let mut archive = tar::Archive::new(from);
     for entry in archive.entries().map_err(damaged)? {
         taking.entry()?;
         let mut entry = entry.map_err(damaged)?;
@@ -174,10 +183,6 @@ fn tar(unpacked: impl Read, taking: &mut Taking) -> Result<(), PackError> {
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             taking.take(name.trim_start_matches("./"), &mut entry)?;
         }
-    }
-    let unread = archive.into_inner().limit();
-    if unread == 0 {
-        return Err(PackError::Limit("unpacked bytes", UNPACKED_BYTES_MAX));
     }
     Ok(())
 }
