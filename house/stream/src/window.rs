@@ -2,8 +2,8 @@
 //!
 //! Invariants: only folders of the days that can hold such an event are listed, of each day and class only the
 //! segments that arrived near the span are opened (they lie in order of arrival, so the others are searched past),
-//! only those whose footer meets the span are read, and of them no raw bytes; what was left out for a limit, or could
-//! not be read, is counted.
+//! only those whose footer meets the span are read, and of them no raw bytes but where a message is kept in
+//! them; what was left out for a limit, or could not be read, is counted.
 //!
 //! Limits: an event that arrived more than [`LATE_H`] hours after its time, or [`AHEAD_H`] before it, is not found;
 //! [`Span::rows_max`] rows are handed over.
@@ -159,7 +159,7 @@ fn read(
                 return Ok(());
             }
             found.rows += 1;
-            each(columns.event(row)?);
+            each(Event { raw: Vec::new(), ..columns.event(row)? });
         }
     }
     Ok(())
