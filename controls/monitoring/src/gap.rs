@@ -12,7 +12,7 @@ mod weeks;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -25,7 +25,10 @@ use stream::{Span, Windowed};
 pub use decide::{ANALYSIS, Deciding, decide, working_days};
 pub use tally::Coverage;
 
-use crate::findings::{self, Alert, FINDING, HANDLED};
+use crate::{
+    findings::{self, Alert, FINDING, HANDLED},
+    work::series::{self, About},
+};
 use tally::{Part, Scope, Tally, time_of};
 use weeks::{Trouble, WEEKS};
 
@@ -60,6 +63,8 @@ pub enum GapError {
     Store(#[from] store::StoreError),
     #[error(transparent)]
     Stream(#[from] stream::Error),
+    #[error("the series cannot be read: {0}")]
+    Series(String),
     #[error("the comparison was cut off: {0}")]
     Worker(String),
     #[error("another comparison is being made")]
@@ -213,9 +218,15 @@ pub async fn analyse(store: &Store, archive: &Path, asked: &Asked) -> Result<Ana
     let now = store.now();
     let asked = Asked { to: asked.to.min(now), ..asked.clone() };
     let known = Known::load(store, &asked).await?;
-    let folder = archive.join("archive");
-    let work = move || compare(&folder, &asked, &known, now);
+    let folders = Folders { archive: archive.join("archive"), series: series::below(archive) };
+    let work = move || compare(&folders, &asked, &known, now);
     tokio::task::spawn_blocking(work).await.map_err(|e| GapError::Worker(e.to_string()))?
+}
+
+/// Where what is compared is kept.
+struct Folders {
+    archive: PathBuf,
+    series: PathBuf,
 }
 
 /// What the tables know of these weeks.
@@ -281,9 +292,12 @@ fn class_of(row: &Row) -> Option<Facet> {
     }
 }
 
+/// Series are compared by the minute.
+const SERIES_STEP_US: i64 = 60 * 1_000_000;
+
 /// Reads the windows and compares them.
 fn compare(
-    folder: &Path,
+    folders: &Folders,
     asked: &Asked,
     known: &Known,
     now: Timestamp,
@@ -294,7 +308,9 @@ fn compare(
         classes: known.classes.clone(),
     });
     let (quiet, troubled) = weeks::quiet(asked.from, asked.to, &known.troubles);
-    let mut reads = Reads::default();
+    let kept = series::list(&folders.series).map_err(|e| GapError::Series(e.to_string()))?;
+    let mut reads = Reads { series: kept, ..Reads::default() };
+    reads.series.retain(|about| tally.scope().holds(&about.source, series::bare(&about.host)));
     let (mut there, mut empty, mut steady) = (Vec::new(), Vec::new(), Vec::new());
     for week in quiet {
         if there.len() == WEEKS {
@@ -302,9 +318,9 @@ fn compare(
         }
         let (from, to) = (weeks::before(asked.from, week), weeks::before(asked.to, week));
         let part = Part::Week(there.len());
-        let (coverage, segments) = read(folder, &mut tally, part, (from, to), known, &mut reads)?;
+        let (coverage, segments) = read(folders, &mut tally, part, (from, to), known, &mut reads)?;
         // Where nothing was collected nothing was normal either.
-        match coverage.events {
+        match coverage.events + coverage.values {
             0 => empty.push(week),
             _ => {
                 there.push(coverage);
@@ -313,7 +329,7 @@ fn compare(
         }
     }
     let span = (asked.from, asked.to);
-    let (incident, segments) = read(folder, &mut tally, Part::Incident, span, known, &mut reads)?;
+    let (incident, segments) = read(folders, &mut tally, Part::Incident, span, known, &mut reads)?;
     let (now_window, baseline) = tally.windows(asked.from, asked.to);
     let context = Context { weeks: there.len(), ..Context::new(asked.at.0) };
     let differ = if there.is_empty() { Vec::new() } else { gap(&now_window, &baseline, &context) };
@@ -343,13 +359,14 @@ fn compare(
 
 #[derive(Default)]
 struct Reads {
+    series: Vec<About>,
     is_cut: bool,
     unreadable: usize,
 }
 
 /// Counts one window. Records alone are no coverage, so a week without events takes none in.
 fn read(
-    folder: &Path,
+    folders: &Folders,
     tally: &mut Tally,
     part: Part,
     (from, to): (Timestamp, Timestamp),
@@ -357,12 +374,21 @@ fn read(
     reads: &mut Reads,
 ) -> Result<(Coverage, Vec<[u8; 32]>), GapError> {
     let mut counting = tally.begin(part, from, to);
+    let ids = reads.series.iter().map(|about| about.id).collect();
+    let rows = series::read_many(&folders.series, &ids, from, to, SERIES_STEP_US);
+    let mut rows = rows.map_err(|e| GapError::Series(e.to_string()))?;
+    for about in &reads.series {
+        if let Some(rows) = rows.remove(&about.id) {
+            counting.series(about, rows);
+        }
+    }
     let span = Span { from, to, rows_max: ROWS_MAX };
-    let read: Windowed = stream::window(folder, &span, &mut |event| counting.event(&event))?;
+    let read: Windowed =
+        stream::window(&folders.archive, &span, &mut |event| counting.event(&event))?;
     reads.is_cut |= read.is_cut;
     reads.unreadable += read.unreadable.len();
     let coverage = counting.coverage();
-    if coverage.events > 0 || part == Part::Incident {
+    if coverage.events + coverage.values > 0 || part == Part::Incident {
         let within = known.records.iter().filter(|(_, _, at, _)| *at >= from && *at < to);
         within.for_each(|(facet, key, at, id)| counting.record(*facet, key, *at, *id));
     }
@@ -382,6 +408,7 @@ pub fn document(analysis: &Analysis) -> Json {
             "from": Timestamp(c.from).rfc3339(),
             "to": Timestamp(c.to).rfc3339(),
             "events": c.events,
+            "values": c.values,
             "sources": c.sources,
             "parts": c.slots,
             "parts_heard": c.heard,

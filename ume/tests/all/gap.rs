@@ -6,6 +6,7 @@ use model::{Assurance, Id, Table, Timestamp};
 use monitoring::{
     findings::{FINDING, HANDLED},
     gap::ANALYSIS,
+    work::series::{self, About, Folder, Point, Shape},
 };
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -48,6 +49,7 @@ async fn trouble(place: &Place) -> Record {
         come(place, usual(then), Timestamp(then.0 + 61 * MINUTE_US));
     }
     incident(place, host.id, Timestamp(at.0 - 2 * WEEK_US)).await;
+    measured(place, at);
     let mut lines = usual(at);
     lines.extend((0..200).map(|n| {
         let then = Timestamp(at.0 - 90 * MINUTE_US + n * 20_000_000);
@@ -64,6 +66,30 @@ async fn trouble(place: &Place) -> Record {
     let own =
         found.iter().filter(|r| r.facts["class"] == "detection" && r.subject == Some(host.id));
     own.max_by_key(|r| r.observed_from).expect("the disk is found").clone()
+}
+
+/// What is kept of two series: one as in every week, one that rises an hour before.
+fn measured(place: &Place, at: Timestamp) {
+    let mut files = Folder::open(&series::folder(&place.served.house)).unwrap();
+    let about = |id, name: &str| About {
+        id,
+        source: "app".to_owned(),
+        host: "db1".to_owned(),
+        name: name.to_owned(),
+        labels: Vec::new(),
+        shape: Shape::Gauge,
+    };
+    files.name(&[about(1, "room_temperature"), about(2, "memory_used_ratio")]).unwrap();
+    for week in 0..=6 {
+        for minute in -120..60 {
+            let time = at.0 - week * WEEK_US + minute * MINUTE_US;
+            let noise = (minute % 5) as f64 / 100.0;
+            let memory = if week == 0 && minute > -60 { 0.97 } else { 0.4 + noise };
+            let points = [(1, 21.0 + noise), (2, memory)];
+            files.append(&points.map(|(series, value)| Point { series, time, value })).unwrap();
+        }
+    }
+    files.sync().unwrap();
 }
 
 async fn incident(place: &Place, host: Id, at: Timestamp) {
@@ -102,6 +128,8 @@ async fn what_differs_from_quiet_weeks_is_shown_decided_and_bound_to_what_was_re
     let page = place.page("administrator", &path).await;
     assert!(page.contains("of table salaries began") && page.contains("mallory"), "{page}");
     assert!(!page.contains("nightly batch"), "what is as usual does not differ: {page}");
+    assert!(page.contains("memory_used_ratio"), "a series that is kept is compared: {page}");
+    assert!(!page.contains("room_temperature"), "a series as usual does not differ: {page}");
     let page = place.page("auditor", &path).await;
     assert!(!page.contains("mallory") && page.contains("shown to those who judge"), "{page}");
 

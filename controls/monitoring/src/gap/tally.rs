@@ -5,7 +5,7 @@
 //!
 //! Limits: [`KEYS_MAX`] keys of a window, [`METRICS_MAX`] metrics with [`VALUES_MAX`] values each.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::{Id, Timestamp};
 use steady::{
@@ -13,6 +13,8 @@ use steady::{
     Window,
 };
 use stream::Event;
+
+use crate::work::series::{self, About, Row};
 
 const KEYS_MAX: usize = 50_000;
 const METRICS_MAX: usize = 2_000;
@@ -36,12 +38,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn holds(&self, event: &Event) -> bool {
+    /// Whether what comes from this source and names this host is compared.
+    pub fn holds(&self, source: &str, host: &str) -> bool {
         let Some(names) = &self.host else { return true };
-        let host = event.host.to_lowercase();
+        let host = host.to_lowercase();
         let short = host.split('.').next().unwrap_or("");
         match host.as_str() {
-            "" => self.is_this && !event.source.contains('/'),
+            "" => self.is_this && !source.contains('/'),
             _ => names.iter().any(|name| *name == host || name == short),
         }
     }
@@ -53,6 +56,8 @@ pub struct Coverage {
     pub from: i64,
     pub to: i64,
     pub events: u64,
+    /// Values of series that are kept.
+    pub values: u64,
     /// Parts of ten minutes, and those in which something came.
     pub slots: usize,
     pub heard: usize,
@@ -78,6 +83,8 @@ pub struct Tally {
     incident: Half,
     baseline: Half,
     refs: u64,
+    /// Names of series that are kept: the events they came of are not counted a second time.
+    kept: HashSet<String>,
     /// Records by their reference.
     records: HashMap<EventRef, Id>,
     /// Counts and values that found no room.
@@ -100,6 +107,7 @@ pub struct Counting<'t> {
     heard: BTreeSet<i64>,
     sources: BTreeSet<String>,
     events: u64,
+    values: u64,
 }
 
 impl Tally {
@@ -110,14 +118,19 @@ impl Tally {
             incident: Half::default(),
             baseline: Half::default(),
             refs: 0,
+            kept: HashSet::new(),
             records: HashMap::new(),
             left_out: 0,
         }
     }
 
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     pub fn begin(&mut self, part: Part, from: Timestamp, to: Timestamp) -> Counting<'_> {
         let (heard, sources) = Default::default();
-        Counting { tally: self, part, span: (from, to), heard, sources, events: 0 }
+        Counting { tally: self, part, span: (from, to), heard, sources, events: 0, values: 0 }
     }
 
     /// The record that a reference is of.
@@ -189,7 +202,7 @@ impl Tally {
         }
     }
 
-    /// A value of a series. Series that are kept in files are to be handed over here as well.
+    /// A value of a series.
     fn measure(&mut self, part: Part, name: String, at: i64, value: f64, event: EventRef) {
         let (half, _) = self.half(part);
         if !half.metrics.contains_key(&name) && half.metrics.len() >= METRICS_MAX {
@@ -239,7 +252,7 @@ fn join(known: &mut CountPart, other: CountPart) {
 impl Counting<'_> {
     /// One event of the archive.
     pub fn event(&mut self, event: &Event) {
-        if !self.tally.scope.holds(event) {
+        if !self.tally.scope.holds(&event.source, &event.host) {
             return;
         }
         let at = event.time().0;
@@ -250,7 +263,9 @@ impl Counting<'_> {
         }
         let (part, reference) = (self.part, self.tally.refer(at));
         if let Some((name, value)) = metric_of(event) {
-            self.tally.measure(part, name, at, value, reference);
+            if !self.tally.kept.contains(&name) {
+                self.tally.measure(part, name, at, value, reference);
+            }
             return;
         }
         let (template, _) = self.tally.templates.observe(at, &event.message);
@@ -259,6 +274,18 @@ impl Counting<'_> {
         self.tally.count(part, facet, Key::Template(template), 1.0, at, reference);
         for (facet, key, amount) in facets(event) {
             self.tally.count(part, facet, Key::Text(cut(key)), amount, at, reference);
+        }
+    }
+
+    /// What is kept of a series; of a counter its growth per second.
+    pub fn series(&mut self, about: &About, rows: Vec<Row>) {
+        let name = cut(&format!("{} {}", about.title(), about.host));
+        self.tally.kept.insert(name.clone());
+        for row in series::rates(about.shape, rows) {
+            self.values += 1;
+            self.heard.insert((row.time - self.span.0.0) / SLOT_US);
+            let reference = self.tally.refer(row.time);
+            self.tally.measure(self.part, name.clone(), row.time, row.mean, reference);
         }
     }
 
@@ -278,6 +305,7 @@ impl Counting<'_> {
             from,
             to,
             events: self.events,
+            values: self.values,
             slots,
             heard: self.heard.len().min(slots),
             sources: self.sources.len(),
@@ -291,7 +319,7 @@ fn metric_of(event: &Event) -> Option<(String, f64)> {
     let value: f64 = event.fields.get("value")?.parse().ok()?;
     let labels = event.fields.iter().filter(|(name, _)| name.starts_with("label."));
     let labels: Vec<String> =
-        labels.map(|(n, v)| format!("{}={v}", n.trim_start_matches("label."))).collect();
+        labels.map(|(n, v)| format!("{}={v:?}", n.trim_start_matches("label."))).collect();
     let labels =
         if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
     value.is_finite().then(|| (cut(&format!("{name}{labels} {}", event.host)), value))
@@ -397,7 +425,7 @@ mod tests {
         ];
         let (mut tally, _) = tally(Scope::default(), &events);
         let (incident, _) = tally.windows(Timestamp(0), Timestamp(1));
-        assert_eq!(incident.metrics[0].name, "temperature{disk=sda} db1");
+        assert_eq!(incident.metrics[0].name, "temperature{disk=\"sda\"} db1");
         assert_eq!(incident.metrics[0].values, [(0, 41.5)]);
         assert_eq!(incident.metrics.len(), 1);
     }

@@ -21,7 +21,7 @@ mod tell;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
@@ -91,7 +91,12 @@ impl Steady {
 
 /// The folder of the series.
 pub fn folder(house: &web::House) -> PathBuf {
-    house.archive.join(READER)
+    below(&house.archive)
+}
+
+/// The same within the folder of the stream.
+pub fn below(stream: &Path) -> PathBuf {
+    stream.join(READER)
 }
 
 pub(crate) fn lock<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
