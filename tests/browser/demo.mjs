@@ -100,7 +100,8 @@ try {
   const paths = ["/", "/rooms/monitoring", "/rooms/configuration", "/rooms/ict_readiness",
     "/register/asset", "/register/asset/host", "/register/risk", "/register/risk/risk", "/register/check/check",
     "/register/link/references", "/register/party/person", "/register/task/task",
-    "/records", "/events", "/ledger", "/help",
+    "/records", "/events", "/findings", "/detections", "/monitoring/series", "/monitoring/gap", "/monitoring/hunts",
+    "/monitoring/review", "/monitoring/review/discovery", "/monitoring/measured", "/ledger", "/help",
     `/?as_of=${past}`, `/gap?as_of=${past}`, `/soa/8.16?as_of=${past}`, `/rooms/monitoring?as_of=${past}`, "/soa/5.1"];
   const record = async (page) => {
     await page.goto(`${base}/records?type=isms.attested`);

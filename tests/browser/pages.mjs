@@ -417,7 +417,10 @@ try {
     "/register/decision/target", detail, `${detail}/edit`, "/records", "/records?type=isms.attested",
     "/tasks", task, "/notices", "/settings/notices", "/rooms/isms",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
-    record, "/help", "/approvals", "/ledger", "/work", "/agents", "/events", "/events?q=sshd", `/search?q=${encodeURIComponent("梅園")}`, "/search",
+    record, "/help", "/approvals", "/ledger", "/work", "/agents", "/events", "/events?q=sshd", "/events?q=%22", "/findings", "/detections",
+    "/monitoring/series", "/monitoring/sources", "/monitoring/trends", "/monitoring/gap", "/monitoring/hunts",
+    "/monitoring/review", "/monitoring/review/status", "/monitoring/review/discovery", "/monitoring/review/prevention",
+    "/monitoring/measured", "/monitoring/report", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );
   // Narrow is dark and wide is light. Markup is the same in both languages, so axe, which takes
   // longest, runs in one language for each width and colour scheme.
