@@ -275,16 +275,21 @@ fn reason(refused: &sigma::Rejected) -> String {
     say(&refused.reason.ja(), &refused.reason.en())
 }
 
-fn check(rules: &Rules, format: Format) -> Result<ExitCode, CliError> {
-    let loaded = rules.load()?;
+/// Names every rule that is refused.
+fn name_refused(rejected: &[sigma::Rejected], format: Format) -> Result<(), CliError> {
     let mut out = Rows::new(format, &["file", "line", "column", "title", "reason"]);
-    for refused in &loaded.rejected {
+    for refused in rejected {
         out.row(&json!({
             "file": refused.file, "line": refused.line, "column": refused.column,
             "title": refused.title, "id": refused.id, "reason": reason(refused),
         }))?;
     }
-    out.end()?;
+    out.end()
+}
+
+fn check(rules: &Rules, format: Format) -> Result<ExitCode, CliError> {
+    let loaded = rules.load()?;
+    name_refused(&loaded.rejected, format)?;
     let (set, refused) = (&loaded.set, loaded.rejected.len());
     let (all, follow, off) = (set.rules().len(), set.correlations().len(), set.off().len());
     eprintln!(

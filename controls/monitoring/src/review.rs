@@ -8,7 +8,7 @@ mod fill;
 mod panels;
 pub mod status;
 
-use model::{Assurance, Id, Text, Timestamp, t};
+use model::{Id, Text, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, StoreError, Write};
@@ -121,16 +121,10 @@ pub async fn sign(
     }
     let panels: Vec<Json> = filled.iter().map(Filled::document).collect();
     let payload = json!({ "note": signing.note, "panels": panels });
-    write
-        .record(RecordDraft {
-            ty: pending.purpose.record().to_owned(),
-            subject: Some(about),
-            observed_from: now,
-            observed_to: now,
-            source: "monitoring.review".to_owned(),
-            assurance: Assurance::Machine,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: serde_json::to_vec(&payload).ok(),
-        })
-        .await
+    let draft = RecordDraft {
+        source: "monitoring.review".to_owned(),
+        payload: serde_json::to_vec(&payload).ok(),
+        ..room::draft(pending.purpose.record(), Some(about), now, facts)
+    };
+    write.record(draft).await
 }

@@ -10,7 +10,7 @@ use monitoring::work::{
 use serde_json::json;
 use sigma::Env;
 
-use super::{Rows, reason};
+use super::name_refused;
 use crate::{
     CliError, INCOMPLETE,
     door::Door,
@@ -103,14 +103,7 @@ fn folder(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
 /// Names every rule that is refused.
 fn judge(contents: &Contents, args: &ImportArgs) -> Result<usize, CliError> {
     let loaded = Loaded::of(contents.documents.clone(), &Env::default());
-    let mut out = Rows::new(args.shown.format, &["file", "line", "column", "title", "reason"]);
-    for refused in &loaded.rejected {
-        out.row(&json!({
-            "file": refused.file, "line": refused.line, "column": refused.column,
-            "title": refused.title, "id": refused.id, "reason": reason(refused),
-        }))?;
-    }
-    out.end()?;
+    name_refused(&loaded.rejected, args.shown.format)?;
     let (set, refused, left_out) = (&loaded.set, loaded.rejected.len(), contents.left_out);
     let (rules, over_time) = (set.rules().len(), set.correlations().len());
     eprintln!(

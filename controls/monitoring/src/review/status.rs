@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Assurance, Id, Table, Timestamp};
+use model::{Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write, derived_id};
@@ -147,18 +147,12 @@ pub async fn sign(
         "pending": status.pending,
         "lost": status.lost,
     });
-    write
-        .record(RecordDraft {
-            ty: REVIEW.to_owned(),
-            subject: Some(site),
-            observed_from: now,
-            observed_to: now,
-            source: "monitoring.review".to_owned(),
-            assurance: Assurance::Machine,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: serde_json::to_vec(&payload).ok(),
-        })
-        .await
+    let draft = RecordDraft {
+        source: "monitoring.review".to_owned(),
+        payload: serde_json::to_vec(&payload).ok(),
+        ..room::draft(REVIEW, Some(site), now, facts)
+    };
+    write.record(draft).await
 }
 
 /// Makes the weekly task of each site; the record of a look closes it, and then comes the next.
