@@ -13,6 +13,7 @@ mod one_series;
 mod packs;
 mod report;
 mod review;
+mod rule_list;
 mod series;
 mod trends;
 

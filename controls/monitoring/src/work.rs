@@ -7,7 +7,6 @@ pub mod canary;
 pub mod collection;
 pub mod coverage;
 pub mod evaluate;
-pub mod hunt;
 pub mod hunts;
 pub mod live;
 pub mod logs;

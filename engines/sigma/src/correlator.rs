@@ -11,10 +11,13 @@
 //! - A finding's id comes from the correlation's version, the group and the events, so that replays make no
 //!   new findings.
 
+mod follow;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use self::follow::Known;
 use crate::{
     arena::Arena,
     correlation::{Correlation, Input},
@@ -90,8 +93,6 @@ pub struct Finding {
 pub enum SnapshotError {
     #[error("the snapshot is damaged; rebuild the state from the archive")]
     Damaged,
-    #[error("the snapshot is of another rule set; rebuild the state from the archive")]
-    OtherRules,
 }
 
 impl SnapshotError {
@@ -101,12 +102,12 @@ impl SnapshotError {
             SnapshotError::Damaged => {
                 "スナップショットが壊れています。アーカイブから状態を作り直してください"
             }
-            SnapshotError::OtherRules => {
-                "別のルールセットのスナップショットです。アーカイブから状態を作り直してください"
-            }
         }
     }
 }
+
+/// Seed of a snapshot's sum; another one for each form of the body.
+const SNAPSHOT_SEED: u128 = FNV_SEED ^ 2;
 
 /// Values of the fields that correlations ask for, by slot.
 type Values = Vec<Option<Box<str>>>;
@@ -236,24 +237,25 @@ impl Correlator {
 
     /// The state as bytes, for [`Correlator::restore`].
     pub fn snapshot(&self) -> Vec<u8> {
-        let body = postcard::to_stdvec(&(self.set.hash(), &self.state)).unwrap_or_default();
-        let mut bytes = fnv(&body, FNV_SEED).to_le_bytes().to_vec();
+        let body = postcard::to_stdvec(&(Known::of(self), &self.state)).unwrap_or_default();
+        let mut bytes = fnv(&body, SNAPSHOT_SEED).to_le_bytes().to_vec();
         bytes.extend(body);
         bytes
     }
 
-    /// Takes up where a snapshot of the same rule set ended. The state stays as it was if that fails.
+    /// Takes up where a snapshot ended; of another rule set as [`Correlator::follow`] does. The state stays as it
+    /// was if that fails.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         let (sum, body) = bytes.split_at_checked(16).ok_or(SnapshotError::Damaged)?;
-        if fnv(body, FNV_SEED).to_le_bytes() != sum {
+        if fnv(body, SNAPSHOT_SEED).to_le_bytes() != sum {
             return Err(SnapshotError::Damaged);
         }
-        let (hash, state): (u128, State) =
+        let (known, state): (Known, State) =
             postcard::from_bytes(body).map_err(|_| SnapshotError::Damaged)?;
-        if hash != self.set.hash() || state.groups.len() != self.set.correlations().len() {
-            return Err(SnapshotError::OtherRules);
+        if !known.fits(&state) {
+            return Err(SnapshotError::Damaged);
         }
-        self.state = state;
+        self.take_over(&known, state);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use monitoring::work::{
-    hunt::{Hunt, Next, Progress},
+    hunts::pass::{Hunt, Next, Progress},
     rules::Loaded,
 };
 use serde_json::json;

@@ -9,7 +9,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{Id, Lang, t};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sigma::{LogSource, Meta};
 use store::Row;
@@ -21,7 +20,10 @@ use web::{
     route::{Access, Api, Route},
 };
 
-use super::attack;
+use super::{
+    attack,
+    rule_list::{Facts, Firing, Narrowing},
+};
 use crate::work::{
     live::{Live, Shown},
     rules,
@@ -44,29 +46,6 @@ pub(super) fn routes() -> Vec<Route> {
     vec![Route::get("/detections", inspect, title, list), api]
 }
 
-/// Whether a rule can fire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Firing {
-    Can,
-    /// Events of its source come, without the fields it asks for.
-    Fields,
-    /// No event of its source ever came.
-    Source,
-    /// A correlation fires if its rules do.
-    Depends,
-}
-
-impl Firing {
-    fn name(self) -> &'static str {
-        match self {
-            Firing::Can => "can",
-            Firing::Fields => "fields_missing",
-            Firing::Source => "no_source",
-            Firing::Depends => "by_its_rules",
-        }
-    }
-}
-
 /// A rule as it is listed.
 struct Line {
     title: String,
@@ -80,31 +59,17 @@ struct Line {
     product: String,
 }
 
-/// What the list is narrowed to.
-#[derive(Deserialize, Default)]
-struct Asked {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    level: String,
-    #[serde(default)]
-    product: String,
-    #[serde(default)]
-    tactic: String,
-    #[serde(default)]
-    firing: String,
-}
-
-impl Asked {
-    fn holds(&self, line: &Line) -> bool {
-        let words = self.q.trim().to_lowercase();
-        let is = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
-        is(&self.level, line.severity)
-            && is(&self.product, &line.product)
-            && is(&self.firing, line.firing.name())
-            && (self.tactic.is_empty()
-                || attack::tactics(&line.tags).contains(&self.tactic.as_str()))
-            && (words.is_empty() || line.title.to_lowercase().contains(&words) || line.id == words)
+impl Line {
+    fn is_asked(&self, asked: &Narrowing) -> bool {
+        asked.holds(&Facts {
+            level: self.severity,
+            product: &self.product,
+            tactics: &attack::tactics(&self.tags),
+            firing: self.firing,
+            is_on: true,
+            title: &self.title,
+            name: &self.id,
+        })
     }
 }
 
@@ -129,7 +94,7 @@ struct DetectionsPage<'a> {
     sources: Vec<(String, u64)>,
     packs: Vec<(Row, usize)>,
     matrix: Vec<attack::Column>,
-    asked: Asked,
+    asked: Narrowing,
     found: usize,
     products: BTreeSet<String>,
 }
@@ -138,19 +103,9 @@ impl DetectionsPage<'_> {
     fn severity<'a>(&self, name: &'a str) -> &'a str {
         super::severity(self.cx, name)
     }
-
-    fn firing(&self, name: &str) -> &str {
-        let text = match name {
-            "can" => t("成立しうる", "can fire"),
-            "fields_missing" => t("届かない項目あり", "fields never arrive"),
-            "no_source" => t("ログがまだない", "no such log yet"),
-            _ => t("もとのルールによる", "by its rules"),
-        };
-        self.cx.pick(&text)
-    }
 }
 
-async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
+async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Narrowing>) -> Answer {
     let cx = &user.cx;
     let shown = house.kept.get::<Live>().shown();
     let mut lines = lines(cx.lang, &shown);
@@ -165,7 +120,7 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     let matrix = attack::matrix(lines.iter().map(|line| (line.tags.as_slice(), fires(line))));
     let products =
         lines.iter().map(|line| line.product.clone()).filter(|p| !p.is_empty()).collect();
-    lines.retain(|line| asked.holds(line));
+    lines.retain(|line| line.is_asked(&asked));
     let found = lines.len();
     lines.truncate(LISTED_MAX);
     let mut sources: Vec<(String, u64)> =
@@ -202,13 +157,8 @@ fn lines(lang: Lang, shown: &Shown) -> Vec<Line> {
         shown.coverage.iter().map(|c| (c.rule.0, c)).collect();
     let mut all = Vec::new();
     for (at, rule) in loaded.set.rules().iter().enumerate() {
-        let coverage = coverage.get(&(at as u32));
-        let firing = match coverage {
-            Some(c) if c.events == 0 => Firing::Source,
-            Some(c) if c.can_fire => Firing::Can,
-            Some(_) => Firing::Fields,
-            None => Firing::Source,
-        };
+        let coverage = coverage.get(&(at as u32)).copied();
+        let firing = Firing::of(coverage);
         let missing = coverage.filter(|_| firing == Firing::Fields);
         let missing = missing.map_or(String::new(), |c| c.missing.join(", "));
         let mut line = line(lang, &rule.meta, said(&rule.logsource), firing);

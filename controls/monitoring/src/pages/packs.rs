@@ -26,7 +26,10 @@ use web::{
     route::{Access, Route},
 };
 
-use super::attack;
+use super::{
+    attack,
+    rule_list::{Facts, Firing, Narrowing},
+};
 use crate::work::{
     live::Live,
     packs::{self, KIND, Pack, PackError},
@@ -68,19 +71,10 @@ struct Open {
     contents: packs::Contents,
 }
 
+/// The rule that is shown whole.
 #[derive(Deserialize, Default)]
-struct Asked {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    level: String,
-    #[serde(default)]
-    product: String,
-    #[serde(default)]
-    tactic: String,
-    #[serde(default)]
-    firing: String,
-    /// Path of the rule that is shown whole.
+struct Chosen {
+    /// Its path in the pack.
     #[serde(default)]
     rule: String,
 }
@@ -92,8 +86,22 @@ struct Line {
     level: &'static str,
     product: String,
     tactics: Vec<&'static str>,
-    firing: &'static str,
+    firing: Firing,
     is_on: bool,
+}
+
+impl Line {
+    fn is_asked(&self, asked: &Narrowing) -> bool {
+        asked.holds(&Facts {
+            level: self.level,
+            product: &self.product,
+            tactics: &self.tactics,
+            firing: self.firing,
+            is_on: self.is_on,
+            title: &self.title,
+            name: &self.path,
+        })
+    }
 }
 
 /// The rule that is shown whole.
@@ -117,7 +125,7 @@ struct Refused {
 struct PackPage<'a> {
     cx: &'a Cx,
     row: &'a Row,
-    asked: &'a Asked,
+    asked: &'a Narrowing,
     broken: String,
     lines: Vec<Line>,
     found: usize,
@@ -141,10 +149,6 @@ impl PackPage<'_> {
         super::severity(self.cx, name)
     }
 
-    fn firing<'a>(&self, name: &'a str) -> &'a str {
-        firing(self.cx, name)
-    }
-
     fn is_active(&self) -> bool {
         self.row.status == "active"
     }
@@ -152,20 +156,6 @@ impl PackPage<'_> {
     fn link(&self, path: &str) -> String {
         format!("/detections/packs/{}?rule={}#rule", self.row.id, urlencoding::encode(path))
     }
-}
-
-/// What stands in the address for each answer to "can it fire".
-const FIRING: [&str; 4] = ["can", "fields", "source", "depends"];
-
-fn firing<'a>(cx: &Cx, name: &'a str) -> &'a str {
-    let text = match name {
-        "can" => t("成立しうる", "can fire"),
-        "fields" => t("届かない項目あり", "fields never arrive"),
-        "source" => t("ログがまだない", "no such log yet"),
-        "depends" => t("もとのルールによる", "by its rules"),
-        other => return other,
-    };
-    cx.pick(&text)
 }
 
 async fn pack_of(house: &House, id: Id) -> Result<Row, Refusal> {
@@ -202,7 +192,8 @@ async fn one(
     State(house): State<Shared>,
     user: User,
     Path(id): Path<Id>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Narrowing>,
+    Query(chosen): Query<Chosen>,
 ) -> Answer {
     let cx = &user.cx;
     let row = pack_of(&house, id).await?;
@@ -216,9 +207,9 @@ async fn one(
     let open = opened.ok();
     let mut lines = open.as_ref().map_or(Vec::new(), |open| lines(&house, open, &disabled));
     let (total, off) = (lines.len(), lines.iter().filter(|line| !line.is_on).count());
-    let can = lines.iter().filter(|line| line.firing == "can").count();
+    let can = lines.iter().filter(|line| line.firing == Firing::Can).count();
     let products: BTreeSet<String> = lines.iter().map(|line| line.product.clone()).collect();
-    lines.retain(|line| is_asked(line, &asked));
+    lines.retain(|line| line.is_asked(&asked));
     let found = lines.len();
     lines.truncate(LISTED_MAX);
     let rejected = open.as_ref().map_or(&[][..], |open| open.loaded.rejected.as_slice());
@@ -235,7 +226,7 @@ async fn one(
         refused: rejected.iter().take(REFUSED_MAX).map(|one| refused(cx, one)).collect(),
         refused_total: rejected.len(),
         products: products.into_iter().filter(|product| !product.is_empty()).collect(),
-        whole: open.as_ref().and_then(|open| whole(open, &disabled, &asked.rule)),
+        whole: open.as_ref().and_then(|open| whole(open, &disabled, &chosen.rule)),
         may_write: may_write(&house, &user),
         asked: &asked,
     };
@@ -261,7 +252,7 @@ fn lines(house: &House, open: &Open, disabled: &BTreeSet<String>) -> Vec<Line> {
     let set = &open.loaded.set;
     let census = house.kept.get::<Live>().shown().census;
     let covered = set.coverage(&census);
-    let line = |meta: &Meta, product: &str, firing: &'static str| Line {
+    let line = |meta: &Meta, product: &str, firing: Firing| Line {
         path: meta.file.clone(),
         title: meta.title.clone(),
         level: meta.level.map_or("medium", sigma::Level::word),
@@ -271,32 +262,12 @@ fn lines(house: &House, open: &Open, disabled: &BTreeSet<String>) -> Vec<Line> {
         is_on: is_on(disabled, meta),
     };
     let rules = set.rules().iter().zip(&covered).map(|(rule, covered)| {
-        let firing = match (covered.events, covered.can_fire) {
-            (0, _) => "source",
-            (_, true) => "can",
-            (_, false) => "fields",
-        };
-        line(&rule.meta, rule.logsource.product.as_deref().unwrap_or(""), firing)
+        line(&rule.meta, rule.logsource.product.as_deref().unwrap_or(""), Firing::of(Some(covered)))
     });
-    let over_time = set.correlations().iter().map(|c| line(&c.meta, "", "depends"));
+    let over_time = set.correlations().iter().map(|c| line(&c.meta, "", Firing::Depends));
     let mut all: Vec<Line> = rules.chain(over_time).collect();
     all.sort_by(|a, b| (super::rank(a.level), &a.title).cmp(&(super::rank(b.level), &b.title)));
     all
-}
-
-fn is_asked(line: &Line, asked: &Asked) -> bool {
-    let words = asked.q.trim().to_lowercase();
-    let is = |wanted: &str, has: &str| wanted.is_empty() || wanted == has;
-    is(&asked.level, line.level)
-        && is(&asked.product, &line.product)
-        && (asked.tactic.is_empty() || line.tactics.iter().any(|tactic| *tactic == asked.tactic))
-        && match asked.firing.as_str() {
-            "off" => !line.is_on,
-            wanted => is(wanted, line.firing),
-        }
-        && (words.is_empty()
-            || line.title.to_lowercase().contains(&words)
-            || line.path.to_lowercase().contains(&words))
 }
 
 fn whole(open: &Open, disabled: &BTreeSet<String>, path: &str) -> Option<Whole> {

@@ -121,9 +121,12 @@ impl Evaluator {
         }
     }
 
-    /// Goes on with other rules: what waits to be joined and what was counted stays, windows begin anew.
+    /// Goes on with other rules: what waits to be joined and what was counted stays, and the windows of correlations that
+    /// read as before.
     pub fn change(&mut self, loaded: Arc<Loaded>) {
         let mut next = Evaluator::new(loaded);
+        std::mem::swap(&mut next.correlator, &mut self.correlator);
+        next.correlator = next.correlator.follow(&next.loaded.set);
         std::mem::swap(&mut next.joiner, &mut self.joiner);
         std::mem::swap(&mut next.seen, &mut self.seen);
         *self = next;
@@ -138,7 +141,7 @@ impl Evaluator {
         self.correlator.snapshot()
     }
 
-    /// Takes up windows of the same rules.
+    /// Takes up windows, of correlations that read as they did.
     pub fn restore(&mut self, windows: &[u8]) -> Result<(), sigma::SnapshotError> {
         self.correlator.restore(windows)
     }

@@ -4,6 +4,8 @@
 //! progress says so, and is looked up when a hunt goes on; findings keep the time of their events and are marked;
 //! a hunt ends with a record about the activation that began it; a trial writes nothing but what the page shows.
 
+pub mod pass;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     path::PathBuf,
@@ -21,11 +23,11 @@ use serde_json::{Value as Json, json};
 use sigma::Env;
 use store::{Record, Row, Store};
 
+use self::pass::{Hunt, Next, Progress, by_rule};
 use super::{
     activation::ACTIVATED,
     alerts,
     evaluate::Occurrence,
-    hunt::{Hunt, Next, Progress, by_rule},
     live::{ACTOR, Live, draft},
     packs,
     rules::{self, Loaded},

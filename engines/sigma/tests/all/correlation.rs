@@ -321,25 +321,48 @@ fn reference(at: usize, spec: &Spec, items: &[Item]) -> (Vec<Fired>, Vec<Item>) 
 }
 
 fn set_of(specs: &[Spec]) -> RuleSet {
-    let text = yaml(specs);
+    loaded(&yaml(specs), specs.len())
+}
+
+/// The same among others, in other places and with other fields to follow.
+fn wider(specs: &[Spec]) -> RuleSet {
+    let other = "title: other\nname: other\nlogsource: {}\ndetection: {s: {never: 1}, condition: s}\n---\n\
+                 title: more\ncorrelation: {type: value_count, rules: [other], group-by: [h, v], timespan: 1h, \
+                 condition: {gte: 2, field: t}}\n---\n";
+    loaded(&format!("{other}{}", yaml(specs)), specs.len() + 1)
+}
+
+fn loaded(text: &str, correlations: usize) -> RuleSet {
     let (set, rejected) = load(
         &[Source { file: "c.yml", bytes: text.as_bytes() }],
         &Env::default(),
         &Limits::default(),
     );
     assert!(rejected.is_empty(), "{rejected:?}\n{text}");
-    assert_eq!(set.correlations().len(), specs.len());
+    assert_eq!(set.correlations().len(), correlations);
     set
 }
 
-/// What the correlator finds, with a snapshot taken up again in the middle; and how many were late.
-fn run(set: &RuleSet, events: &[Event], lateness: i64) -> (Vec<Finding>, u64) {
+/// What the correlator finds, with a snapshot taken up again in the middle, and other rules beside for a third of the
+/// time; and how many were late.
+fn run(specs: &[Spec], set: &RuleSet, events: &[Event], lateness: i64) -> (Vec<Finding>, u64) {
     let settings = Settings { lateness_us: lateness * SECOND, ..Settings::default() };
+    let wide = wider(specs);
     let mut matcher = Matcher::new(set);
     let mut correlator = Correlator::new(set, settings);
     let mut arena = Arena::new();
     let mut found = Vec::new();
+    let mut beside = Vec::new();
     for (n, event) in events.iter().enumerate() {
+        let is_beside = n >= events.len() / 3 && n < events.len() * 2 / 3;
+        if n == events.len() / 3 && is_beside {
+            matcher = Matcher::new(&wide);
+            correlator = correlator.follow(&wide);
+        }
+        if n == events.len() * 2 / 3 {
+            matcher = Matcher::new(set);
+            correlator = correlator.follow(set);
+        }
         arena.clear();
         event.rules.iter().for_each(|r| arena.push(&format!("r{r}"), "1"));
         if let Some(group) = event.group {
@@ -351,13 +374,20 @@ fn run(set: &RuleSet, events: &[Event], lateness: i64) -> (Vec<Finding>, u64) {
         }
         let mut matches: Vec<Match> = Vec::new();
         matcher.eval(&arena, &mut matches);
-        correlator.push(&matches, &arena, event.time * SECOND, n as u128, &mut found);
+        let found = if is_beside { &mut beside } else { &mut found };
+        correlator.push(&matches, &arena, event.time * SECOND, n as u128, found);
         if n == events.len() / 2 {
             let snapshot = correlator.snapshot();
-            correlator = Correlator::new(set, settings);
+            correlator = Correlator::new(if is_beside { &wide } else { set }, settings);
             correlator.restore(&snapshot).unwrap();
         }
     }
+    let place = |finding: Finding| {
+        let title = &wide.correlations()[finding.correlation].meta.title;
+        let correlation = set.correlations().iter().position(|c| c.meta.title == *title)?;
+        Some(Finding { correlation, ..finding })
+    };
+    found.extend(beside.into_iter().filter_map(place));
     correlator.watermark(i64::MAX / 4, &mut found);
     assert_eq!(correlator.groups(), 0, "everything has left");
     (found, correlator.counters().late)
@@ -368,7 +398,7 @@ fn check(specs: &[Spec], events: &[Event], lateness: i64) -> usize {
     // The order in which the set keeps them: inner ones first.
     let place =
         |title: &str| set.correlations().iter().position(|c| c.meta.title == title).unwrap();
-    let (found, late) = run(&set, events, lateness);
+    let (found, late) = run(specs, &set, events, lateness);
     let mut newest = i64::MIN / 2;
     let mut items: Vec<Item> = Vec::new();
     let mut late_want = 0;
@@ -448,7 +478,7 @@ fn check(specs: &[Spec], events: &[Event], lateness: i64) -> usize {
     let ids: BTreeSet<u128> = found.iter().map(|f| f.id).collect();
     assert_eq!(ids.len(), found.len(), "ids of findings are different");
     // A replay finds the same under the same ids.
-    let (again, _) = run(&set, events, lateness);
+    let (again, _) = run(specs, &set, events, lateness);
     assert_eq!(again, found);
     total
 }

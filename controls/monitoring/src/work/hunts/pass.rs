@@ -21,7 +21,7 @@ use stream::{
     sidecar::{Named, Sidecar},
 };
 
-use super::{
+use crate::work::{
     evaluate::{Evaluator, Occurrence},
     rules::Loaded,
 };
