@@ -187,7 +187,12 @@ async fn renew(ca: HouseCa, served: Arc<tls::Served>, mut shutdown: Shutdown) {
 /// Opens the stream folder.
 pub async fn open(folder: &Path, config: &config::Intake) -> Result<Stream, CliError> {
     let folder = folder.join("stream");
-    let mut limits = stream::Limits::default();
+    let mut limits = stream::Limits {
+        // Files of this machine are written in its own time.
+        zone: jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC),
+        host: Some(crate::agents::hostname()),
+        ..stream::Limits::default()
+    };
     limits.spool.max_bytes = u64::from(config.spool_mib.0) << 20;
     let opened = tokio::task::spawn_blocking(move || Stream::open(&folder, limits)).await;
     Ok(opened.map_err(|e| CliError::Worker(e.to_string()))??)

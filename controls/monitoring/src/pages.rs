@@ -1,7 +1,8 @@
-//! The room's own pages and their documents: events, findings, rules, trends and sources, GAP analysis, reviews, what
+//! The room's own pages and their documents: the board, events, findings, rules, trends and sources, GAP analysis, reviews, what
 //! was measured.
 
 mod attack;
+mod board;
 mod chart;
 mod detections;
 mod events;
@@ -43,6 +44,7 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
     let all = [
+        board::routes(),
         events::routes(),
         findings::routes(),
         detections::routes(),

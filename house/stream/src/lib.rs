@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
 //! | `search`, `scan` | readers of the archive: what a query asks for, and everything in order |
@@ -31,6 +31,7 @@ mod files;
 pub mod flow;
 mod frame;
 mod grams;
+mod histogram;
 pub mod intake;
 pub mod logsource;
 mod marks;
@@ -38,6 +39,7 @@ pub mod metrics;
 mod notices;
 mod numbered;
 pub mod parse;
+pub mod personal;
 pub mod query;
 pub mod relp;
 pub mod scan;
@@ -56,6 +58,7 @@ pub use decode::{Encoding, decode};
 pub use error::{Error, Result};
 pub use event::{Event, Format, MAX_LINE_BYTES, MAX_PARTS, RawLine};
 pub use frame::{Framing, LineFramer, Piece};
+pub use histogram::Histogram;
 pub use marks::Marked;
 pub use numbered::{Numbered, Outgoing, SequenceAck};
 pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};

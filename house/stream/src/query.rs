@@ -98,6 +98,14 @@ pub fn parse(text: &str) -> Result<Vec<Term>, QueryError> {
     Ok(terms)
 }
 
+/// The term that holds where the field is this value; none where the language has no way to say it.
+pub fn is(name: &str, value: &str) -> Option<String> {
+    let begins = name.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '@'));
+    let fits = begins && name.chars().all(is_of_name) && value.chars().count() < TEXT_CHARS_MAX / 2;
+    let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+    (fits && !value.is_empty()).then(|| format!("{name}:\"{quoted}\""))
+}
+
 struct Reader {
     chars: Vec<char>,
     at: usize,
@@ -288,6 +296,20 @@ mod tests {
 
     fn holds(query: &str) -> bool {
         parse(query).unwrap().iter().all(|term| term.holds(&event()))
+    }
+
+    #[test]
+    fn what_a_field_is_can_be_asked_for() {
+        for value in ["root", "a b", "say \"hi\"", r"C:\dir\*", "*", "-x"] {
+            let mut event = event();
+            event.fields.insert("Some.name-1[0]".to_owned(), value.to_owned());
+            let term = is("Some.name-1[0]", value).unwrap();
+            let terms = parse(&term).unwrap();
+            assert!(terms.len() == 1 && terms[0].holds(&event), "{term}");
+            event.fields.insert("Some.name-1[0]".to_owned(), format!("{value}x"));
+            assert!(!terms[0].holds(&event), "{term}");
+        }
+        assert_eq!((is("1a", "x"), is("a b", "x"), is("a", "")), (None, None, None));
     }
 
     #[test]

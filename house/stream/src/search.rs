@@ -5,16 +5,23 @@
 
 use std::{cmp::Reverse, fs::File, path::Path};
 
+use arrow_array::{cast::AsArray, types::TimestampMicrosecondType};
+use memchr::memmem;
 use model::Timestamp;
 use parquet::{
-    arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
+    },
     file::metadata::RowGroupMetaData,
 };
 
 use crate::{
     archive::{SegmentInfo, events_of, info_of, list},
-    error::{At, Result},
+    error::{At, Error, Result},
     event::Event,
+    histogram::{EVENT_ROWS, Histogram, ROWS_MAX},
+    personal::{self, MASK},
     query::Term,
     sidecar::Sidecar,
 };
@@ -27,10 +34,16 @@ pub struct Query {
     /// Latest [`Event::time`], exclusive.
     pub to: Option<Timestamp>,
     pub source: Option<String>,
+    /// Events of this program are left out.
+    pub without_app: Option<&'static str>,
     /// What [`crate::query::parse`] read.
     pub terms: Vec<Term>,
     pub limit: usize,
     pub newest_first: bool,
+    /// Whoever asks does not see what is about people ([`crate::personal`]), neither by looking nor by asking for it.
+    pub hides_personal: bool,
+    /// Bars of the histogram of all that is met; 0 for none.
+    pub bars: usize,
 }
 
 impl Default for Query {
@@ -39,9 +52,12 @@ impl Default for Query {
             from: None,
             to: None,
             source: None,
+            without_app: None,
             terms: Vec::new(),
             limit: 100,
             newest_first: true,
+            hides_personal: false,
+            bars: 0,
         }
     }
 }
@@ -60,6 +76,7 @@ pub struct SearchResult {
     pub archive_bytes: u64,
     /// Segments that could not be read; their events are missing here.
     pub unreadable: Vec<String>,
+    pub histogram: Option<Histogram>,
 }
 
 /// Searches the archive in `folder`.
@@ -84,13 +101,16 @@ pub fn search(folder: &Path, query: &Query) -> Result<SearchResult> {
     } else {
         candidates.sort_by_key(|c| c.info.min_time);
     }
+    if query.bars > 0 {
+        result.histogram = histogram(&candidates, query, &mut result.unreadable);
+    }
     for candidate in candidates {
         if is_full(&result.events, query, &candidate.info) {
             result.pruned_segments += 1;
             continue;
         }
         result.read_bytes += candidate.row_group_bytes();
-        match scan(candidate, query) {
+        match scan(&candidate, query) {
             Ok(events) => result.events.extend(events),
             Err(e) => result.unreadable.push(e.to_string()),
         }
@@ -117,6 +137,14 @@ impl Candidate {
         let groups = self.metadata.metadata().row_groups();
         let of = |at: &usize| u64::try_from(groups[*at].compressed_size()).unwrap_or(0);
         self.row_groups.iter().map(of).sum()
+    }
+
+    /// A reader of the row groups that may hold something.
+    fn reader(&self) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+        let file = self.file.try_clone().at("open", &self.info.path)?;
+        let metadata = self.metadata.clone();
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        Ok(builder.with_row_groups(self.row_groups.clone()))
     }
 }
 
@@ -171,6 +199,10 @@ fn possible(sidecar: &mut Sidecar, query: &Query) -> Vec<usize> {
     }
     // The longest first: it is the one that rules most out.
     let mut literals: Vec<&[u8]> = query.terms.iter().flat_map(Term::literals).collect();
+    // A mask stands in no segment.
+    literals.retain(|literal| {
+        !query.hides_personal || memmem::find(literal, MASK.as_bytes()).is_none()
+    });
     literals.sort_by_key(|literal| Reverse(literal.len()));
     (0..sidecar.groups())
         .filter(|group| literals.iter().all(|literal| sidecar.may_hold(*group, literal)))
@@ -200,24 +232,103 @@ fn is_full(events: &[Event], query: &Query, info: &SegmentInfo) -> bool {
     })
 }
 
-fn scan(candidate: Candidate, query: &Query) -> Result<Vec<Event>> {
+fn scan(candidate: &Candidate, query: &Query) -> Result<Vec<Event>> {
     let path = candidate.info.path.as_path();
-    let reader =
-        ParquetRecordBatchReaderBuilder::new_with_metadata(candidate.file, candidate.metadata)
-            .with_row_groups(candidate.row_groups)
-            .build()
-            .at("read", path)?;
+    let reader = candidate.reader()?.build().at("read", path)?;
     let mut found = Vec::new();
     for batch in reader {
         let events = events_of(path, &batch?)?.into_iter();
-        found.extend(events.filter(|event| matches(event, query)));
+        found.extend(events.filter_map(|event| met(event, query)));
     }
     Ok(found)
+}
+
+/// The event as whoever asks sees it, if the query holds for that.
+fn met(event: Event, query: &Query) -> Option<Event> {
+    let event = if query.hides_personal { personal::masked(event) } else { event };
+    matches(&event, query).then_some(event)
+}
+
+/// All that the query holds for by time, newest segments first as far as the limit goes.
+fn histogram(
+    candidates: &[Candidate],
+    query: &Query,
+    unreadable: &mut Vec<String>,
+) -> Option<Histogram> {
+    let first = candidates.iter().map(|c| c.info.min_time).min()?;
+    let last = candidates.iter().map(|c| c.info.max_time).max()?;
+    let mut histogram = Histogram::over(query, first, last, query.bars)?;
+    let mut newest: Vec<&Candidate> = candidates.iter().collect();
+    newest.sort_by_key(|candidate| Reverse(candidate.info.max_time));
+    let (mut weight, is_plain) = (0, query.terms.is_empty());
+    for candidate in newest {
+        let info = &candidate.info;
+        if weight > ROWS_MAX {
+            // Segments overlap in time: what lies behind this one's end is counted whole.
+            let counted = Timestamp(info.max_time.0.saturating_add(1));
+            histogram.counted_from = histogram.counted_from.max(Some(counted));
+            break;
+        }
+        if is_plain
+            && query.source.is_none()
+            && query.without_app.is_none()
+            && histogram.add_all(info.min_time, info.max_time, info.rows)
+        {
+            continue;
+        }
+        weight += info.rows * if is_plain { 1 } else { EVENT_ROWS };
+        let counted = match is_plain {
+            true => count_times(candidate, query, &mut histogram),
+            false => count_events(candidate, query, &mut histogram),
+        };
+        if let Err(error) = counted {
+            unreadable.push(error.to_string());
+        }
+    }
+    Some(histogram)
+}
+
+/// Counts by the columns of time, source and program alone.
+fn count_times(candidate: &Candidate, query: &Query, histogram: &mut Histogram) -> Result<()> {
+    let path = candidate.info.path.as_path();
+    let corrupt = || Error::Corrupt { path: path.into(), reason: "no times or names".into() };
+    let builder = candidate.reader()?;
+    let names = ["time", "source", "app"];
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+    for batch in builder.with_projection(mask).build().at("read", path)? {
+        let batch = batch?;
+        let times = batch.column_by_name("time");
+        let times = times.and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let text = |name| batch.column_by_name(name).and_then(|c| c.as_string_opt::<i32>());
+        let (sources, apps) = text("source").zip(text("app")).ok_or_else(corrupt)?;
+        let times = times.ok_or_else(corrupt)?;
+        for row in 0..batch.num_rows() {
+            let is_met = query.source.as_deref().is_none_or(|source| source == sources.value(row))
+                && query.without_app.is_none_or(|app| app != apps.value(row));
+            if is_met {
+                histogram.add(Timestamp(times.value(row)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn count_events(candidate: &Candidate, query: &Query, histogram: &mut Histogram) -> Result<()> {
+    let path = candidate.info.path.as_path();
+    for batch in candidate.reader()?.build().at("read", path)? {
+        for event in events_of(path, &batch?)? {
+            if let Some(event) = met(event, query) {
+                histogram.add(event.time());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn matches(event: &Event, query: &Query) -> bool {
     query.from.is_none_or(|from| event.time() >= from)
         && query.to.is_none_or(|to| event.time() < to)
         && query.source.as_ref().is_none_or(|source| *source == event.source)
+        && query.without_app.is_none_or(|app| app != event.app)
         && query.terms.iter().all(|term| term.holds(event))
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     archive::{Archive, SegmentInfo},
     counters::Counters,
-    entry::{Tag, decode, encode},
+    entry::{Frame, Tag, decode, encode},
     error::{At, Error, Result},
     event::{Event, MAX_LINE_BYTES, MAX_PARTS, RawLine},
     files::{read_json, write_json},
@@ -41,6 +41,25 @@ pub struct Limits {
     pub max_sources: usize,
     /// Zone of lines that name none.
     pub zone: TimeZone,
+    /// Host of lines of this machine's files that name none.
+    pub host: Option<String>,
+}
+
+impl Limits {
+    /// What a line in the spool says. Lines of an agent's files are its machine's, those of a file that was read here
+    /// this machine's, if they name no host themselves.
+    fn event(&self, frame: &Frame) -> Event {
+        let mut event = parse(&frame.line, &frame.source, frame.arrived, &self.zone);
+        if event.host.is_empty() {
+            let own = match frame.tag {
+                Tag::Mark(..) => self.host.as_deref(),
+                Tag::Number(..) => frame.source.split_once('/').map(|(agent, _)| agent),
+                Tag::None => None,
+            };
+            own.unwrap_or_default().clone_into(&mut event.host);
+        }
+        event
+    }
 }
 
 impl Default for Limits {
@@ -50,6 +69,7 @@ impl Default for Limits {
             flush_bytes: 32 << 20,
             max_sources: 4096,
             zone: TimeZone::UTC,
+            host: None,
         }
     }
 }
@@ -325,12 +345,10 @@ impl Stream {
     pub fn read_from(&self, from: u64, max_bytes: usize) -> Result<Reading> {
         let snapshot = self.state().spool.snapshot();
         let batch = snapshot.read(from, u64::MAX, max_bytes)?;
-        let zone = &self.inner.limits.zone;
         let mut events = Vec::with_capacity(batch.payloads.len());
         for (payload, end) in batch.payloads.iter().zip(&batch.ends) {
             if let Some(frame) = decode(payload) {
-                let event = parse(&frame.line, &frame.source, frame.arrived, zone);
-                events.push(Placed { end: *end, event });
+                events.push(Placed { end: *end, event: self.inner.limits.event(&frame) });
             }
         }
         let gone = snapshot.start().saturating_sub(from) + batch.damaged_bytes;
@@ -419,9 +437,8 @@ impl Stream {
         if plan.is_none() {
             write_json(&path, &Plan { from, to: batch.next })?;
         }
-        let zone = &self.inner.limits.zone;
         let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
-        let events = frames.map(|f| parse(&f.line, &f.source, f.arrived, zone)).collect();
+        let events = frames.map(|frame| self.inner.limits.event(&frame)).collect();
         Ok((events, batch.next))
     }
 
@@ -496,7 +513,7 @@ fn pieces(line: &RawLine) -> Vec<RawLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{archive::recompute_root, query::parse};
+    use crate::{Numbered, archive::recompute_root, query::parse};
 
     const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
 
@@ -511,6 +528,84 @@ mod tests {
 
     fn all(stream: &Stream) -> SearchResult {
         stream.search(&Query { limit: 10_000, ..Query::default() }).unwrap()
+    }
+
+    #[test]
+    fn bars_hold_what_a_search_of_their_span_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        for i in 0..40 {
+            let source = if i % 3 == 0 { "b" } else { "a" };
+            let at = Timestamp(NOW.0 + i as i64 * 7_000_000);
+            stream.ingest(source, lines(i * 5, i * 5 + 5), at).unwrap();
+        }
+        stream.flush(NOW).unwrap();
+        let narrowed = |q: &str, source: Option<&str>| Query {
+            terms: parse(q).unwrap(),
+            source: source.map(str::to_owned),
+            limit: 10_000,
+            ..Query::default()
+        };
+        for query in [
+            narrowed("", None),
+            narrowed("", Some("b")),
+            narrowed("line -7", None),
+            Query { from: Some(Timestamp(NOW.0 + 33_000_000)), ..narrowed("", None) },
+            Query { to: Some(Timestamp(NOW.0 + 99_000_001)), ..narrowed("host:h", Some("a")) },
+        ] {
+            let found = stream.search(&Query { bars: 13, ..query.clone() }).unwrap();
+            let bars = found.histogram.unwrap();
+            assert_eq!((bars.total(), bars.counted_from), (found.events.len() as u64, None));
+            for bar in 0..13 {
+                let end = if bar == 12 { bars.to } else { bars.start(bar + 1) };
+                let span = Query { from: Some(bars.start(bar)), to: Some(end), ..query.clone() };
+                let within = stream.search(&span).unwrap().events.len() as u64;
+                assert_eq!(bars.counts[bar], within, "bar {bar} of {query:?}");
+            }
+        }
+        let none = stream.search(&Query { bars: 13, ..narrowed("", Some("c")) }).unwrap();
+        assert_eq!(none.histogram, None);
+    }
+
+    #[test]
+    fn who_may_not_see_people_does_not_find_them_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        let line = "<38>Nov 25 10:00:00 web1 sshd[7]: Failed password for yamada from 192.0.2.7 port 22 ssh2";
+        stream.ingest("auth", vec![RawLine::new(line)], NOW).unwrap();
+        stream.flush(NOW).unwrap();
+        let found = |q: &str, hides_personal: bool| {
+            let query = Query { terms: parse(q).unwrap(), hides_personal, ..Query::default() };
+            stream.search(&query).unwrap().events
+        };
+        for q in ["yamada", "user:yamada", "user:y*", "src_ip:192.0.2.7", "raw:*yamada*"] {
+            assert_eq!((found(q, false).len(), found(q, true).len()), (1, 0), "{q}");
+        }
+        assert!(found("sshd", true)[0].message.ends_with("for ••• from ••• port 22 ssh2"));
+        assert_eq!(found("user:•••", true).len(), 1);
+    }
+
+    #[test]
+    fn lines_that_name_no_host_are_of_the_machine_whose_file_they_stood_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { host: Some("here".to_owned()), ..Limits::default() };
+        let stream = Stream::open(folder.path(), limits).unwrap();
+        let line = || RawLine::new("2026-11-25 10:00:00 something");
+        let read = Marked { line: line(), position: Some("1".to_owned()) };
+        stream.ingest_marked("file-dpkg", "dpkg", vec![read], NOW).unwrap();
+        let numbered = Numbered { sequence: 1, source: "web1/app".to_owned(), line: line() };
+        stream.ingest_numbered("agent", &[numbered], NOW).unwrap();
+        stream.ingest("posted", vec![line()], NOW).unwrap();
+        let hosts = |events: &[Event]| {
+            let pairs = events.iter().map(|e| (e.source.clone(), e.host.clone()));
+            pairs.collect::<BTreeMap<_, _>>()
+        };
+        let want = [("dpkg", "here"), ("posted", ""), ("web1/app", "web1")];
+        let want = want.map(|(source, host)| (source.to_owned(), host.to_owned())).into();
+        let live = stream.read_from(0, 1 << 20).unwrap().events;
+        assert_eq!(hosts(&live.into_iter().map(|p| p.event).collect::<Vec<_>>()), want);
+        stream.flush(NOW).unwrap();
+        assert_eq!(hosts(&all(&stream).events), want);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(super) enum Fares {
 }
 
 impl Fares {
-    const ALL: [Fares; 3] = [Fares::Open, Fares::Learning, Fares::Steady];
+    pub(super) const ALL: [Fares; 3] = [Fares::Open, Fares::Learning, Fares::Steady];
 
     pub fn name(self) -> &'static str {
         match self {
