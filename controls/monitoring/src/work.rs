@@ -9,12 +9,14 @@ pub mod coverage;
 pub mod evaluate;
 pub mod hunt;
 pub mod hunts;
+mod joined;
 pub mod live;
 pub mod logs;
 pub mod packs;
 pub mod rules;
 mod saved;
 pub mod series;
+pub mod week;
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +37,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const COMPLETE: Duration = Duration::from_millis(300);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
-const SERIES_EVERY: Duration = Duration::from_secs(2);
+/// A rule that changes holds within a second.
+const SERIES_EVERY: Duration = Duration::from_millis(900);
 /// What is learnt of logs decides within minutes, not within a second.
 const LEARN_EVERY: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
