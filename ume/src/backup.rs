@@ -34,6 +34,7 @@ mod names;
 pub(crate) mod shelf;
 
 pub(crate) use names::allowed;
+use names::{LEARNT, LEARNT_FILES};
 use shelf::{Listed, Shelf};
 
 use crate::{CliError, Format, data, place::Place, print, progress::Bar, shown};
@@ -444,6 +445,8 @@ fn add_all<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError
     if !live.exists() {
         return Ok(());
     }
+    // Before the spool: what was learnt must not know of more events than it holds.
+    let learnt = copy_learnt(&live, &scratch.join("learnt"))?;
     let segments = stream::copy_live(&live, &copied)?;
     for path in plain_files(&copied)? {
         let below = path.strip_prefix(&copied).unwrap_or(&path).to_string_lossy().into_owned();
@@ -457,7 +460,27 @@ fn add_all<W: Write>(out: &mut Archive<W>, from: &Source) -> Result<(), CliError
             other => other?,
         }
     }
+    for path in learnt {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        out.file(&format!("{LEARNT}{name}"), &path, None)?;
+    }
     add_series(out, &live)
+}
+
+/// Copies what was learnt of logs, which is replaced as a whole every minute. It is in a backup for itself: the lines it
+/// was made of are gone from the spool, and months of them would have to be read again.
+fn copy_learnt(live: &Path, into: &Path) -> Result<Vec<PathBuf>, CliError> {
+    fs::create_dir_all(into).map_err(at(into))?;
+    let mut copied = Vec::new();
+    for name in LEARNT_FILES {
+        let (from, to) = (live.join("logs").join(name), into.join(name));
+        match fs::copy(&from, &to) {
+            Ok(_) => copied.push(to),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(CliError::Io { path: from, source }),
+        }
+    }
+    Ok(copied)
 }
 
 /// What was measured over the years. Logs and names grow meanwhile and are taken as long as they are now, which a

@@ -13,7 +13,9 @@ use std::{
 use jiff::{civil::DateTime, tz::TimeZone};
 use model::Timestamp;
 use serde_json::{Value as Json, json};
-use steady::{Calendar, Direction, Forecast, Kind, Limit, Point, Series, Settings};
+use steady::{
+    Calendar, Direction, Forecast, HOUR, Kind, Limit, Point, Scorer, Series, Settings, Telling,
+};
 
 use crate::{CliError, INCOMPLETE, MISMATCH, print, say, shown};
 
@@ -33,12 +35,21 @@ pub enum SteadyCommand {
         /// Which departures matter
         #[arg(long, value_enum, default_value = "both")]
         direction: Side,
-        /// Hours that are only learnt from
-        #[arg(long, default_value_t = 336, value_name = "HOURS")]
-        cold_start: u16,
+        /// Hours that are only learnt from: 336, with --closer 48 if it is left out
+        #[arg(long, value_name = "HOURS")]
+        cold_start: Option<u16>,
         /// What is at least as rare is told: a share of all values
         #[arg(long, default_value_t = 1e-4, value_name = "P")]
         rarity: f32,
+        /// Look more closely: at the same time of the last seven days and at shapes, with 32 KiB for a series
+        #[arg(long, conflicts_with_all = ["kind", "direction", "rarity"])]
+        closer: bool,
+        /// With --closer, the score from which on a value is told
+        #[arg(long, default_value_t = Telling::default().threshold, value_name = "SCORE", requires = "closer")]
+        threshold: f64,
+        /// With --closer, every value with its score
+        #[arg(long, requires = "closer")]
+        each: bool,
         #[command(flatten)]
         shown: shown::Shown,
     },
@@ -100,7 +111,13 @@ pub enum Side {
 
 pub fn run(command: &SteadyCommand) -> Result<ExitCode, CliError> {
     match command {
-        SteadyCommand::Score { values, kind, direction, cold_start, rarity, shown } => {
+        SteadyCommand::Score {
+            values, cold_start, closer: true, threshold, each, shown, ..
+        } => {
+            let learn = i64::from(cold_start.unwrap_or(48)) * HOUR;
+            closer(values, learn, *threshold, *each, shown)
+        }
+        SteadyCommand::Score { values, kind, direction, cold_start, rarity, shown, .. } => {
             let kind = match kind {
                 Behaviour::Gauge => Kind::Gauge,
                 Behaviour::Counter => Kind::Counter,
@@ -120,7 +137,7 @@ pub fn run(command: &SteadyCommand) -> Result<ExitCode, CliError> {
             }
             let settings = Settings {
                 direction,
-                cold_start_hours: *cold_start,
+                cold_start_hours: cold_start.unwrap_or(336),
                 tell_p: *rarity,
                 ..Settings::new(kind)
             };
@@ -186,6 +203,58 @@ fn score(values: &Values, settings: Settings, shown: &shown::Shown) -> Result<Ex
         )
     );
     Ok(code(read.bad > 0, count > 0))
+}
+
+/// What stands out beside the last week and the shapes that were.
+fn closer(
+    values: &Values,
+    learn: i64,
+    threshold: f64,
+    is_each: bool,
+    shown: &shown::Shown,
+) -> Result<ExitCode, CliError> {
+    let (mut scorer, mut told, mut alarms, mut refused) = (Scorer::new(), Vec::new(), 0u64, 0u64);
+    let (mut first, mut left_out) = (None, 0u64);
+    let read = values.each(&mut |time, value| {
+        let is_learning = time - *first.get_or_insert(time) < learn;
+        let learn = if is_learning { u32::MAX } else { 0 };
+        let telling = Telling { learn, threshold, ..Telling::default() };
+        let Some(scored) = scorer.observe(time, value, &telling) else {
+            refused += 1;
+            return;
+        };
+        alarms += u64::from(scored.is_alarm);
+        if !is_each && !scored.is_alarm {
+            return;
+        }
+        if told.len() == FOUND_MAX {
+            left_out += 1;
+            return;
+        }
+        told.push(json!({
+            "time": Timestamp(time).rfc3339(),
+            "observed": rounded(value),
+            "expected": rounded(scored.expected),
+            "score": rounded(scored.score),
+            "alarm": scored.is_alarm,
+        }));
+    })?;
+    let columns = ["time", "observed", "expected", "score", "alarm"].map(str::to_owned);
+    print(&shown::rows(shown.format, &columns, &told));
+    eprintln!(
+        "{}",
+        say(
+            &format!(
+                "値{}件、目立つ値{alarms}件、読めない行{}件、使えない値{refused}件、表示しきれない行{left_out}件",
+                read.values, read.bad
+            ),
+            &format!(
+                "{} values, {alarms} that stand out, {} lines not read, {refused} values refused, {left_out} rows not shown",
+                read.values, read.bad
+            ),
+        )
+    );
+    Ok(code(read.bad > 0, alarms > 0))
 }
 
 fn forecast(values: &Values, limit: Limit, shown: &shown::Shown) -> Result<ExitCode, CliError> {

@@ -210,20 +210,31 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         level: Level::Take,
         origin: Origin::Slides,
         text: t(
-            "ホスト・データベース・回線ごとに、定常時と高負荷時の差を分析している。",
-            "For hosts, databases and links, steady and high load are compared.",
+            "ホスト・データベース・回線ごとに、定常時と高負荷時の差を分析している。高負荷の時間帯がない場合は、14日分以上の計測値からそう判断している。",
+            "For hosts, databases and links, steady and high load are compared; that there is no high load is concluded from 14 days of values at least.",
         ),
         check: Check::PerSubject(PerSubject {
             of: Subjects::Assets { kinds: &["host", "database", "network_device"], only: &[] },
-            must: Predicate::Record {
-                types: &["monitoring.load_profile"],
-                only: &[],
-                must: &[
-                    needs("steady_samples", Op::AtLeast(1)),
-                    needs("high_samples", Op::AtLeast(1)),
-                    needs("steady_permille", Op::AtMostField("high_permille")),
-                ],
-            },
+            must: Predicate::Any(&[
+                Predicate::Record {
+                    types: &["monitoring.load_profile"],
+                    only: &[],
+                    must: &[
+                        needs("steady_samples", Op::AtLeast(1)),
+                        needs("high_samples", Op::AtLeast(1)),
+                        needs("steady_permille", Op::AtMostField("high_permille")),
+                    ],
+                },
+                Predicate::Record {
+                    types: &["monitoring.load_profile"],
+                    only: &[],
+                    must: &[
+                        needs("steady_samples", Op::AtLeast(1)),
+                        needs("has_high_load", Op::Eq(Value::Bool(false))),
+                        needs("days", Op::AtLeast(14)),
+                    ],
+                },
+            ]),
             at_least_permille: ALL,
             fresh_hours: MONTH,
         }),

@@ -18,6 +18,8 @@ pub const FINDING: &str = "monitoring.finding";
 pub const HANDLED: &str = "monitoring.alert_handled";
 /// Type of the record that says that a silent source speaks again.
 pub const SPOKE: &str = "monitoring.silence_ended";
+/// Another way of looking told the same thing: a record about the finding.
+pub const JOINED: &str = "monitoring.finding_joined";
 /// Class of a finding that is an incident.
 pub const INCIDENT: &str = "incident";
 /// Class of a finding that a person reported.

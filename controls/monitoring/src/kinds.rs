@@ -305,6 +305,70 @@ const LOG_FILES: &[Field] = &[
     field("format", "形式", "Format", FieldType::Enum(LINE_FORMATS)),
 ];
 
+/// A bound or a limit; temperatures may lie below zero.
+const BOUND: FieldType = FieldType::Number { unit: "", min: -(1 << 53), max: 1 << 53 };
+const AMOUNT: FieldType = FieldType::Number { unit: "", min: 0, max: 1 << 53 };
+
+/// Rows hold whole numbers, series do not.
+const SCALES: &[Choice] = &[
+    choice("measured", "計測値のまま", "As measured"),
+    choice("percent", "百分率（90は0.9）", "Per cent (90 is 0.9)"),
+    choice("permille", "千分率（900は0.9）", "Per mille (900 is 0.9)"),
+];
+
+const WATCHED_ASSETS: &[Choice] = &[
+    choice("host", "ホスト", "Host"),
+    choice("database", "データベース", "Database"),
+    choice("network_device", "ネットワーク機器", "Network device"),
+];
+
+const EXCLUDED_HOURS: &[Field] = &[
+    field(
+        "days",
+        "曜日",
+        "Days",
+        FieldType::Enum(&[
+            choice("every", "毎日", "Every day"),
+            choice("working", "業務日", "Working days"),
+            choice("off", "休日", "Days off"),
+            choice("mon", "月", "Monday"),
+            choice("tue", "火", "Tuesday"),
+            choice("wed", "水", "Wednesday"),
+            choice("thu", "木", "Thursday"),
+            choice("fri", "金", "Friday"),
+            choice("sat", "土", "Saturday"),
+            choice("sun", "日", "Sunday"),
+        ]),
+    )
+    .required(),
+    field("from_h", "開始", "From", FieldType::Number { unit: "h", min: 0, max: 23 }).required(),
+    field("until_h", "終了", "Until", FieldType::Number { unit: "h", min: 1, max: 24 }).required(),
+];
+
+const MAINTENANCE: &[Field] = &[
+    field("from", "開始", "From", FieldType::Time).required(),
+    field("hours", "長さ", "For", FieldType::Number { unit: "h", min: 1, max: 720 }).required(),
+];
+
+const CLOSING_DAYS: &[Field] = &[
+    text("name", "名称", "Name"),
+    field("from", "最初の日", "First day", FieldType::Date).required(),
+    field("to", "最後の日", "Last day", FieldType::Date),
+    field("is_yearly", "毎年", "Every year", FieldType::Boolean),
+];
+
+/// The classes of security logs of which trends are watched.
+const SECURITY_CLASSES: &[Choice] = &{
+    let all = crate::work::logs::security::Class::ALL;
+    let mut choices = [choice("", "–", "–"); 7];
+    let mut n = 0;
+    while n < all.len() {
+        choices[n] = Choice { value: all[n].name(), label: all[n].text() };
+        n += 1;
+    }
+    choices
+};
+
 pub(crate) const RULES: &[KindSpec] = &[
     KindSpec {
         id: crate::work::collection::KIND,
@@ -418,12 +482,37 @@ pub(crate) const RULES: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
-        id: "steady",
+        id: crate::work::series::rules::STEADY,
         table: Table::Rule,
         title: t("定常監視ルール", "Steady-state rule"),
-        help: t("平常の幅からの外れを知らせます。", "Reports a departure from the normal range."),
+        help: t(
+            "系列ごとの判断の仕方。平常からの外れの感度と向き、固定のしきい値（学習なしで初日から有効）、学習も判断もしない時間を決めます。複数のルールが当てはまる系列には、条件の多いルールが使われます。",
+            "How series are judged: how sensitive and in which direction departures from normal are told, fixed thresholds that hold from the first day, and hours in which nothing is learnt or judged. Of several rules that fit a series the one with more conditions holds.",
+        ),
         fields: &[
-            text("series", "対象系列", "Series").required(),
+            text(
+                "series",
+                "対象系列（名前かID。*が使えます）",
+                "Series (name or id; * fits anything)",
+            )
+            .required()
+            .aliases(&["対象系列", "メトリック", "項目"]),
+            text("source", "出所（*が使えます）", "Source (* fits anything)").aliases(&["出所"]),
+            field("hosts", "ホスト（*が使えます）", "Hosts (* fits anything)", FieldType::List)
+                .aliases(&["ホスト", "対象ホスト"]),
+            field("asset_kind", "資産の種類", "Kind of asset", FieldType::Enum(WATCHED_ASSETS)),
+            field("asset", "対象資産", "Asset", FieldType::Reference("host"))
+                .aliases(&["対象資産"]),
+            field(
+                "judged_by",
+                "判断の基準",
+                "Judged by",
+                FieldType::Enum(&[
+                    choice("both", "平常からの外れとしきい値", "Normal and thresholds"),
+                    choice("normal", "平常からの外れのみ", "Normal alone"),
+                    choice("thresholds", "しきい値のみ", "Thresholds alone"),
+                ]),
+            ),
             field("sensitivity", "感度", "Sensitivity", FieldType::Enum(CRITICALITY)).required(),
             field(
                 "direction",
@@ -435,7 +524,43 @@ pub(crate) const RULES: &[KindSpec] = &[
                     choice("down", "減少", "Down"),
                 ]),
             ),
-            number("hold_s", "継続時間", "Holds for", "s"),
+            field("least_size", "無視してよい差", "Differences that mean nothing", AMOUNT),
+            field("scale", "数値の単位", "Numbers are given in", FieldType::Enum(SCALES)),
+            field("warn_above", "警告（以上）", "Warning at or above", BOUND),
+            field("critical_above", "重大（以上）", "Critical at or above", BOUND),
+            field("warn_below", "警告（以下）", "Warning at or below", BOUND),
+            field("critical_below", "重大（以下）", "Critical at or below", BOUND),
+            field(
+                "hold_s",
+                "継続時間",
+                "Holds for",
+                FieldType::Number { unit: "s", min: 0, max: 7 * 86_400 },
+            )
+            .aliases(&["継続時間"]),
+            field(
+                "excluded",
+                "判断しない時間帯",
+                "Hours that are left out",
+                FieldType::Table(EXCLUDED_HOURS),
+            ),
+            field("maintenance", "作業予定", "Maintenance", FieldType::Table(MAINTENANCE)),
+        ],
+        groups: &[
+            Group::new(t("対象", "Subject"), &["series", "source", "hosts", "asset_kind", "asset"]),
+            Group::new(
+                t("平常からの外れ", "Departures from normal"),
+                &["judged_by", "sensitivity", "direction", "least_size", "scale"],
+            ),
+            Group::new(
+                t("しきい値", "Thresholds"),
+                &["warn_above", "critical_above", "warn_below", "critical_below", "hold_s"],
+            ),
+            Group::new(t("判断しない時間", "Left out"), &["excluded", "maintenance"]),
+        ],
+        rules: &[
+            Rule::AtMost { lower: "warn_above", upper: "critical_above" },
+            Rule::AtMost { lower: "critical_below", upper: "warn_below" },
+            Rule::AtMost { lower: "warn_below", upper: "warn_above" },
         ],
         ..KindSpec::BASE
     },
@@ -456,15 +581,22 @@ pub(crate) const RULES: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
-        id: "trend",
+        id: crate::work::series::rules::TREND,
         table: Table::Rule,
         title: t("傾向監視ルール", "Trend rule"),
         help: t(
-            "日・週の傾向の変わり目と、使い切るまでの日数を見ます。",
-            "Watches change points of daily and weekly trends, and days to exhaustion.",
+            "系列が限界に達するまでの日数、またはセキュリティログの種類ごとの傾向を見ます。",
+            "Watches in how many days a series meets its limit, or how a class of security logs develops.",
         ),
         fields: &[
-            text("series", "対象系列", "Series").required(),
+            text(
+                "series",
+                "対象系列（名前かID。*が使えます）",
+                "Series (name or id; * fits anything)",
+            )
+            .aliases(&["対象系列"]),
+            field("hosts", "ホスト（*が使えます）", "Hosts (* fits anything)", FieldType::List)
+                .aliases(&["ホスト", "対象ホスト"]),
             field(
                 "step",
                 "きざみ",
@@ -472,10 +604,59 @@ pub(crate) const RULES: &[KindSpec] = &[
                 FieldType::Enum(&[choice("day", "日", "Day"), choice("week", "週", "Week")]),
             )
             .required(),
-            count("limit_value", "限界値", "Limit"),
-            number("warn_days", "枯渇前の通知日数", "Warn before exhaustion", "d"),
+            field("limit_value", "限界値", "Limit", BOUND),
+            field(
+                "limit_side",
+                "限界の種類",
+                "Kind of limit",
+                FieldType::Enum(&[
+                    choice("above", "上限", "Upper limit"),
+                    choice("below", "下限", "Lower limit"),
+                ]),
+            ),
+            field("scale", "数値の単位", "Numbers are given in", FieldType::Enum(SCALES)),
+            field(
+                "warn_days",
+                "枯渇前の通知日数",
+                "Warn before exhaustion",
+                FieldType::Number { unit: "d", min: 1, max: 3_650 },
+            ),
+            field(
+                "security_class",
+                "セキュリティログの種類",
+                "Class of security log",
+                FieldType::Enum(SECURITY_CLASSES),
+            ),
+            field("is_watched", "知らせる", "Told", FieldType::Boolean),
+            field(
+                "least_per_day",
+                "この件数に満たない日平均は知らせない",
+                "Daily counts below this are not told",
+                FieldType::Number { unit: "/d", min: 0, max: 1 << 40 },
+            ),
+            field(
+                "least_rise",
+                "この割合に満たない増加は知らせない",
+                "Rises below this are not told",
+                FieldType::Number { unit: "%", min: 0, max: 100_000 },
+            ),
         ],
-        rules: &[Rule::RequiredIf { field: "warn_days", when: "limit_value", is: &[] }],
+        groups: &[
+            Group::new(
+                t("系列の限界", "Limit of a series"),
+                &["series", "hosts", "limit_value", "limit_side", "scale", "warn_days"],
+            ),
+            Group::new(
+                t("セキュリティログの傾向", "Trend of security logs"),
+                &["security_class", "is_watched", "least_per_day", "least_rise"],
+            ),
+        ],
+        rules: &[
+            Rule::OneOf { fields: &["series", "security_class"] },
+            Rule::RequiredIf { field: "limit_value", when: "series", is: &[] },
+            Rule::RequiredIf { field: "warn_days", when: "limit_value", is: &[] },
+            Rule::RequiredIf { field: "is_watched", when: "security_class", is: &[] },
+        ],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -552,6 +733,35 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             number("target_min", "目標時間", "Target time", "min"),
         ],
         rules: &[Rule::RequiredIf { field: "target_min", when: "first_responder", is: &[] }],
+        ..KindSpec::BASE
+    },
+    KindSpec {
+        id: crate::work::week::KIND,
+        table: Table::Norm,
+        title: t("業務カレンダー", "Working calendar"),
+        help: t(
+            "平常を判断するときの休日。国の祝日と会社の休業日を決めます。有効なものがなければ日本の祝日だけを使います。変えても学習した内容は残ります。",
+            "Days off by which the steady state is judged: holidays of the country and closing days of the company. Without an active one the holidays of Japan hold. Changing it loses nothing that was learnt.",
+        ),
+        fields: &[
+            field(
+                "country",
+                "祝日",
+                "Holidays",
+                FieldType::Enum(&[
+                    choice("japan", "日本の祝日", "Holidays of Japan"),
+                    choice("none", "祝日なし", "No holidays"),
+                ]),
+            )
+            .required(),
+            field("closing_days", "休業日", "Closing days", FieldType::Table(CLOSING_DAYS)),
+            text(
+                "zone",
+                "タイムゾーン（空欄は組織のもの）",
+                "Time zone (the organisation's if empty)",
+            )
+            .aliases(&["タイムゾーン"]),
+        ],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -695,6 +905,20 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[number("silent_s", "途絶えていた時間", "Silent for", "s").required()],
     },
     RecordSpec {
+        ty: "monitoring.finding_joined",
+        writer: Writer::Ume,
+        title: t("同じ出来事の別の検知", "Finding joined"),
+        fields: &[
+            text("rule", "ルールのID", "Id of the rule").required(),
+            text("title_ja", "検知の内容", "What was found, in Japanese").required(),
+            text("title_en", "検知の内容（英語）", "What was found").required(),
+            field("group", "まとめのハッシュ", "Hash of what it is told apart by", FieldType::Hash)
+                .required(),
+            text("series", "系列のID", "Id of the series"),
+            count("onset_us", "始まり（µs）", "Onset, µs").required(),
+        ],
+    },
+    RecordSpec {
         ty: "monitoring.alert_handled",
         writer: Writer::Anyone,
         title: t("アラートの対応", "Alert handled"),
@@ -766,6 +990,14 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             number("steady_permille", "定常時の使用率", "Use at steady load", "‰").required(),
             number("high_permille", "高負荷時の使用率", "Use at high load", "‰").required(),
             number("high_hours", "高負荷の合計時間", "Hours of high load", "h"),
+            number("peak_permille", "最大の使用率", "Highest use", "‰"),
+            field(
+                "has_high_load",
+                "高負荷の時間帯がある",
+                "There is a high load of its own",
+                FieldType::Boolean,
+            ),
+            number("days", "計測値のある日数", "Days with values", "d"),
         ],
     },
     RecordSpec {

@@ -8,12 +8,14 @@ pub mod collection;
 pub mod coverage;
 pub mod evaluate;
 pub mod hunts;
+mod joined;
 pub mod live;
 pub mod logs;
 pub mod packs;
 pub mod rules;
 mod saved;
 pub mod series;
+pub mod week;
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +36,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const COMPLETE: Duration = Duration::from_millis(300);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
-const SERIES_EVERY: Duration = Duration::from_secs(2);
+/// A rule that changes holds within a second.
+const SERIES_EVERY: Duration = Duration::from_millis(900);
 /// What is learnt of logs decides within minutes, not within a second.
 const LEARN_EVERY: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 3_600);

@@ -20,17 +20,30 @@ pub enum TableError {
     Name(String),
 }
 
-/// Days off: weekends, and holidays from a table where it has the year, else by law.
+/// Days off: weekends, holidays from a table where it has the year, else by law, and days of one's own.
 #[derive(Clone, Debug, Default)]
 pub struct Holidays {
     table: BTreeMap<Date, String>,
     years: BTreeSet<i16>,
+    own: BTreeMap<Date, String>,
+    is_without_law: bool,
 }
 
 impl Holidays {
     /// By law alone.
     pub fn by_law() -> Holidays {
         Holidays::default()
+    }
+
+    /// Weekends alone: another country, or work on holidays.
+    pub fn none() -> Holidays {
+        Holidays { is_without_law: true, ..Holidays::default() }
+    }
+
+    /// The same with further days off, such as those on which a company is closed.
+    pub fn and(mut self, days: impl IntoIterator<Item = (Date, String)>) -> Holidays {
+        self.own.extend(days);
+        self
     }
 
     /// Reads `[[year]]`-less TOML: one table `days` of `"2026-11-23" = "勤労感謝の日"`. A year with
@@ -44,11 +57,17 @@ impl Holidays {
             table.insert(date, name.ok_or_else(|| TableError::Name(day.clone()))?.to_owned());
         }
         let years = table.keys().map(|day| day.year()).collect();
-        Ok(Holidays { table, years })
+        Ok(Holidays { table, years, ..Holidays::default() })
     }
 
     /// The name of the holiday on this day, if it is one.
     pub fn name(&self, day: Date) -> Option<&str> {
+        if let Some(name) = self.own.get(&day) {
+            return Some(name);
+        }
+        if self.is_without_law {
+            return None;
+        }
         if self.years.contains(&day.year()) {
             return self.table.get(&day).map(String::as_str);
         }
@@ -88,6 +107,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn days_of_ones_own_are_off_with_the_law_and_without_it() {
+        let closed = || [(date(2026, 12, 30), "年末休業".to_owned())];
+        let japan = Holidays::by_law().and(closed());
+        let elsewhere = Holidays::none().and(closed());
+        for days in [&japan, &elsewhere] {
+            assert_eq!(days.name(date(2026, 12, 30)), Some("年末休業"));
+            assert!(!days.is_business_day(date(2026, 12, 30)));
+        }
+        let culture = date(2026, 11, 3);
+        assert!(!japan.is_business_day(culture) && elsewhere.is_business_day(culture));
+    }
 
     #[test]
     fn the_table_rules_its_years_and_the_law_the_others() {

@@ -24,10 +24,12 @@ pub enum Layer {
     State,
     /// Started anew at an hour at which it never did
     Restart,
+    /// Beyond a threshold that was set
+    Bound,
 }
 
 /// All of them, each at its own number.
-pub(crate) const LAYERS_ALL: [Layer; 8] = [
+pub(crate) const LAYERS_ALL: [Layer; 9] = [
     Layer::Season,
     Layer::Jump,
     Layer::Drift,
@@ -36,6 +38,7 @@ pub(crate) const LAYERS_ALL: [Layer; 8] = [
     Layer::High,
     Layer::State,
     Layer::Restart,
+    Layer::Bound,
 ];
 
 impl Layer {
@@ -55,6 +58,7 @@ impl Layer {
                 "in a state unknown at this hour of the week",
             ),
             Layer::Restart => ("予定外の時刻に再起動した", "restarted at an unexpected time"),
+            Layer::Bound => ("設定したしきい値を超えた", "beyond the threshold that was set"),
         }
     }
 

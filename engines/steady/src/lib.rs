@@ -6,7 +6,7 @@
 //! - Whatever comes in, nothing panics and nothing grows beyond its limit.
 //!
 //! # Limits
-//! [`STATE_BYTES_MAX`] for a series, [`TemplateLimits`] for templates, the room given to [`Pairs`],
+//! [`STATE_BYTES_MAX`] for a series, [`SCORER_BYTES_MAX`] for a scorer, [`TemplateLimits`] for templates, the room given to [`Pairs`],
 //! [`COMPARED_MAX`] for windows; the README has them all.
 //!
 //! # Where things are
@@ -14,6 +14,8 @@
 //! |---|---|
 //! | `series`, `metric`, `states`, `counter` | one series and its episodes |
 //! | `profile`, `recent`, `tail` | hours of the week, the last hours, how rare |
+//! | `scorer` | one series more closely, with more state |
+//! | `bounds` | thresholds that were set |
 //! | `fleet`, `anomaly` | what is worth telling, and what it states |
 //! | `trend`, `security` | slopes, exhaustion, security logs |
 //! | `template`, `pairs`, `silence` | logs and sources |
@@ -21,6 +23,7 @@
 //! | `time`, `snapshot` | the week, state as bytes |
 
 mod anomaly;
+mod bounds;
 mod counter;
 mod fleet;
 mod gap;
@@ -31,6 +34,7 @@ mod pairs;
 mod profile;
 mod recent;
 mod regime;
+mod scorer;
 mod security;
 mod series;
 mod silence;
@@ -42,12 +46,14 @@ mod time;
 mod trend;
 
 pub use anomaly::{Anomaly, Layer, Phase};
+pub use bounds::{Bounds, Crossed, Crossing, Grave};
 pub use fleet::{Budget, Fleet, PER_DAY};
 pub use gap::{
     COMPARED_MAX, Context, CountPart, EVENTS_MAX, EventRef, Facet, GapItem, MetricPart, Window, gap,
 };
 pub use pairs::{FirstSeen, Pairs};
 pub use regime::{CURVE, LOADS_MIN, LoadProfile, Regime, load_profile};
+pub use scorer::{Bell, SCORER_BYTES_MAX, Scored, Scorer, Telling};
 pub use security::{Change, DAYS_MAX, DayCount, Newcomer, SecurityTrend, security_trend, weeks};
 pub use series::{Direction, Kind, Normal, Refused, STATE_BYTES_MAX, Series, Settings};
 pub use silence::{Cadence, Silence};

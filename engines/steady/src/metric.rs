@@ -90,6 +90,11 @@ impl Metric {
         if learn { self.high(m, settings, value, &look).or(suspect) } else { suspect }
     }
 
+    /// The last value, once there was one.
+    pub fn last_judged(&self) -> Option<f64> {
+        (self.profile.hours > 0.0).then_some(f64::from(self.last))
+    }
+
     /// What is usual at a place of the week, once there was a value.
     pub fn normal(&self, place: &Place) -> Option<Normal> {
         if self.profile.hours == 0.0 {

@@ -4,6 +4,8 @@
 //! regimes is where the variance between both sides is largest (Otsu 1979), and there are two regimes only if
 //! that explains most of the variance.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Calendar, Micros};
@@ -39,8 +41,13 @@ pub struct Regime {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadProfile {
     pub values: usize,
+    /// Local days with a value
+    pub days: usize,
     /// Loads that are exceeded 0, 5, … 100 of 100 of the time
     pub duration: [f64; CURVE],
+    /// The same of each regime, by shares of its own time
+    pub steady_duration: [f64; CURVE],
+    pub high_duration: Option<[f64; CURVE]>,
     pub steady: Regime,
     /// Absent where there is but one regime
     pub high: Option<Regime>,
@@ -55,6 +62,7 @@ pub fn load_profile(loads: &[(Micros, f64)], calendar: &Calendar) -> Option<Load
     if loads.len() < LOADS_MIN {
         return None;
     }
+    let days: BTreeSet<i64> = loads.iter().map(|(time, _)| calendar.day(*time)).collect();
     loads.sort_by(|a, b| a.1.total_cmp(&b.1));
     let border = border(&loads);
     let split = border.map_or(loads.len(), |b| loads.partition_point(|(_, v)| *v < b));
@@ -62,7 +70,10 @@ pub fn load_profile(loads: &[(Micros, f64)], calendar: &Calendar) -> Option<Load
     let all = loads.len();
     Some(LoadProfile {
         values: all,
-        duration: std::array::from_fn(|n| at(&loads, 1.0 - n as f64 / (CURVE - 1) as f64)),
+        days: days.len(),
+        duration: duration(&loads),
+        steady_duration: duration(low),
+        high_duration: border.map(|_| duration(high)),
         steady: regime(low, all, calendar),
         high: border.map(|_| regime(high, all, calendar)),
         border,
@@ -72,6 +83,10 @@ pub fn load_profile(loads: &[(Micros, f64)], calendar: &Calendar) -> Option<Load
 fn at(sorted: &[(Micros, f64)], share: f64) -> f64 {
     let place = (share * (sorted.len().max(1) - 1) as f64).round() as usize;
     sorted.get(place).map_or(f64::NAN, |(_, v)| *v)
+}
+
+fn duration(sorted: &[(Micros, f64)]) -> [f64; CURVE] {
+    std::array::from_fn(|n| at(sorted, 1.0 - n as f64 / (CURVE - 1) as f64))
 }
 
 fn regime(sorted: &[(Micros, f64)], all: usize, calendar: &Calendar) -> Regime {
@@ -145,6 +160,9 @@ mod tests {
         assert!((high.median - 70.0).abs() < 1.0 && (profile.steady.median - 15.0).abs() < 1.0);
         assert!((high.share - 9.0 / 24.0).abs() < 0.01 && (9..18).contains(&high.peak_hour));
         assert!(profile.duration.windows(2).all(|w| w[0] >= w[1]));
+        let (steady, peak) = (profile.steady_duration, profile.high_duration.unwrap());
+        assert!(steady[0] < peak[CURVE - 1] && peak[0] == profile.duration[0]);
+        assert_eq!(profile.days, 28);
         assert!(high.working > 0.6 && profile.steady.working < 0.2);
     }
 

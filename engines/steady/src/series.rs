@@ -268,6 +268,23 @@ impl Series {
         self.maintenance = on;
     }
 
+    /// Judges by other settings from now on; what was learnt stays. The kind of a series is its own.
+    pub fn judge_by(&mut self, settings: Settings) {
+        self.settings = Settings { kind: self.settings.kind, ..settings };
+    }
+
+    /// The value that was judged last: of a counter its growth per second, once that was known.
+    pub fn judged(&self) -> Option<f64> {
+        match (&self.body, self.settings.kind) {
+            (Body::Metric(metric), Kind::Counter) => metric.last_judged(),
+            _ => (self.seen > 0).then_some(self.last_raw),
+        }
+    }
+
+    pub fn is_in_maintenance(&self) -> bool {
+        self.maintenance
+    }
+
     /// Past cold start.
     pub fn is_warm(&self) -> bool {
         self.has_learnt(self.settings.cold_start_hours)

@@ -73,6 +73,11 @@ impl Calendar {
         self.local(time).div_euclid(DAY)
     }
 
+    /// The local hour of the day.
+    pub fn hour(&self, time: Micros) -> i64 {
+        self.local(time).rem_euclid(DAY) / HOUR
+    }
+
     fn local(&self, time: Micros) -> Micros {
         let time = time.clamp(-TIME_MAX_US, TIME_MAX_US);
         let place = self.offsets.partition_point(|(from, _)| *from <= time);

@@ -4,6 +4,10 @@ use std::path::{Component, Path};
 
 use super::{FILES, MANIFEST, TABLES};
 
+/// What was learnt of logs, and when it listened last.
+pub(super) const LEARNT: &str = "stream/logs/";
+pub(super) const LEARNT_FILES: [&str; 2] = ["state", "awake"];
+
 const NAME_BYTES_MAX: usize = 512;
 const DEPTH_MAX: usize = 12;
 
@@ -24,6 +28,7 @@ pub(crate) fn allowed(name: &str) -> bool {
         || ["stream/counters.json", "stream/flush.json", "stream/spool/cursor"].contains(&name)
         || name.starts_with("stream/state/")
         || is_series(name)
+        || name.strip_prefix(LEARNT).is_some_and(|file| LEARNT_FILES.contains(&file))
         || (name.starts_with("stream/spool/") && name.ends_with(".spool"));
     plain && known
 }
@@ -78,6 +83,8 @@ mod tests {
             !allowed(&format!("blobs/00/{file}")) && !allowed(&format!("blobs/ef/{file}.part"))
         );
         assert!(allowed("stream/spool/00000000000000000000.spool"));
+        assert!(allowed("stream/logs/state") && allowed("stream/logs/awake"));
+        assert!(!allowed("stream/logs/x") && !allowed("stream/logs/a/state"));
         for good in ["names", "raw/20261128.day", "raw/20261128.0.part", "ten/20261128.day"] {
             assert!(allowed(&format!("stream/series/{good}")), "{good}");
         }

@@ -125,6 +125,46 @@ const SHREDDED: &str = "MARKER-0d1f";
 const KEPT: &str = "MARKER-77aa";
 
 /// A folder with two records that have payloads, and a decision to shred the first.
+#[test]
+fn what_was_learnt_of_logs_is_restored() {
+    use monitoring::work::logs::watch::{Watch, joiner};
+    let scene = Scene::build();
+    drop(Server::start(&scene.data));
+    // Ten days of a source, in the file that the server keeps.
+    let calendar = steady::Calendar::japan();
+    let (mut watch, begin) = (Watch::begin(0), 1_775_401_200_000_000i64);
+    let lines = (0..10 * 96i64).map(|n| {
+        let line = stream::RawLine::new("<30>1 - db1 app - - - nightly job finished");
+        let arrived = model::Timestamp(begin + n * 15 * 60_000_000);
+        let zone = jiff::tz::TimeZone::UTC;
+        stream::Placed { end: 1, event: stream::parse(&line, "syslog", arrived, &zone) }
+    });
+    for placed in lines {
+        watch.at = 0;
+        watch.take(&mut joiner(), vec![placed], &calendar);
+    }
+    watch.at = 0;
+    let learnt = watch.to_bytes();
+    let folder = scene.data.join("stream/logs");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("state"), &learnt).unwrap();
+    fs::write(folder.join("awake"), begin.to_string()).unwrap();
+
+    let (file, restored) = (scene.at("ume.backup"), scene.at("restored"));
+    let made = backup(&scene.data, &file, &scene.secret);
+    assert!(made.status.success(), "{}", text(&made));
+    let done = restore(&file, &restored, &scene.secret);
+    assert!(done.status.success(), "{}", text(&done));
+    let bytes = fs::read(restored.join("stream/logs/state")).unwrap();
+    assert_eq!(bytes, learnt);
+    let found = Watch::from_bytes(&bytes).unwrap();
+    let lines = found.sources.lines(&calendar);
+    let known = lines.iter().find(|line| line.host == "db1").unwrap();
+    assert!(known.lines == 960 && known.usual.is_some(), "{known:?}");
+    assert_eq!(fs::read(restored.join("stream/logs/awake")).unwrap(), begin.to_string().as_bytes());
+    drop(Server::start(&restored));
+}
+
 async fn two_payloads(data: &Path) -> [model::Id; 3] {
     let store = store::Store::open(data, store::system_clock()).await.unwrap();
     store.set_setting("ledger_origin", "example.org/ume").await.unwrap();

@@ -321,6 +321,191 @@ async fn a_damaged_state_is_made_again_and_recorded() {
     assert!(site.known.values().all(|tracked| tracked.series.is_warm()));
 }
 
+#[tokio::test]
+async fn a_threshold_holds_from_the_first_day_and_a_rule_within_a_second() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let begin = place.store().now().0 - DAY;
+    place.come(LOAD, begin, 0..2, |_| 20.0);
+    place.round().await;
+    let said = json!({
+        "series": "node_load*", "hosts": ["db*"], "sensitivity": "medium",
+        "warn_above": 50, "critical_above": 90, "hold_s": 900,
+    });
+    let rule = place.put(Table::Rule, "steady", "active", said.clone()).await;
+    place.later(1);
+    series::round(place.ctx()).await.unwrap();
+    {
+        let site = place.served.house.kept.get::<Steady>().site().unwrap();
+        let site = site.lock().unwrap();
+        let tracked = site.known.values().find(|tracked| tracked.about.name == LOAD).unwrap();
+        assert_eq!(tracked.rule.as_ref().map(|rule| rule.id), Some(rule.id));
+    }
+    place.come(LOAD, begin, 2..3, |_| 60.0);
+    place.round().await;
+    assert!(place.found().await.is_empty(), "it has not held yet");
+    place.come(LOAD, begin, 3..5, |_| 61.0);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == FINDING).unwrap();
+    assert_eq!(spec.validate(&found[0].facts), []);
+    let said_of = |record: &Record| {
+        let fact = |name: &str| record.facts[name].as_str().unwrap().to_owned();
+        (fact("severity"), fact("phase"))
+    };
+    assert_eq!(said_of(&found[0]), ("medium".to_owned(), "precursor".to_owned()));
+    assert_eq!(found[0].observed_from, Timestamp(begin + 2 * STEP));
+    assert!(found[0].facts.get("rarity").is_none());
+
+    // Nothing is told twice after a restart, and what becomes critical is told although something is open.
+    let place = place.restarted().await;
+    place.round().await;
+    assert_eq!(place.found().await.len(), 1);
+    place.come(LOAD, begin, 5..8, |_| 95.0);
+    place.round().await;
+    let found = place.found().await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|f| said_of(f) == ("high".to_owned(), "sign".to_owned())));
+
+    let series = found[0].facts["series"].as_str().unwrap().to_owned();
+    let page = place.page("administrator", &format!("/monitoring/series/{series}")).await;
+    assert!(page.contains(&format!("/row/rule/{}", rule.id)), "judged by the rule");
+    let finding = place.page("administrator", &format!("/findings/{}", found[0].id)).await;
+    assert!(finding.contains("Judged by"), "{finding}");
+    let told = place.api("/api/v1/monitoring/series?q=load").await;
+    assert_eq!(told["series"][0]["judged_by"]["id"], json!(rule.id));
+}
+
+#[tokio::test]
+async fn hours_that_a_rule_leaves_out_are_neither_judged_nor_learnt() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let begin = place.three_weeks();
+    place.round().await;
+    let said = json!({
+        "series": LOAD, "sensitivity": "medium",
+        "excluded": [{ "days": "every", "from_h": 0, "until_h": 6 }],
+    });
+    let week = json!({ "country": "japan", "zone": "Asia/Tokyo" });
+    place.put(Table::Norm, "working_calendar", "active", week).await;
+    place.put(Table::Rule, "steady", "active", said).await;
+    place.round().await;
+    let hours = |place: &Place| {
+        let site = place.served.house.kept.get::<Steady>().site().unwrap();
+        let site = site.lock().unwrap();
+        let tracked = site.known.values().find(|t| t.about.name == LOAD).unwrap();
+        (tracked.series.hours_learnt(), tracked.series.is_in_maintenance())
+    };
+    let before = hours(&place).0;
+    let night = 21 * 96;
+    // Midnight in Japan and five hours of it, at work.
+    place.come(LOAD, begin, night..night + 20, |_| 64.0);
+    place.round().await;
+    assert!(place.found().await.is_empty());
+    let (learnt, rests) = hours(&place);
+    assert!(rests && learnt <= before + 1, "{before} {learnt}");
+}
+
+#[tokio::test]
+async fn a_rule_warns_before_a_limit_is_met_once() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.three_weeks();
+    place.round().await;
+    let warn = |days: i64| {
+        json!({
+            "series": format!("{DISK}*"), "step": "day", "limit_value": 400_000_000_000i64,
+            "limit_side": "below", "warn_days": days,
+        })
+    };
+    let rule = place.put(Table::Rule, "trend", "active", warn(10)).await;
+    place.round().await;
+    series::record_daily(place.ctx()).await.unwrap();
+    let told = || async {
+        let mut all = place.store().newest_records(&[FINDING], None, 100).await.unwrap();
+        all.retain(|record| record.facts["rule"] == "steady.exhaustion");
+        all
+    };
+    assert!(told().await.is_empty(), "forty days are more than ten");
+    let mut changed = rule.clone();
+    changed.attributes = warn(60).as_object().cloned().unwrap();
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    write.put(changed).await.unwrap();
+    write.commit().await.unwrap();
+    place.round().await;
+    series::record_daily(place.ctx()).await.unwrap();
+    series::record_daily(place.ctx()).await.unwrap();
+    let found = told().await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == FINDING).unwrap();
+    assert_eq!(spec.validate(&found[0].facts), []);
+    assert_eq!(found[0].facts["phase"], "precursor");
+    let page = place.page("administrator", &format!("/findings/{}", found[0].id)).await;
+    assert!(page.contains("Judged by"));
+    let series = found[0].facts["series"].as_str().unwrap();
+    let page = place.page("administrator", &format!("/monitoring/series/{series}")).await;
+    assert!(page.contains("limit set by") && page.contains("class=\"fan\""));
+}
+
+#[tokio::test]
+async fn another_calendar_forgets_nothing() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    place.three_weeks();
+    place.round().await;
+    let state = |place: &Place| {
+        let site = place.served.house.kept.get::<Steady>().site().unwrap();
+        let site = site.lock().unwrap();
+        // 文化の日 of 2026, at noon in Japan, a Tuesday.
+        let is_off = site.calendar.is_day_off(1_793_674_800_000_000);
+        let all: Vec<_> = site.known.values().map(|tracked| tracked.series.clone()).collect();
+        (is_off, all)
+    };
+    let (is_off, before) = state(&place);
+    assert!(is_off);
+    let none = json!({ "country": "none", "zone": "Asia/Tokyo" });
+    place.put(Table::Norm, "working_calendar", "active", none).await;
+    place.later(1);
+    series::round(place.ctx()).await.unwrap();
+    let (is_off, after) = state(&place);
+    assert!(!is_off && after == before);
+}
+
+#[tokio::test]
+async fn more_lines_of_a_host_and_a_burst_of_one_kind_are_one_finding() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let now = place.store().now().0;
+    let begin = (now + JAPAN).div_euclid(DAY) * DAY - JAPAN - 22 * DAY;
+    let lines = |n: usize| vec![RawLine::new("<30>1 - db1 app - - - job finished"); n];
+    let stream = &place.served.stream;
+    for n in 0..21 * 48 {
+        let arrived = Timestamp(begin + n * 2 * STEP);
+        stream.ingest("syslog", lines(2 + (n % 3) as usize), arrived).unwrap();
+    }
+    place.round().await;
+    let night = begin + 21 * DAY;
+    // What the learning of logs tells of the same ten minutes.
+    let facts = json!({
+        "severity": "medium", "class": "anomaly", "phase": "sign", "retro": false,
+        "rule": "steady.burst_lines", "title_ja": "急に増えたログ1件（db1）",
+        "title_en": "Bursts of log lines: 1 (db1)", "group": "a".repeat(64),
+    });
+    let mut draft = room::draft(FINDING, None, Timestamp(night + MINUTE), facts);
+    draft.payload = serde_json::to_vec(&json!({ "host": "db1" })).ok();
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    let burst = write.record(draft).await.unwrap();
+    write.commit().await.unwrap();
+    stream.ingest("syslog", lines(600), Timestamp(night)).unwrap();
+    stream.ingest("syslog", lines(3), Timestamp(night + 2 * STEP)).unwrap();
+    place.round().await;
+    let all = place.store().newest_records(&[FINDING], None, 100).await.unwrap();
+    assert_eq!(all.iter().map(|r| r.id).collect::<Vec<_>>(), [burst.id], "{all:?}");
+    let joined = "monitoring.finding_joined";
+    let found = place.store().newest_records(&[joined], Some(burst.id), 10).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let spec = monitoring::SPEC.records.iter().find(|r| r.ty == joined).unwrap();
+    assert_eq!(spec.validate(&found[0].facts), []);
+    let page = place.page("administrator", &format!("/findings/{}", burst.id)).await;
+    assert!(page.contains("Also told") && page.contains("ume_events"), "{page}");
+}
+
 fn ume(args: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ume"))
         .args(args)
@@ -349,6 +534,17 @@ fn files_are_scored_and_looked_ahead_on_the_command_line() {
     assert_eq!((told.as_array().unwrap().len(), &told[0]["observed"]), (1, &json!(64.0)));
     csv.push_str("nonsense\n");
     assert_eq!(ume(&["steady", "score", "-"], &csv).status.code(), Some(3));
+
+    let closer = |args: &[&str]| {
+        ume(&[&["steady", "score", "--closer", "--format", "json"], args, &["-"]].concat(), &csv)
+    };
+    let all = closer(&["--each"]);
+    assert_eq!(all.status.code(), Some(3), "{all:?}");
+    let told: Json = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!(told.as_array().unwrap().len(), 21 * 96 + 1);
+    let score = |n: usize| told[n]["score"].as_f64().unwrap();
+    assert!(score(21 * 96) > score(20 * 96 + 10), "work at midnight stands out");
+    assert_eq!(closer(&["--kind", "counter"]).status.code(), Some(2));
 
     let disk: String =
         (0..30).map(|day| format!("{},{}\n", begin + day * 86_400, 40 + day)).collect();

@@ -221,6 +221,8 @@ struct OnePage<'a> {
     hidden: bool,
     /// When a silent source spoke again, and after how long.
     spoke: Option<(String, String)>,
+    /// What other ways of looking told of the same, and its series.
+    joined: Vec<(String, String)>,
     rule: String,
     rule_row: Option<Id>,
     /// The rule has changed since.
@@ -281,6 +283,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         let rule = rule.and_then(|(l, id)| Some((l, id?)));
         evidence(cx, &told, &event, rule)
     });
+    let about = store.newest_records(&[findings::SPOKE, findings::JOINED], Some(id), 20).await?;
     let body = OnePage {
         cx,
         heading: title(cx, &alert),
@@ -290,7 +293,8 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         due_min: Due::load(store).await?.within_min(alert.fact("severity")),
         waited_min: alert.waited_min(cx.now),
         hidden: !may_judge,
-        spoke: spoke(cx, store, &alert).await?,
+        spoke: spoke(cx, &about),
+        joined: joined(cx, &about),
         evidence,
         rule_row: rules::row_of(&document),
         rule_changed: hash.is_some_and(|hash| hash != alert.fact("rule_hash")),
@@ -310,20 +314,21 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
 }
 
 /// When the source of a silence spoke again, and after how long.
-async fn spoke(
-    cx: &Cx,
-    store: &Store,
-    alert: &Alert,
-) -> Result<Option<(String, String)>, store::StoreError> {
-    if alert.fact("class") != "silence" {
-        return Ok(None);
-    }
-    let found = store.newest_records(&[findings::SPOKE], Some(alert.record.id), 1).await?;
-    Ok(found.first().map(|record| {
-        let silent_s = record.facts.get("silent_s").and_then(Json::as_i64).unwrap_or(0);
-        let (ja, en) = span(silent_s.saturating_mul(SECOND));
-        (cx.time(&record.observed_to), cx.either(&ja, &en).to_owned())
-    }))
+fn spoke(cx: &Cx, about: &[store::Record]) -> Option<(String, String)> {
+    let record = about.iter().find(|record| record.ty == findings::SPOKE)?;
+    let silent_s = record.facts.get("silent_s").and_then(Json::as_i64).unwrap_or(0);
+    let (ja, en) = span(silent_s.saturating_mul(SECOND));
+    Some((cx.time(&record.observed_to), cx.either(&ja, &en).to_owned()))
+}
+
+/// What other ways of looking told of the same, in words, and the series if it is one.
+fn joined(cx: &Cx, about: &[store::Record]) -> Vec<(String, String)> {
+    let one = |record: &store::Record| {
+        let fact = |name: &str| record.facts.get(name).and_then(Json::as_str).unwrap_or("");
+        let title = cx.either(fact("title_ja"), fact("title_en")).to_owned();
+        (title, fact("series").to_owned())
+    };
+    about.iter().filter(|record| record.ty == findings::JOINED).map(one).collect()
 }
 
 fn false_alarms(cx: &Cx, meta: Option<&sigma::Meta>) -> Vec<String> {
@@ -407,6 +412,8 @@ fn evidence(
         facts.push((cx.t("測った値", "Measured"), value.to_string()));
     }
     facts.extend(departure(cx, &told["anomaly"]));
+    let judged_by = told["judged_by"]["name"].as_str().unwrap_or("").to_owned();
+    facts.push((cx.t("判断の基準", "Judged by"), judged_by));
     facts.retain(|(_, text)| !text.is_empty());
     Evidence { facts, fields, raw: String::from_utf8_lossy(&event.raw).into_owned() }
 }

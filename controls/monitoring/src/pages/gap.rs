@@ -24,7 +24,6 @@ use web::{
     },
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Api, Param, Place, Route},
-    task_rules::HOLIDAYS,
 };
 
 use super::findings::{may_judge, person, reason_of};
@@ -448,6 +447,7 @@ async fn decide(State(house): State<Shared>, user: User, Form(form): Form<Decide
         None => made(&house, &asked).await?,
     };
     let handler = person(store, &user.session.account.login).await?;
+    let holidays = crate::work::week::holidays(store).await?;
     let mut write = user.write(&house, cx.t("GAP分析の判断", "decided on a GAP analysis")).await?;
     let alert = match form.window.finding.parse::<Id>() {
         // Read behind the beginning of the change: another may have judged it meanwhile.
@@ -455,7 +455,7 @@ async fn decide(State(house): State<Shared>, user: User, Form(form): Form<Decide
         Err(_) => None,
     };
     let begun = alert.as_ref().map_or(analysis.at, |alert| alert.record.received_at);
-    let working_days = gap::working_days(begun, store.now(), &cx.local.zone, &HOLIDAYS);
+    let working_days = gap::working_days(begun, store.now(), &cx.local.zone, &holidays);
     let judging = Judging { judgement, reason: &reason, handler };
     let deciding = Deciding { analysis: &analysis, judging, working_days };
     match gap::decide(store, &mut write, alert.as_ref(), &deciding).await {

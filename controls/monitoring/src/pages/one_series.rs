@@ -3,12 +3,14 @@
 //! Invariants: what it learnt is looked at under a lock of a moment, files are read beside the async tasks; every
 //! picture has its table or its sentence.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use model::{Table, Timestamp, t};
+use model::{Id, Table, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use steady::{Forecast, Limit, LoadProfile, Normal};
+use steady::{Bounds, CURVE, Calendar, Forecast, Limit, LoadProfile, Normal};
 use store::RecordFilter;
 use web::{
     Shared,
@@ -23,7 +25,7 @@ use crate::{
     findings::{Alert, FINDING, with_judgements},
     work::series::{
         Ahead, Row, Shape, Steady, ahead, folder, limit, limit_set, lock, profile, rates, read,
-        site::JAPAN,
+        rules::Rules, site::JAPAN,
     },
 };
 
@@ -33,7 +35,7 @@ const SHOWN_MAX: usize = 50;
 const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-/// A Monday, 00:00 in Japan, of a week without holidays.
+/// Within a week without holidays.
 const A_WEEK: i64 = 1_775_401_200_000_000;
 /// Shades of the heat map.
 const SHADES: f64 = 8.0;
@@ -69,6 +71,8 @@ struct Curve {
     band: String,
     marks: String,
     limit: String,
+    /// Thresholds that a rule sets.
+    bounds: String,
     low: String,
     high: String,
     ticks: Vec<Timestamp>,
@@ -91,9 +95,13 @@ struct Heat {
 struct Load {
     profile: LoadProfile,
     curve: String,
+    /// The same of both regimes, each by shares of its own time.
+    steady: String,
+    peak: String,
     border: String,
     high: String,
-    rows: Vec<(usize, String)>,
+    /// Share of the time, and the loads of all, of steady and of high load.
+    rows: Vec<(usize, [String; 3])>,
 }
 
 struct Outlook {
@@ -115,6 +123,8 @@ struct OnePage<'a> {
     heat: Option<Heat>,
     load: Option<Load>,
     outlook: Option<Outlook>,
+    /// The rule that sets the limit of the outlook.
+    outlook_rule: Option<(Id, String)>,
     alerts: Vec<Alert>,
     has_rates: bool,
 }
@@ -175,12 +185,13 @@ pub(super) async fn one(
     let (span, long, step) =
         *SPANS.iter().find(|(name, ..)| *name == asked.span).unwrap_or(&SPANS[1]);
     let assets = house.store.all(Table::Asset, &["metric_source"]).await?;
-    let set = limit_set(&assets, &standing.about);
+    let (calendar, rules) = week_and_rules(&house);
+    let set = limit_set(&assets, &rules, &standing.about);
     let (place, now, about) = (folder(&house), cx.now, standing.about.clone());
     let from = Timestamp(now.0 - long);
     let told = blocking(move || {
         let rows = rates(about.shape, read(&place, about.id, from, now, step)?);
-        let profile = profile(&place, &about, now, &JAPAN)?;
+        let profile = profile(&place, &about, now, &calendar)?;
         let ahead = ahead(&place, &about, set, now)?;
         Ok(Told { rows, profile, ahead })
     })
@@ -191,7 +202,9 @@ pub(super) async fn one(
     let onsets = alerts.iter().filter_map(|alert| alert.record.facts.get("onset_us")?.as_i64());
     let onsets: Vec<i64> = onsets.collect();
     let limit = limit(&standing.about, set);
-    let curve = curve(&told.rows, &normals, &onsets, limit, (from.0, now.0, step));
+    let bounds = standing.rule.as_ref().map(|rule| rule.bounds).unwrap_or_default();
+    let outlook_rule = rules.outlook(&standing.about).map(|rule| (rule.id, rule.name.clone()));
+    let curve = curve(&told.rows, &normals, &onsets, limit, bounds, (from.0, now.0, step));
     let body = OnePage {
         cx,
         span,
@@ -200,11 +213,24 @@ pub(super) async fn one(
         heat: week.and_then(|week| heat(cx, &week)),
         load: told.profile.map(load),
         outlook: told.ahead.and_then(|ahead| outlook(cx, &ahead, now)),
+        outlook_rule,
         has_rates: standing.about.shape == Shape::Counter,
         alerts,
         standing,
     };
     page(cx, &body.heading(), &body)
+}
+
+/// The organisation's week, and the rules of the register.
+fn week_and_rules(house: &web::House) -> (Arc<Calendar>, Arc<Rules>) {
+    let site = house.kept.get::<Steady>().site();
+    site.map_or_else(
+        || (JAPAN.clone(), Arc::default()),
+        |site| {
+            let site = lock(&site);
+            (site.calendar.clone(), site.rules.clone())
+        },
+    )
 }
 
 /// What is usual at these times, and in each hour of a week once a week was learnt.
@@ -217,14 +243,21 @@ fn normals(
     let Some(site) = house.kept.get::<Steady>().site() else { return none() };
     let site = lock(&site);
     let Some(tracked) = site.known.get(&id) else { return none() };
-    let at = |time: i64| tracked.series.normal(time, site.calendar);
+    let at = |time: i64| tracked.series.normal(time, &site.calendar);
     // Before it is past cold start nothing is judged, so no range is shown either.
     let is_warm = tracked.series.is_warm();
     let of_times = times.iter().map(|time| at(*time).filter(|_| is_warm)).collect();
     let is_known = tracked.series.hours_learnt() >= 168;
+    let monday = monday(&site.calendar);
     let week: Option<Vec<Normal>> =
-        (0..168).map(|hour| at(A_WEEK + hour * HOUR + HOUR / 2)).collect();
+        (0..168).map(|hour| at(monday + hour * HOUR + HOUR / 2)).collect();
     (of_times, week.filter(|_| is_known))
+}
+
+/// The local Monday, 00:00, of that week.
+fn monday(calendar: &Calendar) -> i64 {
+    let midnight = A_WEEK - calendar.hour(A_WEEK) * HOUR;
+    midnight - (calendar.day(midnight) + 3).rem_euclid(7) * DAY
 }
 
 /// The newest findings about a series.
@@ -247,6 +280,7 @@ fn curve(
     normals: &[Option<Normal>],
     onsets: &[i64],
     limit: Option<Limit>,
+    bounds: Bounds,
     (from, to, step): (i64, i64, i64),
 ) -> Option<Curve> {
     let usual: Vec<(i64, f64, f64)> = rows
@@ -255,6 +289,10 @@ fn curve(
         .filter_map(|(row, normal)| Some((row.time, normal.as_ref()?.low, normal.as_ref()?.high)))
         .collect();
     let values = rows.iter().flat_map(|row| [row.min, row.max]);
+    let Bounds { warn_above, critical_above, warn_below, critical_below, .. } = bounds;
+    let set = [warn_above, critical_above, warn_below, critical_below];
+    let set: Vec<f64> = set.into_iter().flatten().collect();
+    let values = values.chain(set.iter().copied());
     let values = values.chain(usual.iter().flat_map(|(_, low, high)| [*low, *high]));
     let frame = Frame::around(from, to, step, values)?;
     let at = match limit {
@@ -266,6 +304,7 @@ fn curve(
         band: frame.band(&usual),
         marks: frame.marks(onsets.iter().copied()),
         limit: at,
+        bounds: set.iter().map(|value| frame.level(*value)).collect(),
         low: number(frame.low),
         high: number(frame.high),
         ticks: ticks(from, to),
@@ -306,14 +345,27 @@ fn heat(cx: &Cx, week: &[Normal]) -> Option<Heat> {
 
 fn load(profile: LoadProfile) -> Load {
     // The curve over the share of the time, in place of times.
-    let points = || profile.duration.iter().enumerate().map(|(n, value)| (n as i64 * 5, *value));
-    let values = points().map(|(_, value)| value).chain([0.0]);
-    let frame = Frame::around(0, 100, 5, values);
-    let curve = frame.map_or(String::new(), |frame| frame.line(points()));
+    let points = |curve: &[f64; CURVE]| -> Vec<(i64, f64)> {
+        curve.iter().enumerate().map(|(n, value)| (n as i64 * 5, *value)).collect()
+    };
+    let frame = Frame::around(0, 100, 5, profile.duration.iter().copied().chain([0.0]));
+    let line = |curve: Option<&[f64; CURVE]>| {
+        let drawn = frame.zip(curve).map(|(frame, curve)| frame.line(points(curve).into_iter()));
+        drawn.unwrap_or_default()
+    };
+    let curve = line(Some(&profile.duration));
+    // Of one regime alone it is the same curve.
+    let split = profile.high_duration.as_ref();
+    let (steady, peak) = (line(split.map(|_| &profile.steady_duration)), line(split));
     let border = profile.border.zip(frame).map_or(String::new(), |(at, frame)| frame.level(at));
     let high = frame.map_or(String::new(), |frame| number(frame.high));
-    let rows = points().map(|(share, value)| (share as usize, number(value))).collect();
-    Load { curve, border, high, rows, profile }
+    let row = |n: usize| {
+        let of = |curve: Option<&[f64; CURVE]>| curve.map_or(String::new(), |c| number(c[n]));
+        let all = [Some(&profile.duration), split.map(|_| &profile.steady_duration), split];
+        (n * 5, all.map(of))
+    };
+    let rows = (0..CURVE).map(row).collect();
+    Load { curve, steady, peak, border, high, rows, profile }
 }
 
 fn outlook(cx: &Cx, ahead: &Ahead, now: Timestamp) -> Option<Outlook> {
@@ -370,6 +422,7 @@ fn outlook(cx: &Cx, ahead: &Ahead, now: Timestamp) -> Option<Outlook> {
             line: frame.line(ahead.rows.iter().map(|row| (row.time, row.mean))),
             band: String::new(),
             marks: String::new(),
+            bounds: String::new(),
             limit: frame.level(limit),
             low: number(frame.low),
             high: number(frame.high),

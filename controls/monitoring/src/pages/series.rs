@@ -31,6 +31,7 @@ use super::{
 };
 use crate::work::series::{
     About, Steady, bare, folder, lock, rates, read_many,
+    rules::Rule,
     site::{SERIES_MAX, Tracked},
 };
 
@@ -124,6 +125,10 @@ pub(super) struct Standing {
     pub points: u64,
     pub hours_learnt: u16,
     pub refused: steady::Refused,
+    /// The rule of the register by which it is judged.
+    pub rule: Option<Arc<Rule>>,
+    /// Nothing is learnt or judged just now, since that rule says so.
+    pub rests: bool,
 }
 
 impl Standing {
@@ -161,6 +166,8 @@ pub(super) fn standing(house: &web::House) -> (Vec<Standing>, u64) {
             points: tracked.points,
             hours_learnt: tracked.series.hours_learnt(),
             refused: tracked.series.refused(),
+            rule: tracked.rule.clone(),
+            rests: tracked.series.is_in_maintenance(),
         }
     };
     let mut all: Vec<Standing> = site.known.values().map(one).collect();
@@ -289,6 +296,8 @@ fn told(standing: &Standing) -> Json {
         "value": finite(standing.value),
         "points": standing.points,
         "hours_learnt": standing.hours_learnt,
+        "judged_by": standing.rule.as_ref().map(|rule| json!({ "id": rule.id, "name": rule.name })),
+        "rests": standing.rests,
         "refused": {
             "no_number": standing.refused.no_number,
             "no_order": standing.refused.no_order,

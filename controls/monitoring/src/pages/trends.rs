@@ -61,14 +61,17 @@ pub(super) fn routes() -> Vec<Route> {
 /// How far a class is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
+    /// A rule says so.
+    Off,
     NoSource,
     Learning,
     Watched,
 }
 
 impl Standing {
-    fn of(trend: &Trend) -> Standing {
+    fn of(trend: &Trend, unwatched: &[Class]) -> Standing {
         match trend.days_learnt {
+            _ if unwatched.contains(&trend.class) => Standing::Off,
             None => Standing::NoSource,
             Some(_) if trend.is_learning() => Standing::Learning,
             Some(_) => Standing::Watched,
@@ -77,6 +80,7 @@ impl Standing {
 
     fn name(self) -> &'static str {
         match self {
+            Standing::Off => "off",
             Standing::NoSource => "no_source",
             Standing::Learning => "learning",
             Standing::Watched => "watched",
@@ -124,7 +128,11 @@ async fn trends_page(State(house): State<Shared>, user: User) -> Answer {
     let shown = house.kept.get::<Logs>().shown();
     let sees_names = super::findings::may_judge(&house, &user);
     let at = shown.at.unwrap_or(cx.now);
-    let cards: Vec<Card> = shown.trends.iter().map(|t| card(cx, t, at, sees_names)).collect();
+    let cards: Vec<Card> = shown
+        .trends
+        .iter()
+        .map(|trend| card(cx, trend, &shown.unwatched, at, sees_names))
+        .collect();
     let [programs, learning, templates, waiting] = shown.words;
     let body = TrendsPage {
         cx,
@@ -141,7 +149,7 @@ async fn trends_page(State(house): State<Shared>, user: User) -> Answer {
     page(cx, cx.t("セキュリティログの傾向", "Trends of security logs"), &body)
 }
 
-fn card(cx: &Cx, trend: &Trend, at: Timestamp, sees_names: bool) -> Card {
+fn card(cx: &Cx, trend: &Trend, unwatched: &[Class], at: Timestamp, sees_names: bool) -> Card {
     let counts = &trend.counts[trend.counts.len().saturating_sub(DRAWN_DAYS)..];
     let n = counts.len();
     // The last count is yesterday's.
@@ -169,7 +177,7 @@ fn card(cx: &Cx, trend: &Trend, at: Timestamp, sees_names: bool) -> Card {
     };
     Card {
         title: cx.pick(&trend.class.text()),
-        state: Standing::of(trend),
+        state: Standing::of(trend, unwatched),
         learnt: trend.days_learnt.unwrap_or(0),
         max,
         line,
@@ -306,7 +314,7 @@ fn trends_told(shown: &Shown) -> Json {
         let counts = trend.counts.iter().enumerate();
         json!({
             "class": trend.class.name(),
-            "state": Standing::of(trend).name(),
+            "state": Standing::of(trend, &shown.unwatched).name(),
             "days_learnt": trend.days_learnt,
             "counts": counts.map(|(place, (_, count))| json!({"day": day(place), "count": count}))
                 .collect::<Vec<_>>(),

@@ -35,14 +35,21 @@ use store::Store;
 
 use self::{
     firsts::Kind,
-    security::Trend,
+    register::ClassRule,
+    security::{Class, Trend},
     sources::{Line, Said, Who},
     tell::Finding,
     watch::Watch,
     words::Bearing,
 };
-use super::{alerts, saved};
-use crate::findings::{FINDING, HANDLED, Judgement, budget_per_day};
+use super::{
+    alerts,
+    joined::{self, BURST, Half},
+    saved,
+    series::rules::TREND,
+    week::Week,
+};
+use crate::findings::{FINDING, HANDLED, JOINED, Judgement, budget_per_day};
 
 /// Name under which the spool keeps what is not read yet.
 const READER: &str = "logs";
@@ -62,7 +69,6 @@ const BUDGET_EVERY: Micros = 60 * MINUTE;
 const SHOW_TRENDS_EVERY: Micros = 10 * MINUTE;
 /// Findings of which it is known that they were told.
 const KNOWN_DAYS: i64 = 90;
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2099;
 
 /// What pages show of it.
 #[derive(Clone, Default)]
@@ -72,6 +78,8 @@ pub struct Shown {
     /// Lines of sources beyond the limit.
     pub beyond: u64,
     pub trends: Vec<Trend>,
+    /// Classes that a rule says nobody is told of.
+    pub unwatched: Vec<Class>,
     /// Programs, of them still learnt, templates, departures that wait for the next day.
     pub words: [usize; 4],
 }
@@ -103,8 +111,10 @@ struct Told {
 struct Running {
     watch: Option<Box<Watch>>,
     joiner: Option<stream::Joiner>,
+    week: Week,
     calendar: Arc<Calendar>,
     per_day: f64,
+    classes: Vec<ClassRule>,
     /// Findings told already, by what tells them apart.
     known: HashMap<String, Id>,
     /// Silences that go on and that nobody judged yet, by finding.
@@ -185,12 +195,15 @@ impl Running {
         let known = known(store, now).await?;
         let finding = |(who, since)| Some((*known.get(&tell::silence_key(&who, since))?, who));
         let silences = watch.sources.silences().filter_map(finding).collect();
-        let zone = jiff::tz::TimeZone::system();
+        let mut week = Week::default();
+        let calendar = week.calendar(ctx).await?;
         Ok(Running {
             watch: Some(Box::new(watch)),
             joiner: Some(self::watch::joiner()),
-            calendar: Arc::new(Calendar::new(&zone, &web::task_rules::HOLIDAYS, YEARS)),
+            week,
+            calendar,
             per_day: budget_per_day(store).await?,
+            classes: register::classes(store).await?,
             known,
             silences,
             judged_at: now,
@@ -337,10 +350,20 @@ impl Running {
         if new.is_empty() && next == self.told {
             return Ok(0);
         }
+        let mut joined = HashMap::new();
+        for burst in new.iter().filter(|finding| finding.rule == BURST) {
+            let volume = joined::first(ctx.store(), Half::Volume, &burst.host, burst.at).await?;
+            joined.extend(volume.map(|volume| (burst.key.clone(), volume)));
+        }
         let mut write = ctx.store().write(tell::ACTOR, "work", "").await?;
         let mut made = Vec::new();
         for finding in new {
             let key = finding.key.clone();
+            if let Some(volume) = joined.remove(&key) {
+                write.record(finding.second().draft(volume, now)).await?;
+                made.push((key, volume));
+                continue;
+            }
             let record = write.record(finding.draft(now)).await?;
             made.push((key, record.id));
         }
@@ -359,7 +382,10 @@ impl Running {
         let (calendar, stream) = (self.calendar.clone(), self.stream.clone());
         let watch = self.watch()?;
         let (trends, at) = (watch.security.trends(now.0, &calendar), watch.at);
-        let news = security::news(&trends, now.0, &calendar);
+        let mut news = security::news(&trends, now.0, &calendar);
+        news.retain(|news| register::is_told(&self.classes, news));
+        let trends = trends.into_iter().filter(|t| register::is_watched(&self.classes, t.class));
+        let trends: Vec<Trend> = trends.collect();
         let findings = news.iter().map(|news| tell::trend(&stream, news, at, now.0)).collect();
         Ok((trends, findings))
     }
@@ -372,14 +398,19 @@ impl Running {
         }
         self.register.1 = now.0;
         self.take_judgements(ctx, now).await?;
+        if let Some(calendar) = self.week.renewed(ctx).await? {
+            self.calendar = calendar;
+        }
         let rows = store.stamp(Table::Asset, &["log_source", "host"]).await?;
-        let rules = store.stamp(Table::Rule, &["silence"]).await?;
+        let rules = store.stamp(Table::Rule, &["silence", TREND]).await?;
         if [rows, rules] != stamp {
             let (expected, quiet) =
                 (register::expected(store).await?, register::quiet(store).await?);
             let sources = &mut self.watch()?.sources;
             sources.expect(expected);
             sources.rule(quiet);
+            self.classes = register::classes(store).await?;
+            self.trends_at = 0;
             self.register.0 = [rows, rules];
         }
         if now.0 - self.budget_at >= BUDGET_EVERY {
@@ -394,6 +425,8 @@ impl Running {
         let calendar = self.calendar.clone();
         let before = logs.shown();
         let is_stale = now.0 - self.trends_at >= SHOW_TRENDS_EVERY;
+        let off = |class: &Class| !register::is_watched(&self.classes, *class);
+        let unwatched = Class::ALL.into_iter().filter(off).collect();
         let watch = self.watch()?;
         let trends = match is_stale {
             true => watch.security.trends(now.0, &calendar),
@@ -404,6 +437,7 @@ impl Running {
             sources: watch.sources.lines(&calendar),
             beyond: watch.sources.beyond,
             trends,
+            unwatched,
             words: watch.words.counts(now.0),
         });
         if is_stale {
@@ -426,11 +460,13 @@ impl Running {
 /// What was told of late, by what tells it apart.
 async fn known(store: &Store, now: Timestamp) -> Result<HashMap<String, Id>, Error> {
     let since = now.minus_hours(24 * KNOWN_DAYS);
-    let told = store.newest_records(&[FINDING], None, alerts::OPEN_MAX).await?;
+    let told = store.newest_records(&[FINDING, JOINED], None, alerts::OPEN_MAX).await?;
     let key = |record: &store::Record| {
         let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
         fact("rule").filter(|rule| rule.starts_with(tell::RULE))?;
-        Some((fact("group")?.to_owned(), record.id))
+        // Told with another finding it is that one.
+        let id = record.subject.filter(|_| record.ty == JOINED).unwrap_or(record.id);
+        Some((fact("group")?.to_owned(), id))
     };
     let recent = told.iter().filter(|record| record.observed_to >= since);
     Ok(recent.filter_map(key).collect())

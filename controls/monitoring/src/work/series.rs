@@ -10,11 +10,13 @@
 
 mod block;
 mod daily;
+mod exhaustion;
 mod files;
 mod forecast;
 mod frames;
 mod host;
 pub mod measure;
+pub mod rules;
 pub mod site;
 mod state;
 mod tell;
@@ -37,9 +39,14 @@ pub use host::round as measure_host;
 use site::{Site, Taken, Told};
 use state::Head;
 use tell::Alert;
-pub use tell::bare;
+pub use tell::{RULE, bare};
 
-use super::{live::Again, saved::name_of};
+use super::{
+    joined::{self, Half},
+    live::Again,
+    saved::name_of,
+    week::Week,
+};
 use crate::findings::HANDLED;
 
 /// Name under which the spool keeps what is not read yet, and of the folder.
@@ -58,6 +65,8 @@ const SAVED_A_SECOND: i64 = 20;
 const TEND_EVERY_S: i64 = 600;
 /// Whether somebody judged or decided is asked this often.
 const ASK_EVERY_S: i64 = 15;
+/// What the register says of series is looked at this often.
+const LOOK_EVERY_MS: i64 = 800;
 const JUDGED_MAX: usize = 10_000;
 /// Judgements that are remembered as followed.
 const FOLLOWED_MAX: usize = 20_000;
@@ -112,7 +121,11 @@ struct Running {
     /// The newest alert of each series.
     alerts: HashMap<u64, Alert>,
     decisions: (u64, Timestamp),
-    scopes: (u64, Timestamp),
+    /// State of the scope and of the calendar; of rules, and of the machines by which they choose.
+    norms: (u64, Timestamp),
+    register: [(u64, Timestamp); 2],
+    week: Week,
+    looked_at: Timestamp,
     saved_at: Timestamp,
     tended_at: Timestamp,
     asked_at: Timestamp,
@@ -130,6 +143,7 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
         Some(running) => running,
         None => Running::begin(&ctx).await?,
     };
+    running.renew(&ctx).await?;
     running.catch_up(&ctx).await?;
     steady.show(&running);
     *place = Some(running);
@@ -141,7 +155,13 @@ impl Running {
         let (store, now) = (ctx.store(), ctx.store().now());
         let folder = folder(&ctx.house);
         let from = folder.clone();
-        let found = room::blocking(move || state::take_up(&from, now)).await??;
+        let mut week = Week::default();
+        let register = [
+            store.stamp(Table::Rule, &rules::KINDS).await?,
+            store.stamp(Table::Asset, &rules::ASSETS).await?,
+        ];
+        let site = Site::of(week.calendar(ctx).await?, rules::rules(store).await?);
+        let found = room::blocking(move || state::take_up(&from, site, now)).await??;
         if found.rebuilt > 0 {
             let facts = json!({ "series": found.rebuilt, "whole": found.head.is_none() });
             room::write(store, ACTOR, room::draft(REBUILT, None, now, facts)).await?;
@@ -164,7 +184,10 @@ impl Running {
             recorded: recorded.and_then(|at| at.parse().ok()).unwrap_or(0),
             alerts: tell::alerts(store, now).await?,
             decisions: (0, Timestamp(0)),
-            scopes: (u64::MAX, Timestamp(0)),
+            norms: (u64::MAX, Timestamp(0)),
+            register,
+            week,
+            looked_at: now,
             saved_at: now,
             tended_at: Timestamp(0),
             asked_at: Timestamp(0),
@@ -172,6 +195,42 @@ impl Running {
             folder,
             stream,
         })
+    }
+
+    /// What the register says of series, where it changed. What was learnt stays.
+    async fn renew(&mut self, ctx: &Shared) -> Result<(), Error> {
+        let (store, now) = (ctx.store(), ctx.store().now());
+        if (now.0 - self.looked_at.0).abs() < LOOK_EVERY_MS * 1_000 {
+            return Ok(());
+        }
+        self.looked_at = now;
+        let rules = store.stamp(Table::Rule, &rules::KINDS).await?;
+        if rules != self.register[0] {
+            self.register[0] = rules;
+            self.judge_by(store).await?;
+        }
+        let norms = store.stamp(Table::Norm, &["monitoring_scope", super::week::KIND]).await?;
+        if norms != self.norms {
+            let per_day = tell::budget(store).await?;
+            lock(&self.site).per_day = per_day;
+            self.renew_week(ctx).await?;
+            self.norms = norms;
+        }
+        Ok(())
+    }
+
+    async fn judge_by(&mut self, store: &Store) -> Result<(), Error> {
+        let rules = rules::rules(store).await?;
+        lock(&self.site).judge_by(rules);
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    async fn renew_week(&mut self, ctx: &Shared) -> Result<(), Error> {
+        if let Some(calendar) = self.week.renewed(ctx).await? {
+            lock(&self.site).calendar = calendar;
+        }
+        Ok(())
     }
 
     async fn catch_up(&mut self, ctx: &Shared) -> Result<(), Error> {
@@ -183,7 +242,7 @@ impl Running {
         lock(&self.site).pass(now, self.head.at, &mut taken);
         self.record(ctx, taken.told, self.head.at).await?;
         if now.0 - self.asked_at.0 >= ASK_EVERY_S * 1_000_000 {
-            self.listen(ctx.store(), now).await?;
+            self.listen(ctx, now).await?;
             self.asked_at = now;
         }
         if now.0 - self.tended_at.0 >= TEND_EVERY_S * 1_000_000 {
@@ -234,8 +293,13 @@ impl Running {
         for told in told {
             let id = told.about.id;
             match self.alerts.get(&id) {
-                // After a crash episodes come a second time.
+                // After a crash episodes come a second time, and so do thresholds.
                 Some(alert) if alert.onset == told.anomaly.onset && told.end <= self.recorded => {}
+                _ if told.grave.is_some() && told.end <= self.recorded => {}
+                // One finding of a series at a time, in what comes together as well.
+                _ if first.iter().any(|f| f.about.id == id && f.rank() >= told.rank()) => {}
+                // What becomes critical is told although something is open.
+                Some(alert) if alert.rank < told.rank() => first.push(told),
                 Some(alert) if alert.is_open || alert.onset == told.anomaly.onset => {
                     let again = self.head.again.entry(alert.id).or_default();
                     again.count += 1;
@@ -248,12 +312,24 @@ impl Running {
             return Ok(());
         }
         let (store, now) = (ctx.store(), ctx.store().now());
+        let mut joined: HashMap<u64, Id> = HashMap::new();
+        for told in first.iter().filter(|told| tell::is_more_lines(told)) {
+            let (host, onset) = (&told.about.host, told.anomaly.onset);
+            let burst = joined::first(store, Half::Burst, host, onset).await?;
+            joined.extend(burst.map(|burst| (told.about.id, burst)));
+        }
         let mut write = store.write(ACTOR, "work", "").await?;
         for told in &first {
+            if let Some(alert) = joined.remove(&told.about.id) {
+                write.record(tell::second(told).draft(alert, now)).await?;
+                let (onset, p, rank) = (told.anomaly.onset, told.anomaly.p, told.rank());
+                made.insert(told.about.id, Alert { id: alert, onset, p, rank, is_open: true });
+                continue;
+            }
             let host = tell::host(ctx, &told.about).await?;
             let record = write.record(tell::draft(told, host, now, &self.stream)).await?;
-            let (onset, p) = (told.anomaly.onset, told.anomaly.p);
-            made.insert(told.about.id, Alert { id: record.id, onset, p, is_open: true });
+            let (onset, p, rank) = (told.anomaly.onset, told.anomaly.p, told.rank());
+            made.insert(told.about.id, Alert { id: record.id, onset, p, rank, is_open: true });
         }
         write.set_setting(&format!("{RECORDED}{}", self.stream), &next.to_string()).await?;
         write.commit().await?;
@@ -264,12 +340,15 @@ impl Running {
     }
 
     /// What people said of alerts and series since they were asked last.
-    async fn listen(&mut self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let scopes = store.stamp(Table::Norm, &["monitoring_scope"]).await?;
-        if scopes != self.scopes {
-            lock(&self.site).per_day = tell::budget(store).await?;
-            self.scopes = scopes;
+    async fn listen(&mut self, ctx: &Shared, now: Timestamp) -> Result<(), Error> {
+        let store = ctx.store();
+        let assets = store.stamp(Table::Asset, &rules::ASSETS).await?;
+        if assets != self.register[1] {
+            self.register[1] = assets;
+            self.judge_by(store).await?;
         }
+        // The zone of the organisation is no row.
+        self.renew_week(ctx).await?;
         self.judgements(store, now).await?;
         let decisions = store.stamp(Table::Decision, &[NEW_NORMAL]).await?;
         if decisions != self.decisions {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use steady::{Calendar, HOUR, Kind, Micros, Series, Settings};
+use steady::{Calendar, HOUR, Kind, Micros, Scorer, Series, Settings, Telling};
 
 use crate::score::{Detection, Detections, Labelled};
 
@@ -12,8 +12,16 @@ const SCALES: [usize; 4] = [1, 6, 24, 96];
 #[derive(Clone, Copy)]
 pub struct Detector {
     pub kind: Detecting,
-    /// Hours after an alarm in which there is no other
-    pub quiet_hours: i64,
+    pub pause: Pause,
+}
+
+/// What comes after an alarm.
+#[derive(Clone, Copy)]
+pub enum Pause {
+    /// So many hours without another
+    Hours(i64),
+    /// So many rows without another, and the next ones are dearer
+    Bell { rest: u32, dearer: f64 },
 }
 
 #[derive(Clone, Copy)]
@@ -21,14 +29,16 @@ pub enum Detecting {
     /// So many series, each of the mean over one of [`SCALES`], that tell what is at least as rare; an
     /// alarm scores its rarity times the size of the departure, in usual ranges, to this power
     Steady { tell_p: f32, parts: usize, weight: f64 },
+    /// The scorer
+    Scorer,
     /// A normal distribution over the last rows; rows above the threshold in a run are one detection or many
     Gaussian { window: usize, runs: bool },
 }
 
 pub fn all() -> Vec<Detector> {
     let mut all = Vec::new();
-    for quiet_hours in [0, 6, 12] {
-        let mut add = |kind| all.push(Detector { kind, quiet_hours });
+    for pause in [0, 6, 12].map(Pause::Hours) {
+        let mut add = |kind| all.push(Detector { kind, pause });
         for tell_p in [1e-2, 5e-3, 1e-3] {
             for parts in 1..=SCALES.len() {
                 for weight in [0.0, 0.5, 1.0] {
@@ -36,19 +46,31 @@ pub fn all() -> Vec<Detector> {
                 }
             }
         }
-        for window in [144, 288, 576, 1_152, 2_304, 6_400] {
-            for runs in [true, false] {
-                add(Detecting::Gaussian { window, runs });
-            }
+        gaussians(&mut add);
+    }
+    for rest in [100, 150, 250] {
+        for dearer in [0.0, 0.2, 0.5] {
+            let mut add = |kind| all.push(Detector { kind, pause: Pause::Bell { rest, dearer } });
+            add(Detecting::Scorer);
+            gaussians(&mut add);
         }
     }
     all
+}
+
+fn gaussians(add: &mut dyn FnMut(Detecting)) {
+    for window in [144, 288, 576, 1_152, 2_304, 6_400] {
+        for runs in [true, false] {
+            add(Detecting::Gaussian { window, runs });
+        }
+    }
 }
 
 impl Detector {
     pub fn family(&self) -> &'static str {
         match self.kind {
             Detecting::Steady { .. } => "steady",
+            Detecting::Scorer => "scorer",
             Detecting::Gaussian { .. } => "gaussian",
         }
     }
@@ -58,20 +80,59 @@ impl Detector {
             Detecting::Steady { tell_p, parts, weight } => {
                 format!("steady, {tell_p}, {parts} series, size^{weight}")
             }
+            Detecting::Scorer => "scorer".to_owned(),
             Detecting::Gaussian { window, runs } => {
                 format!("windowed Gaussian, {window} rows, {}", if runs { "runs" } else { "rows" })
             }
         };
-        format!("{kind}, {} h", self.quiet_hours)
+        match self.pause {
+            Pause::Hours(hours) => format!("{kind}, {hours} h"),
+            Pause::Bell { rest, dearer } => format!("{kind}, {rest} rows, dearer by {dearer}"),
+        }
     }
 
     pub fn run(&self, series: &Labelled) -> Detections {
         let found = match self.kind {
             Detecting::Steady { tell_p, parts, weight } => steady(series, tell_p, parts, weight),
+            Detecting::Scorer => scorer(series),
             Detecting::Gaussian { window, runs } => gaussian(series, window, runs),
         };
-        Detections { found, quiet: self.quiet_hours * HOUR }
+        let learn = series.unscored() as u32;
+        match self.pause {
+            Pause::Hours(hours) => Detections { found, quiet: hours * HOUR, bell: None },
+            Pause::Bell { rest, dearer } => {
+                let bell = Some(Telling { learn, rest, dearer, ..Telling::default() });
+                Detections { found: each(series, found), quiet: 0, bell }
+            }
+        }
     }
+}
+
+/// Every row, those without a detection with nothing.
+fn each(labelled: &Labelled, found: Vec<Detection>) -> Vec<Detection> {
+    let none = |(row, (time, _)): (usize, &(Micros, f64))| Detection {
+        row,
+        time: *time,
+        score: 0.0,
+        episode: (0, 0),
+    };
+    let mut all: Vec<Detection> = labelled.points.iter().enumerate().map(none).collect();
+    found.into_iter().for_each(|detection| {
+        let row = detection.row;
+        all[row] = detection;
+    });
+    all
+}
+
+fn scorer(labelled: &Labelled) -> Vec<Detection> {
+    let (mut scorer, telling) = (Scorer::new(), Telling::default());
+    let mut found = Vec::new();
+    for (row, (time, value)) in labelled.points.iter().enumerate() {
+        if let Some(scored) = scorer.observe(*time, *value, &telling) {
+            found.push(Detection { row, time: *time, score: scored.score, episode: (0, row) });
+        }
+    }
+    found
 }
 
 fn steady(labelled: &Labelled, tell_p: f32, parts: usize, weight: f64) -> Vec<Detection> {

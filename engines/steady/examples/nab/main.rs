@@ -1,8 +1,9 @@
-//! Numenta Anomaly Benchmark: `UME_CORPORA=… cargo run --release -p steady --example nab [all]`
+//! Numenta Anomaly Benchmark: `UME_CORPORA=… cargo run --release -p steady --example nab [all|choose [family]]`
 //!
 //! Reads `$UME_CORPORA/nab`: the series and the labelled windows. Series in alphabetical order alternate
 //! between the half on which parameters are chosen and the half on which the result is reported; the split was
-//! fixed before the first run. One threshold holds for all series. `all` shows each series.
+//! fixed before the first run. One threshold holds for all series. `all` shows each series and the other direction, `choose` what was chosen
+//! from.
 
 // An example reads files; the engine does not.
 #![allow(clippy::disallowed_methods)]
@@ -20,7 +21,7 @@ fn main() {
         println!("skipped: UME_CORPORA is not set");
         return;
     };
-    let verbose = std::env::args().nth(1);
+    let (verbose, only) = (std::env::args().nth(1), std::env::args().nth(2));
     let all = read(&folder);
     let half = |n: usize| all.iter().skip(n).step_by(2).collect::<Vec<_>>();
     let (even, odd) = (half(0), half(1));
@@ -30,18 +31,19 @@ fn main() {
         }
         println!("{name}: chosen on {} series, reported on {}", choose.len(), report.len());
         let mut table = Vec::new();
-        for detector in detect::all() {
+        let wanted = |family: &str| only.as_deref().is_none_or(|only| only == family);
+        for detector in detect::all().into_iter().filter(|d| wanted(d.family())) {
             let found = |set: &[&Labelled]| {
                 set.iter().map(|s| detector.run(s)).collect::<Vec<Detections>>()
             };
             let chosen = found(choose);
             let (threshold, score) = best_threshold(choose, &chosen);
             table.push((detector, threshold, score));
-            if verbose.as_deref() == Some("choose") && detector.family() == "steady" {
+            if verbose.as_deref() == Some("choose") && detector.family() != "gaussian" {
                 println!("{:40} threshold {threshold:8.3}  chosen {score:6.2}", detector.name());
             }
         }
-        for family in ["steady", "gaussian"] {
+        for family in ["scorer", "steady", "gaussian"] {
             let mine = table.iter().filter(|(d, ..)| d.family() == family);
             let Some((best, threshold, score)) = mine.max_by(|a, b| a.2.total_cmp(&b.2)) else {
                 continue;

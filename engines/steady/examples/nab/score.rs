@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use steady::Micros;
+use steady::{Bell, Micros, Telling};
 
 const FALSE_WEIGHT: f64 = 0.11;
 
@@ -29,6 +29,8 @@ impl Labelled {
 pub struct Detections {
     pub found: Vec<Detection>,
     pub quiet: Micros,
+    /// How alarms are told instead, of rows that are all there.
+    pub bell: Option<Telling>,
 }
 
 pub struct Detection {
@@ -41,6 +43,11 @@ pub struct Detection {
 
 impl Detections {
     fn rows(&self, threshold: f64) -> Vec<usize> {
+        if let Some(telling) = self.bell {
+            let (mut bell, telling) = (Bell::default(), Telling { threshold, ..telling });
+            let told = self.found.iter().filter(|d| bell.rings(d.score, &telling));
+            return told.map(|d| d.row).collect();
+        }
         let (mut told, mut last) = (HashSet::new(), None);
         let mut rows = Vec::new();
         for found in self.found.iter().filter(|d| d.score >= threshold) {
@@ -105,7 +112,7 @@ pub fn standard(series: &[&Labelled], found: &[Detections], threshold: f64) -> f
 /// The threshold whose neighbourhood scores best: the mean over 70 to 130 per cent of it, so that the choice does
 /// not hang on a single alarm. Also that mean.
 pub fn best_threshold(series: &[&Labelled], found: &[Detections]) -> (f64, f64) {
-    let scores = found.iter().flat_map(|f| f.found.iter().map(|d| d.score));
+    let scores = found.iter().flat_map(|f| f.found.iter().map(|d| d.score)).filter(|s| *s > 0.3);
     let (low, high) = scores.fold((f64::INFINITY, 1.0), |(l, h), s| (s.min(l), s.max(h)));
     let tried = (0..80).map(|n| low * (high.min(60.0) / low).powf(f64::from(n) / 79.0)).map(|t| {
         let around = (0..7).map(|n| standard(series, found, t * (0.7 + 0.1 * f64::from(n))));

@@ -59,7 +59,7 @@ impl Class {
         Class::AdminAction,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Class::LoginFailure => "login_failure",
             Class::Antivirus => "antivirus",
@@ -71,7 +71,7 @@ impl Class {
         }
     }
 
-    pub fn text(self) -> Text {
+    pub const fn text(self) -> Text {
         match self {
             Class::LoginFailure => t("ログイン失敗", "Failed log-ins"),
             Class::Antivirus => t("ウイルス検知", "Antivirus hits"),

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     findings::{FINDING, SPOKE},
-    work::alerts,
+    work::{
+        alerts,
+        joined::{BURST, Second},
+    },
 };
 
 pub const ACTOR: &str = "system:monitoring.logs";
@@ -52,6 +55,12 @@ pub fn key(rule: &str, text: &str) -> String {
 }
 
 impl Finding {
+    /// The same as what is told with another one.
+    pub fn second(self) -> Second {
+        let Finding { rule, title, key, at, .. } = self;
+        Second { rule, title, group: key, series: None, onset: at }
+    }
+
     pub fn draft(self, now: Timestamp) -> RecordDraft {
         let facts = json!({
             "severity": self.severity,
@@ -215,11 +224,9 @@ pub async fn departed(
             "medium",
             (format!("出なくなったログ{n}件"), format!("Log lines that no longer come: {n}")),
         ),
-        Kind::Burst => (
-            "steady.burst_lines",
-            "medium",
-            (format!("急に増えたログ{n}件"), format!("Bursts of log lines: {n}")),
-        ),
+        Kind::Burst => {
+            (BURST, "medium", (format!("急に増えたログ{n}件"), format!("Bursts of log lines: {n}")))
+        }
     };
     let line = |d: &Departure| match d.kind {
         Kind::New => format!("{}: {}", d.program, d.text),

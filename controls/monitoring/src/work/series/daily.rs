@@ -4,21 +4,26 @@
 //! Invariant: each record tells what the files hold, and a source of which nothing came gets one that says so.
 //! Limits: [`SERIES_OF_SOURCE_MAX`] series of a source are counted, [`FORECASTS_MAX`] forecasts are written.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use model::{Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
-use steady::{Calendar, Forecast, LoadProfile, load_profile};
+use steady::{Calendar, Forecast, Limit, LoadProfile, load_profile};
 use store::{RecordDraft, Row as Asset};
 
 use super::{
     ACTOR, Steady, bare,
+    exhaustion::{self, Warned},
     files::{About, Shape, TEN, read},
     folder,
     forecast::{BACK_DAYS, ahead, rates},
     lock,
-    site::{JAPAN, VOLUME},
+    rules::Rules,
+    site::VOLUME,
 };
 
 /// Days over which samples are counted.
@@ -47,6 +52,8 @@ struct Look {
     now: Timestamp,
     known: Vec<Known>,
     assets: Vec<Asset>,
+    calendar: Arc<Calendar>,
+    rules: Arc<Rules>,
 }
 
 struct Known {
@@ -64,15 +71,20 @@ pub async fn run(ctx: Shared) -> Result<Json, Error> {
     let Some(site) = ctx.house.kept.get::<Steady>().site() else {
         return Ok(json!({ "skipped": "series are not read yet" }));
     };
-    let known: Vec<Known> = lock(&site)
-        .known
-        .values()
-        .map(|tracked| Known { about: (*tracked.about).clone(), first: tracked.first })
-        .collect();
+    let (known, calendar, rules) = {
+        let site = lock(&site);
+        let one = |tracked: &super::site::Tracked| Known {
+            about: (*tracked.about).clone(),
+            first: tracked.first,
+        };
+        let known: Vec<Known> = site.known.values().map(one).collect();
+        (known, site.calendar.clone(), site.rules.clone())
+    };
     let assets = store.all(Table::Asset, &KINDS).await?;
     let (folder, now) = (folder(&ctx.house), store.now());
-    let look = Look { folder, now, known, assets };
-    let drafts = room::blocking(move || look.drafts()).await??;
+    let look = Look { folder, now, known, assets, calendar, rules };
+    let (mut drafts, warned) = room::blocking(move || look.drafts()).await??;
+    drafts.extend(exhaustion::news(store, &warned, now).await?);
     let count = drafts.len();
     if count > 0 {
         let mut write = store.write(ACTOR, "work", "").await?;
@@ -86,7 +98,7 @@ pub async fn run(ctx: Shared) -> Result<Json, Error> {
 }
 
 impl Look {
-    fn drafts(&self) -> Result<Vec<RecordDraft>, Error> {
+    fn drafts(&self) -> Result<(Vec<RecordDraft>, Vec<Warned>), Error> {
         let mut drafts = Vec::new();
         for asset in self.assets.iter().filter(|asset| asset.status != "retired") {
             match asset.kind.as_str() {
@@ -94,8 +106,9 @@ impl Look {
                 _ => drafts.extend(self.profile(asset)?),
             }
         }
-        drafts.extend(self.forecasts()?);
-        Ok(drafts)
+        let mut warned = Vec::new();
+        drafts.extend(self.forecasts(&mut warned)?);
+        Ok((drafts, warned))
     }
 
     /// How completely the series of a source were recorded.
@@ -154,7 +167,7 @@ impl Look {
     /// How an asset is used at steady and at high load.
     fn profile(&self, asset: &Asset) -> Result<Option<RecordDraft>, Error> {
         let Some((about, is_share)) = self.load_of(asset) else { return Ok(None) };
-        let Some(profile) = profile(&self.folder, about, self.now, &JAPAN)? else {
+        let Some(profile) = profile(&self.folder, about, self.now, &self.calendar)? else {
             return Ok(None);
         };
         let most = match is_share {
@@ -166,17 +179,21 @@ impl Look {
             (share * 1_000.0).round().clamp(0.0, 1e9) as i64
         };
         let count = |share: f64| (share * profile.values as f64).round() as i64;
-        // One regime alone has no border: then its highest twentieth is the high load.
+        // One regime alone is no high load: that is said, with how long was looked at.
+        let steady = permille(profile.steady.median);
         let (high_share, high) = match profile.high {
-            Some(high) => (high.share, high.median),
-            None => (0.05, profile.duration[1]),
+            Some(high) => (high.share, permille(high.median).max(steady)),
+            None => (0.0, steady),
         };
         let facts = json!({
             "steady_samples": count(1.0 - high_share),
             "high_samples": count(high_share),
-            "steady_permille": permille(profile.steady.median),
-            "high_permille": permille(high).max(permille(profile.steady.median)),
+            "steady_permille": steady,
+            "high_permille": high,
             "high_hours": (high_share * profile.values as f64 / 6.0).round() as i64,
+            "peak_permille": permille(profile.duration[0]),
+            "has_high_load": profile.high.is_some(),
+            "days": profile.days,
         });
         let payload = json!({ "series": about, "profile": profile });
         let draft = room::draft("monitoring.load_profile", Some(asset.id), self.now, facts);
@@ -202,11 +219,11 @@ impl Look {
         })
     }
 
-    /// What meets its limit within the horizon.
-    fn forecasts(&self) -> Result<Vec<RecordDraft>, Error> {
+    /// What meets its limit within the horizon, and what of it a rule wants to be told.
+    fn forecasts(&self, warned: &mut Vec<Warned>) -> Result<Vec<RecordDraft>, Error> {
         let mut drafts = Vec::new();
         for known in &self.known {
-            let set = limit_set(&self.assets, &known.about);
+            let set = limit_set(&self.assets, &self.rules, &known.about);
             let Some(ahead) = ahead(&self.folder, &known.about, set, self.now)? else { continue };
             let whole = |days: f64| days.floor().clamp(0.0, 1e9) as i64;
             let (eta, low, high) = match ahead.forecast {
@@ -229,6 +246,11 @@ impl Look {
             let host = bare(&known.about.host);
             let subject = self.assets.iter().find(|row| row.kind == "host" && is_host(row, host));
             let subject = subject.map(|row| row.id);
+            let rule = self.rules.outlook(&known.about);
+            if let Some(rule) = rule.filter(|rule| eta as f64 <= rule.warn_days) {
+                let (about, rule) = (known.about.clone(), rule.clone());
+                warned.push(Warned { about, rule, eta, subject, forecast: ahead.forecast });
+            }
             let payload = json!({ "series": known.about, "forecast": ahead.forecast });
             let draft = room::draft("monitoring.capacity_forecast", subject, self.now, facts);
             drafts.push(RecordDraft { payload: serde_json::to_vec(&payload).ok(), ..draft });
@@ -255,14 +277,17 @@ pub fn profile(
     Ok(load_profile(&loads.collect::<Vec<_>>(), calendar))
 }
 
-/// The limit that a source of measurements has in the register.
-pub fn limit_set(assets: &[Asset], about: &About) -> Option<f64> {
+/// The limit that a rule or a source of measurements has in the register.
+pub fn limit_set(assets: &[Asset], rules: &Rules, about: &About) -> Option<Limit> {
+    if let Some(outlook) = rules.outlook(about) {
+        return Some(outlook.limit);
+    }
     let sources = assets.iter().filter(|row| row.kind == "metric_source");
     let mut of_series = sources.filter(|row| text(row, "target") == Some(about.title().as_str()));
-    of_series.find_map(|row| number(row, "limit_value"))
+    of_series.find_map(|row| number(row, "limit_value")).map(Limit::AtMost)
 }
 
-fn is_host(asset: &Asset, host: &str) -> bool {
+pub(super) fn is_host(asset: &Asset, host: &str) -> bool {
     let known = [Some(asset.name.as_str()), text(asset, "hostname"), text(asset, "address")];
     !host.is_empty() && known.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(host))
 }

@@ -41,9 +41,9 @@ pub fn rates(shape: Shape, rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// The limit that a name tells, or that somebody set.
-pub fn limit(about: &About, set: Option<f64>) -> Option<Limit> {
-    if let Some(limit) = set {
-        return Some(Limit::AtMost(limit));
+pub fn limit(about: &About, set: Option<Limit>) -> Option<Limit> {
+    if set.is_some() {
+        return set;
     }
     if about.shape != Shape::Gauge {
         return None;
@@ -70,7 +70,7 @@ pub fn limit(about: &About, set: Option<f64>) -> Option<Limit> {
 pub fn ahead(
     folder: &Path,
     about: &About,
-    set: Option<f64>,
+    set: Option<Limit>,
     now: Timestamp,
 ) -> Result<Option<Ahead>, Error> {
     let Some(limit) = limit(about, set) else { return Ok(None) };
@@ -98,8 +98,8 @@ mod tests {
         assert_eq!(of("node_filesystem_avail_bytes"), Some(Limit::AtLeast(0.0)));
         assert_eq!(of("host_temperature_celsius"), Some(Limit::AtMost(90.0)));
         assert_eq!((of("host_cpu_used_ratio"), of("load1"), of("x_temp_max")), (None, None, None));
-        let set = limit(&about("load1", Shape::Gauge), Some(4.0));
-        assert_eq!(set, Some(Limit::AtMost(4.0)));
+        let set = limit(&about("load1", Shape::Gauge), Some(Limit::AtLeast(4.0)));
+        assert_eq!(set, Some(Limit::AtLeast(4.0)));
     }
 
     #[test]

@@ -10,12 +10,16 @@ use std::{
 };
 
 use model::Timestamp;
-use steady::{Anomaly, Budget, Calendar, Fleet, Kind, MINUTE, Micros, PER_DAY, Series, Settings};
+use steady::{
+    Anomaly, Budget, Calendar, Crossed, Crossing, Fleet, Grave, Kind, Layer, MINUTE, Micros,
+    PER_DAY, Phase, Series, Settings,
+};
 use stream::Placed;
 
 use super::{
     files::{About, Point, RAW_DAYS, Shape},
     measure::{id, measures},
+    rules::{Rule, Rules},
 };
 
 /// Series that there are at most.
@@ -42,20 +46,90 @@ pub struct Tracked {
     pub last: Micros,
     pub value: f64,
     pub points: u64,
+    /// The rule of the register by which it is judged.
+    pub rule: Option<Arc<Rule>>,
+    /// Where it stands to the thresholds of that rule.
+    pub crossing: Crossing,
 }
 
 impl Tracked {
-    fn new(about: Arc<About>, time: Micros) -> Tracked {
-        let series = Series::new(about.id, settings(&about));
-        Tracked { about, series, first: time, last: Micros::MIN, value: f64::NAN, points: 0 }
+    pub(super) fn new(about: Arc<About>, series: Series) -> Tracked {
+        let (first, last) = (Micros::MAX, Micros::MIN);
+        let (value, points) = (f64::NAN, 0);
+        let (rule, crossing) = (None, Crossing::default());
+        Tracked { about, series, first, last, value, points, rule, crossing }
     }
 
-    pub fn observe(&mut self, time: Micros, value: f64, calendar: &Calendar) -> Option<Anomaly> {
-        if time > self.last {
+    fn begin(about: Arc<About>, rules: &Rules) -> Tracked {
+        let series = Series::new(about.id, settings(&about));
+        let mut tracked = Tracked::new(about, series);
+        tracked.judge_by(rules);
+        tracked
+    }
+
+    /// Takes the rule that fits; what was learnt stays.
+    fn judge_by(&mut self, rules: &Rules) {
+        let rule = rules.judging(&self.about).cloned();
+        let own = settings(&self.about);
+        self.series.judge_by(rule.as_ref().map_or(own, |rule| rule.settings(own)));
+        if self.rule.as_ref().map(|rule| rule.bounds) != rule.as_ref().map(|rule| rule.bounds) {
+            self.crossing = Crossing::default();
+        }
+        self.rule = rule;
+    }
+
+    /// What departs from normal, and which threshold it crosses.
+    pub fn observe(
+        &mut self,
+        time: Micros,
+        value: f64,
+        calendar: &Calendar,
+    ) -> (Option<Anomaly>, Option<Crossed>) {
+        let is_next = time > self.last;
+        if is_next {
             (self.last, self.value) = (time, value);
+            self.first = self.first.min(time);
             self.points += 1;
         }
-        self.series.observe(time, value, calendar)
+        let rests = self.rule.as_ref().is_some_and(|rule| rule.is_excluded(time, calendar));
+        if rests != self.series.is_in_maintenance() {
+            self.series.maintenance(rests);
+        }
+        let anomaly = self.series.observe(time, value, calendar);
+        let Some(rule) = &self.rule else { return (anomaly, None) };
+        let judged = self.series.judged().filter(|_| is_next && !rests);
+        let crossed = judged.and_then(|value| self.crossing.observe(time, value, &rule.bounds));
+        (anomaly.filter(|_| rule.is_learnt), crossed)
+    }
+
+    fn weight(&self) -> f64 {
+        self.rule.as_ref().map_or(1.0, |rule| rule.sensitivity.weight())
+    }
+
+    /// A crossing in the form in which departures are told.
+    fn crossed(&self, time: Micros, crossed: &Crossed, calendar: &Calendar) -> Anomaly {
+        let normal = self.series.normal(time, calendar);
+        let bound = crossed.bound;
+        let (low, high) = match crossed.is_above {
+            true => (f64::NEG_INFINITY, bound),
+            false => (bound, f64::INFINITY),
+        };
+        Anomaly {
+            series: self.about.id,
+            layer: Layer::Bound,
+            phase: match crossed.grave {
+                Grave::Warning => Phase::Precursor,
+                Grave::Critical => Phase::Sign,
+            },
+            time,
+            onset: crossed.since,
+            observed: crossed.observed,
+            expected: normal.map_or(f64::NAN, |normal| normal.expected),
+            low,
+            high,
+            // Nothing is said of how rare it is.
+            p: 1.0,
+        }
     }
 }
 
@@ -66,6 +140,10 @@ pub struct Told {
     pub anomaly: Anomaly,
     /// Offset behind what made it known.
     pub end: u64,
+    /// The rule by which it was judged.
+    pub rule: Option<Arc<Rule>>,
+    /// Of a threshold that was set: which one.
+    pub grave: Option<Grave>,
 }
 
 /// What came of some events.
@@ -77,10 +155,13 @@ pub struct Taken {
 }
 
 /// Made once: it goes through the holidays of many years.
-pub static JAPAN: LazyLock<Calendar> = LazyLock::new(Calendar::japan);
+pub static JAPAN: LazyLock<Arc<Calendar>> = LazyLock::new(|| Arc::new(Calendar::japan()));
 
 pub struct Site {
-    pub calendar: &'static Calendar,
+    pub calendar: Arc<Calendar>,
+    pub rules: Arc<Rules>,
+    /// Mean weight of the series in the site's budget.
+    weight: f64,
     pub known: BTreeMap<u64, Tracked>,
     pub fleet: Fleet,
     /// False alarms that are borne in a day.
@@ -99,7 +180,9 @@ pub struct Site {
 impl Default for Site {
     fn default() -> Site {
         Site {
-            calendar: &JAPAN,
+            calendar: JAPAN.clone(),
+            rules: Arc::default(),
+            weight: 1.0,
             known: BTreeMap::new(),
             fleet: Fleet::new(),
             per_day: PER_DAY,
@@ -114,6 +197,11 @@ impl Default for Site {
 }
 
 impl Site {
+    /// A site without series, with this week and these rules.
+    pub fn of(calendar: Arc<Calendar>, rules: Rules) -> Site {
+        Site { calendar, rules: Arc::new(rules), ..Site::default() }
+    }
+
     /// Takes events in their order.
     pub fn take(&mut self, events: &[Placed], taken: &mut Taken) {
         for Placed { end, event } in events {
@@ -129,12 +217,12 @@ impl Site {
                 continue;
             }
             for measure in measured {
-                self.one(measure.about, time, measure.value, taken);
+                self.one(measure.about, time, measure.value, *end, taken);
             }
         }
     }
 
-    fn one(&mut self, about: About, time: Micros, value: f64, taken: &mut Taken) {
+    fn one(&mut self, about: About, time: Micros, value: f64, end: u64, taken: &mut Taken) {
         let id = about.id;
         if !self.known.contains_key(&id) {
             if self.known.len() >= SERIES_MAX {
@@ -142,16 +230,45 @@ impl Site {
                 return;
             }
             taken.new.push(about.clone());
-            self.known.insert(id, Tracked::new(Arc::new(about), time));
+            self.known.insert(id, Tracked::begin(Arc::new(about), &self.rules));
         }
         let Some(tracked) = self.known.get_mut(&id) else { return };
         taken.points.push(Point { series: id, time, value });
-        let anomaly = tracked.observe(time, value, self.calendar);
+        let (anomaly, crossed) = tracked.observe(time, value, &self.calendar);
+        if let Some(crossed) = crossed {
+            let anomaly = tracked.crossed(time, &crossed, &self.calendar);
+            let (about, rule) = (tracked.about.clone(), tracked.rule.clone());
+            taken.told.push(Told { about, anomaly, end, rule, grave: Some(crossed.grave) });
+        }
         // What is only learnt from is not judged.
-        self.tests += u64::from(tracked.series.is_warm());
+        let is_judged = tracked.rule.as_ref().is_none_or(|rule| rule.is_learnt);
+        self.tests += u64::from(is_judged && tracked.series.is_warm());
         if self.found.len() < FOUND_MAX {
             self.found.extend(anomaly);
         }
+    }
+
+    /// Judges by these rules from now on.
+    pub fn judge_by(&mut self, rules: Rules) {
+        for tracked in self.known.values_mut() {
+            tracked.judge_by(&rules);
+        }
+        let weights: f64 = self.known.values().map(Tracked::weight).sum();
+        self.weight = if self.known.is_empty() { 1.0 } else { weights / self.known.len() as f64 };
+        self.rules = Arc::new(rules);
+    }
+
+    /// Chooses within the budget; a series that is watched more closely takes more of it.
+    fn select(&mut self, mut found: Vec<Anomaly>, budget: &Budget) -> Vec<Anomaly> {
+        let weights: BTreeMap<u64, f64> = found
+            .iter()
+            .filter_map(|a| Some((a.series, self.known.get(&a.series)?.weight() / self.weight)))
+            .collect();
+        let weight = |a: &Anomaly| weights.get(&a.series).copied().unwrap_or(1.0);
+        found.iter_mut().for_each(|a| a.p = (a.p / weight(a)).min(1.0));
+        let mut selected = self.fleet.select(found, budget);
+        selected.iter_mut().for_each(|a| a.p = (a.p * weight(a)).min(1.0));
+        selected
     }
 
     fn hear(&mut self, source: &str, host: &str) {
@@ -162,12 +279,12 @@ impl Site {
     }
 
     /// Ten minutes are over: how much was heard is a measurement as well.
-    fn count(&mut self, time: Micros, taken: &mut Taken) {
+    fn count(&mut self, time: Micros, end: u64, taken: &mut Taken) {
         for ((source, host), count) in std::mem::take(&mut self.heard) {
             let id = id(&source, &host, VOLUME, &[]);
             let (name, shape) = (VOLUME.to_owned(), Shape::Gauge);
             let about = About { id, source, host, name, labels: Vec::new(), shape };
-            self.one(about, time, count as f64, taken);
+            self.one(about, time, count as f64, end, taken);
         }
     }
 
@@ -179,7 +296,7 @@ impl Site {
         }
         let before = std::mem::replace(&mut self.slot, slot);
         if slot / 2 != before / 2 {
-            self.count(before / 2 * 2 * SPAN, taken);
+            self.count(before / 2 * 2 * SPAN, end, taken);
         }
         let found = std::mem::take(&mut self.found);
         let tests = std::mem::take(&mut self.tests);
@@ -187,10 +304,11 @@ impl Site {
             return;
         }
         let budget = Budget { per_day: self.per_day, tests, span: SPAN };
-        for anomaly in self.fleet.select(found, &budget) {
+        for anomaly in self.select(found, &budget) {
             let Some(tracked) = self.known.get_mut(&anomaly.series) else { continue };
             tracked.series.told();
-            taken.told.push(Told { about: tracked.about.clone(), anomaly, end });
+            let (about, rule) = (tracked.about.clone(), tracked.rule.clone());
+            taken.told.push(Told { about, anomaly, end, rule, grave: None });
         }
     }
 
@@ -204,8 +322,8 @@ impl Site {
         let mut tracked: Option<Tracked> = None;
         let about = Arc::new(about);
         for (time, value) in points {
-            let tracked = tracked.get_or_insert_with(|| Tracked::new(about.clone(), time));
-            tracked.observe(time, value, self.calendar);
+            let begin = || Tracked::begin(about.clone(), &self.rules);
+            tracked.get_or_insert_with(begin).observe(time, value, &self.calendar);
         }
         if let Some(tracked) = tracked.filter(|_| self.known.len() < SERIES_MAX) {
             self.known.insert(about.id, tracked);
@@ -224,7 +342,7 @@ impl Site {
     /// What the series does now is normal from now on.
     pub fn new_normal(&mut self, id: u64) {
         if let Some(tracked) = self.known.get_mut(&id) {
-            tracked.series.new_normal(self.calendar);
+            tracked.series.new_normal(&self.calendar);
         }
     }
 

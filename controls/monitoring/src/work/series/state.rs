@@ -12,7 +12,7 @@ use std::{
 use model::{Id, Timestamp};
 use room::Error;
 use serde::{Deserialize, Serialize};
-use steady::{Fleet, Series};
+use steady::{Crossing, Fleet, Series};
 
 use super::{
     files::{About, Folder, TEN, list, read},
@@ -41,6 +41,9 @@ pub(super) struct Head {
     pub followed: BTreeSet<Id>,
     pub looked_at: i64,
     pub again: HashMap<Id, Again>,
+    /// Series that lie beyond a threshold that was set.
+    #[serde(default)]
+    pub crossings: Vec<(u64, Crossing)>,
 }
 
 fn path(folder: &Path) -> PathBuf {
@@ -55,6 +58,10 @@ pub(super) fn write(folder: &Path, head: &Head, site: &Site) -> Result<(), Error
         no_room: site.no_room,
         too_old: site.too_old,
         fleet: hex::encode(site.fleet.snapshot()),
+        crossings: {
+            let beyond = site.known.iter().filter(|(_, tracked)| !tracked.crossing.is_idle());
+            beyond.map(|(id, tracked)| (*id, tracked.crossing)).collect()
+        },
         heard: site.heard.iter().map(|((s, h), n)| (s.clone(), h.clone(), *n)).collect(),
         ..head.clone()
     };
@@ -82,8 +89,9 @@ pub(super) struct Found {
     pub rebuilt: usize,
 }
 
-/// Takes up the state; what is missing or damaged is made again from the points.
-pub(super) fn take_up(folder: &Path, now: Timestamp) -> Result<Found, Error> {
+/// Takes up the state into a site that knows rules and calendar; what is missing or damaged is made again from the
+/// points.
+pub(super) fn take_up(folder: &Path, mut site: Site, now: Timestamp) -> Result<Found, Error> {
     // Mends what a crash left.
     drop(Folder::open(folder)?);
     let names = list(folder)?;
@@ -91,7 +99,6 @@ pub(super) fn take_up(folder: &Path, now: Timestamp) -> Result<Found, Error> {
     let bytes = frames::bytes_of(&path).map_err(|source| Error::Io { path, source })?;
     let mut pieces = Pieces::of(&bytes);
     let head: Option<Head> = pieces.next().and_then(|piece| serde_json::from_slice(piece).ok());
-    let mut site = Site::default();
     if let Some(head) = &head {
         (site.slot, site.tests) = (head.slot, head.tests);
         (site.no_room, site.too_old) = (head.no_room, head.too_old);
@@ -102,6 +109,13 @@ pub(super) fn take_up(folder: &Path, now: Timestamp) -> Result<Found, Error> {
         let named: HashMap<u64, &About> = names.iter().map(|about| (about.id, about)).collect();
         let tracked = pieces.by_ref().filter_map(|piece| tracked(piece, &named));
         site.known.extend(tracked);
+        let rules = (*site.rules).clone();
+        site.judge_by(rules);
+        for (id, crossing) in &head.crossings {
+            if let Some(tracked) = site.known.get_mut(id) {
+                tracked.crossing = *crossing;
+            }
+        }
     }
     let mut rebuilt = 0;
     for about in names {
@@ -125,12 +139,11 @@ fn tracked(piece: &[u8], named: &HashMap<u64, &About>) -> Option<(u64, Tracked)>
     let about = Arc::new((*named.get(&id)?).clone());
     let series = Series::restore(snapshot).ok()?;
     let tracked = Tracked {
-        about,
-        series,
         first: i64::from_le_bytes(wide(8)),
         last: i64::from_le_bytes(wide(16)),
         value: f64::from_le_bytes(wide(24)),
         points: u64::from_le_bytes(wide(32)),
+        ..Tracked::new(about, series)
     };
     Some((id, tracked))
 }
@@ -174,7 +187,7 @@ mod tests {
         let head =
             Head { at: 77, again: [(Id::nil(), Again::default())].into(), ..Head::default() };
         write(place.path(), &head, &site).unwrap();
-        let found = take_up(place.path(), now()).unwrap();
+        let found = take_up(place.path(), Site::default(), now()).unwrap();
         assert_eq!((found.rebuilt, found.head.unwrap().at), (0, 77));
         for id in [1, 2, 3] {
             assert_eq!(found.site.known[&id].series, site.known[&id].series);
@@ -193,7 +206,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[damage] ^= 1;
             std::fs::write(place.path().join("state"), &bytes).unwrap();
-            let found = take_up(place.path(), now()).unwrap();
+            let found = take_up(place.path(), Site::default(), now()).unwrap();
             assert_eq!((found.rebuilt, found.head.is_none()), (rebuilt, rebuilt == 3));
             for id in [1, 2, 3] {
                 assert_eq!(found.site.known[&id].series, site.known[&id].series, "{damage}");

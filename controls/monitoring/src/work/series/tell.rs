@@ -6,14 +6,17 @@ use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
-use steady::{Layer, PER_DAY, Phase};
+use steady::{Grave, Layer, PER_DAY, Phase};
 use store::{RecordDraft, Store};
 
 use super::{
     files::About,
-    site::{Site, Told},
+    site::{Site, Told, VOLUME},
 };
-use crate::{findings::FINDING, work::alerts};
+use crate::{
+    findings::{FINDING, JOINED},
+    work::{alerts, joined::Second},
+};
 
 /// Alerts that are looked up at the start.
 const ALERTS_MAX: usize = 10_000;
@@ -29,7 +32,16 @@ pub(super) struct Alert {
     /// What its episode is known by.
     pub onset: i64,
     pub p: f64,
+    /// How grave it is of a threshold that was set; 0 of all else.
+    pub rank: u8,
     pub is_open: bool,
+}
+
+impl Told {
+    /// What becomes graver is told anew.
+    pub(super) fn rank(&self) -> u8 {
+        u8::from(self.grave == Some(Grave::Critical))
+    }
 }
 
 /// The newest alert of each series.
@@ -39,16 +51,29 @@ pub(super) async fn alerts(store: &Store, now: Timestamp) -> Result<HashMap<u64,
     findings.retain(|record| record.facts.get("rule") == Some(&json!(RULE)));
     findings.sort_by_key(|record| record.id);
     let of_all = crate::findings::with_judgements(store, findings).await?;
-    let one = |alert: crate::findings::Alert| {
+    let one = |alert: &crate::findings::Alert| {
         let series = u64::from_str_radix(alert.fact("series"), 16).ok()?;
         let onset = alert.record.facts.get("onset_us").and_then(Json::as_i64)?;
-        // Rarity lies in the fact as a negative power of ten.
-        let rarity = alert.record.facts.get("rarity").and_then(Json::as_i64).unwrap_or(4);
-        let p = 10f64.powi(-i32::try_from(rarity).unwrap_or(4));
+        // Rarity lies in the fact as a negative power of ten; a threshold has none.
+        let rarity = alert.record.facts.get("rarity").and_then(Json::as_i64);
+        let p = 10f64.powi(-i32::try_from(rarity.unwrap_or(0)).unwrap_or(4));
+        let rank = u8::from(rarity.is_none() && alert.fact("severity") == "high");
         let (id, is_open) = (alert.record.id, alert.judged.is_none());
-        Some((series, Alert { id, onset, p, is_open }))
+        Some((series, Alert { id, onset, p, rank, is_open }))
     };
-    Ok(of_all.into_iter().filter_map(one).collect())
+    let mut all: HashMap<u64, Alert> = of_all.iter().filter_map(one).collect();
+    for record in store.records_since(&[JOINED], since, ALERTS_MAX).await? {
+        let fact = |name: &str| record.facts.get(name).cloned().unwrap_or_default();
+        let series = fact("series").as_str().and_then(|id| u64::from_str_radix(id, 16).ok());
+        let (Some(series), Some(id)) = (series, record.subject) else { continue };
+        let first = crate::findings::one(store, id).await?;
+        let is_open = first.is_some_and(|alert| alert.judged.is_none());
+        let onset = fact("onset_us").as_i64().unwrap_or(0);
+        if all.get(&series).is_none_or(|alert| alert.onset < onset) {
+            all.insert(series, Alert { id, onset, p: 1.0, rank: 0, is_open });
+        }
+    }
+    Ok(all)
 }
 
 /// False alarms a day that the scope in force bears.
@@ -100,6 +125,11 @@ fn titles(told: &Told) -> (String, String) {
 }
 
 fn severity(told: &Told) -> &'static str {
+    match told.grave {
+        Some(Grave::Warning) => return "medium",
+        Some(Grave::Critical) => return "high",
+        None => {}
+    }
     match (told.anomaly.phase, told.anomaly.layer) {
         (Phase::Precursor, _) => "low",
         (_, Layer::State | Layer::Restart) => "medium",
@@ -108,12 +138,28 @@ fn severity(told: &Told) -> &'static str {
     }
 }
 
+/// More lines than usual.
+pub(super) fn is_more_lines(told: &Told) -> bool {
+    let more = told.anomaly.observed > told.anomaly.expected;
+    told.about.name == VOLUME && told.grave.is_none() && more
+}
+
+fn group(series: &str) -> String {
+    hex::encode(Sha256::digest(format!("ume/alert/v1\nsteady\n{series}")))
+}
+
+/// A departure that is told with another one.
+pub(super) fn second(told: &Told) -> Second {
+    let series = format!("{:016x}", told.about.id);
+    let (title, group, onset) = (titles(told), group(&series), told.anomaly.onset);
+    Second { rule: RULE, title, group, series: Some(series), onset }
+}
+
 pub(super) fn draft(told: &Told, host: Option<Id>, now: Timestamp, stream: &str) -> RecordDraft {
     let (about, anomaly) = (&told.about, &told.anomaly);
     let (title_ja, title_en) = titles(told);
     let series = format!("{:016x}", about.id);
-    let rarity = -anomaly.p.max(1e-300).log10().floor() as i64;
-    let facts = json!({
+    let mut facts = json!({
         "severity": severity(told),
         "class": "anomaly",
         "phase": anomaly.phase,
@@ -121,13 +167,15 @@ pub(super) fn draft(told: &Told, host: Option<Id>, now: Timestamp, stream: &str)
         "rule": RULE,
         "title_ja": cut(&title_ja),
         "title_en": cut(&title_en),
-        "group": hex::encode(Sha256::digest(format!("ume/alert/v1\nsteady\n{series}"))),
+        "group": group(&series),
         "stream": stream,
         "offset": told.end,
         "series": series,
         "onset_us": anomaly.onset,
-        "rarity": rarity,
     });
+    if told.grave.is_none() {
+        facts["rarity"] = (-anomaly.p.max(1e-300).log10().floor() as i64).into();
+    }
     // Infinite and missing bounds are null in JSON, and left out where they are shown.
     let payload = json!({
         "time": Timestamp(anomaly.time).rfc3339(),
@@ -136,6 +184,8 @@ pub(super) fn draft(told: &Told, host: Option<Id>, now: Timestamp, stream: &str)
         "host": about.host,
         "series": **about,
         "anomaly": anomaly,
+        "judged_by": told.rule.as_ref().map(|rule| json!({ "id": rule.id, "name": rule.name })),
+        "threshold": told.grave,
         "title_ja": title_ja,
         "title_en": title_en,
     });
