@@ -14,6 +14,7 @@ mod packs;
 mod report;
 mod review;
 mod series;
+mod sql_page;
 mod trends;
 
 use model::t;
@@ -43,6 +44,7 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
 pub fn routes() -> Vec<Route> {
     let all = [
         events::routes(),
+        sql_page::routes(),
         findings::routes(),
         detections::routes(),
         gap::routes(),

@@ -6,10 +6,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `postgres`, `sequence`, `query`, `grams` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
-//! | `search`, `scan` | readers of the archive: what a query asks for, and everything in order |
+//! | `search`, `scan`, `table` | readers of the archive: what a query asks for, everything in order, rows and columns |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
@@ -38,6 +38,7 @@ pub mod metrics;
 mod notices;
 mod numbered;
 pub mod parse;
+pub mod postgres;
 pub mod query;
 pub mod relp;
 pub mod scan;
@@ -47,6 +48,7 @@ pub mod sidecar;
 pub mod snmp;
 mod spool;
 mod stream;
+pub mod table;
 mod window;
 
 pub use archive::{Archive, SegmentInfo};

@@ -61,6 +61,8 @@ struct EventsPage<'a> {
     found: SearchResult,
     sources: Vec<Source>,
     next: String,
+    /// Whether this build has SQL.
+    sql: bool,
 }
 
 /// `q` is in the language of [`stream::query`].
@@ -95,7 +97,8 @@ async fn events(
     let more = events.len() > EVENTS_SHOWN_MAX;
     events.truncate(EVENTS_SHOWN_MAX);
     let next = if more { next_page(&query, &events) } else { String::new() };
-    let body = EventsPage { cx: &user.cx, q: &query.q, trouble, events, found, sources, next };
+    let (cx, q, sql) = (&user.cx, query.q.as_str(), sql::BUILT);
+    let body = EventsPage { cx, q, trouble, events, found, sources, next, sql };
     web::frame::page(&user.cx, user.cx.t("イベント", "Events"), &body)
 }
 
