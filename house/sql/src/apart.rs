@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -39,6 +39,9 @@ const ROOM: usize = 4;
 const ABORTED: i32 = 6;
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// The program to start; for a caller that is not `ume` itself, as tests are. Else the one that runs, even if another
+/// lies at its place by now.
+pub static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// A place among those that run, given back at the end.
 struct Place;
@@ -69,8 +72,8 @@ pub fn apart(folder: &Path, ask: &Ask) -> Result<Answer, Trouble> {
     }
     let _place = Place::take().ok_or_else(|| Trouble::new(Kind::Busy, ""))?;
     let failed = |error: std::io::Error| Trouble::new(Kind::Failed, error);
-    // The program that runs, even if another lies at its place by now.
-    let mut child = Command::new("/proc/self/exe")
+    let program = PROGRAM.get().map_or(Path::new("/proc/self/exe"), PathBuf::as_path);
+    let mut child = Command::new(program)
         .arg(VERB)
         .env_clear()
         .stdin(Stdio::piped())

@@ -4,7 +4,7 @@
 //! lost, since how many samples it would have made nobody knows. States that the profile wants told (a UPS on
 //! battery) are events of their own when they begin. After a failure the engine of v3 is looked for anew.
 //!
-//! Limits: [`TRIES`] sendings of a request of [`WAIT`] each, [`ROUND_MAX`] for a round or its interval, what
+//! Limits: [`TRIES`] sendings of a request of [`WAIT`] each, [`ROUND_MIN`] to [`ROUND_MAX`] for a round, what
 //! `snmp::profile` says of rows and samples. A table whose rows do not ascend is cut there and the round fails: such
 //! an agent would be walked for ever.
 
@@ -35,6 +35,8 @@ use crate::{
 const TRIES: usize = 3;
 const WAIT: Duration = Duration::from_secs(2);
 const ROUND_MAX: Duration = Duration::from_secs(60);
+/// However short the interval is, a slow device has this long; rounds that are missed meanwhile are left out.
+const ROUND_MIN: Duration = Duration::from_secs(10);
 /// How often the security of v3 may ask that a request be sent again: its engine, its clock, and one change.
 const LESSONS_MAX: usize = 4;
 /// Single values of one request.
@@ -77,7 +79,7 @@ impl Poll {
             let time = now();
             let round = agent.round(&self.plan);
             let found = tokio::select! {
-                found = timeout(self.every.min(ROUND_MAX), round) => {
+                found = timeout(self.every.clamp(ROUND_MIN, ROUND_MAX), round) => {
                     found.unwrap_or_else(|_| Err("the round took too long".to_owned()))
                 }
                 _ = shutdown.wait_for(|end| *end) => return Ok(()),

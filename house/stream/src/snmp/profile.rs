@@ -467,11 +467,12 @@ mod tests {
             "disk_used_ratio{mount=\"/srv\"} 0.25",
             "temperature_celsius{index=\"9\"} 38.5",
             "ups_on_battery 1",
+            "ups_on_bypass 0",
             "ups_battery_temperature_celsius 31",
         ] {
             assert!(all.iter().any(|line| line == wanted), "{wanted}: {all:#?}");
         }
-        assert_eq!(all.len(), 5, "{all:#?}");
+        assert_eq!(all.len(), 6, "{all:#?}");
         let (_, states) = plan.samples(&seen);
         assert!(
             states.iter().any(|(_, holds, told)| *holds && told.message.contains("on battery"))
