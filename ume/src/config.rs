@@ -12,7 +12,7 @@ use serde::Deserialize;
 #[path = "config_intake.rs"]
 mod intake;
 
-pub use intake::{ClientCa, Intake, Tls};
+pub use intake::{ClientCa, Intake, Snmp, SnmpAccess, Tls};
 
 /// Name of the file in the data folder.
 pub const FILE: &str = "ume.toml";

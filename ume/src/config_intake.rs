@@ -6,6 +6,11 @@ use serde::Deserialize;
 
 use super::{SourceName, SpoolMib, TokenHash};
 
+#[path = "config_polls.rs"]
+mod polls;
+
+pub use polls::{Postgres, Snmp, SnmpAccess};
+
 const CLIENTS_MAX: usize = 1000;
 const EVERY_SECONDS_MAX: u32 = 86_400;
 
@@ -23,6 +28,8 @@ pub struct Intake {
     pub flow: Vec<FlowListener>,
     pub snmp_traps: Vec<SnmpListener>,
     pub scrape: Vec<Scrape>,
+    pub snmp: Vec<Snmp>,
+    pub postgres: Vec<Postgres>,
     pub files: Vec<LogFile>,
     pub http: Vec<HttpSource>,
 }
@@ -40,6 +47,8 @@ impl Default for Intake {
             flow: Vec::new(),
             snmp_traps: Vec::new(),
             scrape: Vec::new(),
+            snmp: Vec::new(),
+            postgres: Vec::new(),
             files: Vec::new(),
             http: Vec::new(),
         }
@@ -55,6 +64,8 @@ impl Intake {
             .chain(self.flow.iter().map(|f| &f.source))
             .chain(self.snmp_traps.iter().map(|s| &s.source))
             .chain(self.scrape.iter().map(|s| &s.source))
+            .chain(self.snmp.iter().map(|s| &s.source))
+            .chain(self.postgres.iter().map(|p| &p.source))
             .chain(self.files.iter().map(|f| &f.source))
             .chain(self.http.iter().map(|h| &h.source))
     }

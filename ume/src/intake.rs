@@ -1,6 +1,6 @@
 //! What comes in: this machine's journal and log files, syslog over UDP, TCP and TLS, RELP, journals of
 //! other machines, flows, SNMP. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`,
-//! measurements are `intake_scrape`.
+//! measurements are `intake_scrape`, `intake_snmp` and `intake_postgres`.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use crate::{
     CliError, config,
     intake_http::{Http, Sender},
+    intake_postgres::Probe,
     intake_scrape::Scrape,
+    intake_snmp,
     intake_upload::{Gate, JournalUpload},
 };
 
@@ -237,6 +239,18 @@ pub fn follow(
             token_file: at.token_file.clone(),
         };
         tasks.push(watch("scrape", scrape.run(stream.clone(), shutdown.clone())));
+    }
+    for poll in config.snmp.iter().flat_map(intake_snmp::polls) {
+        tasks.push(watch("SNMP", poll.run(stream.clone(), shutdown.clone())));
+    }
+    for at in &config.postgres {
+        let probe = Probe {
+            url: at.url.clone(),
+            source: at.source.0.clone(),
+            password_file: at.password_file.clone(),
+            every: Duration::from_secs(at.every_seconds.into()),
+        };
+        tasks.push(watch("PostgreSQL", probe.run(stream.clone(), shutdown.clone())));
     }
     for upload in bound.uploads {
         tasks.push(watch("journal upload", upload.run(stream.clone(), shutdown.clone())));

@@ -18,7 +18,9 @@ mod help;
 mod import;
 mod intake;
 mod intake_http;
+mod intake_postgres;
 mod intake_scrape;
+mod intake_snmp;
 mod intake_upload;
 mod jobs_page;
 mod ledger_cmd;
@@ -373,6 +375,10 @@ fn verb(name: &str, matches: &clap::ArgMatches) -> Option<ExitCode> {
 }
 
 fn main() -> ExitCode {
+    // One statement for another ume: no arguments, no settings, no log.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == sql::apart::VERB) {
+        return if sql::apart::work().is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+    }
     let matches = command().try_get_matches().unwrap_or_else(|error| ended(error));
     if let Some(code) = matches.subcommand().and_then(|(name, below)| verb(name, below)) {
         return code;

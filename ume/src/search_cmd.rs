@@ -13,6 +13,7 @@ use crate::{
 };
 
 const LIMIT_MAX: usize = 1_000_000;
+const SQL_SECONDS_MAX: u64 = 300;
 
 #[derive(clap::Args)]
 pub struct SearchArgs {
@@ -35,6 +36,9 @@ pub struct SearchArgs {
     /// The oldest first
     #[arg(long)]
     oldest_first: bool,
+    /// A statement of SQL instead of a query: SELECT … FROM events. Only in builds with SQL
+    #[arg(long, value_name = "STATEMENT", conflicts_with_all = ["query", "oldest_first"])]
+    sql: Option<String>,
     /// Folder with archived events instead of a data folder
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
@@ -60,6 +64,9 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode, CliError> {
         )));
     }
     let now = store::system_clock()();
+    if let Some(statement) = &args.sql {
+        return by_sql(args, statement, &folder, now);
+    }
     let terms = query::parse(&args.query).map_err(|error| {
         let what = error.fault.text();
         CliError::Usage(say(
@@ -99,6 +106,62 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode, CliError> {
     );
     Ok(match () {
         () if !found.unreadable.is_empty() => ExitCode::from(INCOMPLETE),
+        () if rows.is_empty() => ExitCode::from(MISMATCH),
+        () => ExitCode::SUCCESS,
+    })
+}
+
+/// SQL in a process of its own: exit 0: rows, 1: none, 3: a part could not be read.
+fn by_sql(
+    args: &SearchArgs,
+    statement: &str,
+    folder: &std::path::Path,
+    now: Timestamp,
+) -> Result<ExitCode, CliError> {
+    let moment = |option: &str, text: &Option<String>| -> Result<Option<i64>, CliError> {
+        let found = text.as_deref().map(|text| time(option, text, now)).transpose()?;
+        Ok(found.map(|time| time.0))
+    };
+    let ask = sql::Ask {
+        sql: statement.to_owned(),
+        from: moment("--from", &args.from)?,
+        to: moment("--to", &args.to)?,
+        source: args.source.clone(),
+        limits: sql::Limits {
+            rows_max: args.limit as usize,
+            bytes_max: 256 << 20,
+            memory_bytes_max: 1 << 30,
+            seconds_max: SQL_SECONDS_MAX,
+        },
+    };
+    let answer = sql::apart::apart(folder, &ask).map_err(|trouble| {
+        let (ja, en) = trouble.texts();
+        CliError::Usage(say(&ja, &en))
+    })?;
+    for trouble in &answer.unreadable {
+        eprintln!("{trouble}");
+    }
+    let object = |row: &Vec<Json>| {
+        Json::Object(answer.columns.iter().cloned().zip(row.iter().cloned()).collect())
+    };
+    let rows: Vec<Json> = answer.rows.iter().map(object).collect();
+    if args.shown.format != Format::Table || !rows.is_empty() {
+        print(&shown::rows(args.shown.format, &answer.columns, &rows));
+    }
+    let (count, scanned, pruned) = (rows.len(), answer.scanned_segments, answer.pruned_segments);
+    let (more_ja, more_en) = match answer.cut {
+        true => ("（続きがあります。--limitで増やせます）", " and there are more (--limit)"),
+        false => ("", ""),
+    };
+    eprintln!(
+        "{}",
+        say(
+            &format!("{count}行{more_ja}。{scanned}区画を読み、{pruned}区画は読まずに判断"),
+            &format!("{count} rows{more_en}; {scanned} segments read, {pruned} ruled out unread"),
+        )
+    );
+    Ok(match () {
+        () if !answer.unreadable.is_empty() => ExitCode::from(INCOMPLETE),
         () if rows.is_empty() => ExitCode::from(MISMATCH),
         () => ExitCode::SUCCESS,
     })

@@ -16,6 +16,7 @@ mod report;
 mod review;
 mod rule_list;
 mod series;
+mod sql_page;
 mod trends;
 
 use model::t;
@@ -46,6 +47,7 @@ pub fn routes() -> Vec<Route> {
     let all = [
         board::routes(),
         events::routes(),
+        sql_page::routes(),
         findings::routes(),
         detections::routes(),
         gap::routes(),

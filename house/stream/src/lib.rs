@@ -6,10 +6,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `postgres`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
-//! | `search`, `scan` | readers of the archive: what a query asks for, and everything in order |
+//! | `search`, `scan`, `table` | readers of the archive: what a query asks for, everything in order, rows and columns |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
@@ -40,6 +40,7 @@ mod notices;
 mod numbered;
 pub mod parse;
 pub mod personal;
+pub mod postgres;
 pub mod query;
 pub mod relp;
 pub mod scan;
@@ -49,6 +50,7 @@ pub mod sidecar;
 pub mod snmp;
 mod spool;
 mod stream;
+pub mod table;
 mod window;
 
 pub use archive::{Archive, SegmentInfo};

@@ -125,11 +125,12 @@ pub fn search(folder: &Path, query: &Query) -> Result<SearchResult> {
     Ok(result)
 }
 
-struct Candidate {
-    info: SegmentInfo,
-    file: File,
-    metadata: ArrowReaderMetadata,
-    row_groups: Vec<usize>,
+/// A segment that may hold what is looked for, and where in it.
+pub(crate) struct Candidate {
+    pub(crate) info: SegmentInfo,
+    pub(crate) file: File,
+    pub(crate) metadata: ArrowReaderMetadata,
+    pub(crate) row_groups: Vec<usize>,
 }
 
 impl Candidate {
@@ -149,7 +150,7 @@ impl Candidate {
 }
 
 /// [`Event::time`] is at most a day after arrival, so a folder two days before `from` holds nothing.
-fn day_is_over(day: &str, query: &Query) -> bool {
+pub(crate) fn day_is_over(day: &str, query: &Query) -> bool {
     let start = Timestamp::parse(&format!("{day}T00:00:00Z"));
     start.zip(query.from).is_some_and(|(start, from)| start.plus_hours(48) < from)
 }
@@ -158,7 +159,7 @@ fn is_outside(query: &Query, min: Timestamp, max: Timestamp) -> bool {
     query.from.is_some_and(|from| max < from) || query.to.is_some_and(|to| min >= to)
 }
 
-fn candidate(
+pub(crate) fn candidate(
     path: &Path,
     bytes: u64,
     query: &Query,

@@ -1,17 +1,31 @@
-//! Notifications of SNMP v2c (traps and informs), out of a datagram. Pure.
+//! SNMP: notifications of v2c (traps and informs) out of a datagram, here; what asks devices for values
+//! (v2c, and v3 with its security) in the modules below. Pure.
 //!
-//! Of BER only what such a message holds is read: definite lengths, at most four bytes of them, and no
-//! nesting beyond its own. Limits: [`VARIABLES_MAX`] variables, an object identifier of [`ARCS_MAX`]
-//! numbers. What does not fit its lengths refuses the datagram.
+//! Limits: [`VARIABLES_MAX`] variables of a notification, an object identifier of [`ARCS_MAX`] numbers. What
+//! does not fit its lengths refuses the datagram.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `ber` | the part of BER that SNMP uses |
+//! | `message` | requests and answers |
+//! | `usm` | the security of v3: keys, authentication, privacy, clocks (RFC 3414, 3826, 7860) |
+//! | `peer` | a conversation with one agent, as a machine |
+//! | `profile` | what is asked of devices, and the samples that answers make |
+
+pub(crate) mod ber;
+pub mod message;
+pub mod peer;
+pub mod profile;
+pub mod usm;
 
 use serde_json::json;
 
+pub use self::ber::{ARCS_MAX, Oid, dotted, parse_oid};
+use self::ber::{CUT, any_element, element, identifier, integer, unsigned};
 use crate::decode::decode;
 
 /// Most variables of a notification.
 pub const VARIABLES_MAX: usize = 128;
-/// Most numbers of an object identifier.
-pub const ARCS_MAX: usize = 128;
 const VERSION_2C: i64 = 1;
 const UPTIME: &str = "1.3.6.1.2.1.1.3.0";
 const TRAP: &str = "1.3.6.1.6.3.1.1.4.1.0";
@@ -58,7 +72,7 @@ pub fn read(datagram: &[u8]) -> Result<Notification, &'static str> {
         let (pair, rest) = element(list, 0x30)?;
         list = rest;
         let (name, value) = element(pair, 0x06)?;
-        let (name, value) = (identifier(name)?, value_of(value)?);
+        let (name, value) = (dotted(&identifier(name)?), value_of(value)?);
         match name.as_str() {
             UPTIME => uptime = value.parse().ok(),
             TRAP => trap = value,
@@ -78,78 +92,13 @@ pub fn read(datagram: &[u8]) -> Result<Notification, &'static str> {
     Ok(Notification { community: community.to_vec(), trap, uptime, variables, answer })
 }
 
-const CUT: &str = "the message is cut off";
-
-/// The content of an element with this tag, and what follows it.
-fn element(bytes: &[u8], tag: u8) -> Result<(&[u8], &[u8]), &'static str> {
-    let (found, content, rest) = any_element(bytes)?;
-    if found == tag { Ok((content, rest)) } else { Err("an element of another kind") }
-}
-
-fn any_element(bytes: &[u8]) -> Result<(u8, &[u8], &[u8]), &'static str> {
-    let (tag, rest) = bytes.split_first().ok_or(CUT)?;
-    let (first, rest) = rest.split_first().ok_or(CUT)?;
-    let (length, rest) = match *first {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        long @ 0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f)).ok_or(CUT)?;
-            (digits.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)), rest)
-        }
-        _ => return Err("a length that is not definite"),
-    };
-    let (content, rest) = rest.split_at_checked(length).ok_or(CUT)?;
-    Ok((*tag, content, rest))
-}
-
-fn integer(content: &[u8]) -> Option<i64> {
-    let negative = content.first()? & 0x80 != 0;
-    let fits = content.len() <= 8;
-    let start = if negative { -1 } else { 0 };
-    fits.then(|| content.iter().fold(start, |sum: i64, byte| sum << 8 | i64::from(*byte)))
-}
-
-fn unsigned(content: &[u8]) -> Option<u64> {
-    // A leading zero keeps a large number positive.
-    let digits = content.strip_prefix(&[0]).unwrap_or(content);
-    let fits = !content.is_empty() && digits.len() <= 8;
-    fits.then(|| digits.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
-}
-
-fn identifier(content: &[u8]) -> Result<String, &'static str> {
-    let (mut arcs, mut arc, mut within) = (Vec::new(), 0u64, false);
-    for byte in content {
-        if arc > u64::from(u32::MAX) {
-            return Err("a number of an object identifier is too large");
-        }
-        arc = arc << 7 | u64::from(byte & 0x7f);
-        within = byte & 0x80 != 0;
-        if within {
-            continue;
-        }
-        if arcs.is_empty() {
-            let first = (arc / 40).min(2);
-            arcs.extend([first, arc - first * 40]);
-        } else {
-            arcs.push(arc);
-        }
-        arc = 0;
-        if arcs.len() > ARCS_MAX {
-            return Err("an object identifier is too long");
-        }
-    }
-    if within || arcs.is_empty() {
-        return Err("an object identifier is cut off");
-    }
-    Ok(arcs.iter().map(u64::to_string).collect::<Vec<_>>().join("."))
-}
-
 fn value_of(bytes: &[u8]) -> Result<String, &'static str> {
     let (tag, content, _) = any_element(bytes)?;
     let wrong = "a number is too long";
     Ok(match tag {
         0x02 => integer(content).ok_or(wrong)?.to_string(),
         0x04 => text(content),
-        0x06 => identifier(content)?,
+        0x06 => dotted(&identifier(content)?),
         0x40 => <[u8; 4]>::try_from(content)
             .map(|address| std::net::Ipv4Addr::from(address).to_string())
             .map_err(|_| "an address has four bytes")?,
@@ -161,7 +110,7 @@ fn value_of(bytes: &[u8]) -> Result<String, &'static str> {
 }
 
 /// Text where it is text: a string of SNMP may as well be an address of a network card.
-fn text(content: &[u8]) -> String {
+pub(crate) fn text(content: &[u8]) -> String {
     let text = decode(content).0;
     let plain = text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'));
     if plain && !text.contains('\u{fffd}') { text } else { hexed(content) }

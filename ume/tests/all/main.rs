@@ -54,5 +54,6 @@ mod routes;
 mod series;
 mod served;
 mod sigma;
+mod sql;
 mod tasks;
 mod writers;

@@ -221,6 +221,8 @@ struct EventsPage<'a> {
     with_measurements: Option<String>,
     is_masked: bool,
     next: String,
+    /// Whether this build has SQL.
+    sql: bool,
 }
 
 /// `q` is in the language of [`stream::query`].
@@ -262,6 +264,7 @@ async fn events(State(house): State<Shared>, user: User, Query(asked): Query<Ask
             .is_without_measurements()
             .then(|| asked.href(&[("measurements", "1")])),
         is_masked: hides_personal,
+        sql: sql::BUILT,
         next,
     };
     web::frame::page(cx, cx.t("イベント", "Events"), &body)

@@ -35,9 +35,10 @@ const HOUR: i64 = 6 * TEN;
 const DAY: i64 = 24 * HOUR;
 
 /// What shows how much of a machine is used, best first: a part of the name, and whether it is a share.
-const LOADS: [(&str, bool); 8] = [
+const LOADS: [(&str, bool); 9] = [
     ("cpu_used_ratio", true),
     ("cpu_usage", false),
+    ("connections_used_ratio", true),
     ("connections", false),
     ("numbackends", false),
     ("load1", false),
@@ -206,7 +207,12 @@ impl Look {
             "database" => {
                 let host = text(asset, "host").and_then(|id| id.parse::<Id>().ok());
                 let host = self.assets.iter().find(|row| Some(row.id) == host);
-                about.host == asset.name || host.is_some_and(|row| is_host(row, bare(&about.host)))
+                let on_host = || {
+                    is_of_port(asset, &about.host)
+                        && host.is_some_and(|row| is_host(row, bare(&about.host)))
+                };
+                // A probe may be named as the database that it looks at.
+                about.host == asset.name || about.source == asset.name || on_host()
             }
             _ => is_host(asset, bare(&about.host)),
         };
@@ -285,6 +291,12 @@ pub fn limit_set(assets: &[Asset], rules: &Rules, about: &About) -> Option<Limit
     let sources = assets.iter().filter(|row| row.kind == "metric_source");
     let mut of_series = sources.filter(|row| text(row, "target") == Some(about.title().as_str()));
     of_series.find_map(|row| number(row, "limit_value")).map(Limit::AtMost)
+}
+
+/// Two databases of one host are told apart by their ports, where the series name one.
+fn is_of_port(database: &Asset, host: &str) -> bool {
+    let port = host.strip_prefix(bare(host)).and_then(|rest| rest.strip_prefix(':')?.parse().ok());
+    port.zip(number(database, "port")).is_none_or(|(said, known): (f64, f64)| said == known)
 }
 
 pub(super) fn is_host(asset: &Asset, host: &str) -> bool {
