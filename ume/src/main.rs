@@ -18,6 +18,7 @@ mod help;
 mod import;
 mod intake;
 mod intake_http;
+mod intake_otlp;
 mod intake_scrape;
 mod intake_upload;
 mod jobs_page;

@@ -6,6 +6,7 @@ mod chart;
 mod detections;
 mod events;
 mod findings;
+mod findings_stream;
 mod gap;
 mod hunts;
 mod measured;
@@ -44,6 +45,7 @@ pub fn routes() -> Vec<Route> {
     let all = [
         events::routes(),
         findings::routes(),
+        findings_stream::routes(),
         detections::routes(),
         gap::routes(),
         review::routes(),
