@@ -12,6 +12,7 @@ mod polls;
 pub use polls::{Postgres, Snmp, SnmpAccess};
 
 const CLIENTS_MAX: usize = 1000;
+const OTLP_ADDRESSES_MAX: usize = 16;
 const EVERY_SECONDS_MAX: u32 = 86_400;
 
 /// What comes in.
@@ -25,6 +26,7 @@ pub struct Intake {
     pub syslog_tcp: Vec<TcpListener>,
     pub relp: Vec<TcpListener>,
     pub journal_upload: Vec<JournalUpload>,
+    pub otlp: Vec<Otlp>,
     pub flow: Vec<FlowListener>,
     pub snmp_traps: Vec<SnmpListener>,
     pub scrape: Vec<Scrape>,
@@ -44,6 +46,7 @@ impl Default for Intake {
             syslog_tcp: Vec::new(),
             relp: Vec::new(),
             journal_upload: Vec::new(),
+            otlp: Vec::new(),
             flow: Vec::new(),
             snmp_traps: Vec::new(),
             scrape: Vec::new(),
@@ -61,6 +64,7 @@ impl Intake {
         let udp = self.syslog_udp.iter().map(|l| &l.source);
         udp.chain(self.syslog_tcp.iter().chain(&self.relp).map(|l| &l.source))
             .chain(self.journal_upload.iter().map(|j| &j.source))
+            .chain(self.otlp.iter().map(|o| &o.source))
             .chain(self.flow.iter().map(|f| &f.source))
             .chain(self.snmp_traps.iter().map(|s| &s.source))
             .chain(self.scrape.iter().map(|s| &s.source))
@@ -120,12 +124,58 @@ impl TryFrom<JournalUploadKeys> for JournalUpload {
     type Error = String;
     fn try_from(keys: JournalUploadKeys) -> Result<JournalUpload, String> {
         let JournalUploadKeys { listen, source, tls, token_sha256, allow } = keys;
-        let asks = tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        if !asks && token_sha256.is_none() && allow.is_empty() {
-            let what = "nobody is asked who they are: name tls.client_ca, token_sha256 or allow";
-            return Err(what.to_owned());
-        }
+        asked(tls.as_ref(), token_sha256.as_ref(), &allow)?;
         Ok(JournalUpload { listen, source, tls, token_sha256, allow: networks(&allow)? })
+    }
+}
+
+/// Whoever sends over HTTP must show at least one thing.
+fn asked(tls: Option<&Tls>, token: Option<&TokenHash>, allow: &[String]) -> Result<(), String> {
+    let asks = tls.is_some_and(|tls| tls.client_ca.is_some());
+    if !asks && token.is_none() && allow.is_empty() {
+        let what = "nobody is asked who they are: name tls.client_ca, token_sha256 or allow";
+        return Err(what.to_owned());
+    }
+    Ok(())
+}
+
+/// Addresses that take OTLP, each both over gRPC and over HTTP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "OtlpKeys")]
+pub struct Otlp {
+    pub listen: Vec<SocketAddr>,
+    pub source: SourceName,
+    pub tls: Option<Tls>,
+    pub token_sha256: Option<TokenHash>,
+    pub allow: Vec<edge::transport::Network>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtlpKeys {
+    #[serde(default = "otlp_listen")]
+    listen: Vec<SocketAddr>,
+    source: SourceName,
+    tls: Option<Tls>,
+    token_sha256: Option<TokenHash>,
+    #[serde(default)]
+    allow: Vec<String>,
+}
+
+/// The ports that senders take by themselves: the first for gRPC, the second for HTTP.
+fn otlp_listen() -> Vec<SocketAddr> {
+    [4317, 4318].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec()
+}
+
+impl TryFrom<OtlpKeys> for Otlp {
+    type Error = String;
+    fn try_from(keys: OtlpKeys) -> Result<Otlp, String> {
+        let OtlpKeys { listen, source, tls, token_sha256, allow } = keys;
+        if !(1..=OTLP_ADDRESSES_MAX).contains(&listen.len()) {
+            return Err(format!("listen names 1 to {OTLP_ADDRESSES_MAX} addresses"));
+        }
+        asked(tls.as_ref(), token_sha256.as_ref(), &allow)?;
+        Ok(Otlp { listen, source, tls, token_sha256, allow: networks(&allow)? })
     }
 }
 

@@ -1,10 +1,11 @@
 //! What comes in: this machine's journal and log files, syslog over UDP, TCP and TLS, RELP, journals of
 //! other machines, flows, SNMP. NDJSON over HTTP is `intake_http`, `POST /upload` is `intake_upload`,
-//! measurements are `intake_scrape`, `intake_snmp` and `intake_postgres`.
+//! OpenTelemetry is `intake_otlp`; measurements are `intake_scrape`, `intake_snmp` and `intake_postgres`.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use edge::{ca, ca::HouseCa, tls};
+use rustls::{ServerConfig, pki_types::CertificateDer};
 use sha2::{Digest, Sha256};
 use stream::{
     Stream,
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::{
     CliError, config,
     intake_http::{Http, Sender},
+    intake_otlp::OtlpListener,
     intake_postgres::Probe,
     intake_scrape::Scrape,
     intake_snmp,
@@ -36,6 +38,7 @@ pub struct Bound {
     tcp: Vec<SyslogTcp>,
     relp: Vec<Relp>,
     uploads: Vec<JournalUpload>,
+    otlp: Vec<OtlpListener>,
     flows: Vec<Flows>,
     traps: Vec<Traps>,
     /// What the house CA signs anew now and then.
@@ -48,6 +51,7 @@ pub struct Ports {
     tcp: Vec<Door>,
     relp: Vec<Door>,
     uploads: Vec<Door>,
+    otlp: Vec<Vec<Door>>,
 }
 
 /// Binds the configured listeners.
@@ -89,7 +93,15 @@ pub async fn bind(config: &config::Intake) -> Result<Ports, CliError> {
     for at in &config.journal_upload {
         uploads.push(door(at.listen, &at.source, "takes journals").await?);
     }
-    Ok(Ports { bound, tcp, relp, uploads })
+    let mut otlp = Vec::new();
+    for at in &config.otlp {
+        let mut doors = Vec::new();
+        for listen in &at.listen {
+            doors.push(door(*listen, &at.source, "takes OTLP").await?);
+        }
+        otlp.push(doors);
+    }
+    Ok(Ports { bound, tcp, relp, uploads, otlp })
 }
 
 async fn door(
@@ -108,26 +120,43 @@ impl Ports {
     pub fn secured(self, config: &config::Intake, house: Option<&Path>) -> Result<Bound, CliError> {
         let mut bound = self.bound;
         for (door, at) in self.tcp.into_iter().zip(&config.syslog_tcp) {
-            let door = secured(door, at.tls.as_ref(), house, &mut bound.renewed)?;
+            let door = secured(door, at.tls.as_ref(), house, tls::senders, &mut bound.renewed)?;
             bound.tcp.push(SyslogTcp::at(door));
         }
         for (door, at) in self.relp.into_iter().zip(&config.relp) {
-            bound.relp.push(Relp::at(secured(door, at.tls.as_ref(), house, &mut bound.renewed)?));
+            let door = secured(door, at.tls.as_ref(), house, tls::senders, &mut bound.renewed)?;
+            bound.relp.push(Relp::at(door));
         }
         for (door, at) in self.uploads.into_iter().zip(&config.journal_upload) {
-            let door = secured(door, at.tls.as_ref(), house, &mut bound.renewed)?;
-            let token_sha256 = at.token_sha256.as_ref().map(|hash| hash.0);
-            let gate = Gate { token_sha256, allow: at.allow.clone() };
+            let door = secured(door, at.tls.as_ref(), house, tls::senders, &mut bound.renewed)?;
+            let gate = gate(at.token_sha256.as_ref(), &at.allow);
             bound.uploads.push(JournalUpload::at(door, &at.source.0, gate));
+        }
+        for (doors, at) in self.otlp.into_iter().zip(&config.otlp) {
+            let mut open = Vec::new();
+            for door in doors {
+                let speaks = tls::http_senders;
+                open.push(secured(door, at.tls.as_ref(), house, speaks, &mut bound.renewed)?);
+            }
+            let gate = gate(at.token_sha256.as_ref(), &at.allow);
+            bound.otlp.push(OtlpListener::at(open, &at.source.0, gate));
         }
         Ok(bound)
     }
 }
 
+fn gate(token: Option<&config::TokenHash>, allow: &[edge::transport::Network]) -> Gate {
+    Gate { token_sha256: token.map(|hash| hash.0), allow: allow.to_vec() }
+}
+
+/// How a listener greets its senders.
+type Speaks = fn(Arc<tls::Served>, Vec<CertificateDer<'static>>) -> edge::Result<Arc<ServerConfig>>;
+
 fn secured(
     door: Door,
     tls: Option<&config::Tls>,
     house: Option<&Path>,
+    speaks: Speaks,
     renewed: &mut Vec<(HouseCa, Arc<tls::Served>)>,
 ) -> Result<Door, CliError> {
     let Some(tls) = tls else { return Ok(door) };
@@ -155,7 +184,7 @@ fn secured(
     };
     let clients = tls.clients.clone();
     let admit = Arc::new(move |certificate: Option<&[u8]>| admit(certificate, &clients));
-    Ok(door.secured(Secure { config: tls::senders(served, roots)?, admit }))
+    Ok(door.secured(Secure { config: speaks(served, roots)?, admit }))
 }
 
 /// The name by which a client is let in.
@@ -254,6 +283,9 @@ pub fn follow(
     }
     for upload in bound.uploads {
         tasks.push(watch("journal upload", upload.run(stream.clone(), shutdown.clone())));
+    }
+    for otlp in bound.otlp {
+        tasks.push(watch("OTLP", otlp.run(stream.clone(), shutdown.clone())));
     }
     let standard =
         if config.standard_files { Stream::standard_files(Path::new("/")) } else { Vec::new() };

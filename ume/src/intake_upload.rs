@@ -135,7 +135,8 @@ async fn take(mut body: Incoming, mut upload: Upload) -> stream::Result<()> {
     }
 }
 
-async fn next(body: &mut Incoming) -> Option<hyper::Result<Bytes>> {
+/// The next bytes of a body.
+pub async fn next(body: &mut Incoming) -> Option<hyper::Result<Bytes>> {
     loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
         match frame.map(hyper::body::Frame::into_data) {
@@ -148,7 +149,12 @@ async fn next(body: &mut Incoming) -> Option<hyper::Result<Bytes>> {
 }
 
 impl Gate {
-    fn admit<T>(&self, request: &Request<T>, peer: &str) -> Result<(), (StatusCode, &'static str)> {
+    /// Whether a request may be read, or what to answer and count.
+    pub fn admit<T>(
+        &self,
+        request: &Request<T>,
+        peer: &str,
+    ) -> Result<(), (StatusCode, &'static str)> {
         // Behind the name of a certificate.
         let address = peer.rsplit('@').next().and_then(|address| address.parse::<IpAddr>().ok());
         let near = |address| self.allow.iter().any(|network| network.holds(address));

@@ -19,6 +19,7 @@ mod import;
 mod intake;
 mod intake_http;
 mod intake_postgres;
+mod intake_otlp;
 mod intake_scrape;
 mod intake_snmp;
 mod intake_upload;

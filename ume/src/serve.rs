@@ -125,7 +125,7 @@ pub async fn run(
     let commands = commands(folder, &app)?;
     let app = edge::transport::behind(app, transport);
     announce(address, token.as_deref(), edges.config.is_some());
-    let served = serve(listener, app, edges.config.clone()).await;
+    let served = serve(listener, app, edges.config.clone(), &house.closing).await;
     let outcome = served.map_err(|e| CliError::Listen(listen, e));
     drop(edges);
     let _ = end.send(true);
@@ -175,11 +175,12 @@ async fn serve(
     listener: tokio::net::TcpListener,
     app: axum::Router,
     tls: Option<Arc<rustls::ServerConfig>>,
+    closing: &tokio::sync::watch::Sender<bool>,
 ) -> std::io::Result<()> {
-    let (told, mut tell) = tokio::sync::watch::channel(false);
+    let (told, mut tell) = (closing.clone(), closing.subscribe());
     let stop = async move {
         stopped().await;
-        let _ = told.send(true);
+        told.send_replace(true);
     };
     let limits = edge::listen::Limits::default();
     let listener = edge::listen::BoundedListener::new(listener, tls, Arc::default(), limits)?;

@@ -7,6 +7,7 @@ mod chart;
 mod detections;
 mod events;
 mod findings;
+mod findings_stream;
 mod gap;
 mod hunts;
 mod measured;
@@ -49,6 +50,7 @@ pub fn routes() -> Vec<Route> {
         events::routes(),
         sql_page::routes(),
         findings::routes(),
+        findings_stream::routes(),
         detections::routes(),
         gap::routes(),
         review::routes(),

@@ -146,6 +146,7 @@ pub enum WireFormat {
     Json,
     Plain,
     JournalExport,
+    Otlp,
 }
 
 impl From<stream::Format> for WireFormat {
@@ -159,6 +160,7 @@ impl From<stream::Format> for WireFormat {
             stream::Format::Json => WireFormat::Json,
             stream::Format::Plain => WireFormat::Plain,
             stream::Format::JournalExport => WireFormat::JournalExport,
+            stream::Format::Otlp => WireFormat::Otlp,
         }
     }
 }
@@ -174,6 +176,7 @@ impl From<WireFormat> for stream::Format {
             WireFormat::Json => stream::Format::Json,
             WireFormat::Plain => stream::Format::Plain,
             WireFormat::JournalExport => stream::Format::JournalExport,
+            WireFormat::Otlp => stream::Format::Otlp,
         }
     }
 }

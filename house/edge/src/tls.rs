@@ -110,6 +110,18 @@ pub fn senders(
     served: Arc<Served>,
     roots: Vec<CertificateDer<'static>>,
 ) -> Result<Arc<ServerConfig>> {
+    Ok(unresumed(sender(served, roots)?))
+}
+
+/// The same for those that speak HTTP: which version of it, they ask while they greet.
+pub fn http_senders(
+    served: Arc<Served>,
+    roots: Vec<CertificateDer<'static>>,
+) -> Result<Arc<ServerConfig>> {
+    Ok(finished(sender(served, roots)?))
+}
+
+fn sender(served: Arc<Served>, roots: Vec<CertificateDer<'static>>) -> Result<ServerConfig> {
     let builder =
         ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = if roots.is_empty() {
@@ -122,7 +134,7 @@ pub fn senders(
             .map_err(|error| rustls::Error::General(error.to_string()))?;
         builder.with_client_cert_verifier(verifier)
     };
-    Ok(unresumed(builder.with_cert_resolver(served)))
+    Ok(builder.with_cert_resolver(served))
 }
 
 /// Who a certificate (DER) is for: common names, DNS names and addresses.

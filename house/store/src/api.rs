@@ -113,6 +113,18 @@ impl Store {
         Ok(Some((id, people::decode(row)?)))
     }
 
+    /// The account behind a token, if neither is expired, revoked or disabled.
+    pub async fn api_token_account(&self, id: Id) -> Result<Option<Account>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM token_api t JOIN account a ON a.id = t.account \
+             WHERE t.id = $1 AND (t.expires_at IS NULL OR t.expires_at > $2) AND a.disabled = 0",
+            people::ACCOUNT
+        );
+        let args = [id.to_string().into(), self.now().0.into()];
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.first().map(|row| people::decode(row)).transpose()
+    }
+
     /// What an earlier request with this key made: its content's hash, table and id.
     pub async fn done_once(
         &self,

@@ -216,6 +216,8 @@ pub struct Store {
     db: Db,
     clock: Clock,
     notices: changes::Notices,
+    /// How many leaves of the ledger are known here.
+    settled: tokio::sync::watch::Sender<u64>,
     keys: Option<Keys>,
     blobs: Option<blobs::Blobs>,
     personal: OfKind<String>,
@@ -365,9 +367,10 @@ impl Store {
 
     pub(crate) fn over(db: Db, clock: Clock, keys: Option<Keys>) -> Store {
         let notices = changes::Notices::default();
+        let settled = tokio::sync::watch::Sender::new(0);
         let (personal, ties) = (Arc::default(), Arc::default());
         let (files, upcasts) = (Arc::default(), Arc::default());
-        Store { db, clock, notices, keys, blobs: None, personal, ties, files, upcasts }
+        Store { db, clock, notices, settled, keys, blobs: None, personal, ties, files, upcasts }
     }
 
     /// Keys and files lie in this data folder.

@@ -158,6 +158,29 @@ impl Store {
         Ok(Some(session))
     }
 
+    /// Whose session a token opens, in full and within both limits. Unlike [`Store::session`] it keeps no session
+    /// alive: for answers that last.
+    pub async fn session_account(
+        &self,
+        token: &str,
+        idle_hours_max: i64,
+        age_hours_max: i64,
+    ) -> Result<Option<Account>, StoreError> {
+        let now = self.now();
+        let sql = format!(
+            "SELECT {ACCOUNT} FROM session s JOIN account a ON a.id = s.account \
+             WHERE s.token_hash = $1 AND s.seen_at >= $2 AND s.created_at >= $3 \
+             AND s.state = 'full' AND a.disabled = 0"
+        );
+        let args: [Val; 3] = [
+            hash(token).into(),
+            now.minus_hours(idle_hours_max).0.into(),
+            now.minus_hours(age_hours_max).0.into(),
+        ];
+        let rows = self.db().fetch(&sql, &args).await?;
+        rows.first().map(|row| decode(row)).transpose()
+    }
+
     /// Ends a session.
     pub async fn end_session(&self, token: &str) -> Result<(), StoreError> {
         let mut tx = self.db().begin().await?;

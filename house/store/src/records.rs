@@ -290,7 +290,46 @@ impl Store {
             }
             tx.execute("DELETE FROM outbox WHERE seq = $1", &[(*seq).into()]).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        let end = settled.iter().map(|(_, _, index)| index + 1).max().unwrap_or(0);
+        self.settled.send_if_modified(|known| {
+            let is_more = end > *known;
+            *known = end.max(*known);
+            is_more
+        });
+        Ok(())
+    }
+
+    /// Changes whenever leaves have found their place.
+    pub fn settled(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.settled.subscribe()
+    }
+
+    /// How many leaves have a place.
+    pub async fn leaves(&self) -> Result<u64, StoreError> {
+        let rows = self.db().fetch("SELECT MAX(leaf_index) FROM leaf", &[]).await?;
+        Ok(rows[0][0].opt_int()?.map_or(0, |index| index.unsigned_abs() + 1))
+    }
+
+    /// Records of a type among the leaves from `from` on, at most `leaves` of these, in the order of the ledger,
+    /// and where to go on. Nothing ever comes in before what was read: places are given in one row and once.
+    pub async fn records_from_leaf(
+        &self,
+        ty: &str,
+        from: u64,
+        leaves: u64,
+    ) -> Result<(Vec<Record>, u64), StoreError> {
+        let to = from.saturating_add(leaves).min(self.leaves().await?).max(from);
+        let columns = crate::view::of("r");
+        let sql = format!(
+            "SELECT {columns} FROM leaf l JOIN record r ON r.id = substr(l.row_key, 8) \
+             WHERE l.leaf_index >= $1 AND l.leaf_index < $2 AND l.row_key LIKE 'record/%' \
+             AND r.type = $3 ORDER BY l.leaf_index"
+        );
+        let args = [place(from)?.into(), place(to)?.into(), ty.into()];
+        let rows = self.db().fetch(&sql, &args).await?;
+        let records = rows.iter().map(|r| decode(r)).collect::<Result<_, _>>()?;
+        Ok((records, to))
     }
 
     /// Where the leaf with this row key stands.
@@ -299,6 +338,10 @@ impl Store {
         let rows = self.db().fetch(sql, &[key.into()]).await?;
         rows.first().map(|r| r[0].int().map(|n| n as u64)).transpose()
     }
+}
+
+fn place(leaf: u64) -> Result<i64, StoreError> {
+    i64::try_from(leaf).map_err(|_| StoreError::Column(format!("{leaf} is no leaf")))
 }
 
 /// All columns but the place in the ledger.

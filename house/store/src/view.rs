@@ -311,7 +311,7 @@ impl View<'_> {
 }
 
 /// The columns of a record under the name of their table.
-fn of(alias: &str) -> String {
+pub(crate) fn of(alias: &str) -> String {
     let columns = records::COLUMNS.split(", ").map(|column| format!("{alias}.{}", column.trim()));
     columns.collect::<Vec<String>>().join(", ")
 }

@@ -30,11 +30,13 @@ pub enum Format {
     Plain,
     /// An entry of systemd's journal export format.
     JournalExport,
+    /// A log record of OpenTelemetry with its resource and scope, as OTLP/JSON.
+    Otlp,
 }
 
 impl Format {
     /// The order stands in frames on disk: new ones come last.
-    pub(crate) const ALL: [Format; 8] = [
+    pub(crate) const ALL: [Format; 9] = [
         Format::Auto,
         Format::Syslog,
         Format::Dpkg,
@@ -43,6 +45,7 @@ impl Format {
         Format::Json,
         Format::Plain,
         Format::JournalExport,
+        Format::Otlp,
     ];
 }
 

@@ -6,14 +6,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `postgres`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `otlp`, `snmp`, `postgres`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
 //! | `search`, `scan`, `table` | readers of the archive: what a query asks for, everything in order, rows and columns |
 //! | `copy` | a consistent copy beside the running writer |
 //! | `counters` | `received = stored + refused + lost`, per source |
 //! | `stream` | the handle that ties them |
-//! | `intake` | async: files, journal, syslog, RELP; the only clock |
+//! | `intake` | async: files, journal, syslog, RELP, OTLP; the only clock |
 //!
 //! Invariants: what was acknowledged survives `kill -9`; a line of a file or journal is in it once, since
 //! the place it was read from stands in its own frame (`marks`); raw bytes are kept beside every decoded text;
@@ -38,6 +38,7 @@ mod marks;
 pub mod metrics;
 mod notices;
 mod numbered;
+pub mod otlp;
 pub mod parse;
 pub mod personal;
 pub mod postgres;

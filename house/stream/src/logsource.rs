@@ -145,7 +145,7 @@ fn of_shape<'a>(event: &'a Event, shape: Shape, found: &mut Vec<LogSource<'a>>) 
     let field = |name: &str| event.fields.get(name).map(String::as_str);
     match shape {
         Shape::Syslog | Shape::Journal | Shape::Ring => of_program(event, found),
-        Shape::Json => {
+        Shape::Json | Shape::Otlp => {
             found.push(LogSource {
                 category: Some("application"),
                 product: None,

@@ -239,6 +239,10 @@ fn time(word: &str, dialect: Dialect) -> Result<Timestamp, &'static str> {
 impl Sample {
     /// The sample as a line of JSON, as [`crate::parse()`] reads it.
     pub fn line(&self, target: &str, scraped: Timestamp) -> Vec<u8> {
+        self.json(target, scraped).to_string().into_bytes()
+    }
+
+    pub(crate) fn json(&self, target: &str, scraped: Timestamp) -> serde_json::Value {
         let time = self.time.unwrap_or(scraped);
         let mut line = json!({
             "time": time.rfc3339(),
@@ -256,7 +260,7 @@ impl Sample {
         for (name, value) in &self.labels {
             line[format!("label.{name}")] = value.as_str().into();
         }
-        line.to_string().into_bytes()
+        line
     }
 }
 

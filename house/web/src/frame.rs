@@ -14,8 +14,8 @@ use crate::{
     access::{self, Action, Reader},
 };
 
-const IDLE_HOURS_MAX: i64 = 8;
-const AGE_HOURS_MAX: i64 = 24 * 7;
+pub(crate) const IDLE_HOURS_MAX: i64 = 8;
+pub(crate) const AGE_HOURS_MAX: i64 = 24 * 7;
 
 /// What every page knows about its request.
 #[derive(Clone)]

@@ -85,6 +85,8 @@ pub struct House {
     pub intake: RwLock<serde_json::Value>,
     /// What services keep in memory for the pages of their room.
     pub kept: Kept,
+    /// True once the server ends: answers that last end too.
+    pub closing: tokio::sync::watch::Sender<bool>,
 }
 
 /// One value of each type: who makes a type names it here.
@@ -133,6 +135,7 @@ impl House {
             buckets: api::limit::Buckets::new(api::limit::PER_MINUTE),
             intake: RwLock::new(serde_json::Value::Null),
             kept: Kept::default(),
+            closing: tokio::sync::watch::Sender::new(false),
         }
     }
 

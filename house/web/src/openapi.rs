@@ -320,6 +320,8 @@ fn shared() -> BTreeMap<String, Json> {
             ("BookImported", book),
             ("Status", status()),
             ("Document", json!({"type": "object"})),
+            ("Place", json!({"type": "integer", "minimum": 0})),
+            ("Events", json!({"type": "string", "description": "text/event-stream"})),
             ("Act", act()),
             ("Done", json!({"type": "object"})),
             ("Sha256", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),

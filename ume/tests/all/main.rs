@@ -17,6 +17,7 @@ mod declared;
 mod demo;
 mod files;
 mod findings;
+mod findings_stream;
 #[allow(dead_code)]
 #[path = "../../src/follow.rs"]
 mod follow;
@@ -26,6 +27,12 @@ mod import;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]
 mod intake_http;
+#[allow(dead_code)]
+#[path = "../../src/intake_otlp.rs"]
+mod intake_otlp;
+#[allow(dead_code)]
+#[path = "../../src/intake_upload.rs"]
+mod intake_upload;
 mod interrupt;
 #[allow(dead_code)]
 #[path = "../../src/jobs_page.rs"]
@@ -37,6 +44,7 @@ mod ledger;
 mod logs;
 mod operations;
 mod oscal;
+mod otlp;
 mod outside;
 mod pages;
 mod past_pages;

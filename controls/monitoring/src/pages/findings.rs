@@ -7,6 +7,7 @@ use askama::Template;
 use axum::{
     Form, Json as Document,
     extract::{Path, Query, State},
+    http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
 use model::{Id, Lang, Table, t};
@@ -150,7 +151,14 @@ async fn list(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         rejected: shown.loaded.as_ref().map_or(0, |l| l.rejected.len()),
         next,
     };
-    page(cx, cx.t("検知", "Findings"), &body)
+    let mut page = page(cx, cx.t("検知", "Findings"), &body)?;
+    // The page hears of new findings from its own server.
+    let policy = HeaderValue::from_static(
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; \
+         img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    );
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(page)
 }
 
 /// What an alert took in after it was told, whoever told it.
@@ -534,31 +542,30 @@ async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<As
     };
     let shown = house.kept.get::<Live>().shown();
     let next = (alerts.len() > SHOWN_MAX).then(|| alerts[SHOWN_MAX - 1].record.id);
-    let told: Vec<Json> = alerts
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|alert| {
-            let again = again(&house, &shown, alert.record.id);
-            json!({
-                "id": alert.record.id,
-                "at": alert.record.observed_to.rfc3339(),
-                "received_at": alert.record.received_at.rfc3339(),
-                "asset": alert.record.subject,
-                "severity": alert.fact("severity"),
-                "phase": alert.fact("phase"),
-                "class": alert.fact("class"),
-                "series": Some(alert.fact("series")).filter(|series| !series.is_empty()),
-                "rule": alert.fact("rule"),
-                "rule_hash": alert.fact("rule_hash"),
-                "title_ja": alert.fact("title_ja"),
-                "title_en": alert.fact("title_en"),
-                "again": again.count,
-                "verdict": alert.judgement().map(Judgement::name),
-                "judged_at": alert.judged.as_ref().map(|record| record.received_at.rfc3339()),
-            })
-        })
-        .collect();
+    let told: Vec<Json> =
+        alerts.iter().take(SHOWN_MAX).map(|alert| told(&house, &shown, alert)).collect();
     Document(json!({ "findings": told, "next": next })).into_response()
+}
+
+/// A finding as the API tells it: nothing of the event itself.
+pub(super) fn told(house: &House, shown: &live::Shown, alert: &Alert) -> Json {
+    json!({
+        "id": alert.record.id,
+        "at": alert.record.observed_to.rfc3339(),
+        "received_at": alert.record.received_at.rfc3339(),
+        "asset": alert.record.subject,
+        "severity": alert.fact("severity"),
+        "phase": alert.fact("phase"),
+        "class": alert.fact("class"),
+        "series": Some(alert.fact("series")).filter(|series| !series.is_empty()),
+        "rule": alert.fact("rule"),
+        "rule_hash": alert.fact("rule_hash"),
+        "title_ja": alert.fact("title_ja"),
+        "title_en": alert.fact("title_en"),
+        "again": again(house, shown, alert.record.id).count,
+        "verdict": alert.judgement().map(Judgement::name),
+        "judged_at": alert.judged.as_ref().map(|record| record.received_at.rfc3339()),
+    })
 }
 
 #[cfg(test)]

@@ -117,7 +117,12 @@ fn plain(draft: &mut Draft, object: &Map<String, Value>) {
     draft.app = first(object, &["app", "application", "program", "service", "logger"]);
     let message = first(object, &["message", "msg", "log"]);
     draft.message = (!message.is_empty()).then_some(message);
-    draft.severity = match first(object, &["severity", "level"]).to_ascii_lowercase().as_str() {
+    draft.severity = severity_of_word(&first(object, &["severity", "level"]));
+}
+
+/// What programs call it.
+pub fn severity_of_word(word: &str) -> u8 {
+    match word.to_ascii_lowercase().as_str() {
         "trace" | "debug" | "info" | "informational" => 1,
         "notice" => 2,
         "warn" | "warning" => 3,
@@ -125,7 +130,7 @@ fn plain(draft: &mut Draft, object: &Map<String, Value>) {
         "critical" | "crit" | "alert" => 5,
         "fatal" | "emerg" | "panic" => 6,
         _ => 0,
-    };
+    }
 }
 
 fn first(object: &Map<String, Value>, names: &[&str]) -> String {

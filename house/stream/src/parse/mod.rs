@@ -25,6 +25,7 @@ mod identity;
 mod ids;
 mod json;
 mod kernel;
+mod otlp;
 mod package;
 mod pairs;
 mod security;
@@ -141,6 +142,7 @@ fn read(draft: &mut Draft, format: Format, text: &str, place: &Place<'_>) -> boo
     match format {
         Format::Plain | Format::JournalExport => false,
         Format::Json | Format::Journal => json::read(draft, text),
+        Format::Otlp => otlp::read(draft, text, place),
         Format::Syslog => {
             let is_mysql = text.as_bytes().get(10) == Some(&b'T')
                 && database::read_mariadb(draft, text, place.zone);

@@ -30,6 +30,7 @@ shapes! {
     Syslog = "syslog", false;
     Journal = "journal", false;
     Json = "json", false;
+    Otlp = "otlp", false;
     Package = "package", true;
     Audit = "audit", true;
     AuditJoined = "audit_joined", true;

@@ -18,13 +18,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{Id, Lang, t};
-use store::Account;
+use store::{Account, StoreError};
 
 pub use handlers::{COLLECTIONS, IMPORT_TYPES, collection, routes};
 
 use crate::{
     House, Shared, access,
-    frame::{Cx, language},
+    frame::{AGE_HOURS_MAX, Cx, IDLE_HOURS_MAX, language},
     route::Access,
 };
 use desk::Desk;
@@ -65,6 +65,24 @@ impl Caller {
             reader: self.reader.clone(),
             zone: self.cx.local.zone.clone(),
         }
+    }
+
+    /// Whether the caller may still do it, for answers that last. Asking keeps no session alive.
+    pub async fn still_may(
+        &self,
+        house: &House,
+        action: access::Action,
+    ) -> Result<bool, StoreError> {
+        let store = &house.store;
+        let account = match (&self.local, self.token, &self.cx.token) {
+            (Some(_), ..) => return Ok(true),
+            (None, Some(id), _) => store.api_token_account(id).await?,
+            (None, None, Some(token)) => {
+                store.session_account(token, IDLE_HOURS_MAX, AGE_HOURS_MAX).await?
+            }
+            (None, None, None) => None,
+        };
+        Ok(account.is_some_and(|a| !a.must_change && access::may(&a, action)))
     }
 
     /// As history and records name who acts.
