@@ -9,6 +9,7 @@ mod findings;
 mod gap;
 mod hunts;
 mod measured;
+mod nodes;
 mod one_series;
 mod packs;
 mod report;
@@ -48,6 +49,7 @@ pub fn routes() -> Vec<Route> {
         gap::routes(),
         review::routes(),
         measured::routes(),
+        nodes::routes(),
         trends::routes(),
         hunts::routes(),
         series::routes(),

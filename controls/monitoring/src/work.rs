@@ -15,6 +15,7 @@ pub mod packs;
 pub mod rules;
 mod saved;
 pub mod series;
+pub mod spread;
 
 use std::{
     collections::BTreeMap,

@@ -543,6 +543,7 @@ async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<As
                 "series": Some(alert.fact("series")).filter(|series| !series.is_empty()),
                 "rule": alert.fact("rule"),
                 "rule_hash": alert.fact("rule_hash"),
+                "group": Some(alert.fact("group")).filter(|group| !group.is_empty()),
                 "title_ja": alert.fact("title_ja"),
                 "title_en": alert.fact("title_en"),
                 "again": again.count,
