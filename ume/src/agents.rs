@@ -166,6 +166,8 @@ pub enum Roles {
     All,
     /// Collects here and delivers to a centre
     Agent,
+    /// Holds events against rules for a main node, over the bus that ume.toml names
+    Evaluate,
 }
 
 fn name_and_file(text: &str) -> Result<(String, PathBuf), String> {

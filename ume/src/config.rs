@@ -9,9 +9,12 @@ use std::{
 
 use serde::Deserialize;
 
+#[path = "config_bus.rs"]
+mod bus_keys;
 #[path = "config_intake.rs"]
 mod intake;
 
+pub use bus_keys::Bus;
 pub use intake::{ClientCa, Intake, Snmp, SnmpAccess, Tls};
 
 /// Name of the file in the data folder.
@@ -37,6 +40,7 @@ pub struct Config {
     pub intake: Intake,
     pub files: Files,
     pub agent: Agent,
+    pub bus: Option<Bus>,
 }
 
 /// What an agent lets the rules of its centre do.

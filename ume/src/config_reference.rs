@@ -456,6 +456,70 @@ const KEYS: &[Key] = &[
         "毎秒の行数の上限。超えると429を返す",
         "Limit of lines per second; above it the answer is 429",
     ),
+    key(
+        "bus.nats",
+        "\"nats://127.0.0.1:4222\"",
+        "",
+        "評価を分担するノードとつなぐNATS（JetStreamを有効にする）。複数はコンマで区切り、TLSは`tls://`。`[bus]`がなければNATSは使わない",
+        "NATS with JetStream, over which other nodes evaluate; several with commas, `tls://` for TLS. Without `[bus]` there is none",
+    ),
+    key(
+        "bus.credentials",
+        "\"/etc/ume/nats.creds\"",
+        "",
+        "NATSの資格情報のファイル。nscの.creds、`利用者:パスワード`の1行、トークンの1行のいずれか",
+        "File with credentials for NATS: a .creds of nsc, a line `user:password`, or a token",
+    ),
+    key(
+        "bus.ca",
+        "\"/etc/ume/nats-ca.pem\"",
+        "of the machine",
+        "NATSの証明書を署名したCA（PEM）",
+        "CA of the certificate of NATS (PEM)",
+    ),
+    key(
+        "bus.certificate",
+        "\"/etc/ume/nats.pem\"",
+        "",
+        "NATSに示す証明書（PEM）。keyと組で書く",
+        "Certificate shown to NATS (PEM), together with key",
+    ),
+    key("bus.key", "\"/etc/ume/nats.key\"", "", "その秘密鍵（PEM）", "Its key (PEM)"),
+    key(
+        "bus.name",
+        "\"ume\"",
+        "ume",
+        "JetStream内の名前の先頭。一つのNATSを複数のUmeで使うときに変える",
+        "What names in JetStream begin with; one for each Ume that uses the same NATS",
+    ),
+    key(
+        "bus.replicas",
+        "3",
+        "1",
+        "NATSクラスター内の複製の数（1から5）",
+        "Replicas within a cluster of NATS, 1 to 5",
+    ),
+    key(
+        "bus.partitions",
+        "8",
+        "8",
+        "発生源で分ける区画の数（1から64）。すべてのノードで同じにする",
+        "Partitions, by source, 1 to 64; the same on all nodes",
+    ),
+    key(
+        "bus.node",
+        "\"eval-1\"",
+        "name of the machine",
+        "このノードの名前。ノードごとに変える",
+        "Name of this node; each has its own",
+    ),
+    key(
+        "bus.evaluate",
+        "true",
+        "true",
+        "主ノードも評価を分担するか",
+        "Whether the main node evaluates as well",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -482,6 +546,7 @@ const TABLES: &[(&str, bool)] = &[
     ("intake.postgres", true),
     ("intake.files", true),
     ("intake.http", true),
+    ("bus", false),
 ];
 
 fn split(path: &str) -> (&str, &str) {

@@ -27,6 +27,10 @@ pub enum CliError {
         "an agent has no house CA: name certificate and key, and a file as client_ca, in ume.toml"
     )]
     NoHouseCa,
+    #[error(
+        "there is no [bus] in ume.toml. A node that evaluates needs at least nats = \"nats://HOST:4222\", as on the main node"
+    )]
+    NoBus,
     #[error("{}: {source}{}", path.display(), hint(source))]
     Io { path: PathBuf, source: std::io::Error },
     #[error("{}: `data` names {}, but this file stands in another data folder", file.display(), data.display())]

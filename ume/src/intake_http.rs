@@ -20,6 +20,7 @@ use stream::{RawLine, Stream};
 pub const BODY_BYTES_MAX: usize = 8 << 20;
 /// Seconds after which a sender may try again while the spool is full.
 const SPOOL_RETRY_AFTER: u64 = 15;
+const KEY_BYTES_MAX: usize = 200;
 
 /// Who may send NDJSON, and how fast.
 pub struct Http {
@@ -69,7 +70,8 @@ impl Http {
 }
 
 /// Takes NDJSON. The answer 200 comes after the spool has it on disk; anything else means that the
-/// sender keeps its lines.
+/// sender keeps its lines. What comes again under the same `Idempotency-Key` is known and counted as
+/// repeated, so a sender that was not answered may send it again.
 pub async fn take(
     Extension(http): Extension<Arc<Http>>,
     UrlPath(source): UrlPath<String>,
@@ -80,6 +82,10 @@ pub async fn take(
         let ask = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, ask, Json(problem("no such source and token")))
             .into_response();
+    };
+    let Ok(key) = key(&headers) else {
+        let what = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
+        return (StatusCode::BAD_REQUEST, Json(problem(&what))).into_response();
     };
     let bytes = match axum::body::to_bytes(body, BODY_BYTES_MAX).await {
         Ok(bytes) => bytes,
@@ -93,8 +99,10 @@ pub async fn take(
         return later(StatusCode::TOO_MANY_REQUESTS, wait, "too many lines a second");
     }
     let (stream, name) = (http.stream.clone(), source.clone());
-    let stored =
-        tokio::task::spawn_blocking(move || stream.ingest(&name, lines, stream::intake::now()));
+    let stored = tokio::task::spawn_blocking(move || match key {
+        Some(key) => stream.ingest_once(&name, &key, lines, stream::intake::now()),
+        None => stream.ingest(&name, lines, stream::intake::now()),
+    });
     match stored.await.map_err(|e| stream::Error::Worker(e.to_string())) {
         Ok(Ok(ack)) if ack.refused.contains_key("spool full") => {
             later(StatusCode::SERVICE_UNAVAILABLE, SPOOL_RETRY_AFTER, "the spool is full")
@@ -108,6 +116,14 @@ pub async fn take(
             later(StatusCode::SERVICE_UNAVAILABLE, SPOOL_RETRY_AFTER, "not stored, keep the lines")
         }
     }
+}
+
+/// The key of the batch, if its sender gave one.
+fn key(headers: &HeaderMap) -> Result<Option<String>, ()> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().map_err(drop)?.trim();
+    let fits = (1..=KEY_BYTES_MAX).contains(&key.len());
+    if fits { Ok(Some(key.to_owned())) } else { Err(()) }
 }
 
 fn lines(bytes: &[u8]) -> Vec<RawLine> {

@@ -11,6 +11,7 @@ mod declared;
 mod demo;
 mod door;
 mod error;
+mod evaluate;
 mod follow;
 mod hall_cmd;
 mod hall_process;
@@ -490,6 +491,9 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Serve { edge, .. } if edge.roles == agents::Roles::Agent => {
             agents::run_agent(&settings, *edge).await
         }
+        Command::Serve { edge, .. } if edge.roles == agents::Roles::Evaluate => {
+            evaluate::run(&settings).await
+        }
         Command::Serve { listen, edge, api_rate, .. } => {
             serve::run(&settings, listen, api_rate, &edge).await
         }
@@ -595,7 +599,10 @@ async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCo
     let keeper = isms::Keeper::open(&store, &rooms::ROOMS).await?;
     let board = keeper.board(&store, store.now()).await?;
     if format == Format::Json {
-        let json = isms::status::to_json(&board, lang);
+        let mut json = isms::status::to_json(&board, lang);
+        if let Some(told) = monitoring::work::spread::told(&place.folder) {
+            json["nodes"] = told;
+        }
         print(&format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default()));
         return Ok(ExitCode::SUCCESS);
     }
@@ -608,6 +615,11 @@ async fn status(place: &Place, format: Format, producers: bool) -> Result<ExitCo
     };
     let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
     print(&shown::rows(format, &columns, &rows));
+    if format == Format::Table
+        && let Some(waits) = evaluate::waits(&place.folder)
+    {
+        print(&format!("{waits}\n"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

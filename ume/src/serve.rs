@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Longest wait for requests under way at the end: Ctrl-C is done within two seconds.
-const FAREWELL: Duration = Duration::from_millis(800);
+pub(crate) const FAREWELL: Duration = Duration::from_millis(800);
 
 /// What stands in a data folder, opened for writing.
 pub struct Opened {
@@ -100,6 +100,12 @@ pub async fn run(
             intake::follow(&stream, &settings.config.intake, bound, &shutdown)
         }
     };
+    if let Some(bus) = settings.config.bus.as_ref().filter(|_| !demo) {
+        house.kept.get::<monitoring::work::spread::Bus>().configure(bus.settings.clone());
+        if bus.evaluate {
+            followers.push(crate::evaluate::beside(bus, shutdown.clone()));
+        }
+    }
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

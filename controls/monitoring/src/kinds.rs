@@ -889,6 +889,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             field("group", "まとめのハッシュ", "Hash of what it is told apart by", FieldType::Hash),
             text("stream", "ストリーム", "Stream"),
             count("offset", "ストリーム中の位置", "Place in the stream"),
+            text("occurrence", "検知の識別ハッシュ", "Hash it is known by"),
             text("series", "系列のID", "Id of the series"),
             count("onset_us", "始まり（µs）", "Onset, µs"),
             count("rarity", "まれさ（10の負のべき）", "Rarity, a negative power of ten"),

@@ -11,6 +11,7 @@ mod findings_stream;
 mod gap;
 mod hunts;
 mod measured;
+mod nodes;
 mod one_series;
 mod packs;
 mod report;
@@ -55,6 +56,7 @@ pub fn routes() -> Vec<Route> {
         gap::routes(),
         review::routes(),
         measured::routes(),
+        nodes::routes(),
         trends::routes(),
         hunts::routes(),
         series::routes(),

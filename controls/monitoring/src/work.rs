@@ -16,6 +16,7 @@ pub mod rules;
 mod saved;
 pub mod series;
 pub mod week;
+pub mod spread;
 
 use std::{
     collections::BTreeMap,

@@ -28,7 +28,7 @@ pub fn copy_live(folder: &Path, into: &Path) -> Result<Vec<PathBuf>> {
         reset(into)?;
         copy_files(&folder.join("state"), &into.join("state"))?;
         let cursor = read_json::<u64>(&cursor_path)?.unwrap_or(0);
-        for name in ["counters.json", "flush.json"] {
+        for name in ["counters.json", "once.json", "flush.json"] {
             copy_file(&folder.join(name), &into.join(name))?;
         }
         copy_files(&folder.join("spool"), &into.join("spool"))?;

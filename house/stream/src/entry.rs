@@ -2,7 +2,10 @@
 
 use model::Timestamp;
 
-use crate::event::{Format, RawLine};
+use crate::{
+    event::{Format, RawLine},
+    once::LineId,
+};
 
 pub(crate) struct Frame {
     pub(crate) line: RawLine,
@@ -19,6 +22,8 @@ pub(crate) enum Tag {
     Number(String, u64),
     /// Which intake read the line, and where it goes on after it.
     Mark(String, String),
+    /// By what a repetition of it is known.
+    Id(LineId),
 }
 
 impl Tag {
@@ -29,7 +34,8 @@ impl Tag {
 
 /// `1 | format | part u16 | arrived i64 | source len u8, source | peer len u8, peer | bytes`; with a
 /// number it begins with 2, and `origin len u8, origin | sequence u64` stands before the bytes; with a
-/// mark it begins with 3, and `intake len u8, intake | position len u8, position` stands there.
+/// mark it begins with 3, and `intake len u8, intake | position len u8, position` stands there; with an
+/// id it begins with 4, and `id u128 | place u32` stands there.
 pub(crate) fn encode(line: &RawLine, source: &str, now: Timestamp, tag: &Tag) -> Vec<u8> {
     let mut out = Vec::with_capacity(line.bytes.len() + source.len() + 64);
     let format = Format::ALL.iter().position(|f| *f == line.format).unwrap_or(0);
@@ -37,6 +43,7 @@ pub(crate) fn encode(line: &RawLine, source: &str, now: Timestamp, tag: &Tag) ->
         Tag::None => (1, &[]),
         Tag::Number(origin, _) => (2, &[origin]),
         Tag::Mark(intake, position) => (3, &[intake, position]),
+        Tag::Id(_) => (4, &[]),
     };
     out.extend([version, format as u8]);
     out.extend(line.part.to_le_bytes());
@@ -47,8 +54,13 @@ pub(crate) fn encode(line: &RawLine, source: &str, now: Timestamp, tag: &Tag) ->
         out.push(bytes.len() as u8);
         out.extend(bytes);
     }
-    if let Tag::Number(_, sequence) = tag {
-        out.extend(sequence.to_le_bytes());
+    match tag {
+        Tag::Number(_, sequence) => out.extend(sequence.to_le_bytes()),
+        Tag::Id(LineId { of, at }) => {
+            out.extend(of.to_le_bytes());
+            out.extend(at.to_le_bytes());
+        }
+        Tag::None | Tag::Mark(..) => {}
     }
     out.extend(&line.bytes);
     out
@@ -71,6 +83,12 @@ pub(crate) fn decode(payload: &[u8]) -> Option<Frame> {
             let (intake, rest) = short_text(rest)?;
             let (position, rest) = short_text(rest)?;
             (Tag::Mark(intake, position), rest)
+        }
+        4 => {
+            let (of, rest) = rest.split_first_chunk::<16>()?;
+            let (at, rest) = rest.split_first_chunk::<4>()?;
+            let id = LineId { of: u128::from_le_bytes(*of), at: u32::from_le_bytes(*at) };
+            (Tag::Id(id), rest)
         }
         _ => return None,
     };

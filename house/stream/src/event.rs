@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Longest line kept in one piece; longer ones are split.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -73,7 +74,7 @@ impl RawLine {
 }
 
 /// An event with its raw bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub raw: Vec<u8>,
     /// What the sender says; kept even if absurd.

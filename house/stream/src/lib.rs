@@ -16,7 +16,8 @@
 //! | `intake` | async: files, journal, syslog, RELP, OTLP; the only clock |
 //!
 //! Invariants: what was acknowledged survives `kill -9`; a line of a file or journal is in it once, since
-//! the place it was read from stands in its own frame (`marks`); raw bytes are kept beside every decoded text;
+//! the place it was read from stands in its own frame (`marks`), and so is a line that bears an id of its sender
+//! (`once`); raw bytes are kept beside every decoded text;
 //! parsers do no I/O and take time and zone as arguments; everything has a limit.
 
 pub mod archive;
@@ -39,6 +40,7 @@ pub mod metrics;
 mod notices;
 mod numbered;
 pub mod otlp;
+mod once;
 pub mod parse;
 pub mod personal;
 pub mod postgres;
@@ -64,8 +66,9 @@ pub use frame::{Framing, LineFramer, Piece};
 pub use histogram::Histogram;
 pub use marks::Marked;
 pub use numbered::{Numbered, Outgoing, SequenceAck};
+pub use once::REPEATED;
 pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
-pub use stream::{Ack, Limits, Placed, Reading, Stream};
+pub use stream::{Ack, Frames, Limits, Placed, PlacedFrame, Reading, Stream, read_frame};
 pub use window::{Span, Windowed, window};

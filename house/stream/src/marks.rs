@@ -4,7 +4,7 @@
 
 use model::Timestamp;
 
-use crate::{Ack, Stream, error::Result, event::RawLine};
+use crate::{Ack, Stream, error::Result, event::RawLine, once::Said};
 
 /// Most bytes of a position; its length has one byte in the frame.
 const POSITION_BYTES_MAX: usize = 255;
@@ -35,7 +35,7 @@ impl Stream {
         for line in &mut lines {
             line.position.take_if(|position| position.len() > POSITION_BYTES_MAX);
         }
-        self.store(intake, source, lines, now)
+        self.store(intake, source, Said::Lines, lines, now)
     }
 
     /// Where `intake` goes on, as the spool or the saved counters say.

@@ -123,6 +123,7 @@ impl Stream {
         let mut state = self.state();
         // Counts first: what is consumed can no longer be counted from the spool.
         self.save_counters(&state)?;
+        self.save_ids(&mut state)?;
         state.spool.advance(to)
     }
 

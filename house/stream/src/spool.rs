@@ -118,7 +118,7 @@ impl Spool {
     }
 
     /// Appends all payloads or none; when it returns, they are durable. Returns the new end.
-    pub fn append(&mut self, payloads: &[Vec<u8>]) -> Result<u64> {
+    pub fn append(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<u64> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
@@ -262,10 +262,10 @@ impl Snapshot {
     }
 }
 
-fn encode(payloads: &[Vec<u8>]) -> Result<Vec<u8>> {
-    let total: usize = payloads.iter().map(|p| p.len() + HEADER).sum();
+fn encode(payloads: &[impl AsRef<[u8]>]) -> Result<Vec<u8>> {
+    let total: usize = payloads.iter().map(|p| p.as_ref().len() + HEADER).sum();
     let mut out = Vec::with_capacity(total);
-    for payload in payloads {
+    for payload in payloads.iter().map(AsRef::as_ref) {
         // An empty frame would be eight zero bytes, which is also what a torn page looks like.
         if payload.is_empty() || payload.len() > MAX_FRAME_BYTES {
             return Err(Error::FrameSize { bytes: payload.len(), max: MAX_FRAME_BYTES });
@@ -425,10 +425,10 @@ mod tests {
     fn a_full_spool_refuses_the_whole_batch_and_stays_usable() {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = open(folder.path());
-        assert!(matches!(spool.append(&vec![vec![7; 1500]; 3]), Err(Error::SpoolFull { .. })));
+        assert!(matches!(spool.append(&vec![vec![7u8; 1500]; 3]), Err(Error::SpoolFull { .. })));
         assert_eq!(spool.used(), 0);
         spool.append(&payloads(0, 1)).unwrap();
-        assert!(matches!(spool.append(&[vec![]]), Err(Error::FrameSize { .. })));
+        assert!(matches!(spool.append(&[[0u8; 0]]), Err(Error::FrameSize { .. })));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! spool when the folder is opened, so a crash between acknowledgement and count loses no count.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,6 +26,7 @@ use crate::{
     event::{Event, MAX_LINE_BYTES, MAX_PARTS, RawLine},
     files::{read_json, write_json},
     marks::Marked,
+    once::{self, LineId, Once, REPEATED, Said},
     parse::parse,
     search::{Query, SearchResult, search},
     spool::{Snapshot, Spool, SpoolLimits},
@@ -54,7 +55,7 @@ impl Limits {
             let own = match frame.tag {
                 Tag::Mark(..) => self.host.as_deref(),
                 Tag::Number(..) => frame.source.split_once('/').map(|(agent, _)| agent),
-                Tag::None => None,
+                Tag::None | Tag::Id(_) => None,
             };
             own.unwrap_or_default().clone_into(&mut event.host);
         }
@@ -89,6 +90,31 @@ pub struct Placed {
     /// Offset behind it: unique and rising over the life of the folder.
     pub end: u64,
     pub event: Event,
+}
+
+/// A frame of the spool as it lies there, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedFrame {
+    pub end: u64,
+    pub source: String,
+    pub arrived: Timestamp,
+    pub bytes: Vec<u8>,
+}
+
+/// Frames read in order.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    pub frames: Vec<PlacedFrame>,
+    /// Where to go on.
+    pub next: u64,
+    /// Bytes that were asked for and are not there any more, or cannot be read.
+    pub gone_bytes: u64,
+}
+
+/// The event in a frame of the spool, wherever it is read; `zone` is that of lines that name none.
+pub fn read_frame(bytes: &[u8], zone: &TimeZone) -> Option<Event> {
+    let frame = decode(bytes)?;
+    Some(parse(&frame.line, &frame.source, frame.arrived, zone))
 }
 
 /// Events read in order.
@@ -126,6 +152,8 @@ pub(crate) struct State {
     pub(crate) origins: BTreeMap<String, u64>,
     /// Where each intake goes on reading, by the intake's name.
     pub(crate) marks: BTreeMap<String, String>,
+    /// Ids of lines by which repetitions are known.
+    once: Once,
 }
 
 impl State {
@@ -153,27 +181,41 @@ struct Plan {
 }
 
 const REPLAY_BYTES: usize = 4 << 20;
+/// File with the ids of lines that the spool does not hold any more.
+const ONCE: &str = "once.json";
 
 /// Lines as they go into the spool, and those that do not.
 struct Ready {
-    payloads: Vec<Vec<u8>>,
-    bytes: u64,
+    payloads: Vec<Payload>,
     refused: BTreeMap<String, u64>,
+}
+
+/// A frame of the spool, with what its line counts.
+struct Payload {
+    frame: Vec<u8>,
+    bytes: u64,
+    id: Option<LineId>,
 }
 
 impl Ready {
     fn of<'a>(
         intake: &str,
         source: &str,
-        lines: impl ExactSizeIterator<Item = (&'a RawLine, Option<&'a str>)>,
+        said: Said<'_>,
+        lines: impl ExactSizeIterator<Item = (&'a RawLine, Option<&'a str>)> + Clone,
         now: Timestamp,
     ) -> Ready {
+        let batch = match said {
+            Said::Lines => None,
+            Said::Key(key) => Some(once::of_batch(key, lines.clone().map(|(line, _)| line))),
+        };
         let (payloads, refused) = (Vec::with_capacity(lines.len()), BTreeMap::new());
-        let mut ready = Ready { payloads, bytes: 0, refused };
+        let mut ready = Ready { payloads, refused };
         for (line, position) in lines {
             if line.bytes.is_empty() {
                 ready.refuse("empty", 1);
             }
+            let own = if batch.is_none() { once::of_message(line) } else { None };
             let pieces = pieces(line);
             let last = pieces.len().saturating_sub(1);
             for (at, piece) in pieces.into_iter().enumerate() {
@@ -181,9 +223,11 @@ impl Ready {
                     ready.refuse("line too long", 1);
                     continue;
                 }
-                ready.bytes += piece.bytes.len() as u64;
-                let mark = position.filter(|_| at == last);
-                ready.payloads.push(encode(&piece, source, now, &Tag::mark(intake, mark)));
+                let place = if batch.is_some() { ready.payloads.len() } else { at };
+                let id = batch.or(own).map(|of| LineId { of, at: place as u32 });
+                let mark = || Tag::mark(intake, position.filter(|_| at == last));
+                let frame = encode(&piece, source, now, &id.map_or_else(mark, Tag::Id));
+                ready.payloads.push(Payload { frame, bytes: piece.bytes.len() as u64, id });
             }
         }
         ready
@@ -198,7 +242,23 @@ impl Ready {
         if lines > 0 {
             self.refuse(reason, lines);
         }
-        self.bytes = 0;
+    }
+
+    /// Leaves out what is stored already, or stands twice in the batch.
+    fn refuse_known(&mut self, once: &Once, source: &str) {
+        let before = self.payloads.len();
+        let mut fresh: HashMap<u128, u32> = HashMap::new();
+        self.payloads.retain(|payload| {
+            let Some(LineId { of, at }) = payload.id else { return true };
+            let taken = fresh.entry(of).or_insert_with(|| once.taken(source, of));
+            let is_new = at >= *taken;
+            *taken = at.saturating_add(1).max(*taken);
+            is_new
+        });
+        let known = (before - self.payloads.len()) as u64;
+        if known > 0 {
+            self.refuse(REPEATED, known);
+        }
     }
 }
 
@@ -210,9 +270,11 @@ impl Stream {
         let lock = lock(&folder.join("lock"))?;
         let spool = Spool::open(&folder.join("spool"), limits.spool)?;
         let archive = Archive::open(&folder.join("archive"))?;
-        let saved = recount(&folder.join("counters.json"), &spool.snapshot(), spool.end())?;
+        let (snapshot, end) = (spool.snapshot(), spool.end());
+        let saved = recount(&folder.join("counters.json"), &snapshot, end)?;
+        let once = Once::open(&folder.join(ONCE), &snapshot, end)?;
         let Saved { sources, origins, marks, .. } = saved;
-        let state = Mutex::new(State { spool, sources, origins, marks });
+        let state = Mutex::new(State { spool, sources, origins, marks, once });
         let (folder, flush) = (folder.to_path_buf(), Mutex::new(()));
         Ok(Stream { inner: Arc::new(Inner { folder, limits, archive, state, flush, _lock: lock }) })
     }
@@ -221,16 +283,31 @@ impl Stream {
     /// counted and said in the result; an error means that nothing is known to be stored.
     pub fn ingest(&self, source: &str, lines: Vec<RawLine>, now: Timestamp) -> Result<Ack> {
         let lines = lines.into_iter().map(|line| Marked { line, position: None });
-        self.store("", source, lines.collect(), now)
+        self.store("", source, Said::Lines, lines.collect(), now)
+    }
+
+    /// As [`Stream::ingest`], but a batch that comes again under the same key is known, and of one that a crash tore
+    /// only the missing lines are taken.
+    pub fn ingest_once(
+        &self,
+        source: &str,
+        key: &str,
+        lines: Vec<RawLine>,
+        now: Timestamp,
+    ) -> Result<Ack> {
+        let lines = lines.into_iter().map(|line| Marked { line, position: None });
+        self.store("", source, Said::Key(key), lines.collect(), now)
     }
 
     /// As [`Stream::ingest`], but a full spool is an error and counts nothing: for senders that keep
     /// their lines until they are told.
     pub fn offer(&self, source: &str, lines: &[RawLine], now: Timestamp) -> Result<Ack> {
-        let ready = Ready::of("", source, lines.iter().map(|line| (line, None)), now);
+        let lines = lines.iter().map(|line| (line, None));
+        let mut ready = Ready::of("", source, Said::Lines, lines, now);
         let mut state = self.state();
         self.check_source(&state, source)?;
-        state.spool.append(&ready.payloads)?;
+        ready.refuse_known(&state.once, source);
+        append(&mut state, &ready)?;
         self.count(&mut state, source, ready)
     }
 
@@ -239,13 +316,15 @@ impl Stream {
         &self,
         intake: &str,
         source: &str,
+        said: Said<'_>,
         lines: Vec<Marked>,
         now: Timestamp,
     ) -> Result<Ack> {
-        let mut ready = Ready::of(intake, source, lines.iter().map(Marked::parts), now);
+        let mut ready = Ready::of(intake, source, said, lines.iter().map(Marked::parts), now);
         let mut state = self.state();
         self.check_source(&state, source)?;
-        match state.spool.append(&ready.payloads) {
+        ready.refuse_known(&state.once, source);
+        match append(&mut state, &ready) {
             Err(Error::SpoolFull { .. }) => ready.refuse_all("spool full"),
             appended => drop(appended?),
         }
@@ -261,19 +340,22 @@ impl Stream {
         lines: &[Marked],
         now: Timestamp,
     ) -> Result<Ack> {
-        let ready = Ready::of(intake, source, lines.iter().map(Marked::parts), now);
+        let ready = Ready::of(intake, source, Said::Lines, lines.iter().map(Marked::parts), now);
         let mut state = self.state();
         self.check_source(&state, source)?;
-        state.spool.append(&ready.payloads)?;
+        append(&mut state, &ready)?;
         state.move_mark(intake, lines);
         self.count(&mut state, source, ready)
     }
 
     fn count(&self, state: &mut State, source: &str, ready: Ready) -> Result<Ack> {
         let counters = state.sources.entry(source.to_owned()).or_default();
-        counters.store(ready.payloads.len() as u64, ready.bytes);
+        counters.store(ready.payloads.len() as u64, ready.payloads.iter().map(|p| p.bytes).sum());
         for (reason, lines) in &ready.refused {
             counters.refuse(reason, *lines);
+        }
+        for id in ready.payloads.iter().filter_map(|payload| payload.id) {
+            state.once.take(source, id);
         }
         if !ready.refused.is_empty() {
             self.save_counters(state)?;
@@ -326,9 +408,10 @@ impl Stream {
         let end = self.state().spool.end();
         loop {
             let (snapshot, from) = {
-                let state = self.state();
+                let mut state = self.state();
                 // Counts first: what is consumed can no longer be counted from the spool.
                 self.save_counters(&state)?;
+                self.save_ids(&mut state)?;
                 (state.spool.snapshot(), state.spool.cursor())
             };
             if from >= end {
@@ -353,6 +436,23 @@ impl Stream {
         }
         let gone = snapshot.start().saturating_sub(from) + batch.damaged_bytes;
         Ok(Reading { events, next: batch.next, gone_bytes: gone })
+    }
+
+    /// As [`Stream::read_from`], but as the frames lie in the spool: for others to read.
+    pub fn frames_from(&self, from: u64, max_bytes: usize) -> Result<Frames> {
+        let snapshot = self.state().spool.snapshot();
+        let batch = snapshot.read(from, u64::MAX, max_bytes)?;
+        let gone_bytes = snapshot.start().saturating_sub(from) + batch.damaged_bytes;
+        let placed = batch.payloads.into_iter().zip(batch.ends).filter_map(|(bytes, end)| {
+            let frame = decode(&bytes)?;
+            Some(PlacedFrame { end, source: frame.source, arrived: frame.arrived, bytes })
+        });
+        Ok(Frames { frames: placed.collect(), next: batch.next, gone_bytes })
+    }
+
+    /// Zone of lines that name none.
+    pub fn zone(&self) -> &TimeZone {
+        &self.inner.limits.zone
     }
 
     /// Keeps what lies behind `from` for a reader, over restarts too, as long as that is not more than
@@ -461,9 +561,19 @@ impl Stream {
         write_json(&self.inner.folder.join("counters.json"), &saved)
     }
 
+    pub(crate) fn save_ids(&self, state: &mut State) -> Result<()> {
+        let end = state.spool.end();
+        state.once.save(&self.inner.folder.join(ONCE), end)
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn append(state: &mut State, ready: &Ready) -> Result<u64> {
+    let frames: Vec<&[u8]> = ready.payloads.iter().map(|payload| &payload.frame[..]).collect();
+    state.spool.append(&frames)
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -491,7 +601,7 @@ fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<Saved> {
                 Tag::Mark(intake, position) => {
                     saved.marks.insert(intake, position);
                 }
-                Tag::None => {}
+                Tag::None | Tag::Id(_) => {}
             }
         }
         saved.counted_to = batch.next;

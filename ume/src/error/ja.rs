@@ -35,6 +35,7 @@ impl CliError {
                 format!("イベントを受信できません: {error}。ume.tomlで別のアドレスを指定してください")
             }
             CliError::NoHouseCa => "エージェントにはハウスCAがありません。ume.tomlでcertificateとkeyを指定し、client_caにはファイルを指定してください".to_owned(),
+            CliError::NoBus => "ume.tomlに[bus]がありません。評価ノードには少なくともnats = \"nats://ホスト:4222\"が必要です（主ノードと同じもの）".to_owned(),
             CliError::Io { path, source } => io(path, source),
             CliError::ForeignData { file, data } => format!(
                 "{}: dataに{}とありますが、このファイルは別のデータフォルダーにあります",

@@ -31,10 +31,10 @@ fn kills(few: u64) -> u64 {
 }
 
 /// The same moments in each run.
-struct Moments(u64);
+pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
-    fn next(&mut self, below: Duration) -> Duration {
+    pub(crate) fn next(&mut self, below: Duration) -> Duration {
         let Moments(seed) = self;
         *seed =
             seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -38,10 +38,12 @@ mod interrupt;
 #[path = "../../src/jobs_page.rs"]
 mod jobs_page;
 mod kills;
+mod kills_findings;
 mod kinds;
 mod laws;
 mod ledger;
 mod logs;
+mod nats;
 mod operations;
 mod oscal;
 mod otlp;
@@ -59,6 +61,7 @@ mod rooms;
 #[allow(dead_code)]
 #[path = "../../src/routes.rs"]
 mod routes;
+mod senders;
 mod series;
 mod served;
 mod sigma;

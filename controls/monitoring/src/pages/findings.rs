@@ -560,6 +560,7 @@ pub(super) fn told(house: &House, shown: &live::Shown, alert: &Alert) -> Json {
         "series": Some(alert.fact("series")).filter(|series| !series.is_empty()),
         "rule": alert.fact("rule"),
         "rule_hash": alert.fact("rule_hash"),
+        "group": Some(alert.fact("group")).filter(|group| !group.is_empty()),
         "title_ja": alert.fact("title_ja"),
         "title_en": alert.fact("title_en"),
         "again": again(house, shown, alert.record.id).count,

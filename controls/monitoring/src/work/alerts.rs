@@ -1,6 +1,6 @@
 //! Alerts as they lie in the records: which wait to be judged, and the host that one is about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{Id, Table, Timestamp};
 use room::{Error, Shared};
@@ -11,6 +11,8 @@ use crate::findings::{FINDING, HANDLED};
 
 /// Alerts that wait to be judged and are looked up at the start.
 pub(super) const OPEN_MAX: usize = 10_000;
+/// Fact of a finding that is not known by its place in the stream.
+pub(super) const ONCE: &str = "occurrence";
 /// An alert that nobody judged for so long takes nothing in any more.
 const OPEN_DAYS: i64 = 30;
 
@@ -23,25 +25,43 @@ pub(super) struct Alert {
     pub offset: Option<u64>,
 }
 
-/// Alerts that nobody judged yet, by what they are told apart by.
-pub(super) async fn open(
-    store: &Store,
-    now: Timestamp,
-    stream: &str,
-) -> Result<HashMap<String, Alert>, Error> {
+impl Alert {
+    /// Whether an event that ends there is in it, or is older than it.
+    pub(super) fn holds(&self, end: u64) -> bool {
+        self.offset.is_some_and(|at| end <= at)
+    }
+}
+
+/// What was told, as a start finds it.
+pub(super) struct Told {
+    /// Alerts that nobody judged yet, by what they are told apart by.
+    pub open: HashMap<String, Alert>,
+    /// What was told of this stream and is not known by its place.
+    pub once: HashSet<u128>,
+}
+
+/// Reads what was told in the last time.
+pub(super) async fn told(store: &Store, now: Timestamp, stream: &str) -> Result<Told, Error> {
     let since = now.minus_hours(24 * OPEN_DAYS);
     let findings = store.records_since(&[FINDING], since, OPEN_MAX).await?;
     let ids: Vec<Id> = findings.iter().map(|record| record.id).collect();
     let judged = store.present().records_about(HANDLED, &ids, since).await?;
     let is_open = |id: &Id| !judged.iter().any(|record| record.subject == Some(*id));
-    let alert = |record: &store::Record| {
-        let fact = |name: &str| record.facts.get(name).and_then(Json::as_str);
-        let is_of_this = fact("stream") == Some(stream);
-        let offset = record.facts.get("offset").and_then(Json::as_u64).filter(|_| is_of_this);
-        let rule = fact("rule").unwrap_or_default().to_owned();
-        Some((fact("group")?.to_owned(), Alert { id: record.id, rule, offset }))
+    let fact = |record: &store::Record, name: &str| {
+        record.facts.get(name).and_then(Json::as_str).map(str::to_owned)
     };
-    Ok(findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect())
+    let is_of_this = |record: &&store::Record| fact(record, "stream").as_deref() == Some(stream);
+    let alert = |record: &store::Record| {
+        let offset = record.facts.get("offset").and_then(Json::as_u64);
+        let offset = offset.filter(|_| is_of_this(&record));
+        let rule = fact(record, "rule").unwrap_or_default();
+        Some((fact(record, "group")?, Alert { id: record.id, rule, offset }))
+    };
+    let once = |record| u128::from_str_radix(&fact(record, ONCE)?, 16).ok();
+    Ok(Told {
+        open: findings.iter().filter(|record| is_open(&record.id)).filter_map(alert).collect(),
+        once: findings.iter().filter(is_of_this).filter_map(once).collect(),
+    })
 }
 
 /// The host of the register that an event of this source and host is of.

@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::Timestamp;
 use sha2::{Digest, Sha256};
 use sigma::{Arena, Correlator, FieldCensus, LogSource, Match, Matcher, Settings};
-use stream::{Event, JoinLimits, Joiner, Placed};
+use stream::{
+    Event, JoinLimits, Joiner, Placed,
+    parse::{SHAPE_FIELD, Shape},
+};
 
 use super::rules::{self, Loaded};
 
@@ -57,6 +60,8 @@ pub struct Occurrence {
     /// Offset behind the event.
     pub end: u64,
     pub time: Timestamp,
+    /// What it is known by where the place does not tell: a replay decides at another place what the clock decided.
+    pub once: Option<u128>,
 }
 
 /// What was seen of the events so far.
@@ -132,18 +137,29 @@ impl Evaluator {
         *self = next;
     }
 
+    /// Counts what others evaluated.
+    pub fn count(&mut self, evaluated: BTreeMap<String, u64>, unreadable: u64) {
+        for (source, events) in evaluated {
+            *self.seen.evaluated.entry(source).or_default() += events;
+        }
+        self.seen.unreadable += unreadable;
+    }
+
     pub fn loaded(&self) -> &Arc<Loaded> {
         &self.loaded
     }
 
-    /// The windows as they stand, for [`Evaluator::restore`].
+    /// The windows and what waits to be joined, for [`Evaluator::restore`].
     pub fn windows(&self) -> Vec<u8> {
-        self.correlator.snapshot()
+        postcard::to_stdvec(&(self.correlator.snapshot(), &self.joiner)).unwrap_or_default()
     }
 
-    /// Takes up windows, of correlations that read as they did.
+    /// Takes up what waited to be joined, and windows of correlations that read as they did.
     pub fn restore(&mut self, windows: &[u8]) -> Result<(), sigma::SnapshotError> {
-        self.correlator.restore(windows)
+        let (windows, joiner): (Vec<u8>, Joiner) =
+            postcard::from_bytes(windows).map_err(|_| sigma::SnapshotError::Damaged)?;
+        self.joiner = joiner;
+        self.correlator.restore(&windows)
     }
 
     /// Holds events against all rules.
@@ -179,16 +195,32 @@ impl Evaluator {
             return;
         }
         self.seen.census.observe(&self.arena);
+        self.weigh(event, end, part, found);
+    }
+
+    /// Holds events against the rules that others evaluated and counted: those that some rule met, in their order.
+    pub fn judge(&mut self, met: Vec<(Event, u64, u32)>, found: &mut Vec<Occurrence>) {
+        for (event, end, part) in met {
+            if lay(&mut self.arena, &event).is_ok() {
+                self.weigh(event, end, u128::from(part) % PARTS, found);
+            }
+        }
+    }
+
+    /// What the rules make of the event that is laid out.
+    fn weigh(&mut self, event: Event, end: u64, part: u128, found: &mut Vec<Occurrence>) {
         let (mut matches, mut decided): (Vec<Match>, Vec<sigma::Finding>) = Default::default();
         self.matcher.eval(&self.arena, &mut matches);
         let time = event.time().min(event.arrived);
-        let id = (u128::from(end) * PARTS) | part;
+        let once = joined(&event);
+        let id = once.unwrap_or((u128::from(end) * PARTS) | part);
         self.correlator.push(&matches, &self.arena, time.0, id, &mut decided);
         for met in &matches {
             let Some(about) = self.rules[met.rule.0 as usize].clone() else { continue };
             let key = about.key(&event.host);
             let event = event.clone();
-            found.push(Occurrence { about, key, group: Vec::new(), value: None, event, end, time });
+            let (group, value) = (Vec::new(), None);
+            found.push(Occurrence { about, key, group, value, event, end, time, once });
         }
         for finding in decided {
             self.correlated(finding, &event, end, found);
@@ -213,8 +245,24 @@ impl Evaluator {
             event: event.clone(),
             end,
             time: Timestamp(finding.time),
+            once: Some(finding.id),
         });
     }
+}
+
+/// What an event that was joined of several is known by: they have a serial number of their own.
+fn joined(event: &Event) -> Option<u128> {
+    if event.fields.get(SHAPE_FIELD).map(String::as_str) != Some(Shape::AuditJoined.name()) {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    for part in [event.source.as_bytes(), event.host.as_bytes(), &event.raw] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash.finalize()[..16]);
+    Some(u128::from_le_bytes(id))
 }
 
 /// What stands for the event where a window closed by time alone.

@@ -447,6 +447,7 @@ impl Running {
             // Its place in the archive is none of the spool.
             draft.facts.remove("stream");
             draft.facts.remove("offset");
+            draft.facts.remove(alerts::ONCE);
             let record = write.record(draft).await?;
             alerts.push((key, record.id, occurrence.about.id.clone()));
         }

@@ -13,6 +13,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use model::{Assurance, Id, Table, Timestamp};
@@ -29,7 +30,11 @@ use super::{
     evaluate::{Evaluator, Occurrence},
     hunts::Hunts,
     rules::{self, Loaded},
-    saved::{Saved, census, name_of, read, seen, write},
+    saved::{self, Saved, census, name_of, read, write},
+    spread::{
+        Bus,
+        lane::{Lane, Sieved, States},
+    },
 };
 use crate::findings::{FINDING, HANDLED};
 
@@ -52,6 +57,8 @@ const RELOAD_EVERY_S: i64 = 3_600;
 const TEXT_CHARS_MAX: usize = 64 * 1024;
 /// A round that takes longer than this lets events wait.
 const ROUND_MS_MAX: i64 = 60_000;
+/// How long a round stays with what other nodes evaluate before other work has its turn.
+const OVER_BUS_MS: u64 = 500;
 /// Whether somebody judged an alert is asked at most this often.
 const ASK_EVERY_S: i64 = 5;
 
@@ -148,10 +155,14 @@ impl Live {
 
 struct Running {
     evaluator: Option<Box<Evaluator>>,
+    /// The way to other nodes, where they evaluate.
+    lane: Option<Lane>,
     /// Offset up to which is evaluated, and up to which findings are recorded.
     at: u64,
     recorded: u64,
     open: HashMap<String, Alert>,
+    /// What was told and is not known by its place: a replay may decide it again.
+    told: HashSet<u128>,
     again: HashMap<Id, Again>,
     before: Option<BTreeMap<String, u64>>,
     gone_bytes: u64,
@@ -199,17 +210,15 @@ impl Running {
         let (stamp, loaded) = load(store).await?;
         let mut evaluator = Box::new(Evaluator::new(loaded.clone()));
         evaluator.seen.evaluated = saved.evaluated;
-        evaluator.seen.census = seen(saved.census);
-        if let Ok(windows) = std::fs::read(folder.join(&saved.windows))
-            && let Err(error) = evaluator.restore(&windows)
-        {
-            tracing::warn!(%error, "the windows of correlations begin anew");
-        }
+        saved::add(&mut evaluator.seen.census, saved.census);
+        let states = restore(&mut evaluator, &folder.join(&saved.windows));
+        let is_spread = ctx.house.kept.get::<Bus>().settings().is_some() && !ctx.house.demo;
+        let lane = is_spread.then(|| Lane::new(states));
         let stream = name_of(&folder, store)?;
         let recorded = store.setting(&format!("{RECORDED}{stream}")).await?;
         let recorded = recorded.and_then(|at| at.parse().ok()).unwrap_or(0);
         let now = store.now();
-        let open = alerts::open(store, now, &stream).await?;
+        let alerts::Told { open, once: told } = alerts::told(store, now, &stream).await?;
         live.at.store(at, Ordering::Release);
         live.change(|shown| {
             shown.loaded = Some(loaded.clone());
@@ -221,9 +230,11 @@ impl Running {
         }
         Ok(Running {
             evaluator: Some(evaluator),
+            lane,
             at,
             recorded,
             open,
+            told,
             again: saved.again,
             before: saved.before,
             gone_bytes: saved.gone_bytes + first.saturating_sub(saved_at),
@@ -262,7 +273,8 @@ impl Running {
             shown.loaded = Some(loaded.clone());
             shown.loaded_at = Some(now);
         });
-        if activation::tell(store, &loaded, &self.stream, self.at).await? {
+        let reach = self.lane.as_ref().map_or(self.at, |lane| lane.reach(self.at));
+        if activation::tell(store, &loaded, &self.stream, reach).await? {
             ctx.house.kept.get::<Hunts>().call();
         }
         ctx.house.wake();
@@ -271,18 +283,91 @@ impl Running {
 
     /// Evaluates everything that came; where nothing came, only what the clock decides.
     async fn catch_up(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
-        while ctx.stream.end() > self.at {
-            self.step(ctx, live).await?;
-        }
+        let until = match self.lane.take() {
+            // Whatever fails here drops the lane with everything else, and both begin again where the state is.
+            Some(mut lane) => {
+                let until = self.over_bus(ctx, live, &mut lane).await?;
+                self.lane = Some(lane);
+                until
+            }
+            None => {
+                while ctx.stream.end() > self.at {
+                    self.step(ctx, live).await?;
+                }
+                Some(ctx.store().now())
+            }
+        };
         let now = ctx.store().now();
-        if now.0 - self.rested_at.0 >= REST_EVERY_MS * 1_000 {
+        if let Some(until) = until
+            && now.0 - self.rested_at.0 >= REST_EVERY_MS * 1_000
+        {
             self.rested_at = now;
-            self.rest(ctx, live, now).await?;
+            self.rest(ctx, live, until).await?;
         }
         if self.is_dirty && now.0 - self.saved_at.0 >= SAVE_EVERY_S * 1_000_000 {
             self.save(ctx).await?;
             self.cover(live);
         }
+        Ok(())
+    }
+
+    /// Takes what other nodes evaluated; gives the time up to which everything that came is evaluated, if that is
+    /// known: where nodes are behind the clock decides nothing, or what they bring would be late.
+    async fn over_bus(
+        &mut self,
+        ctx: &Shared,
+        live: &Live,
+        lane: &mut Lane,
+    ) -> Result<Option<Timestamp>, Error> {
+        let begun = Instant::now();
+        let mut until = None;
+        loop {
+            let Some(loaded) = self.evaluator.as_ref().map(|e| e.loaded().clone()) else {
+                return Err(Error::said("the evaluation of events was cut off"));
+            };
+            let now = ctx.store().now();
+            // Before the end is asked for: what came by now is before it.
+            let Some(sieved) = lane.step(ctx, &loaded, self.at).await? else { break };
+            until = sieved.arrived.map(|(_, newest)| newest).or(until);
+            self.take_over(ctx, live, sieved, now).await?;
+            if begun.elapsed().as_millis() as u64 > OVER_BUS_MS {
+                break;
+            }
+        }
+        let now = ctx.store().now();
+        Ok(if ctx.stream.end() <= self.at { Some(now) } else { until })
+    }
+
+    /// Judges what nodes found in a piece of the stream, and counts it as evaluated.
+    async fn take_over(
+        &mut self,
+        ctx: &Shared,
+        live: &Live,
+        sieved: Sieved,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(mut evaluator) = self.evaluator.take() else {
+            return Err(Error::said("the evaluation of events was cut off"));
+        };
+        let Sieved { to, met, said, gone_bytes, arrived } = sieved;
+        let done = room::blocking(move || {
+            let mut found = Vec::new();
+            evaluator.judge(met, &mut found);
+            for one in said {
+                evaluator.count(one.evaluated, one.unreadable);
+                saved::add(&mut evaluator.seen.census, one.census);
+            }
+            (evaluator, found)
+        });
+        let (evaluator, found) = done.await?;
+        self.is_dirty = true;
+        self.gone_bytes += gone_bytes;
+        self.record(ctx, found, to).await?;
+        self.at = to;
+        live.at.store(to, Ordering::Release);
+        let lag_ms = arrived.map_or(0, |(oldest, _)| (now.0 - oldest.0) / 1_000);
+        self.tell(live, &evaluator, lag_ms, now);
+        self.evaluator = Some(evaluator);
         Ok(())
     }
 
@@ -354,10 +439,15 @@ impl Running {
             if !is_known && self.is_full(&occurrence.about.id, &first) {
                 occurrence.key = occurrence.about.key(OTHERS);
             }
-            let is_told = occurrence.end <= self.recorded;
+            // After a crash events come a second time.
+            let is_told = match occurrence.once {
+                Some(id) => self.told.contains(&id),
+                None => occurrence.end <= self.recorded,
+            };
             match self.open.get(&occurrence.key) {
-                // After a crash events come a second time: this one is in it, or is older than it.
-                Some(alert) if alert.offset.is_some_and(|at| occurrence.end <= at) => {}
+                Some(_) if is_told && occurrence.once.is_some() => {}
+                // This one is in it, or is older than it.
+                Some(alert) if occurrence.once.is_none() && alert.holds(occurrence.end) => {}
                 Some(_) => again.push((occurrence.key, occurrence.time.0)),
                 None if is_told => {}
                 None if first.contains_key(&occurrence.key) => {
@@ -384,6 +474,7 @@ impl Running {
             write.commit().await?;
             self.recorded = next;
             self.open.extend(made);
+            self.told.extend(first.values().filter_map(|occurrence| occurrence.once));
             ctx.house.wake();
         }
         for (key, time) in again {
@@ -472,12 +563,29 @@ impl Running {
             gone_bytes: self.gone_bytes,
             census: census(&evaluator.seen.census),
         };
-        let (bytes, folder) = (evaluator.windows(), self.folder.clone());
+        let states = self.lane.as_ref().map(|lane| lane.states().clone()).unwrap_or_default();
+        let bytes = saved::pack(evaluator.windows(), &states);
+        let folder = self.folder.clone();
         room::blocking(move || write(&folder, &saved, &bytes)).await??;
         ctx.stream.hold(READER, self.at)?;
+        // What these windows decided they decide no more.
+        self.told.clear();
         (self.saved_at, self.is_dirty) = (ctx.store().now(), false);
         Ok(())
     }
+}
+
+/// Takes up windows and what waited to be joined; gives what waits on other nodes.
+fn restore(evaluator: &mut Evaluator, windows: &std::path::Path) -> States {
+    let Ok(bytes) = std::fs::read(windows) else { return States::new() };
+    let Some((windows, states)) = saved::unpack(&bytes) else {
+        tracing::warn!("the windows of correlations are damaged and begin anew");
+        return States::new();
+    };
+    if let Err(error) = evaluator.restore(&windows) {
+        tracing::warn!(%error, "the windows of correlations begin anew");
+    }
+    states
 }
 
 async fn load(store: &Store) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
@@ -493,7 +601,7 @@ pub(super) fn draft(
     stream: &str,
 ) -> RecordDraft {
     let about = &occurrence.about;
-    let facts = json!({
+    let mut facts = json!({
         "severity": about.severity,
         "class": "detection",
         "phase": about.phase,
@@ -506,6 +614,9 @@ pub(super) fn draft(
         "stream": stream,
         "offset": occurrence.end,
     });
+    if let Some(once) = occurrence.once {
+        facts[alerts::ONCE] = format!("{once:032x}").into();
+    }
     let event = &occurrence.event;
     let cut = |text: &str| text.chars().take(TEXT_CHARS_MAX).collect::<String>();
     let payload = json!({

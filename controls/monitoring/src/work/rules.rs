@@ -152,6 +152,12 @@ pub async fn load(store: &Store, env: &Env) -> Result<Loaded, room::Error> {
     Ok(Loaded { broken, ..loaded })
 }
 
+/// What Ume ships, and nothing else.
+#[cfg(test)]
+pub fn shipped() -> Loaded {
+    Loaded::of(texts(&[], &[], Timestamp(0)), &Env::default())
+}
+
 fn texts(rows: &[Row], packs: &[Pack], now: Timestamp) -> BTreeMap<String, Vec<u8>> {
     let replaced: BTreeSet<&str> = rows.iter().filter_map(|row| id_of(text(row)?)).collect();
     let stands = |bytes: &[u8]| id_of_bytes(bytes).is_none_or(|id| !replaced.contains(id));

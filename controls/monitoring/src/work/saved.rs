@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sigma::{FieldCensus, LogSource};
 use store::Store;
 
-use super::live::Again;
+use super::{live::Again, spread::lane::States};
 
 /// File with the name of the stream: offsets of another folder are of other events.
 const STREAM: &str = "stream";
@@ -35,8 +35,8 @@ pub(super) struct Saved {
 }
 
 /// A log source with what was seen of it.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Source {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Source {
     category: Option<String>,
     product: Option<String>,
     service: Option<String>,
@@ -54,13 +54,11 @@ pub(super) fn census(seen: &FieldCensus) -> Vec<Source> {
     seen.parts().map(source).collect()
 }
 
-/// What was saved, as it is seen.
-pub(super) fn seen(saved: Vec<Source>) -> FieldCensus {
-    let mut census = FieldCensus::default();
+/// Adds what was seen elsewhere, or was saved.
+pub(super) fn add(census: &mut FieldCensus, saved: Vec<Source>) {
     for Source { category, product, service, events, fields } in saved {
         census.add(LogSource { category, product, service }, events, fields);
     }
-    census
 }
 
 /// The name of the stream, made when rules first met it.
@@ -93,6 +91,16 @@ pub(super) fn read(folder: &Path) -> Result<Option<Saved>, Error> {
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::Io { path, source }),
     }
+}
+
+/// The windows of correlations with what waits to be joined, here and on other nodes.
+pub(super) fn pack(windows: Vec<u8>, states: &States) -> Vec<u8> {
+    postcard::to_stdvec(&(windows, states)).unwrap_or_default()
+}
+
+/// Reads what [`pack`] made.
+pub(super) fn unpack(bytes: &[u8]) -> Option<(Vec<u8>, States)> {
+    postcard::from_bytes(bytes).ok()
 }
 
 /// The windows first, then the file that names them, then the windows before.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     CLASS_FILE, CLASS_NETWORK, CLASS_PROCESS, MAX_FIELDS, SHAPE_FIELD, Shape,
@@ -18,7 +19,7 @@ use super::{
 use crate::event::Event;
 
 /// How much may wait.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct JoinLimits {
     /// Events that wait for more records
     pub events: usize,
@@ -37,7 +38,7 @@ impl Default for JoinLimits {
 }
 
 /// What did not go as it should.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinCounters {
     /// Events that came out joined
     pub joined: u64,
@@ -52,15 +53,15 @@ pub struct JoinCounters {
 /// Host, source, serial and the event's time: serials begin anew at each boot.
 type Key = (String, String, u64, i64);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting {
     records: Vec<Event>,
     bytes: usize,
     since: Timestamp,
 }
 
-/// Joins records.
-#[derive(Debug, Default)]
+/// Joins records. What waits can be written down and taken up again.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Joiner {
     limits: JoinLimits,
     waiting: BTreeMap<Key, Waiting>,
@@ -77,6 +78,11 @@ impl Joiner {
 
     pub fn counters(&self) -> JoinCounters {
         self.counters
+    }
+
+    /// Whether nothing waits for more records.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Takes an event that arrived at `now`; puts into `out` the event itself, and after it whatever became

@@ -54,8 +54,18 @@ impl Server {
 
     /// A server and its address.
     pub fn at(data: &Path) -> (Server, String) {
+        Server::begin(data, "127.0.0.1:0", &[])
+    }
+
+    /// A server at an address that is known, with more arguments.
+    pub fn on(data: &Path, address: &str, more: &[&str]) -> Server {
+        Server::begin(data, address, more).0
+    }
+
+    fn begin(data: &Path, address: &str, more: &[&str]) -> (Server, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ume"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", path(data)])
+            .args(["serve", "--listen", address, "--data", path(data)])
+            .args(more)
             .env("UME_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()

@@ -1,0 +1,336 @@
+//! Evaluation by other nodes over a real NATS server: every part of it killed, and what users see when it is gone.
+//! `UME_TEST_NATS` names the server (`tests/nats.sh` installs one); without it these tests are skipped.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use monitoring::work::spread::Bus;
+use reqwest::{Method, header};
+use serde_json::Value as Json;
+
+use crate::{
+    backups::*,
+    findings::{DISK, Place},
+    kills::Moments,
+    kills_findings::{Side, agreed, each_once, free, kills, write},
+    senders::Script,
+};
+
+const WITHIN: Duration = Duration::from_secs(60);
+/// Longer than a lease: the other node takes over.
+const TAKEN_OVER: Duration = Duration::from_secs(9);
+
+/// A NATS server with its folder.
+struct Nats {
+    program: PathBuf,
+    address: SocketAddr,
+    folder: PathBuf,
+    more: Vec<&'static str>,
+    child: Option<Child>,
+}
+
+impl Nats {
+    fn new(root: &Path) -> Option<Nats> {
+        let Some(program) = std::env::var_os("UME_TEST_NATS").map(PathBuf::from) else {
+            println!("skipped: no NATS server; UME_TEST_NATS=$(tests/nats.sh) names one");
+            return None;
+        };
+        let (address, folder) = (free(), root.join("nats"));
+        Some(Nats { program, address, folder, more: Vec::new(), child: None })
+    }
+
+    fn start(&mut self) {
+        let port = self.address.port().to_string();
+        let child = Command::new(&self.program)
+            .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd", path(&self.folder)])
+            .args(&self.more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.child = Some(child.unwrap());
+        let begun = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            assert!(begun.elapsed() < WITHIN, "NATS does not listen");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Deletes a stream, as an administrator may.
+    fn delete(&self, stream: &str) {
+        let mut socket = TcpStream::connect(self.address).unwrap();
+        let command = format!(
+            "CONNECT {{\"verbose\":false}}\r\nPUB $JS.API.STREAM.DELETE.{stream} 0\r\n\r\nPING\r\n"
+        );
+        socket.write_all(command.as_bytes()).unwrap();
+        let (mut said, mut buffer) = (String::new(), [0; 4096]);
+        while !said.contains("PONG") {
+            let got = socket.read(&mut buffer).unwrap();
+            assert!(got > 0, "{said}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..got]));
+        }
+    }
+
+    fn keys(&self, node: &str, evaluate: bool) -> String {
+        format!(
+            "[bus]\nnats = \"nats://{}\"\nnode = \"{node}\"\npartitions = 4\nevaluate = {evaluate}\n",
+            self.address
+        )
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A node that evaluates and nothing else.
+struct Node {
+    data: PathBuf,
+    child: Option<Child>,
+}
+
+impl Node {
+    fn start(root: &Path, nats: &Nats, name: &str) -> Node {
+        let data = root.join(name);
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("ume.toml"), nats.keys(name, true)).unwrap();
+        let mut node = Node { data, child: None };
+        node.again();
+        node
+    }
+
+    fn again(&mut self) {
+        let child = Command::new(env!("CARGO_BIN_EXE_ume"))
+            .args(["serve", "--roles", "evaluate", "--data", path(&self.data)])
+            .env("UME_LOG", "warn")
+            .stdout(Stdio::null())
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until the main node says so of its nodes.
+async fn until(side: &Side, what: &str, is_so: impl Fn(&Json) -> bool) -> Json {
+    let begun = Instant::now();
+    let mut told = Json::Null;
+    while begun.elapsed() < WITHIN {
+        if let Some(answer) = side.get("/api/v1/monitoring/nodes").await {
+            told = answer;
+            if is_so(&told) {
+                return told;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("{what}: {told}");
+}
+
+fn is_caught_up(told: &Json) -> bool {
+    told["behind_bytes"] == 0 && told["trouble_en"].is_null() && told["connected"] == true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_two_nodes_find_what_a_server_alone_finds() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let root = tempfile::tempdir().unwrap();
+    let Some(mut nats) = Nats::new(root.path()) else { return };
+    nats.start();
+    let mut main = Side::new(root.path(), "main", &nats.keys("main", false));
+    let mut calm = Side::new(root.path(), "calm", "");
+    main.start();
+    calm.start();
+    let mut nodes = [Node::start(root.path(), &nats, "a"), Node::start(root.path(), &nats, "b")];
+    let scripts: [Script; 2] = Default::default();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writing = tokio::spawn(write(scripts.clone(), stopped));
+    let senders = [main.hears(&scripts), calm.hears(&scripts)];
+    until(&main, "both nodes hold partitions", |told| {
+        told["nodes"]["a"] == 2 && told["nodes"]["b"] == 2
+    })
+    .await;
+    let mut moments = Moments(0x6e61_7473);
+    let kills = kills(5);
+    for round in 0..kills {
+        tokio::time::sleep(moments.next(Duration::from_millis(1_500))).await;
+        match round % 5 {
+            0 => {
+                main.kill();
+                main.start();
+            }
+            1 => {
+                nodes[0].kill();
+                // Long enough that the other holds everything for a while.
+                tokio::time::sleep(TAKEN_OVER).await;
+                nodes[0].again();
+            }
+            2 => {
+                nats.kill();
+                tokio::time::sleep(moments.next(Duration::from_millis(1_500))).await;
+                nats.start();
+            }
+            3 => {
+                nodes[1].kill();
+                nodes[1].again();
+            }
+            _ => {
+                nodes.iter_mut().for_each(Node::kill);
+                main.kill();
+                nodes.iter_mut().for_each(Node::again);
+                main.start();
+            }
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stop.send(true).unwrap();
+    let newest_us = writing.await.unwrap();
+    for sender in senders.into_iter().flatten() {
+        sender.await.unwrap();
+    }
+    until(&main, "everything is evaluated", is_caught_up).await;
+    let found = agreed(&main, &calm, newest_us).await;
+    let data = [main.data.clone(), calm.data.clone()];
+    let lines = scripts.clone();
+    tokio::task::spawn_blocking(move || data.iter().for_each(|data| each_once(data, &lines)))
+        .await
+        .unwrap();
+    main.kill();
+    let good = ume(&["ledger", "verify", "--data", path(&main.data)]);
+    assert!(good.status.success(), "{}", text(&good));
+    let lines: usize = scripts.iter().map(Script::len).sum();
+    println!("{kills} kills, {lines} lines, {found} findings");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_is_gone_or_emptied_or_closed_costs_nothing_but_time_and_says_what_to_do() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let root = tempfile::tempdir().unwrap();
+    let Some(mut nats) = Nats::new(root.path()) else { return };
+    let mut main = Side::new(root.path(), "main", &nats.keys("main", true));
+    let scripts: [Script; 2] = Default::default();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writing = tokio::spawn(write(scripts.clone(), stopped));
+    main.start();
+    let senders = main.hears(&scripts);
+    let says = |words: &'static str| {
+        move |told: &Json| {
+            let said = told["trouble_en"].as_str().is_some_and(|text| text.contains(words));
+            said && told["trouble_ja"].is_string() && told["behind_bytes"].as_u64() > Some(0)
+        }
+    };
+    // Not there at the start: events are taken, and wait.
+    let told = until(&main, "what is wrong is said", says("cannot be reached")).await;
+    assert!(told["oldest"].is_string() && told["since"].is_string(), "{told}");
+    let heard = main.heard[0].count();
+    nats.start();
+    until(&main, "caught up after the start", is_caught_up).await;
+    assert!(main.heard[0].count() > heard, "intake went on");
+    // Gone in the middle, and its disk with it.
+    nats.kill();
+    until(&main, "what is wrong is said again", says("cannot be reached")).await;
+    let begun = Instant::now();
+    loop {
+        let status = text(&ume(&["status", "--data", path(&main.data)]));
+        if status.contains("wait for other nodes") && status.contains("cannot be reached") {
+            break;
+        }
+        assert!(begun.elapsed() < WITHIN, "{status}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    fs::remove_dir_all(&nats.folder).unwrap();
+    nats.start();
+    until(&main, "caught up with an empty server", is_caught_up).await;
+    for stream in ["ume_events", "ume_answers"] {
+        nats.delete(stream);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        until(&main, "caught up after a stream was deleted", is_caught_up).await;
+        // More comes, so that a stream that is missing would be noticed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        until(&main, "and it stays so", is_caught_up).await;
+    }
+    // Closed to those without a password.
+    nats.kill();
+    nats.more = vec!["--user", "ume", "--pass", "secret"];
+    nats.start();
+    until(&main, "who is not let in is told", says("does not let this node in")).await;
+    stop.send(true).unwrap();
+    writing.await.unwrap();
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    main.kill();
+    fs::write(root.path().join("nats.password"), "ume:secret\n").unwrap();
+    let file = main.data.join("ume.toml");
+    let keys = fs::read_to_string(&file).unwrap();
+    let credentials = format!("credentials = \"{}\"\n", path(&root.path().join("nats.password")));
+    fs::write(&file, format!("{keys}{credentials}")).unwrap();
+    main.start();
+    until(&main, "caught up with a password", is_caught_up).await;
+    let lines = scripts.iter().flat_map(Script::all);
+    let disks = lines.filter(|line| line.contains("I/O error")).count() as u64;
+    let found = main.found().await;
+    let met = found.iter().filter(|((title, _), _)| title.starts_with("Disk Reports"));
+    assert_eq!(met.map(|(_, times)| times).sum::<u64>(), disks, "each event once");
+    let data = main.data.clone();
+    tokio::task::spawn_blocking(move || each_once(&data, &scripts)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_page_says_in_both_languages_what_waits_and_what_to_do() {
+    let place = Place::over(tempfile::tempdir().unwrap()).await;
+    let alone = place.page("auditor", "/monitoring/nodes").await;
+    assert!(alone.contains("this server holds every event against the rules"), "{alone}");
+    place.served.house.kept.get::<Bus>().configure(bus::Settings {
+        url: format!("nats://{}", free()),
+        credentials: None,
+        ca: None,
+        identity: None,
+        name: "ume".to_owned(),
+        replicas: 1,
+        partitions: 4,
+        node: "main".to_owned(),
+    });
+    place.come(&[DISK]);
+    place.round().await;
+    let page = place.page("auditor", "/monitoring/nodes").await;
+    for words in ["Evaluation stands still", "cannot be reached", "not connected", "1 KiB"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let who = place.served.browser("auditor").await;
+    let request = place.served.request(Method::GET, "/monitoring/nodes");
+    let request = request.header(header::COOKIE, &who.cookie).header("accept-language", "ja");
+    let page = request.send().await.unwrap().text().await.unwrap();
+    for words in ["評価が止まっています", "に接続できません", "接続していません"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(place.found().await.is_empty(), "nothing is evaluated, and nothing is lost");
+    assert!(place.page("auditor", "/detections").await.contains("/monitoring/nodes"));
+}
