@@ -15,8 +15,8 @@ pub mod packs;
 pub mod rules;
 mod saved;
 pub mod series;
-pub mod week;
 pub mod spread;
+pub mod week;
 
 use std::{
     collections::BTreeMap,
