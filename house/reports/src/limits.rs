@@ -14,8 +14,8 @@ pub const RATIO_MAX: u64 = 200;
 pub(crate) const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 /// Sheets of a workbook.
 pub const SHEETS_MAX: usize = 200;
-/// Rows of one sheet.
-pub const ROWS_MAX: usize = 100_000;
+/// Rows of one sheet: a hundred thousand of a register, and room for titles, headings and notes around them.
+pub const ROWS_MAX: usize = 110_000;
 pub const COLUMNS_MAX: usize = 500;
 /// Cells of all sheets, counted up to the last one of each row, since empty ones take memory too;
 /// what a merged area fills counts once more.
