@@ -31,6 +31,7 @@ mod files;
 pub mod flow;
 mod frame;
 mod grams;
+mod headers;
 pub mod intake;
 pub mod logsource;
 mod marks;
