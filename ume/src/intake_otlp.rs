@@ -45,6 +45,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Bodies that are read at once, and those that are worked on.
 const BODIES_MAX: usize = 16;
 const WORK_MAX: usize = 2;
+/// Bytes of a body that are read at most, be they only read over.
+const OVER_BYTES_MAX: usize = 64 << 20;
 /// Requests at once on a connection.
 const STREAMS_MAX: u32 = 32;
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
@@ -263,22 +265,28 @@ enum Read {
     Broken,
 }
 
-/// The whole body, unless it is too large: then not more than was allowed stands in memory.
+/// The whole body, unless it is too large: then not more than was allowed stands in memory, and the rest is read
+/// over up to [`OVER_BYTES_MAX`], for many senders hear nothing before they have sent everything.
 async fn read(mut body: Incoming) -> Read {
     // gRPC has five bytes around its message.
     let most = REQUEST_BYTES_MAX + 5;
-    if body.size_hint().lower() > most as u64 {
+    if body.size_hint().lower() > OVER_BYTES_MAX as u64 {
         return Read::TooLarge;
     }
-    let mut whole = Vec::new();
+    let (mut whole, mut over) = (Vec::new(), 0);
     while let Some(bytes) = next(&mut body).await {
         let Ok(bytes) = bytes else { return Read::Broken };
-        if whole.len() + bytes.len() > most {
+        if over > 0 || whole.len() + bytes.len() > most {
+            over += whole.len() + bytes.len();
+            whole = Vec::new();
+        } else {
+            whole.extend_from_slice(&bytes);
+        }
+        if over > OVER_BYTES_MAX {
             return Read::TooLarge;
         }
-        whole.extend_from_slice(&bytes);
     }
-    Read::Whole(whole)
+    if over > 0 { Read::TooLarge } else { Read::Whole(whole) }
 }
 
 impl Voice {

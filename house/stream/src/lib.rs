@@ -32,6 +32,7 @@ mod files;
 pub mod flow;
 mod frame;
 mod grams;
+mod headers;
 mod histogram;
 pub mod intake;
 pub mod logsource;

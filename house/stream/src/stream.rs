@@ -4,11 +4,14 @@
 //! `flush.json`: the range being archived, so that a flush cut off by a crash is repeated over the same
 //! range, finds its segments by name and writes none twice.
 //!
+//! What files said of their columns is part of that: a step begins with the columns that its plan holds, so
+//! rows of a repeated step are read by the same, and those behind it by what the step learnt.
+//!
 //! Counters are saved with the offset they cover. What was appended after it is counted again from the
 //! spool when the folder is opened, so a crash between acknowledgement and count loses no count.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,6 +28,7 @@ use crate::{
     error::{At, Error, Result},
     event::{Event, MAX_LINE_BYTES, MAX_PARTS, RawLine},
     files::{read_json, write_json},
+    headers::{Headers, HeadersAt},
     marks::Marked,
     once::{self, LineId, Once, REPEATED, Said},
     parse::parse,
@@ -49,8 +53,8 @@ pub struct Limits {
 impl Limits {
     /// What a line in the spool says. Lines of an agent's files are its machine's, those of a file that was read here
     /// this machine's, if they name no host themselves.
-    fn event(&self, frame: &Frame) -> Event {
-        let mut event = parse(&frame.line, &frame.source, frame.arrived, &self.zone);
+    fn event(&self, frame: &Frame, headers: &mut Headers) -> Event {
+        let mut event = headers.read(frame, &self.zone);
         if event.host.is_empty() {
             let own = match frame.tag {
                 Tag::Mark(..) => self.host.as_deref(),
@@ -141,6 +145,8 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// One flush at a time; intake goes on meanwhile.
     pub(crate) flush: Mutex<()>,
+    /// Columns where readers go on, the newest last.
+    reading: Mutex<VecDeque<HeadersAt>>,
     _lock: File,
 }
 
@@ -154,6 +160,8 @@ pub(crate) struct State {
     pub(crate) marks: BTreeMap<String, String>,
     /// Ids of lines by which repetitions are known.
     once: Once,
+    /// The columns behind what is archived.
+    columns: HeadersAt,
 }
 
 impl State {
@@ -172,13 +180,27 @@ struct Saved {
     origins: BTreeMap<String, u64>,
     #[serde(default)]
     marks: BTreeMap<String, String>,
+    #[serde(default)]
+    columns: HeadersAt,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Plan {
     from: u64,
     to: u64,
+    #[serde(default)]
+    headers: Headers,
 }
+
+/// A step of a flush.
+struct Step {
+    events: Vec<Event>,
+    /// The columns at its end.
+    columns: HeadersAt,
+}
+
+/// Readers that go on somewhere of their own.
+const READERS_MAX: usize = 16;
 
 const REPLAY_BYTES: usize = 4 << 20;
 /// File with the ids of lines that the spool does not hold any more.
@@ -273,10 +295,13 @@ impl Stream {
         let (snapshot, end) = (spool.snapshot(), spool.end());
         let saved = recount(&folder.join("counters.json"), &snapshot, end)?;
         let once = Once::open(&folder.join(ONCE), &snapshot, end)?;
-        let Saved { sources, origins, marks, .. } = saved;
-        let state = Mutex::new(State { spool, sources, origins, marks, once });
-        let (folder, flush) = (folder.to_path_buf(), Mutex::new(()));
-        Ok(Stream { inner: Arc::new(Inner { folder, limits, archive, state, flush, _lock: lock }) })
+        let Saved { sources, origins, marks, mut columns, .. } = saved;
+        // They are saved when they change: up to here they did not.
+        columns.at = columns.at.max(spool.cursor());
+        let state = Mutex::new(State { spool, sources, origins, marks, once, columns });
+        let (folder, flush, reading) = (folder.to_path_buf(), Mutex::new(()), Mutex::default());
+        let inner = Inner { folder, limits, archive, state, flush, reading, _lock: lock };
+        Ok(Stream { inner: Arc::new(inner) })
     }
 
     /// Stores lines durably, then counts them. Over-long and empty lines and a full spool are refused,
@@ -417,9 +442,16 @@ impl Stream {
             if from >= end {
                 return Ok(infos);
             }
-            let (events, to) = self.planned(&snapshot, from, end)?;
+            let Step { events, columns } = self.planned(&snapshot, from, end)?;
+            let to = columns.at;
             infos.extend(self.inner.archive.write(&events, from, to)?);
-            self.state().spool.advance(to)?;
+            let mut state = self.state();
+            let is_new = state.columns.headers != columns.headers;
+            state.columns = columns;
+            if is_new {
+                self.save_counters(&state)?;
+            }
+            state.spool.advance(to)?;
         }
     }
 
@@ -428,12 +460,15 @@ impl Stream {
     pub fn read_from(&self, from: u64, max_bytes: usize) -> Result<Reading> {
         let snapshot = self.state().spool.snapshot();
         let batch = snapshot.read(from, u64::MAX, max_bytes)?;
+        let mut headers = self.headers_at(&snapshot, from)?;
         let mut events = Vec::with_capacity(batch.payloads.len());
         for (payload, end) in batch.payloads.iter().zip(&batch.ends) {
             if let Some(frame) = decode(payload) {
-                events.push(Placed { end: *end, event: self.inner.limits.event(&frame) });
+                let event = self.inner.limits.event(&frame, &mut headers);
+                events.push(Placed { end: *end, event });
             }
         }
+        self.go_on(HeadersAt { at: batch.next, headers });
         let gone = snapshot.start().saturating_sub(from) + batch.damaged_bytes;
         Ok(Reading { events, next: batch.next, gone_bytes: gone })
     }
@@ -453,6 +488,37 @@ impl Stream {
     /// Zone of lines that name none.
     pub fn zone(&self) -> &TimeZone {
         &self.inner.limits.zone
+    }
+
+    /// The columns at a place: as a reader left them there, else as the archive has them and what came since.
+    fn headers_at(&self, snapshot: &Snapshot, at: u64) -> Result<Headers> {
+        let known = {
+            let reading = self.inner.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            reading.iter().rev().find(|known| known.at == at).cloned()
+        };
+        if let Some(known) = known {
+            return Ok(known.headers);
+        }
+        let HeadersAt { at: mut from, mut headers } = self.state().columns.clone();
+        while from < at {
+            let batch = snapshot.read(from, at, REPLAY_BYTES)?;
+            let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
+            frames.for_each(|frame| headers.learn(&frame));
+            if batch.next <= from {
+                break;
+            }
+            from = batch.next;
+        }
+        Ok(headers)
+    }
+
+    fn go_on(&self, known: HeadersAt) {
+        let mut reading = self.inner.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.retain(|other| other.at != known.at);
+        if reading.len() >= READERS_MAX {
+            reading.pop_front();
+        }
+        reading.push_back(known);
     }
 
     /// Keeps what lies behind `from` for a reader, over restarts too, as long as that is not more than
@@ -521,7 +587,7 @@ impl Stream {
     }
 
     /// The events of the next step and its end, as planned before a crash or planned now.
-    fn planned(&self, snapshot: &Snapshot, from: u64, end: u64) -> Result<(Vec<Event>, u64)> {
+    fn planned(&self, snapshot: &Snapshot, from: u64, end: u64) -> Result<Step> {
         let path = self.inner.folder.join("flush.json");
         let plan = read_json::<Plan>(&path)?.filter(|p| p.from == from && p.to <= end);
         let (to, max) =
@@ -534,12 +600,17 @@ impl Stream {
                 "skipped a damaged part of the spool"
             );
         }
-        if plan.is_none() {
-            write_json(&path, &Plan { from, to: batch.next })?;
-        }
+        let mut headers = match plan {
+            Some(plan) => plan.headers,
+            None => {
+                let headers = self.state().columns.headers.clone();
+                write_json(&path, &Plan { from, to: batch.next, headers: headers.clone() })?;
+                headers
+            }
+        };
         let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
-        let events = frames.map(|frame| self.inner.limits.event(&frame)).collect();
-        Ok((events, batch.next))
+        let events = frames.map(|frame| self.inner.limits.event(&frame, &mut headers)).collect();
+        Ok(Step { events, columns: HeadersAt { at: batch.next, headers } })
     }
 
     pub(crate) fn check_source(&self, state: &State, source: &str) -> Result<()> {
@@ -557,7 +628,8 @@ impl Stream {
     pub(crate) fn save_counters(&self, state: &State) -> Result<()> {
         let (sources, origins) = (state.sources.clone(), state.origins.clone());
         let marks = state.marks.clone();
-        let saved = Saved { counted_to: state.spool.end(), sources, origins, marks };
+        let columns = state.columns.clone();
+        let saved = Saved { counted_to: state.spool.end(), sources, origins, marks, columns };
         write_json(&self.inner.folder.join("counters.json"), &saved)
     }
 
@@ -755,7 +827,8 @@ mod tests {
         stream.ingest("a", lines(0, 4), NOW).unwrap();
         let snapshot = stream.state().spool.snapshot();
         let end = stream.state().spool.end();
-        let (events, to) = stream.planned(&snapshot, 0, end).unwrap();
+        let Step { events, columns } = stream.planned(&snapshot, 0, end).unwrap();
+        let to = columns.at;
         stream.inner.archive.write(&events, 0, to).unwrap();
         drop(stream);
         let stream = open(folder.path());

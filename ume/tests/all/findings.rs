@@ -280,7 +280,8 @@ async fn an_account_narrowed_to_a_site_meets_no_finding() {
         let sites = [site.id];
         let change = store::AccountChange::Sites(&sites);
         assert!(place.store().change_account("test", &account, change).await.unwrap());
-        for page in ["/findings", &path, "/detections", "/api/v1/monitoring/findings"] {
+        let stream = "/api/v1/monitoring/findings/stream";
+        for page in ["/findings", &path, "/detections", "/api/v1/monitoring/findings", stream] {
             let request = place.served.request(Method::GET, page);
             let answer = request.header(header::COOKIE, &who.cookie).send().await.unwrap();
             assert_eq!(answer.status().as_u16(), 403, "{page}");

@@ -123,4 +123,8 @@ async fn a_full_spool_is_said_and_counts_nothing() {
     assert_eq!(place.post("/v1/logs", body).send().await.unwrap().status(), 200);
     assert_eq!(place.stream.counters()["otlp"].stored, before.stored + 10);
     assert_eq!(place.refused("spool full"), 0);
+    // What never fits is not asked for again.
+    let body = logs((0..30).map(|n| format!("{n} {}", "x".repeat(50_000))));
+    assert_eq!(place.post("/v1/logs", body).send().await.unwrap().status(), 413);
+    assert_eq!(place.refused("request too large"), 1);
 }

@@ -145,6 +145,8 @@ contract! {
     no_types_means_no_records_where_types_choose
     payloads_match_their_commitment
     the_outbox_holds_each_change_until_it_is_settled
+    records_are_read_in_the_order_of_their_places_and_listeners_hear_of_them
+    who_only_looks_keeps_no_session_or_token_alive
     sessions_end_by_idleness_age_and_logout
     a_totp_step_counts_once
     every_change_of_an_account_leaves_a_record_without_its_name
@@ -764,6 +766,66 @@ async fn the_outbox_holds_each_change_until_it_is_settled(f: &Fixture) {
     // Settling again changes nothing.
     store.settle(&settled).await.unwrap();
     assert_eq!(store.leaf_index(keys[1]).await.unwrap(), Some(41));
+}
+
+async fn records_are_read_in_the_order_of_their_places_and_listeners_hear_of_them(f: &Fixture) {
+    let store = &f.store;
+    let mut heard = store.settled();
+    assert_eq!(store.leaves().await.unwrap(), 0);
+    assert_eq!(store.records_from_leaf("room.x", 0, 10).await.unwrap(), (Vec::new(), 0));
+    let mut wanted = Vec::new();
+    for n in 0..10 {
+        let ty = if n % 2 == 0 { "room.x" } else { "room.y" };
+        save(store, asset(store, "a")).await;
+        wanted.push(put_record(store, draft(ty, None, n)).await);
+    }
+    assert_eq!(store.records_from_leaf("room.x", 0, 100).await.unwrap(), (Vec::new(), 0));
+    assert!(!heard.has_changed().unwrap());
+    // The later half finds its place first, as the writers of two connections may.
+    let pending = store.pending(100).await.unwrap();
+    let turned = pending[10..].iter().chain(&pending[..10]);
+    let settled: Vec<_> =
+        turned.zip(0..).map(|((seq, key, _), index)| (*seq, key.clone(), index)).collect();
+    store.settle(&settled).await.unwrap();
+    assert!(heard.has_changed().unwrap());
+    assert_eq!((*heard.borrow_and_update(), store.leaves().await.unwrap()), (20, 20));
+    wanted.rotate_left(5);
+    let wanted: Vec<_> = wanted.iter().filter(|r| r.ty == "room.x").map(|r| r.id).collect();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < 20 {
+        let (records, next) = store.records_from_leaf("room.x", at, 3).await.unwrap();
+        let within = |r: &Record| r.leaf_index.is_some_and(|leaf| (at..next).contains(&leaf));
+        assert!(next - at <= 3 && records.iter().all(within));
+        found.extend(records.into_iter().map(|r| r.id));
+        at = next;
+    }
+    assert_eq!(found, wanted);
+    assert_eq!(store.records_from_leaf("room.x", 99, 3).await.unwrap(), (Vec::new(), 99));
+    // What is settled again is no news.
+    store.settle(&settled).await.unwrap();
+    assert!(!heard.has_changed().unwrap());
+}
+
+async fn who_only_looks_keeps_no_session_or_token_alive(f: &Fixture) {
+    let store = &f.store;
+    let account = store.add_account("ume", "officer", "$argon2id$x").await.unwrap();
+    let half = store.open_session(account, "password", "x").await.unwrap();
+    assert!(store.session_account(&half, 8, 168).await.unwrap().is_none());
+    let token = store.open_session(account, "full", "x").await.unwrap();
+    let (id, _) = store.add_api_token(account, "test", 1).await.unwrap();
+    for _ in 0..7 {
+        f.pass_hours(1);
+        assert_eq!(store.session_account(&token, 8, 168).await.unwrap().unwrap().id, account);
+        assert_eq!(store.api_token_account(id).await.unwrap().unwrap().id, account);
+    }
+    f.pass_hours(2);
+    assert!(store.session_account(&token, 8, 168).await.unwrap().is_none());
+    assert!(store.api_tokens().await.unwrap()[0].used_at.is_none());
+    f.pass_hours(20);
+    assert!(store.api_token_account(id).await.unwrap().is_none());
+    let (id, _) = store.add_api_token(account, "test", 1).await.unwrap();
+    assert!(store.revoke_api_token(id).await.unwrap());
+    assert!(store.api_token_account(id).await.unwrap().is_none());
 }
 
 async fn sessions_end_by_idleness_age_and_logout(f: &Fixture) {

@@ -115,6 +115,10 @@ impl Otlp {
         let lines: Vec<RawLine> = batch.lines.into_iter().map(line).collect();
         if !lines.is_empty() {
             match self.stream.offer(&self.source, &lines, time) {
+                // What never fits must not be sent again and again.
+                Err(Error::SpoolFull { need, max, .. }) if need > max => {
+                    return self.fault(Fault::TooMuch);
+                }
                 Err(Error::SpoolFull { .. }) => return Ok(Taken::Full),
                 stored => drop(stored?),
             }

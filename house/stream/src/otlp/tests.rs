@@ -21,7 +21,7 @@ use opentelemetry_proto::tonic::{
 };
 use proptest::prelude::*;
 use prost::Message;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{logs::Record, *};
 use crate::{Event, Format, RawLine};
@@ -203,6 +203,30 @@ proptest! {
             }
             let _ = unframe(request);
             let _ = unzip(request);
+        }
+    }
+}
+
+#[test]
+fn of_a_record_in_pieces_the_first_has_everything_but_the_end_of_its_body() {
+    for tail in ["日", "\"", "\\", "\u{1}", "\n", "😀"] {
+        let body = format!("{{begin {}", tail.repeat(70_000));
+        let record = LogRecord {
+            severity_number: 17,
+            body: Some(AnyValue { value: Some(Any::StringValue(body.clone())) }),
+            attributes: vec![text("user.name", "mika")],
+            trace_id: vec![7; 16],
+            ..Default::default()
+        };
+        let batch = read_logs(Coding::Protobuf, &logs(vec![record]).encode_to_vec()).unwrap();
+        for cut in 0..8 {
+            let piece = &batch.lines[0][..MAX_LINE_BYTES - cut];
+            let line = RawLine { part: 1, ..RawLine::with_format(piece, Format::Otlp) };
+            let event = crate::parse(&line, "otlp", ARRIVED, &jiff::tz::TimeZone::UTC);
+            assert_eq!((event.host.as_str(), event.severity), ("web-1", 4), "{tail:?} {cut}");
+            assert_eq!((&*event.fields["user"], event.fields["trace_id"].len()), ("mika", 32));
+            let begun = event.message.trim_end_matches('\u{fffd}');
+            assert!(body.starts_with(begun) && begun.len() > 10_000, "{tail:?} {cut}");
         }
     }
 }

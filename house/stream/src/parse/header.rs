@@ -1,12 +1,14 @@
 //! What an earlier line of the same file said about its columns: W3C extended logs and Zeek's tables.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Draft, ids, web};
 
 /// Columns that are remembered; a line that names more is not taken.
 const COLUMNS_MAX: usize = 200;
 
 /// Remembered by whoever reads a file, one per file; pure otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     columns: Vec<String>,
     /// Zeek's table; without it the columns are W3C's.

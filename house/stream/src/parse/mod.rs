@@ -102,7 +102,11 @@ pub fn parse_after(
     zone: &TimeZone,
     header: &Header,
 ) -> Event {
-    let (text, encoding) = decode(&line.bytes);
+    let (text, encoding) = match line.format {
+        // Ume wrote it, in UTF-8; a piece of it may end within a character.
+        Format::Otlp => (String::from_utf8_lossy(&line.bytes).into_owned(), Encoding::Utf8),
+        _ => decode(&line.bytes),
+    };
     let text = text.trim_end_matches(['\r', '\n']);
     let mut draft = Draft::default();
     let place = Place { now, zone };
