@@ -128,7 +128,8 @@ impl Side {
 /// A syslog message with a number of its own; some are noise, some meet rules, some are counted by correlations.
 pub(crate) fn message(n: usize, at_us: i64) -> String {
     let at = model::Timestamp(at_us).rfc3339();
-    let (host, id) = (n % 7, n + 1);
+    // Each host numbers its own.
+    let (host, id) = (n % 7, n / 7 + 1);
     let meta = format!("[meta sequenceId=\"{id}\"]");
     match n % 25 {
         3 | 9 | 17 => format!(
