@@ -418,7 +418,7 @@ try {
     "/tasks", task, "/notices", "/settings/notices", "/rooms/isms",
     "/people", "/people/me", "/people/me/password", "/people/confirm", "/welcome", "/welcome/targets",
     record, "/help", "/approvals", "/ledger", "/work", "/agents", "/events", "/events?q=sshd", "/events?q=%22", "/findings", "/detections",
-    "/monitoring/series", "/monitoring/sources", "/monitoring/trends", "/monitoring/gap", "/monitoring/hunts",
+    "/monitoring/series", "/monitoring/nodes", "/monitoring/sources", "/monitoring/trends", "/monitoring/gap", "/monitoring/hunts",
     "/monitoring/review", "/monitoring/review/status", "/monitoring/review/discovery", "/monitoring/review/prevention",
     "/monitoring/measured", "/monitoring/report", `/search?q=${encodeURIComponent("梅園")}`, "/search",
   );

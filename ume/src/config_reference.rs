@@ -503,8 +503,8 @@ const KEYS: &[Key] = &[
         "bus.partitions",
         "8",
         "8",
-        "発生源で分ける区画の数（1から64）。すべてのノードで同じにする",
-        "Partitions, by source, 1 to 64; the same on all nodes",
+        "発生源で分ける区画の数（1から64）。主ノードの値が使われる",
+        "Partitions, by source, 1 to 64; what the main node says counts",
     ),
     key(
         "bus.node",

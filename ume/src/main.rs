@@ -412,7 +412,7 @@ fn main() -> ExitCode {
 /// Logs to standard error: `UME_LOG`, else what the configuration says. A command that ends by itself
 /// says what it did; only a server tells as it goes.
 fn log_to_stderr(configured: Option<&str>, serves: bool) {
-    let usual = if serves { "info,sqlx=warn" } else { "warn" };
+    let usual = if serves { "info,sqlx=warn,async_nats=off" } else { "warn,async_nats=off" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UME_LOG")
         .unwrap_or_else(|_| configured.unwrap_or(usual).into());
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();

@@ -66,9 +66,11 @@ impl Drop for Centre {
 }
 
 impl Centre {
-    /// Begins a run. Its number must be higher than that of every run before.
-    pub async fn begin(link: Link, run: u64, states: BTreeMap<u32, Vec<u8>>) -> Result<Centre> {
+    /// Begins a run. Its number is the time, and in any case higher than that of the run before.
+    pub async fn begin(link: Link, now: u64, states: BTreeMap<u32, Vec<u8>>) -> Result<Centre> {
         link.prepare().await?;
+        let run = link.run().await?.map_or(now, |before| now.max(before + 1));
+        link.begin_run(run).await?;
         let (events, answers) = (link.events().await?, link.answers().await?);
         // What is there was asked for by a run that is over.
         events.purge().await.map_err(|e| BusError::failed("empty the events in NATS", e))?;
@@ -248,6 +250,9 @@ impl Centre {
             return Err(BusError::Gone { what: "events".to_owned() });
         }
         self.link.answers().await.map_err(gone)?;
+        if self.link.run().await? != Some(self.order.run()) {
+            return Err(BusError::Shared { name: self.link.settings.name.clone() });
+        }
         if silent >= STALLED && !self.nodes().await?.is_empty() {
             return Err(BusError::failed("wait for nodes", "no answer for a minute; asking again"));
         }

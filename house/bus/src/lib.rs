@@ -49,6 +49,7 @@ pub struct Settings {
     /// What names in JetStream begin with: several Umes may share a server.
     pub name: String,
     pub replicas: usize,
+    /// What the main node makes; the others ask it.
     pub partitions: u32,
     /// Name of this node among those that evaluate.
     pub node: String,
@@ -75,6 +76,10 @@ pub enum BusError {
     Missing { what: String },
     #[error("{what} vanished from NATS; it is made anew and what waits is sent again")]
     Gone { what: String },
+    #[error(
+        "another main node uses the name {name} in this NATS. Give each a `name` of its own in [bus]"
+    )]
+    Shared { name: String },
     #[error("{what}: {reason}")]
     Failed { what: &'static str, reason: String },
     #[error(
@@ -113,6 +118,9 @@ impl BusError {
             BusError::Gone { what } => {
                 format!("NATSの{what}がなくなりました。作り直し、未評価の分を送り直します")
             }
+            BusError::Shared { name } => format!(
+                "別の主ノードがこのNATSで名前{name}を使っています。[bus]のnameをそれぞれ別にしてください"
+            ),
             BusError::Failed { what, reason } => format!("{what}: {reason}"),
             BusError::TooLarge { bytes, max } => format!(
                 "{bytes}バイトのメッセージはNATSの上限{max}バイトを超えます。NATSのmax_payloadを2MBに上げてください"

@@ -29,6 +29,12 @@ const READER_IDLE: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const PULL: Duration = Duration::from_secs(30);
 
+/// Key under which the main node says how many partitions there are.
+pub(crate) const PARTITIONS: &str = "partitions";
+
+/// Key under which the run of the main node stands.
+const RUN: &str = "run";
+
 /// A connection to the bus.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -119,6 +125,12 @@ impl Link {
             ..kv::Config::default()
         };
         self.jetstream.create_or_update_key_value(bucket).await.map_err(|e| failed(&e))?;
+        let partitions = self.settings.partitions.to_string();
+        let nodes = self.nodes().await?;
+        let told = nodes.get(PARTITIONS).await.map_err(|e| failed(&e))?;
+        if told.as_deref() != Some(partitions.as_bytes()) {
+            nodes.put(PARTITIONS, partitions.into()).await.map_err(|e| failed(&e))?;
+        }
         if self.rules().await.is_err() {
             let bucket = object_store::Config {
                 bucket: self.named("rules"),
@@ -128,6 +140,18 @@ impl Link {
             self.jetstream.create_object_store(bucket).await.map_err(|e| failed(&e))?;
         }
         Ok(())
+    }
+
+    /// The run that began last.
+    pub(crate) async fn run(&self) -> Result<Option<u64>> {
+        let told = self.nodes().await?.get(RUN).await;
+        let told = told.map_err(|e| BusError::failed("ask NATS for the last run", e))?;
+        Ok(told.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+    }
+
+    pub(crate) async fn begin_run(&self, run: u64) -> Result<()> {
+        let told = self.nodes().await?.put(RUN, run.to_string().into()).await;
+        told.map(drop).map_err(|e| BusError::failed("begin a run in NATS", e))
     }
 
     pub(crate) async fn events(&self) -> Result<Stream> {

@@ -17,9 +17,10 @@ use futures_util::StreamExt;
 use tokio::{io::AsyncReadExt, sync::watch, task::JoinHandle};
 
 use crate::{
-    BusError, Link, Result, Settings,
+    BusError, Link, PARTITIONS_MAX, Result, Settings,
     centre::{not_taken, send},
     lease::{Change, RENEW_MS, Table, node_key, partition_key},
+    link::PARTITIONS,
     message::{Answer, Work, pack, unpack},
 };
 
@@ -98,7 +99,8 @@ async fn session<E: Evaluate>(
     let mut seen = store.watch_with_history(">").await.map_err(|e| failed(&e))?;
     let clock = Instant::now();
     let now_ms = || clock.elapsed().as_millis() as i64;
-    let mut table = Table::new(&settings.node, settings.partitions);
+    let partitions = partitions(&store).await?;
+    let mut table = Table::new(&settings.node, partitions);
     let mut tick = tokio::time::interval(Duration::from_millis(RENEW_MS as u64));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let rules = Arc::new(Shelf::<E>::default());
@@ -112,6 +114,9 @@ async fn session<E: Evaluate>(
             entry = seen.next() => {
                 let entry = entry.ok_or_else(|| failed(&"the watch ended"))?.map_err(|e| failed(&e))?;
                 let value = String::from_utf8_lossy(&entry.value).into_owned();
+                if entry.key == PARTITIONS && value.parse() != Ok(partitions) {
+                    return Err(failed(&"the main node made other partitions"));
+                }
                 let value = Some(&*value).filter(|_| entry.operation == Operation::Put);
                 table.see(&entry.key, value, entry.revision, now_ms());
             }
@@ -156,6 +161,16 @@ async fn session<E: Evaluate>(
             });
         }
     }
+}
+
+/// How many partitions there are, as the main node says.
+async fn partitions(store: &kv::Store) -> Result<u32> {
+    let missing = || BusError::Missing { what: PARTITIONS.to_owned() };
+    let told = store.get(PARTITIONS).await;
+    let told = told.map_err(|e| BusError::failed("ask for the partitions", e))?;
+    let told = told.ok_or_else(missing)?;
+    let number = std::str::from_utf8(&told).ok().and_then(|text| text.parse().ok());
+    number.filter(|n| (1..=PARTITIONS_MAX).contains(n)).ok_or_else(missing)
 }
 
 /// Writes a change if nobody wrote another meanwhile.

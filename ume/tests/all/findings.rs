@@ -242,6 +242,51 @@ async fn a_restart_before_or_after_the_state_is_saved_tells_nothing_twice_and_fo
 }
 
 #[tokio::test]
+async fn what_only_the_clock_decides_is_told_once_where_an_alert_was_told_at_the_same_place() {
+    for (saved, judged) in [(false, false), (true, false), (false, true)] {
+        let place = Place::over(tempfile::tempdir().unwrap()).await;
+        let at = place.store().now().rfc3339();
+        let mut lines: Vec<String> = (0..12)
+            .map(|n| {
+                format!("<38>1 {at} gate sshd 7 - - Failed password for root from 192.0.2.7 port {n} ssh2")
+            })
+            .collect();
+        // The newest line is an alert of its own: what comes of the others later stands at the same place.
+        lines.push(DISK.to_owned());
+        place.come(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        place.round().await;
+        assert_eq!(place.found().await.len(), 1);
+        place.later(130);
+        place.round().await;
+        let guessing = |found: &[Record]| {
+            let is_it = |r: &&Record| r.facts["title_en"] == "Password Guessing Over SSH";
+            found.iter().filter(is_it).cloned().collect::<Vec<_>>()
+        };
+        let first = guessing(&place.found().await);
+        assert_eq!(first.len(), 1, "decided by the clock");
+        let spec = monitoring::SPEC.records.iter().find(|r| r.ty == FINDING).unwrap();
+        assert_eq!(spec.validate(&first[0].facts), []);
+        if judged {
+            let path = format!("/findings/{}/judge", first[0].id);
+            let form = [("verdict", "normal"), ("reason", "x")];
+            assert_eq!(place.send("administrator", &path, &form).await, 303);
+        }
+        if saved {
+            place.later(60);
+            place.round().await;
+        }
+        place.come(&[QUIET, QUIET]);
+        let place = place.restarted().await;
+        place.later(200);
+        place.round().await;
+        place.round().await;
+        let after = guessing(&place.found().await);
+        assert_eq!(after.len(), 1, "saved {saved}, judged {judged}: told once");
+        assert_eq!(place.again(first[0].id), 0, "saved {saved}, judged {judged}: it was once");
+    }
+}
+
+#[tokio::test]
 async fn what_was_judged_before_a_crash_is_not_found_again_by_the_replay() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     place.come(&[DISK, DISK]);

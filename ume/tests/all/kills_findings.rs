@@ -128,7 +128,8 @@ impl Side {
 /// A syslog message with a number of its own; some are noise, some meet rules, some are counted by correlations.
 pub(crate) fn message(n: usize, at_us: i64) -> String {
     let at = model::Timestamp(at_us).rfc3339();
-    let (host, id) = (n % 7, n + 1);
+    // Each host numbers its own.
+    let (host, id) = (n % 7, n / 7 + 1);
     let meta = format!("[meta sequenceId=\"{id}\"]");
     match n % 25 {
         3 | 9 | 17 => format!(
@@ -186,6 +187,14 @@ pub(crate) fn archived(data: &Path) -> HashMap<String, usize> {
         *counts.entry(String::from_utf8(event.raw).unwrap()).or_default() += 1;
     }
     counts
+}
+
+/// How many lines came a second time and were known.
+pub(crate) fn repeated(data: &Path) -> u64 {
+    let counters = fs::read(data.join("stream/counters.json")).unwrap();
+    let counters: Json = serde_json::from_slice(&counters).unwrap();
+    let sources = counters["sources"].as_object().unwrap().values();
+    sources.filter_map(|source| source["refused"]["repeated"].as_u64()).sum()
 }
 
 /// Each line once, and nothing else of these sources.
@@ -269,5 +278,10 @@ async fn a_server_killed_under_relp_and_http_keeps_each_event_once_and_finds_wha
     let good = ume(&["ledger", "verify", "--data", path(&killed.data)]);
     assert!(good.status.success(), "{}", text(&good));
     let lines: usize = scripts.iter().map(Script::len).sum();
-    println!("{kills} kills, {lines} lines, {found} findings");
+    let again = repeated(&killed.data);
+    println!(
+        "{kills} kills, {lines} lines, {again} of them known when they came again, {found} findings"
+    );
+    assert_eq!(repeated(&calm.data), 0, "nobody repeated anything there");
+    assert!(again > 0 || kills < 50, "no kill fell between the disk and the answer");
 }

@@ -32,7 +32,7 @@ struct Nats {
     program: PathBuf,
     address: SocketAddr,
     folder: PathBuf,
-    more: Vec<&'static str>,
+    more: Vec<String>,
     child: Option<Child>,
 }
 
@@ -277,7 +277,7 @@ async fn a_bus_that_is_gone_or_emptied_or_closed_costs_nothing_but_time_and_says
     }
     // Closed to those without a password.
     nats.kill();
-    nats.more = vec!["--user", "ume", "--pass", "secret"];
+    nats.more = ["--user", "ume", "--pass", "secret"].map(str::to_owned).to_vec();
     nats.start();
     until(&main, "who is not let in is told", says("does not let this node in")).await;
     stop.send(true).unwrap();
@@ -300,6 +300,47 @@ async fn a_bus_that_is_gone_or_emptied_or_closed_costs_nothing_but_time_and_says
     assert_eq!(met.map(|(_, times)| times).sum::<u64>(), disks, "each event once");
     let data = main.data.clone();
     tokio::task::spawn_blocking(move || each_once(&data, &scripts)).await.unwrap();
+}
+
+/// A certificate for this machine that is its own authority, and its key.
+fn certificate(root: &Path, name: &str) -> [PathBuf; 2] {
+    let names = vec!["127.0.0.1".to_owned(), name.to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let [certificate, key] = ["pem", "key"].map(|end| root.join(name).with_extension(end));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    [certificate, key]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_who_shows_no_certificate_is_not_let_in_and_who_does_evaluates() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let root = tempfile::tempdir().unwrap();
+    let Some(mut nats) = Nats::new(root.path()) else { return };
+    let [server, server_key] = certificate(root.path(), "server");
+    let [client, client_key] = certificate(root.path(), "client");
+    nats.more = ["--tlsverify", "--tlscert", path(&server), "--tlskey", path(&server_key)]
+        .into_iter()
+        .chain(["--tlscacert", path(&client)])
+        .map(str::to_owned)
+        .collect();
+    nats.start();
+    let keys = nats.keys("main", true).replace("nats://", "tls://");
+    let mut main = Side::new(root.path(), "main", &format!("{keys}ca = \"{}\"\n", path(&server)));
+    main.start();
+    let shown = |told: &Json| {
+        let said = told["trouble_en"].as_str().unwrap_or_default().to_lowercase();
+        said.contains("tls") || said.contains("certificate")
+    };
+    until(&main, "a certificate is asked for", shown).await;
+    main.kill();
+    let file = main.data.join("ume.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let identity =
+        format!("certificate = \"{}\"\nkey = \"{}\"\n", path(&client), path(&client_key));
+    fs::write(&file, format!("{before}{identity}")).unwrap();
+    main.start();
+    until(&main, "it takes part", |told| is_caught_up(told) && told["nodes"]["main"] == 4).await;
 }
 
 #[tokio::test]
@@ -325,7 +366,7 @@ async fn the_page_says_in_both_languages_what_waits_and_what_to_do() {
     }
     let who = place.served.browser("auditor").await;
     let request = place.served.request(Method::GET, "/monitoring/nodes");
-    let request = request.header(header::COOKIE, &who.cookie).header("accept-language", "ja");
+    let request = request.header(header::COOKIE, format!("{}; ume_lang=ja", who.cookie));
     let page = request.send().await.unwrap().text().await.unwrap();
     for words in ["評価が止まっています", "に接続できません", "接続していません"]
     {

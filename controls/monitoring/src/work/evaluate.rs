@@ -169,6 +169,7 @@ impl Evaluator {
             *self.seen.evaluated.entry(event.source.clone()).or_default() += 1;
             let arrived = event.arrived;
             self.joiner.push(event, arrived, &mut parts);
+            itself_first(&mut parts);
             for (at, part) in parts.drain(..).enumerate() {
                 self.one(part, end, at as u128 % PARTS, found);
             }
@@ -250,9 +251,21 @@ impl Evaluator {
     }
 }
 
+/// Whether an event was put together of several.
+pub fn is_joined(event: &Event) -> bool {
+    event.fields.get(SHAPE_FIELD).map(String::as_str) == Some(Shape::AuditJoined.name())
+}
+
+/// Puts the event itself before what it completes or lets go: what else waits elsewhere does not move its number.
+pub fn itself_first(parts: &mut [Event]) {
+    if let Some(at) = parts.iter().position(|event| !is_joined(event)) {
+        parts[..=at].rotate_right(1);
+    }
+}
+
 /// What an event that was joined of several is known by: they have a serial number of their own.
 fn joined(event: &Event) -> Option<u128> {
-    if event.fields.get(SHAPE_FIELD).map(String::as_str) != Some(Shape::AuditJoined.name()) {
+    if !is_joined(event) {
         return None;
     }
     let mut hash = Sha256::new();
@@ -316,4 +329,37 @@ fn about(loaded: &Loaded, meta: &sigma::Meta) -> Arc<About> {
         hash: rules::hash_of(loaded, &meta.file),
         is_canary: meta.custom.get(CANARY).and_then(|value| value.as_bool()) == Some(true),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use stream::RawLine;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
+
+    fn placed(end: u64, rest: &str) -> Placed {
+        let line = RawLine::new(format!("type={rest}"));
+        let zone = &stream::Limits::default().zone;
+        Placed { end, event: stream::parse(&line, "audit", NOW, zone) }
+    }
+
+    #[test]
+    fn records_that_wait_over_a_restart_still_say_together_what_they_mean() {
+        let loaded = Arc::new(rules::shipped());
+        let syscall = "SYSCALL msg=audit(1700000000.123:1): arch=c000003e syscall=257 success=yes \
+                       exit=3 items=1 ppid=1 pid=2 auid=1000 uid=0 comm=\"x\" exe=\"/usr/bin/cat\" key=\"shadow\"";
+        let path = "PATH msg=audit(1700000000.123:1): item=0 name=\"/etc/shadow\" nametype=NORMAL";
+        let end = "PROCTITLE msg=audit(1700000000.123:1): proctitle=\"x\"";
+        let mut found = Vec::new();
+        let mut before = Evaluator::new(loaded.clone());
+        before.take(vec![placed(10, syscall)], &mut found);
+        assert!(found.is_empty(), "one record is not enough");
+        let mut after = Evaluator::new(loaded);
+        after.restore(&before.windows()).unwrap();
+        after.take(vec![placed(20, path), placed(30, end)], &mut found);
+        let known: Vec<bool> = found.iter().map(|o| o.once.is_some()).collect();
+        assert_eq!(known, [true], "what was joined is known by its content");
+    }
 }

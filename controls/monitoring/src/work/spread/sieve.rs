@@ -13,7 +13,7 @@ use sigma::{Arena, FieldCensus, Match, Matcher};
 use stream::{Event, JoinLimits, Joiner};
 
 use super::super::{
-    evaluate::lay,
+    evaluate::{is_joined, itself_first, lay},
     rules::Loaded,
     saved::{Source, census},
 };
@@ -88,10 +88,11 @@ impl Sieve {
             // What cannot be read was said by whoever published it.
             let Some(event) = stream::read_frame(&frame.bytes, &self.zone) else { continue };
             *said.evaluated.entry(event.source.clone()).or_default() += 1;
-            let (arrived, raw) = (event.arrived, event.raw.clone());
+            let arrived = event.arrived;
             self.joiner.push(event, arrived, &mut parts);
+            itself_first(&mut parts);
             for (part, event) in parts.drain(..).enumerate() {
-                let is_itself = event.raw == raw && !is_joined(&event);
+                let is_itself = !is_joined(&event);
                 self.one(event, (frame.end, part as u32), is_itself, &mut said, &mut seen);
             }
         }
@@ -124,11 +125,6 @@ impl Sieve {
             said.met.push(Met { end, part, event: Some(event).filter(|_| !is_itself) });
         }
     }
-}
-
-fn is_joined(event: &Event) -> bool {
-    use stream::parse::{SHAPE_FIELD, Shape};
-    event.fields.get(SHAPE_FIELD).map(String::as_str) == Some(Shape::AuditJoined.name())
 }
 
 #[cfg(test)]
@@ -176,13 +172,13 @@ mod tests {
             if n % 6 == 0 {
                 let first = audit(
                     n,
-                    "SYSCALL msg=arch=c000003e syscall=59 success=yes exit=0 pid=9 uid=33 comm=\"cat\" exe=\"/usr/bin/cat\" key=\"x\"",
+                    "SYSCALL msg=arch=c000003e syscall=257 success=yes exit=3 items=1 ppid=1 pid=2 auid=1000 uid=0 comm=\"x\" exe=\"/usr/bin/cat\" key=\"shadow\"",
                 );
                 stream.ingest("audit", vec![RawLine::new(first)], now).unwrap();
             }
             if n % 6 == 1 {
-                let second = audit(n - 1, "EXECVE msg=argc=2 a0=\"cat\" a1=\"/etc/shadow\"");
-                let last = audit(n - 1, "PROCTITLE msg=proctitle=636174");
+                let second = audit(n - 1, "PATH msg=item=0 name=\"/etc/shadow\" nametype=NORMAL");
+                let last = audit(n - 1, "PROCTITLE msg=proctitle=\"x\"");
                 let lines = if n % 4 == 1 { vec![second, last] } else { vec![second] };
                 let lines = lines.into_iter().map(RawLine::new).collect();
                 stream.ingest("audit", lines, now).unwrap();
@@ -262,6 +258,8 @@ mod tests {
             wanted.iter().map(|o| o.about.title_en.as_str()).collect();
         assert!(titles.contains("Disk Reports Read or Write Errors"), "{titles:?}");
         assert!(wanted.iter().any(|o| o.value.is_some()), "a correlation: {titles:?}");
+        let is_joined = |o: &Occurrence| o.value.is_none() && o.once.is_some();
+        assert!(wanted.iter().any(is_joined), "records that were joined: {titles:?}");
         for (bytes, stay) in [(1, 1), (700, 2), (5_000, 1), (1 << 20, 9)] {
             let (found, evaluator) = sieved(&stream, &loaded, bytes, stay);
             assert_eq!(told(&found), told(&wanted), "{bytes} {stay}");
