@@ -135,6 +135,14 @@ impl Metric {
         self.fast.forget();
     }
 
+    /// The week begins so many hours earlier: an instant lies in a later hour than it did.
+    pub fn move_week(&mut self, hours: i32) {
+        let later = hours.rem_euclid(SLOTS as i32) as usize;
+        self.profile.rotate(later);
+        self.at = self.at.saturating_add(hours);
+        self.slot = ((usize::from(self.slot) + later) % SLOTS) as u8;
+    }
+
     /// Sums, change points and excursions begin after what was found.
     pub fn begin_anew(&mut self) {
         self.peaks = [0; 5];

@@ -162,6 +162,16 @@ impl Profile {
         self.set(slot, level, spread, (visits + 1).min(VISITS_MAX));
     }
 
+    /// What was learnt of an hour is from now on that of the one so many hours later.
+    pub fn rotate(&mut self, hours: usize) {
+        let visits = std::array::from_fn::<_, SLOTS, _>(|slot| self.visits(slot));
+        self.levels.rotate_right(hours);
+        self.spreads.rotate_right(hours);
+        for (slot, visits) in visits.into_iter().enumerate() {
+            self.set_visits((slot + hours) % SLOTS, visits);
+        }
+    }
+
     /// Forgets how sure the hours are, so that the next weeks weigh as much as all before.
     pub fn doubt(&mut self) {
         for slot in 0..SLOTS {

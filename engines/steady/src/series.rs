@@ -260,6 +260,14 @@ impl Series {
         self.close(true);
     }
 
+    /// The organisation's clock is so many hours further ahead than it was: what was learnt keeps its instants.
+    pub fn move_week(&mut self, hours: i32) {
+        match &mut self.body {
+            Body::Metric(metric) => metric.move_week(hours),
+            Body::States(states) => states.move_week(hours),
+        }
+    }
+
     /// In maintenance nothing is told and nothing learnt; what comes after stands for itself.
     pub fn maintenance(&mut self, on: bool) {
         if self.maintenance && !on {

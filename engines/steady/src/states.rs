@@ -93,6 +93,12 @@ impl States {
         self.all |= 1 << state;
     }
 
+    /// As [`crate::metric::Metric::move_week`].
+    pub fn move_week(&mut self, hours: i32) {
+        self.hours.rotate_right(hours.rem_euclid(SLOTS as i32) as usize);
+        self.at = self.at.saturating_add(hours);
+    }
+
     fn learn(&mut self, m: &Moment, state: usize) {
         if !m.learn {
             return;

@@ -73,6 +73,11 @@ impl Calendar {
         self.local(time).div_euclid(DAY)
     }
 
+    /// How far local time is ahead of UTC.
+    pub fn offset(&self, time: Micros) -> Micros {
+        self.local(time) - time.clamp(-TIME_MAX_US, TIME_MAX_US)
+    }
+
     /// The local hour of the day.
     pub fn hour(&self, time: Micros) -> i64 {
         self.local(time).rem_euclid(DAY) / HOUR

@@ -228,7 +228,8 @@ impl Running {
 
     async fn renew_week(&mut self, ctx: &Shared) -> Result<(), Error> {
         if let Some(calendar) = self.week.renewed(ctx).await? {
-            lock(&self.site).calendar = calendar;
+            lock(&self.site).live_by(calendar);
+            self.is_dirty = true;
         }
         Ok(())
     }

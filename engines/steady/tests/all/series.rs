@@ -253,6 +253,36 @@ fn what_is_refused_is_counted() {
 }
 
 #[test]
+fn a_week_that_moves_with_the_clock_keeps_what_was_learnt() {
+    // Days off are days of somebody's clock: here there are none.
+    let plain = |hours: i8| {
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(hours));
+        Calendar::new(&zone, &calendar::Holidays::none(), 2001..=2001)
+    };
+    let (east, utc) = (plain(9), plain(0));
+    let (series, mut source, until) = learnt(Habit::Office, |settings| settings);
+    let mut moved = series.clone();
+    moved.move_week(-9);
+    for hour in 0..168 {
+        let time = until + hour * HOUR + HOUR / 3;
+        let (here, there) = (series.normal(time, &east), moved.normal(time, &utc));
+        let (here, there) = (here.unwrap(), there.unwrap());
+        // Days begin at another hour, so that others are like each other.
+        let apart = (there.expected - here.expected).abs();
+        assert!(apart < 0.15 * (here.high - here.low), "{hour}: {here:?} {there:?}");
+    }
+    let mut there = moved.clone();
+    let times = (0..7 * DAY / STEP).map(|n| until + n * STEP);
+    let found: Vec<_> = times
+        .filter_map(|t| there.observe(t, source.value(t, STEP, &east), &utc))
+        .filter(|anomaly| anomaly.p < 1e-6)
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+    moved.move_week(9);
+    assert_eq!(moved, series);
+}
+
+#[test]
 fn what_is_usual_is_known_for_any_time_once_it_was_learnt() {
     let (series, _, until) = learnt(Habit::Office, |settings| settings);
     let at = |hours: i64| series.normal(until + hours * HOUR, &JAPAN).unwrap();

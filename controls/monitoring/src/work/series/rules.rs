@@ -393,7 +393,8 @@ mod tests {
         assert_eq!(of("x", "host_disk_used_ratio").as_deref(), Some("disks"));
         assert_eq!(of("DB1:9100", "host_disk_used_ratio").as_deref(), Some("bases"));
         assert_eq!(of("web2", "host_disk_used_ratio").as_deref(), Some("one"));
-        let draft = Row { status: "draft".to_owned(), ..rows[0].clone() };
+        let mut draft = rows[0].clone();
+        draft.status = "draft".to_owned();
         assert_eq!(Rules::of(&[draft], &[]), Rules::default());
     }
 

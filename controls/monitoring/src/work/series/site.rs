@@ -31,6 +31,8 @@ const BACK_MAX: Micros = 288;
 /// Departures are chosen among those of so long a time.
 const SPAN: Micros = 5 * MINUTE;
 const DAY: Micros = 24 * 60 * MINUTE;
+/// 2026-01-15: clocks are compared at one moment.
+const WINTER: Micros = 1_768_435_200_000_000;
 /// Name of the series that counts the events of a source and host that are no measurements, by ten minutes. Ten minutes without
 /// any have no point: who says nothing is watched by other means.
 pub const VOLUME: &str = "ume_events";
@@ -248,6 +250,24 @@ impl Site {
         }
     }
 
+    /// Another week: where the clock is further ahead or behind, what was learnt keeps its instants.
+    pub fn live_by(&mut self, calendar: Arc<Calendar>) {
+        self.move_week(self.ahead(), ahead(&calendar));
+        self.calendar = calendar;
+    }
+
+    /// Hours that the clock of this week is ahead of UTC in winter; summer time is part of a week.
+    pub fn ahead(&self) -> i32 {
+        ahead(&self.calendar)
+    }
+
+    /// The series were learnt by a clock that was `before` hours ahead; now it is `after`.
+    pub fn move_week(&mut self, before: i32, after: i32) {
+        if before != after {
+            self.known.values_mut().for_each(|tracked| tracked.series.move_week(after - before));
+        }
+    }
+
     /// Judges by these rules from now on.
     pub fn judge_by(&mut self, rules: Rules) {
         for tracked in self.known.values_mut() {
@@ -352,6 +372,10 @@ impl Site {
         self.known.retain(|_, tracked| tracked.last >= now.0 - RAW_DAYS * DAY);
         before - self.known.len()
     }
+}
+
+fn ahead(calendar: &Calendar) -> i32 {
+    (calendar.offset(WINTER) as f64 / (60 * MINUTE) as f64).round() as i32
 }
 
 fn of_rarity(series: u64, p: f64) -> Anomaly {

@@ -44,6 +44,9 @@ pub(super) struct Head {
     /// Series that lie beyond a threshold that was set.
     #[serde(default)]
     pub crossings: Vec<(u64, Crossing)>,
+    /// Hours that the clock was ahead by which the series were learnt.
+    #[serde(default)]
+    pub ahead: Option<i32>,
 }
 
 fn path(folder: &Path) -> PathBuf {
@@ -58,6 +61,7 @@ pub(super) fn write(folder: &Path, head: &Head, site: &Site) -> Result<(), Error
         no_room: site.no_room,
         too_old: site.too_old,
         fleet: hex::encode(site.fleet.snapshot()),
+        ahead: Some(site.ahead()),
         crossings: {
             let beyond = site.known.iter().filter(|(_, tracked)| !tracked.crossing.is_idle());
             beyond.map(|(id, tracked)| (*id, tracked.crossing)).collect()
@@ -109,6 +113,8 @@ pub(super) fn take_up(folder: &Path, mut site: Site, now: Timestamp) -> Result<F
         let named: HashMap<u64, &About> = names.iter().map(|about| (about.id, about)).collect();
         let tracked = pieces.by_ref().filter_map(|piece| tracked(piece, &named));
         site.known.extend(tracked);
+        let ahead = site.ahead();
+        site.move_week(head.ahead.unwrap_or(ahead), ahead);
         let rules = (*site.rules).clone();
         site.judge_by(rules);
         for (id, crossing) in &head.crossings {
@@ -174,6 +180,20 @@ mod tests {
         }
         files.sync().unwrap();
         site
+    }
+
+    #[test]
+    fn another_clock_after_a_restart_keeps_what_was_learnt() {
+        let place = tempfile::tempdir().unwrap();
+        let site = filled(place.path());
+        write(place.path(), &Head { at: 77, ..Head::default() }, &site).unwrap();
+        let utc = Arc::new(steady::Calendar::utc());
+        let elsewhere = Site::of(utc, Default::default());
+        let found = take_up(place.path(), elsewhere, now()).unwrap();
+        let mut moved = site.known[&1].series.clone();
+        moved.move_week(-9);
+        assert_eq!((found.rebuilt, &found.site.known[&1].series), (0, &moved));
+        assert_ne!(moved, site.known[&1].series);
     }
 
     fn now() -> Timestamp {
