@@ -36,6 +36,8 @@ use crate::{
 
 /// Threads that compute.
 const THREADS: usize = 2;
+/// A long sum is a deep tree, which is let go of step by step.
+const STACK_BYTES: usize = 16 << 20;
 /// How deep an expression may be nested.
 const DEPTH_MAX: usize = 50;
 /// Functions that do nothing but make a text longer, by a number that anybody may write, where no pool counts it.
@@ -44,6 +46,8 @@ const LEFT_OUT: [&str; 3] = ["repeat", "lpad", "rpad"];
 pub fn run(folder: &Path, ask: &Ask) -> Result<Answer, Trouble> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .max_blocking_threads(2 * THREADS)
+        .thread_stack_size(STACK_BYTES)
         .enable_time()
         .build()
         .map_err(|error| Trouble::new(Kind::Failed, error))?;
