@@ -23,7 +23,11 @@ use datafusion::{
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast,
+        sqlparser::{
+            ast,
+            dialect::GenericDialect,
+            tokenizer::{Token, Tokenizer},
+        },
     },
 };
 use futures_util::StreamExt;
@@ -36,7 +40,10 @@ use crate::{
 
 /// Threads that compute.
 const THREADS: usize = 2;
-/// A long sum is a deep tree, which is let go of step by step.
+/// Most words of a statement: a sum of ten thousand terms is a tree as deep, and not everything that walks it looks
+/// after the stack.
+const WORDS_MAX: usize = 2_000;
+/// What that many may take of it.
 const STACK_BYTES: usize = 16 << 20;
 /// How deep an expression may be nested.
 const DEPTH_MAX: usize = 50;
@@ -100,7 +107,7 @@ async fn answer(folder: &Path, ask: &Ask) -> Result<Answer, Trouble> {
 
 /// The one statement, which only reads.
 fn read(sql: &str) -> Result<Statement, Trouble> {
-    if sql.len() > SQL_BYTES_MAX {
+    if sql.len() > SQL_BYTES_MAX || words(sql) > WORDS_MAX {
         return Err(Trouble::new(Kind::TooLong, ""));
     }
     let parser = DFParserBuilder::new(sql).with_recursion_limit(DEPTH_MAX).build();
@@ -116,6 +123,12 @@ fn read(sql: &str) -> Result<Statement, Trouble> {
             Err(Trouble::new(Kind::NotRead, word))
         }
     }
+}
+
+/// Words, numbers and signs of a statement; what cannot be told apart is left to the parser to refuse.
+fn words(sql: &str) -> usize {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count()
 }
 
 fn context(limits: &Limits) -> Result<SessionContext, Trouble> {
