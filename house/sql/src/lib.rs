@@ -62,7 +62,8 @@ impl Default for Limits {
             rows_max: 10_000,
             bytes_max: 8 << 20,
             memory_bytes_max: 256 << 20,
-            seconds_max: 30,
+            // A request that takes longer is answered for it by the server.
+            seconds_max: 20,
         }
     }
 }
