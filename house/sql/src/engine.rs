@@ -23,7 +23,11 @@ use datafusion::{
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::{
         parser::{DFParserBuilder, Statement},
-        sqlparser::ast,
+        sqlparser::{
+            ast,
+            dialect::GenericDialect,
+            tokenizer::{Token, Tokenizer},
+        },
     },
 };
 use futures_util::StreamExt;
@@ -36,6 +40,11 @@ use crate::{
 
 /// Threads that compute.
 const THREADS: usize = 2;
+/// Most words of a statement: a sum of ten thousand terms is a tree as deep, and not everything that walks it looks
+/// after the stack.
+const WORDS_MAX: usize = 2_000;
+/// What that many may take of it.
+const STACK_BYTES: usize = 16 << 20;
 /// How deep an expression may be nested.
 const DEPTH_MAX: usize = 50;
 /// Functions that do nothing but make a text longer, by a number that anybody may write, where no pool counts it.
@@ -44,6 +53,8 @@ const LEFT_OUT: [&str; 3] = ["repeat", "lpad", "rpad"];
 pub fn run(folder: &Path, ask: &Ask) -> Result<Answer, Trouble> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
+        .max_blocking_threads(2 * THREADS)
+        .thread_stack_size(STACK_BYTES)
         .enable_time()
         .build()
         .map_err(|error| Trouble::new(Kind::Failed, error))?;
@@ -96,7 +107,7 @@ async fn answer(folder: &Path, ask: &Ask) -> Result<Answer, Trouble> {
 
 /// The one statement, which only reads.
 fn read(sql: &str) -> Result<Statement, Trouble> {
-    if sql.len() > SQL_BYTES_MAX {
+    if sql.len() > SQL_BYTES_MAX || words(sql) > WORDS_MAX {
         return Err(Trouble::new(Kind::TooLong, ""));
     }
     let parser = DFParserBuilder::new(sql).with_recursion_limit(DEPTH_MAX).build();
@@ -112,6 +123,12 @@ fn read(sql: &str) -> Result<Statement, Trouble> {
             Err(Trouble::new(Kind::NotRead, word))
         }
     }
+}
+
+/// Words, numbers and signs of a statement; what cannot be told apart is left to the parser to refuse.
+fn words(sql: &str) -> usize {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count()
 }
 
 fn context(limits: &Limits) -> Result<SessionContext, Trouble> {

@@ -160,9 +160,12 @@ impl PartitionStream for Part {
                 };
                 for batch in batches {
                     match batch {
-                        // Nobody listens any more.
-                        Ok(batch) if tx.blocking_send(Ok(batch)).is_err() => return Ok(()),
-                        Ok(_) => {}
+                        Ok(batch) => {
+                            // Nobody listens any more.
+                            if tx.blocking_send(Ok(batch)).is_err() {
+                                return Ok(());
+                            }
+                        }
                         Err(error) => {
                             lost(error);
                             break;

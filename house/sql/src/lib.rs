@@ -62,7 +62,8 @@ impl Default for Limits {
             rows_max: 10_000,
             bytes_max: 8 << 20,
             memory_bytes_max: 256 << 20,
-            seconds_max: 30,
+            // A request that takes longer is answered for it by the server.
+            seconds_max: 20,
         }
     }
 }
@@ -127,9 +128,10 @@ impl Trouble {
                 "ほかのSQLを実行中です。しばらくしてやり直してください",
                 "other statements are being answered; try again in a while",
             ),
-            Kind::TooLong => {
-                ("文が長すぎます（16 KiBまで）", "the statement is too long (16 KiB at most)")
-            }
+            Kind::TooLong => (
+                "文が長すぎます（16 KiB、2,000語まで）",
+                "the statement is too long (at most 16 KiB and 2,000 words)",
+            ),
             Kind::Syntax => ("SQLの書き方が正しくありません", "this is no SQL"),
             Kind::NotOne => ("文は一つだけ書いてください", "write one statement"),
             Kind::NotRead => (

@@ -31,6 +31,7 @@ fn nothing_but_one_statement_that_reads_is_taken() {
         ("EXPLAIN SELECT 1".to_owned(), Kind::NotRead),
         ("PREPARE p AS SELECT 1".to_owned(), Kind::NotRead),
         ("BEGIN".to_owned(), Kind::NotRead),
+        ("SELECT * INTO t FROM events".to_owned(), Kind::NotRead),
         ("SELECT 1; SELECT 2".to_owned(), Kind::NotOne),
         ("SELECT 1; DROP TABLE events".to_owned(), Kind::NotOne),
         (String::new(), Kind::NotOne),
@@ -40,6 +41,7 @@ fn nothing_but_one_statement_that_reads_is_taken() {
         let trouble = ask(place.path(), &sql).unwrap_err();
         assert_eq!(trouble.kind, kind, "{sql:.60}: {trouble:?}");
     }
+    assert!(ask(place.path(), "WITH x AS (DELETE FROM events) SELECT 1").is_err());
     let left: Vec<_> =
         std::fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name.to_string_lossy().starts_with("2026-")), "{left:?}");
@@ -69,7 +71,6 @@ fn there_is_no_other_table_no_file_and_no_function_of_tables() {
         "SELECT array_repeat('x', 1000000000)".to_owned(),
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"
             .to_owned(),
-        "SELECT * INTO t FROM events".to_owned(),
         "SELECT nothing FROM events".to_owned(),
     ] {
         let trouble = ask(place.path(), &sql).unwrap_err();
@@ -110,8 +111,13 @@ fn a_deep_expression_is_refused_and_overflows_nothing() {
         // Refused or answered: what counts is that the process lives.
         let _ = ask(place.path(), &sql);
     }
-    let names = vec!["SELECT 1"; 800].join(" UNION ALL ");
-    let _ = ask(place.path(), &names);
+    for many in
+        [vec!["SELECT 1"; 800].join(" UNION ALL "), vec!["SELECT 1"; 400].join(" UNION ALL ")]
+    {
+        let _ = ask(place.path(), &many);
+    }
+    let sum = format!("SELECT 1{} AS n", " + 1".repeat(100));
+    assert_eq!(ask(place.path(), &sum).unwrap().rows, [[serde_json::json!(101)]]);
 }
 
 #[test]

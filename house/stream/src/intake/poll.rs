@@ -271,7 +271,11 @@ impl Agent {
                 None => tries += 1,
             }
         }
-        Err(if tries == TRIES {
+        let silent = self.peer.as_ref().is_some_and(Peer::is_silent_in_private);
+        Err(if tries == TRIES && silent {
+            "authentication succeeded, but encrypted requests are not answered: the privacy password, the cipher or \
+             key_extension is another than the agent's"
+        } else if tries == TRIES {
             "no answer: address, port, firewall, or a community or user that it does not know"
         } else {
             "the agent's clock or engine changes with every message"

@@ -77,6 +77,8 @@ struct Engine {
     keys: Keys,
     /// The newest clock that an authenticated message told, and when that was.
     clock: Option<(Clock, u64)>,
+    /// Whether it ever answered a request.
+    answered: bool,
 }
 
 impl Engine {
@@ -109,6 +111,12 @@ impl Peer {
     /// Forgets the engine: after a failure it may be another one.
     pub fn forget(&mut self) {
         self.engine = None;
+    }
+
+    /// Whether the agent knows our authentication and is silent all the same: many drop what they cannot decrypt.
+    pub fn is_silent_in_private(&self) -> bool {
+        let silent = |e: &Engine| e.clock.is_some() && e.keys.privacy.is_some() && !e.answered;
+        self.engine.as_ref().is_some_and(silent)
     }
 
     /// The bytes that ask; with v3 they may first ask who the engine is. `salt` never comes twice.
@@ -178,7 +186,7 @@ impl Peer {
                     let keys = user.keys(&id);
                     // Without authentication a clock means nothing, and none is waited for.
                     let clock = keys.auth.is_none().then_some((Clock::default(), now_s));
-                    self.engine = Some(Engine { id, keys, clock });
+                    self.engine = Some(Engine { id, keys, clock, answered: false });
                     Ok(Heard::Again)
                 }
                 _ => Ok(Heard::Stale),
@@ -213,6 +221,7 @@ impl Peer {
                 if engine.keys.auth.is_some() {
                     engine.learn(message.clock, now_s);
                 }
+                engine.answered = true;
                 Ok(Heard::Answer(pdu))
             }
             _ => Ok(Heard::Stale),
@@ -463,6 +472,7 @@ mod tests {
         let mut agent = Agent { user: user.clone(), clock: CLOCK };
         let mut peer = Peer::new(Security::User(Box::new(user)));
         talk(&mut peer, &agent, 1, 50).unwrap();
+        assert!(!peer.is_silent_in_private());
         agent.clock = Clock { boots: 4, time: 2 };
         assert_eq!(talk(&mut peer, &agent, 2, 60).unwrap().1, 2);
     }

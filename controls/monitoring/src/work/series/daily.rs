@@ -311,3 +311,27 @@ fn text<'a>(row: &'a Asset, name: &str) -> Option<&'a str> {
 fn number(row: &Asset, name: &str) -> Option<f64> {
     row.attributes.get(name)?.as_f64()
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Table;
+
+    use super::*;
+
+    #[test]
+    fn databases_of_one_host_are_told_apart_by_the_port_where_both_name_one() {
+        let mut database = Asset::new(Table::Asset, Id::nil(), "database", "shop");
+        assert!(is_of_port(&database, "db1:5433"));
+        database.attributes = json!({"port": 5432}).as_object().cloned().unwrap_or_default();
+        for (host, fits) in [("db1", true), ("db1:5432", true), ("db1:5433", false), ("::1", true)]
+        {
+            assert_eq!(is_of_port(&database, host), fits, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_used_by_its_share_of_connections_before_anything_else() {
+        let database = LOADS.iter().skip(2).chain(LOADS.iter().take(2));
+        assert_eq!(database.copied().next(), Some(("connections_used_ratio", true)));
+    }
+}
