@@ -51,20 +51,35 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a line in the spool says. Lines of an agent's files are its machine's, those of a file that was read here
-    /// this machine's, if they name no host themselves.
-    fn event(&self, frame: &Frame, headers: &mut Headers) -> Event {
-        let mut event = headers.read(frame, &self.zone);
-        if event.host.is_empty() {
-            let own = match frame.tag {
-                Tag::Mark(..) => self.host.as_deref(),
-                Tag::Number(..) => frame.source.split_once('/').map(|(agent, _)| agent),
-                Tag::None | Tag::Id(_) => None,
-            };
-            own.unwrap_or_default().clone_into(&mut event.host);
-        }
-        event
+    pub fn home(&self) -> Home {
+        Home { zone: self.zone.clone(), host: self.host.clone() }
     }
+
+    fn event(&self, frame: &Frame, headers: &mut Headers) -> Event {
+        placed(headers.read(frame, &self.zone), frame, self.host.as_deref())
+    }
+}
+
+/// What lines are taken for that do not say when and where they were written.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub zone: TimeZone,
+    /// Host of lines that were read from files of the machine that took them in.
+    pub host: Option<String>,
+}
+
+/// Lines of an agent's files are its machine's, those of a file that was read here this machine's, if they name no host
+/// themselves.
+fn placed(mut event: Event, frame: &Frame, host: Option<&str>) -> Event {
+    if event.host.is_empty() {
+        let own = match frame.tag {
+            Tag::Mark(..) => host,
+            Tag::Number(..) => frame.source.split_once('/').map(|(agent, _)| agent),
+            Tag::None | Tag::Id(_) => None,
+        };
+        own.unwrap_or_default().clone_into(&mut event.host);
+    }
+    event
 }
 
 impl Default for Limits {
@@ -115,10 +130,11 @@ pub struct Frames {
     pub gone_bytes: u64,
 }
 
-/// The event in a frame of the spool, wherever it is read; `zone` is that of lines that name none.
-pub fn read_frame(bytes: &[u8], zone: &TimeZone) -> Option<Event> {
+/// The event in a frame of the spool, wherever it is read. Columns that an earlier line named are not known to it.
+pub fn read_frame(bytes: &[u8], home: &Home) -> Option<Event> {
     let frame = decode(bytes)?;
-    Some(parse(&frame.line, &frame.source, frame.arrived, zone))
+    let event = parse(&frame.line, &frame.source, frame.arrived, &home.zone);
+    Some(placed(event, &frame, home.host.as_deref()))
 }
 
 /// Events read in order.
@@ -485,9 +501,9 @@ impl Stream {
         Ok(Frames { frames: placed.collect(), next: batch.next, gone_bytes })
     }
 
-    /// Zone of lines that name none.
-    pub fn zone(&self) -> &TimeZone {
-        &self.inner.limits.zone
+    /// What lines are taken for that do not say it themselves.
+    pub fn home(&self) -> Home {
+        self.inner.limits.home()
     }
 
     /// The columns at a place: as a reader left them there, else as the archive has them and what came since.

@@ -193,10 +193,10 @@ impl Lane {
         let Some(centre) = &mut self.centre else { return Ok(None) };
         let is_known = self.rules.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, loaded));
         if !is_known {
-            self.rules = Some((loaded.clone(), loaded.hash()));
+            self.rules = Some((loaded.clone(), node::name(loaded, &ctx.stream.home())));
         }
         if let Some((loaded, hash)) = &self.rules {
-            centre.provide(hash, || node::bundle(loaded)).await?;
+            centre.provide(hash, || node::bundle(loaded, &ctx.stream.home())).await?;
         }
         if self.asked_at.is_none_or(|asked| asked.elapsed() >= NODES_EVERY) {
             self.asked_at = Some(Instant::now());
@@ -281,9 +281,9 @@ impl Lane {
         let mut met: Vec<Met> =
             said.iter_mut().flat_map(|one| std::mem::take(&mut one.met)).collect();
         met.sort_by_key(|met| (met.end, met.part));
-        let zone = ctx.stream.zone();
+        let home = ctx.stream.home();
         let event = |Met { end, part, event }: Met| {
-            let own = || stream::read_frame(sent.frames.get(&end)?, zone);
+            let own = || stream::read_frame(sent.frames.get(&end)?, &home);
             Some((event.or_else(own)?, end, part))
         };
         let met = met.into_iter().filter_map(event).collect();

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bus::{Work, node::Evaluate};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use sigma::Env;
+use stream::Home;
 
 use super::sieve::Sieve;
 use crate::work::rules::Loaded;
@@ -14,19 +17,39 @@ const LEVEL: i32 = 3;
 const UNPACKED_MAX: usize = 512 << 20;
 
 /// Holds events against the rules of the main node.
-pub struct Sieves {
-    /// Zone of lines that name none.
-    pub zone: TimeZone,
+pub struct Sieves;
+
+/// Rules, and what the main node takes lines for that do not say it themselves.
+pub struct Given {
+    loaded: Arc<Loaded>,
+    home: Home,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Bundle {
+    texts: BTreeMap<String, Vec<u8>>,
+    /// Name of a zone; that of a zone without one is UTC.
+    zone: String,
+    host: Option<String>,
+}
+
+/// What a set of rules is known by where lines are taken for what this home says.
+pub fn name(loaded: &Loaded, home: &Home) -> String {
+    let zone = home.zone.iana_name().unwrap_or("UTC");
+    let said = format!("{}\0{zone}\0{}", loaded.hash(), home.host.as_deref().unwrap_or(""));
+    hex::encode(Sha256::digest(said))
 }
 
 /// The documents of a set of rules as they are given to nodes.
-pub fn bundle(loaded: &Loaded) -> bus::Result<Vec<u8>> {
+pub fn bundle(loaded: &Loaded, home: &Home) -> bus::Result<Vec<u8>> {
     let failed = |reason: String| bus::BusError::Failed { what: "pack the rules", reason };
-    let bytes = postcard::to_stdvec(&loaded.texts).map_err(|e| failed(e.to_string()))?;
+    let zone = home.zone.iana_name().unwrap_or("UTC").to_owned();
+    let bundle = Bundle { texts: loaded.texts.clone(), zone, host: home.host.clone() };
+    let bytes = postcard::to_stdvec(&bundle).map_err(|e| failed(e.to_string()))?;
     zstd::bulk::compress(&bytes, LEVEL).map_err(|e| failed(e.to_string()))
 }
 
-fn unbundle(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
+fn unbundle(bytes: &[u8]) -> Result<Bundle, String> {
     let mut texts = Vec::new();
     let packed = zstd::stream::read::Decoder::new(bytes).map_err(|e| e.to_string())?;
     let mut limited = std::io::Read::take(packed, UNPACKED_MAX as u64);
@@ -35,23 +58,26 @@ fn unbundle(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
 }
 
 impl Evaluate for Sieves {
-    type Rules = Arc<Loaded>;
+    type Rules = Given;
     type Place = Sieve;
 
-    fn open(&self, hash: &str, bundle: &[u8]) -> Result<Arc<Loaded>, String> {
-        let loaded = Loaded::of(unbundle(bundle)?, &Env::default());
-        match loaded.hash() == hash {
-            true => Ok(Arc::new(loaded)),
+    fn open(&self, hash: &str, bundle: &[u8]) -> Result<Given, String> {
+        let Bundle { texts, zone, host } = unbundle(bundle)?;
+        let zone = TimeZone::get(&zone).map_err(|error| error.to_string())?;
+        let loaded = Loaded::of(texts, &Env::default());
+        let home = Home { zone, host };
+        match name(&loaded, &home) == hash {
+            true => Ok(Given { loaded: Arc::new(loaded), home }),
             false => Err("they are not what the main node named".to_owned()),
         }
     }
 
-    fn begin(&self, rules: &Arc<Arc<Loaded>>, state: &[u8]) -> Sieve {
-        Sieve::new((**rules).clone(), state, self.zone.clone())
+    fn begin(&self, rules: &Arc<Given>, state: &[u8]) -> Sieve {
+        Sieve::new(rules.loaded.clone(), state, rules.home.clone())
     }
 
-    fn change(&self, place: &mut Sieve, rules: &Arc<Arc<Loaded>>) {
-        place.change((**rules).clone());
+    fn change(&self, place: &mut Sieve, rules: &Arc<Given>) {
+        place.change(rules.loaded.clone());
     }
 
     fn take(&self, place: &mut Sieve, work: Work) -> (Vec<u8>, Vec<u8>) {

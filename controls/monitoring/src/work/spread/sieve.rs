@@ -6,11 +6,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bus::Frame;
-use jiff::tz::TimeZone;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use sigma::{Arena, FieldCensus, Match, Matcher};
-use stream::{Event, JoinLimits, Joiner};
+use stream::{Event, Home, JoinLimits, Joiner};
 
 use super::super::{
     evaluate::{is_joined, itself_first, lay},
@@ -49,17 +48,17 @@ pub struct Sieve {
     matcher: Matcher,
     joiner: Joiner,
     arena: Arena,
-    zone: TimeZone,
+    home: Home,
 }
 
 impl Sieve {
     /// Goes on with what waited.
-    pub fn new(loaded: Arc<Loaded>, state: &[u8], zone: TimeZone) -> Sieve {
+    pub fn new(loaded: Arc<Loaded>, state: &[u8], home: Home) -> Sieve {
         let joiner = match state.is_empty() {
             true => Joiner::new(JOIN),
             false => postcard::from_bytes(state).unwrap_or_else(|_| Joiner::new(JOIN)),
         };
-        Sieve { matcher: Matcher::new(&loaded.set), loaded, joiner, arena: Arena::new(), zone }
+        Sieve { matcher: Matcher::new(&loaded.set), loaded, joiner, arena: Arena::new(), home }
     }
 
     /// Goes on with other rules.
@@ -86,7 +85,7 @@ impl Sieve {
         let mut parts = Vec::new();
         for frame in frames {
             // What cannot be read was said by whoever published it.
-            let Some(event) = stream::read_frame(&frame.bytes, &self.zone) else { continue };
+            let Some(event) = stream::read_frame(&frame.bytes, &self.home) else { continue };
             *said.evaluated.entry(event.source.clone()).or_default() += 1;
             let arrived = event.arrived;
             self.joiner.push(event, arrived, &mut parts);
@@ -201,6 +200,10 @@ mod tests {
         all
     }
 
+    fn home() -> Home {
+        Home { zone: jiff::tz::TimeZone::UTC, host: None }
+    }
+
     /// In rounds of so many bytes, each partition taken over by another node after so many messages.
     fn sieved(
         stream: &Stream,
@@ -208,7 +211,7 @@ mod tests {
         bytes: usize,
         stay: usize,
     ) -> (Vec<Occurrence>, Evaluator) {
-        let zone = TimeZone::UTC;
+        let home = home();
         let mut evaluator = Evaluator::new(loaded.clone());
         let mut places: BTreeMap<u32, (usize, Sieve)> = BTreeMap::new();
         let (mut found, mut at) = (Vec::new(), 0);
@@ -221,10 +224,10 @@ mod tests {
             }
             let mut met = Vec::new();
             for (partition, frames) in parts {
-                let fresh = || (0, Sieve::new(loaded.clone(), &[], zone.clone()));
+                let fresh = || (0, Sieve::new(loaded.clone(), &[], home.clone()));
                 let (taken, sieve) = places.entry(partition).or_insert_with(fresh);
                 if *taken == stay {
-                    *sieve = Sieve::new(loaded.clone(), &sieve.state(), zone.clone());
+                    *sieve = Sieve::new(loaded.clone(), &sieve.state(), home.clone());
                     *taken = 0;
                 }
                 *taken += 1;
@@ -233,7 +236,7 @@ mod tests {
                     postcard::from_bytes(&postcard::to_stdvec(&said).unwrap()).unwrap();
                 met.extend(said.met.iter().map(|met| {
                     let own = frames.iter().find(|frame| frame.end == met.end);
-                    let read = || stream::read_frame(&own.unwrap().bytes, &zone).unwrap();
+                    let read = || stream::read_frame(&own.unwrap().bytes, &home).unwrap();
                     (met.event.clone().unwrap_or_else(read), met.end, met.part)
                 }));
                 evaluator.count(said.evaluated, said.unreadable);
@@ -281,10 +284,10 @@ mod tests {
         let frames = stream.frames_from(0, usize::MAX).unwrap().frames;
         let frames: Vec<Frame> =
             frames.into_iter().map(|f| Frame { end: f.end, bytes: f.bytes }).collect();
-        let mut sieve = Sieve::new(loaded.clone(), &[], TimeZone::UTC);
+        let mut sieve = Sieve::new(loaded.clone(), &[], home());
         let said = sieve.take(&frames, stream.end(), None);
         assert!(said.met.iter().all(|met| met.event.is_none()) && !sieve.state().is_empty());
-        let mut next = Sieve::new(loaded, &sieve.state(), TimeZone::UTC);
+        let mut next = Sieve::new(loaded, &sieve.state(), home());
         assert_eq!(next.take(&[], stream.end(), Some(NOW.0 + 1)).evaluated, BTreeMap::new());
         assert!(!next.state().is_empty(), "not yet");
         next.take(&[], stream.end(), Some(NOW.0 + 3_000_000));
