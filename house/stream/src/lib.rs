@@ -71,5 +71,5 @@ pub use once::REPEATED;
 pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
-pub use stream::{Home, Ack, Frames, Limits, Placed, PlacedFrame, Reading, Stream, read_frame};
+pub use stream::{Ack, Frames, Home, Limits, Placed, PlacedFrame, Reading, Stream, read_frame};
 pub use window::{Span, Windowed, window};
