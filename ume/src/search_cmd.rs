@@ -81,6 +81,7 @@ pub fn run(args: &SearchArgs) -> Result<ExitCode, CliError> {
         terms,
         limit: args.limit as usize,
         newest_first: !args.oldest_first,
+        ..Query::default()
     };
     let found = stream::search(&folder, &wanted).map_err(room::Error::from)?;
     for trouble in &found.unreadable {
