@@ -42,9 +42,9 @@ const BODY_MAX: Duration = Duration::from_secs(30);
 const FIRST_MAX: Duration = Duration::from_secs(60);
 /// How long requests under way may take once the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Bodies that are read at once, and those that are worked on.
+/// Bodies that are read at once, and those that are worked on: what a request becomes stands in memory three times.
 const BODIES_MAX: usize = 16;
-const WORK_MAX: usize = 2;
+const WORK_MAX: usize = 1;
 /// Bytes of a body that are read at most, be they only read over.
 const OVER_BYTES_MAX: usize = 64 << 20;
 /// Requests at once on a connection.

@@ -40,7 +40,7 @@ pub const REQUEST_BYTES_MAX: usize = 8 << 20;
 /// Most bytes of a request once it is unpacked.
 pub const UNZIPPED_BYTES_MAX: usize = 8 << 20;
 /// Most bytes of the lines of a request: each repeats its resource.
-pub const LINES_BYTES_MAX: usize = 64 << 20;
+pub const LINES_BYTES_MAX: usize = 32 << 20;
 /// Most lines of a request.
 pub const LINES_MAX: usize = 100_000;
 /// Longest line of a record.
