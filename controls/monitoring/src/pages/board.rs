@@ -238,6 +238,8 @@ impl Board {
             Light::Warn
         } else if !self.is_begun || self.flows.is_empty() {
             Light::Unknown
+        } else if self.series[1] > 0 && self.series[2] == 0 {
+            Light::Learning
         } else {
             Light::Good
         }

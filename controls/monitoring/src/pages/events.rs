@@ -34,6 +34,8 @@ const SAME_TIME_MAX: usize = 10_000;
 const BARS: usize = 60;
 /// Program of lines that are measurements.
 const MEASUREMENTS: &str = "metrics";
+/// Characters of a message in the list; the whole stands below it.
+const MESSAGE_CHARS_MAX: usize = 240;
 /// Bytes of a raw line that a page shows.
 const RAW_SHOWN_MAX: usize = 8 << 10;
 const HEIGHT: u64 = 100;
@@ -177,6 +179,7 @@ struct Source {
 /// An event as it is listed.
 struct Shown {
     event: Event,
+    message: String,
     raw: String,
     fields: Vec<Named>,
 }
@@ -319,7 +322,11 @@ fn shown(asked: &Asked, event: Event) -> Shown {
         raw.push('…');
     }
     let fields = columns.chain(fields).filter(|(_, value)| !value.is_empty()).map(named).collect();
-    Shown { raw, fields, event }
+    let mut message: String = event.message.chars().take(MESSAGE_CHARS_MAX).collect();
+    if message.len() < event.message.len() {
+        message.push('…');
+    }
+    Shown { message, raw, fields, event }
 }
 
 fn bars(cx: &Cx, asked: &Asked, histogram: &stream::Histogram) -> Bars {
