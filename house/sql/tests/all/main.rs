@@ -4,6 +4,7 @@
 #![cfg(feature = "datafusion")]
 
 mod answers;
+mod apart;
 mod hostile;
 
 use std::path::Path;
