@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `snmp`, `sequence`, `query`, `grams`, `ready` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
 //! | `search`, `scan` | readers of the archive: what a query asks for, and everything in order |
@@ -41,6 +41,7 @@ mod numbered;
 mod once;
 pub mod parse;
 pub mod query;
+mod ready;
 pub mod relp;
 pub mod scan;
 pub mod search;
