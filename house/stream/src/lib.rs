@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `otlp`, `snmp`, `postgres`, `sequence`, `query`, `grams`, `histogram`, `personal` | pure functions and machines over foreign bytes |
+//! | `decode`, `parse`, `frame`, `entry`, `relp`, `export`, `flow`, `metrics`, `otlp`, `snmp`, `postgres`, `sequence`, `query`, `grams`, `histogram`, `personal`, `ready` | pure functions and machines over foreign bytes |
 //! | `logsource` | where an event comes from in Sigma's terms, its fields as pairs; pure |
 //! | `spool`, `archive`, `sidecar`, `files` | the only writers of files |
 //! | `search`, `scan`, `table` | readers of the archive: what a query asks for, everything in order, rows and columns |
@@ -46,6 +46,7 @@ pub mod parse;
 pub mod personal;
 pub mod postgres;
 pub mod query;
+mod ready;
 pub mod relp;
 pub mod scan;
 pub mod search;

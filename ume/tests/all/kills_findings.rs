@@ -31,9 +31,18 @@ pub(crate) fn kills(few: u64) -> u64 {
     if std::env::var_os("UME_SOAK").is_some() { 200 } else { few }
 }
 
-/// A port that is free now: a server that is started again needs the same.
+/// A port that is free now: a server that is started again needs the same. It is none that the kernel gives to those
+/// who connect, or one of the many who try again while the server is down would take it, even by meeting itself.
 pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let seed = now_us() as u64 ^ (u64::from(std::process::id()) << 20);
+    let mut moments = Moments(seed);
+    loop {
+        let port = 10_000 + (moments.next(Duration::from_secs(20_000)).as_secs() as u16);
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 fn now_us() -> i64 {

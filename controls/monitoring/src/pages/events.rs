@@ -267,7 +267,7 @@ async fn events(State(house): State<Shared>, user: User, Query(asked): Query<Ask
             .is_without_measurements()
             .then(|| asked.href(&[("measurements", "1")])),
         is_masked: hides_personal,
-        sql: sql::BUILT,
+        sql: sql::BUILT && !hides_personal,
         next,
     };
     web::frame::page(cx, cx.t("イベント", "Events"), &body)

@@ -1,7 +1,7 @@
 //! SQL over the archived events: a page and its document. In a build without SQL both say so.
 //!
-//! The statement stands in the address of the page, so that it can be kept and sent on. Who may see events may ask:
-//! what is answered is what a search shows.
+//! The statement stands in the address of the page, so that it can be kept and sent on. Who may judge findings may ask:
+//! they see events whole, and of what a statement makes of them nothing could be masked.
 
 use askama::Template;
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use model::{Lang, Timestamp, t};
+use model::{Lang, Table, Timestamp, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sql::{Answer, Ask, Kind, Limits, Trouble, apart};
@@ -23,6 +23,8 @@ use web::{
     frame::{self, Cx, User},
     route::{Access, Api, Route},
 };
+
+use super::findings::may_judge;
 
 /// Rows of the page.
 const ROWS_SHOWN_MAX: usize = 200;
@@ -79,6 +81,10 @@ async fn show(
     user: User,
     Query(asked): Query<Asked>,
 ) -> frame::Answer {
+    // A statement could say of people whatever it likes: nothing of it could be masked.
+    if !may_judge(&house, &user) {
+        return Err(frame::Refusal::Forbidden);
+    }
     let hours = asked.hours.unwrap_or(HOURS).clamp(1, 24 * 366 * 10);
     let (mut trouble, mut answer) = (String::new(), None);
     if sql::BUILT && !asked.sql.trim().is_empty() {
@@ -121,6 +127,14 @@ struct Request {
 async fn answer(State(house): State<Shared>, caller: Caller, body: axum::body::Bytes) -> Response {
     let lang = caller.cx.lang;
     let refuse = |kind, said: String| Problem::saying(lang, kind, said).into_response();
+    let rule = house.kind(Table::Rule, "detection");
+    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+        let said = t(
+            "SQLでの検索は、検知を判断する役割に限ります。",
+            "SQL is for roles that judge findings.",
+        );
+        return Problem::new(lang, problem::FORBIDDEN, said).into_response();
+    }
     let asked: Request = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
         Err(error) => return refuse(problem::BAD_REQUEST, error.to_string()),

@@ -6,6 +6,8 @@
 //! the last saved state are held against the rules again and nothing is told twice; what is not read yet is held in
 //! the spool; whatever fails ends in a restart from the saved state, never in a skipped event that nobody counts.
 
+mod over_bus;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
@@ -13,7 +15,6 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use model::{Assurance, Id, Table, Timestamp};
@@ -33,7 +34,7 @@ use super::{
     saved::{self, Saved, census, name_of, read, write},
     spread::{
         Bus,
-        lane::{Lane, Sieved, States},
+        lane::{Lane, States},
     },
 };
 use crate::findings::{FINDING, HANDLED};
@@ -57,8 +58,6 @@ const RELOAD_EVERY_S: i64 = 3_600;
 const TEXT_CHARS_MAX: usize = 64 * 1024;
 /// A round that takes longer than this lets events wait.
 const ROUND_MS_MAX: i64 = 60_000;
-/// How long a round stays with what other nodes evaluate before other work has its turn.
-const OVER_BUS_MS: u64 = 500;
 /// Whether somebody judged an alert is asked at most this often.
 const ASK_EVERY_S: i64 = 5;
 
@@ -308,66 +307,6 @@ impl Running {
             self.save(ctx).await?;
             self.cover(live);
         }
-        Ok(())
-    }
-
-    /// Takes what other nodes evaluated; gives the time up to which everything that came is evaluated, if that is
-    /// known: where nodes are behind the clock decides nothing, or what they bring would be late.
-    async fn over_bus(
-        &mut self,
-        ctx: &Shared,
-        live: &Live,
-        lane: &mut Lane,
-    ) -> Result<Option<Timestamp>, Error> {
-        let begun = Instant::now();
-        let mut until = None;
-        loop {
-            let Some(loaded) = self.evaluator.as_ref().map(|e| e.loaded().clone()) else {
-                return Err(Error::said("the evaluation of events was cut off"));
-            };
-            let now = ctx.store().now();
-            // Before the end is asked for: what came by now is before it.
-            let Some(sieved) = lane.step(ctx, &loaded, self.at).await? else { break };
-            until = sieved.arrived.map(|(_, newest)| newest).or(until);
-            self.take_over(ctx, live, sieved, now).await?;
-            if begun.elapsed().as_millis() as u64 > OVER_BUS_MS {
-                break;
-            }
-        }
-        let now = ctx.store().now();
-        Ok(if ctx.stream.end() <= self.at { Some(now) } else { until })
-    }
-
-    /// Judges what nodes found in a piece of the stream, and counts it as evaluated.
-    async fn take_over(
-        &mut self,
-        ctx: &Shared,
-        live: &Live,
-        sieved: Sieved,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let Some(mut evaluator) = self.evaluator.take() else {
-            return Err(Error::said("the evaluation of events was cut off"));
-        };
-        let Sieved { to, met, said, gone_bytes, arrived } = sieved;
-        let done = room::blocking(move || {
-            let mut found = Vec::new();
-            evaluator.judge(met, &mut found);
-            for one in said {
-                evaluator.count(one.evaluated, one.unreadable);
-                saved::add(&mut evaluator.seen.census, one.census);
-            }
-            (evaluator, found)
-        });
-        let (evaluator, found) = done.await?;
-        self.is_dirty = true;
-        self.gone_bytes += gone_bytes;
-        self.record(ctx, found, to).await?;
-        self.at = to;
-        live.at.store(to, Ordering::Release);
-        let lag_ms = arrived.map_or(0, |(oldest, _)| (now.0 - oldest.0) / 1_000);
-        self.tell(live, &evaluator, lag_ms, now);
-        self.evaluator = Some(evaluator);
         Ok(())
     }
 
