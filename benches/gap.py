@@ -64,4 +64,4 @@ for _ in range(rounds):
     print(f"ume {a:.2f} s, duckdb {b:.2f} s over {len(files)} files of the days, {c:.2f} s over all {len(every)}; rows (span, all) and groups of duckdb {counted.strip()}")
 a, b, c = map(statistics.median, (ours, peers, whole))
 print(f"medians: ume {a:.2f} s, duckdb {b:.2f} s and {c:.2f} s: {a / b:.2f} and {a / c:.2f}")
-print(said[:600])
+
