@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use model::{Lang, Table, Timestamp, t};
+use model::{Lang, Table, Text, Timestamp, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sql::{Answer, Ask, Kind, Limits, Trouble, apart};
@@ -81,13 +81,12 @@ async fn show(
     user: User,
     Query(asked): Query<Asked>,
 ) -> frame::Answer {
-    // A statement could say of people whatever it likes: nothing of it could be masked.
-    if !may_judge(&house, &user) {
-        return Err(frame::Refusal::Forbidden);
-    }
     let hours = asked.hours.unwrap_or(HOURS).clamp(1, 24 * 366 * 10);
     let (mut trouble, mut answer) = (String::new(), None);
-    if sql::BUILT && !asked.sql.trim().is_empty() {
+    let is_asked = sql::BUILT && !asked.sql.trim().is_empty();
+    if is_asked && !may_judge(&house, &user) {
+        trouble = user.cx.pick(&for_judges()).to_owned();
+    } else if is_asked {
         let ask = Ask {
             sql: asked.sql.clone(),
             from: Some(house.store.now().minus_hours(hours).0),
@@ -102,6 +101,11 @@ async fn show(
     let sql = if asked.sql.is_empty() { EXAMPLE } else { &asked.sql };
     let body = SqlPage { cx: &user.cx, sql, hours, built: sql::BUILT, trouble, answer };
     frame::page(&user.cx, user.cx.t("イベントのSQL検索", "Search events by SQL"), &body)
+}
+
+/// A statement could say of people whatever it likes: nothing of it could be masked.
+fn for_judges() -> Text {
+    t("SQLでの検索は、検知を判断する役割に限ります。", "SQL is for roles that judge findings.")
 }
 
 async fn ran(house: &Shared, ask: Ask) -> Result<Answer, Trouble> {
@@ -127,18 +131,14 @@ struct Request {
 async fn answer(State(house): State<Shared>, caller: Caller, body: axum::body::Bytes) -> Response {
     let lang = caller.cx.lang;
     let refuse = |kind, said: String| Problem::saying(lang, kind, said).into_response();
-    let rule = house.kind(Table::Rule, "detection");
-    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
-        let said = t(
-            "SQLでの検索は、検知を判断する役割に限ります。",
-            "SQL is for roles that judge findings.",
-        );
-        return Problem::new(lang, problem::FORBIDDEN, said).into_response();
-    }
     let asked: Request = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
         Err(error) => return refuse(problem::BAD_REQUEST, error.to_string()),
     };
+    let rule = house.kind(Table::Rule, "detection");
+    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+        return Problem::new(lang, problem::FORBIDDEN, for_judges()).into_response();
+    }
     let moment = |name: &str, text: &Option<String>| match text {
         None => Ok(None),
         Some(text) => Timestamp::parse(text).map(|time| Some(time.0)).ok_or(name.to_owned()),
