@@ -44,6 +44,23 @@ fn severity<'a>(cx: &Cx, name: &'a str) -> &'a str {
     cx.pick(&text)
 }
 
+/// Seconds as people say them.
+fn lasted(cx: &Cx, seconds: i64) -> String {
+    let (value, unit) = match seconds {
+        s if s < 120 => (s, "s"),
+        s if s < 2 * 3_600 => (s / 60, "min"),
+        s if s < 48 * 3_600 => (s / 3_600, "h"),
+        s => (s / 86_400, "d"),
+    };
+    format!("{value} {}", cx.unit(unit))
+}
+
+/// The same of what may not have been measured yet.
+fn measured_s(cx: &Cx, seconds: Option<i64>) -> String {
+    let none = || cx.t("まだ測れません", "not measured yet").to_owned();
+    seconds.map_or_else(none, |seconds| lasted(cx, seconds))
+}
+
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
     let all = [

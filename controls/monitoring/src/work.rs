@@ -37,8 +37,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(15);
 const COMPLETE: Duration = Duration::from_millis(300);
 const EVALUATE_EVERY: Duration = Duration::from_millis(500);
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
-/// A rule that changes holds within a second.
-const SERIES_EVERY: Duration = Duration::from_millis(900);
+const SERIES_EVERY: Duration = Duration::from_secs(2);
 /// What is learnt of logs decides within minutes, not within a second.
 const LEARN_EVERY: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(24 * 3_600);

@@ -15,6 +15,7 @@ mod criteria;
 #[path = "../../src/declared.rs"]
 mod declared;
 mod demo;
+mod events;
 mod files;
 mod findings;
 mod findings_stream;

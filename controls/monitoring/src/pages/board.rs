@@ -14,7 +14,7 @@ use axum::{
 };
 use model::{Id, Table, Text, Timestamp, t};
 use serde_json::{Value as Json, json};
-use store::{Record, RecordFilter, Row, Store, StoreError};
+use store::{RecordFilter, Row, StoreError};
 use web::{
     House, Shared,
     access::Action,
@@ -23,7 +23,7 @@ use web::{
     route::{Access, Api, Route},
 };
 
-use super::series::{Fares, Standing, standing};
+use super::series::{Fares, Outlook, Standing, outlooks, standing};
 use crate::{
     findings::{Alert, Due, FINDING, with_judgements},
     measured::{Measured, quantile},
@@ -32,9 +32,6 @@ use crate::{
 
 /// Findings that are looked at; what waits beyond them is old.
 const FINDINGS_MAX: usize = 1_000;
-const FORECAST: &str = "monitoring.capacity_forecast";
-const FORECASTS_MAX: usize = 2_000;
-const FORECAST_HOURS: i64 = 48;
 /// What runs out within so many days is told at the top.
 const SOON_DAYS: i64 = 30;
 const HOSTS_SHOWN: usize = 100;
@@ -156,14 +153,6 @@ impl Flow {
     }
 }
 
-struct Outlook {
-    resource: String,
-    asset: Option<Id>,
-    days: i64,
-    low: Option<i64>,
-    high: Option<i64>,
-}
-
 /// A number at the top, and where it is explained.
 struct Tile {
     state: Light,
@@ -225,7 +214,7 @@ impl Board {
             ],
             hosts: hosts(&learnt.sources, &all, &waiting, &named),
             flows: flows(house),
-            outlooks: outlooks(store, now).await?,
+            outlooks: outlooks(store).await?,
             is_begun: learnt.at.is_some(),
         })
     }
@@ -301,29 +290,6 @@ fn flows(house: &House) -> Vec<Flow> {
     let mut flows: Vec<Flow> = all.map(flow).collect();
     flows.sort_by_key(|flow| (flow.lost + flow.refused == 0, std::cmp::Reverse(flow.received)));
     flows
-}
-
-/// The newest outlook of each resource that runs out, the soonest first.
-async fn outlooks(store: &Store, now: Timestamp) -> Result<Vec<Outlook>, StoreError> {
-    let since = now.minus_hours(FORECAST_HOURS);
-    let found = store.records_since(&[FORECAST], since, FORECASTS_MAX).await?;
-    let mut newest: BTreeMap<String, Record> = BTreeMap::new();
-    for record in found {
-        let resource = record.facts.get("resource").and_then(Json::as_str).unwrap_or_default();
-        let kept = newest.entry(resource.to_owned()).or_insert_with(|| record.clone());
-        if record.id > kept.id {
-            *kept = record;
-        }
-    }
-    let outlook = |(resource, record): (String, Record)| {
-        let number = |name: &str| record.facts.get(name).and_then(Json::as_i64);
-        let days = number("eta_days")?;
-        let (low, high) = (number("low_days"), number("high_days"));
-        Some(Outlook { resource, asset: record.subject, days, low, high })
-    };
-    let mut all: Vec<Outlook> = newest.into_iter().filter_map(outlook).collect();
-    all.sort_by_key(|outlook| outlook.days);
-    Ok(all)
 }
 
 #[derive(Template)]
@@ -425,18 +391,8 @@ impl BoardPage<'_> {
         ]
     }
 
-    /// A span of seconds as people say it.
     fn time(&self, at: usize) -> String {
-        let Some(seconds) = self.board.times[at] else {
-            return self.cx.t("まだ測れません", "not measured yet").to_owned();
-        };
-        let (value, unit) = match seconds {
-            s if s < 120 => (s, "s"),
-            s if s < 2 * 3_600 => (s / 60, "min"),
-            s if s < 48 * 3_600 => (s / 3_600, "h"),
-            s => (s / 86_400, "d"),
-        };
-        format!("{value} {}", self.cx.unit(unit))
+        super::measured_s(self.cx, self.board.times[at])
     }
 
     fn hosts(&self) -> &[(String, Host)] {
@@ -473,12 +429,6 @@ async fn api(State(house): State<Shared>, caller: Caller) -> Response {
             "lost": flow.lost, "evaluated": flow.evaluated, "before_rules": flow.before, "pending": flow.pending(),
         })
     };
-    let outlook = |outlook: &Outlook| {
-        json!({
-            "resource": outlook.resource, "asset": outlook.asset, "eta_days": outlook.days,
-            "low_days": outlook.low, "high_days": outlook.high,
-        })
-    };
     let [waiting, grave, overdue] = board.waiting;
     let [detect, acknowledge, resolve] = board.times;
     Document(json!({
@@ -490,7 +440,7 @@ async fn api(State(house): State<Shared>, caller: Caller) -> Response {
         "mttd_s": detect, "mtta_s": acknowledge, "mttr_s": resolve,
         "hosts": board.hosts.iter().map(host).collect::<Vec<_>>(),
         "flow": board.flows.iter().map(flow).collect::<Vec<_>>(),
-        "forecasts": board.outlooks.iter().map(outlook).collect::<Vec<_>>(),
+        "forecasts": board.outlooks.iter().map(Outlook::told).collect::<Vec<_>>(),
     }))
     .into_response()
 }

@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use model::{Lang, Table, Timestamp, t};
+use model::{Lang, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use stream::{Event, SearchResult};
@@ -24,7 +24,11 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::{chart::number, findings::may_judge, gap::moment};
+use super::{
+    chart::number,
+    findings::{may_judge, may_judge_by},
+    gap::moment,
+};
 use crate::work::logs::{Logs, sources::Line};
 
 const EVENTS_SHOWN_MAX: usize = 50;
@@ -368,8 +372,7 @@ fn next_page(asked: &Asked, events: &[Event]) -> String {
 
 /// The same as a document; events as JSON, newest first.
 async fn api(State(house): State<Shared>, caller: Caller, Query(asked): Query<Asked>) -> Response {
-    let sees = house.kind(Table::Rule, "detection");
-    let sees = sees.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind));
+    let sees = may_judge_by(&house, &caller);
     let lang = caller.cx.lang;
     let bad = |detail: String| Problem::saying(lang, problem::BAD_REQUEST, detail).into_response();
     let mut query = match asked.query(&caller.cx, !sees) {

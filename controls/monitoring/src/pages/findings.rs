@@ -78,6 +78,12 @@ pub(super) fn may_judge(house: &House, user: &User) -> bool {
         .is_some_and(|(_, kind)| user.reader().may(Action::Write, kind))
 }
 
+/// The same of whoever calls the API.
+pub(super) fn may_judge_by(house: &House, caller: &Caller) -> bool {
+    let kind = house.kind(Table::Rule, "detection");
+    kind.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind))
+}
+
 #[derive(Deserialize)]
 struct Asked {
     before: Option<Id>,

@@ -26,7 +26,7 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::findings::{may_judge, person, reason_of};
+use super::findings::{may_judge, may_judge_by, person, reason_of};
 use crate::{
     findings::{self, Alert, JudgeError, Judgement, Judging},
     gap::{self, ANALYSIS, Analysis, Asked, Deciding, GapError, Host, Item},
@@ -504,8 +504,7 @@ async fn compare(
         }
         Err(other) => return Problem::new(lang, problem::NOT_FOUND, other.text()).into_response(),
     };
-    let rule = house.kind(Table::Rule, "detection");
-    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+    if !may_judge_by(&house, &caller) {
         let detail = t(
             "GAP分析には、検知を判断する役割が必要です。",
             "A GAP analysis is for roles that judge findings.",

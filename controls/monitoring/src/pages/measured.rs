@@ -71,20 +71,11 @@ impl MeasuredPage<'_> {
 
     /// A span of seconds as people say it.
     fn span(&self, seconds: &i64) -> String {
-        let (value, unit) = match *seconds {
-            s if s < 120 => (s, "s"),
-            s if s < 2 * 3_600 => (s / 60, "min"),
-            s if s < 48 * 3_600 => (s / 3_600, "h"),
-            s => (s / 86_400, "d"),
-        };
-        format!("{value} {}", self.cx.unit(unit))
+        super::lasted(self.cx, *seconds)
     }
 
     fn opt(&self, seconds: &Option<i64>) -> String {
-        seconds.map_or_else(
-            || self.cx.t("まだ測れません", "not measured yet").to_owned(),
-            |seconds| self.span(&seconds),
-        )
+        super::measured_s(self.cx, *seconds)
     }
 
     fn target(&self) -> String {

@@ -17,6 +17,7 @@ use axum::{
 use model::{Id, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use store::{Record, Store, StoreError};
 use web::{
     Shared,
     access::Action,
@@ -38,6 +39,10 @@ use crate::work::series::{
 const SHOWN_MAX: usize = 50;
 /// Series that a document of the API has at most.
 const TOLD_MAX: usize = 1_000;
+const FORECAST: &str = "monitoring.capacity_forecast";
+/// Forecasts are made twice a day.
+const FORECAST_HOURS: i64 = 48;
+const FORECASTS_MAX: usize = 10_000;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
@@ -326,33 +331,60 @@ async fn api(State(house): State<Shared>, _caller: Caller, Query(asked): Query<A
     Document(document).into_response()
 }
 
-/// The newest forecast of each resource, of the last two days.
-async fn api_forecasts(State(house): State<Shared>, caller: Caller) -> Response {
-    let store = &house.store;
-    let since = store.now().minus_hours(48);
-    let found = match store.records_since(&["monitoring.capacity_forecast"], since, 10_000).await {
-        Ok(found) => found,
-        Err(error) => return Problem::of_store(caller.cx.lang, &error).into_response(),
-    };
-    let mut newest: BTreeMap<String, (Id, Json)> = BTreeMap::new();
-    for record in found {
-        let fact = |name: &str| record.facts.get(name).cloned().unwrap_or_default();
-        let resource = fact("resource").as_str().unwrap_or_default().to_owned();
-        let one = json!({
-            "record": record.id,
-            "at": record.observed_to.rfc3339(),
-            "asset": record.subject,
-            "resource": resource,
-            "eta_days": fact("eta_days"),
-            "low_days": fact("low_days"),
-            "high_days": fact("high_days"),
-        });
-        let kept = newest.entry(resource).or_insert((record.id, Json::Null));
-        if record.id >= kept.0 {
-            *kept = (record.id, one);
+/// When a resource runs out, as was forecast last.
+pub(super) struct Outlook {
+    record: Record,
+    pub resource: String,
+    pub asset: Option<Id>,
+    pub days: i64,
+    pub low: Option<i64>,
+    pub high: Option<i64>,
+}
+
+impl Outlook {
+    fn of(record: Record) -> Option<Outlook> {
+        let number = |name: &str| record.facts.get(name).and_then(Json::as_i64);
+        let resource = record.facts.get("resource").and_then(Json::as_str).unwrap_or_default();
+        Some(Outlook {
+            resource: resource.to_owned(),
+            asset: record.subject,
+            days: number("eta_days")?,
+            low: number("low_days"),
+            high: number("high_days"),
+            record,
+        })
+    }
+
+    pub fn told(&self) -> Json {
+        json!({
+            "record": self.record.id, "at": self.record.observed_to.rfc3339(), "asset": self.asset,
+            "resource": self.resource, "eta_days": self.days, "low_days": self.low, "high_days": self.high,
+        })
+    }
+}
+
+/// The newest forecast of each resource in the last two days, what runs out soonest first.
+pub(super) async fn outlooks(store: &Store) -> Result<Vec<Outlook>, StoreError> {
+    let since = store.now().minus_hours(FORECAST_HOURS);
+    let found = store.records_since(&[FORECAST], since, FORECASTS_MAX).await?;
+    let mut newest: BTreeMap<String, Outlook> = BTreeMap::new();
+    for outlook in found.into_iter().filter_map(Outlook::of) {
+        let is_newer = |known: &Outlook| outlook.record.id > known.record.id;
+        if newest.get(&outlook.resource).is_none_or(is_newer) {
+            newest.insert(outlook.resource.clone(), outlook);
         }
     }
-    let mut all: Vec<Json> = newest.into_values().map(|(_, one)| one).collect();
-    all.sort_by_key(|one| one["eta_days"].as_i64());
-    Document(json!({ "forecasts": all })).into_response()
+    let mut all: Vec<Outlook> = newest.into_values().collect();
+    all.sort_by_key(|outlook| outlook.days);
+    Ok(all)
+}
+
+async fn api_forecasts(State(house): State<Shared>, caller: Caller) -> Response {
+    match outlooks(&house.store).await {
+        Ok(all) => {
+            let told: Vec<Json> = all.iter().map(Outlook::told).collect();
+            Document(json!({ "forecasts": told })).into_response()
+        }
+        Err(error) => Problem::of_store(caller.cx.lang, &error).into_response(),
+    }
 }

@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use model::{Lang, Table, Text, Timestamp, t};
+use model::{Lang, Text, Timestamp, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sql::{Answer, Ask, Kind, Limits, Trouble, apart};
@@ -24,7 +24,7 @@ use web::{
     route::{Access, Api, Route},
 };
 
-use super::findings::may_judge;
+use super::findings::{may_judge, may_judge_by};
 
 /// Rows of the page.
 const ROWS_SHOWN_MAX: usize = 200;
@@ -135,8 +135,7 @@ async fn answer(State(house): State<Shared>, caller: Caller, body: axum::body::B
         Ok(asked) => asked,
         Err(error) => return refuse(problem::BAD_REQUEST, error.to_string()),
     };
-    let rule = house.kind(Table::Rule, "detection");
-    if !rule.is_some_and(|(_, kind)| caller.reader.may(Action::Write, kind)) {
+    if !may_judge_by(&house, &caller) {
         return Problem::new(lang, problem::FORBIDDEN, for_judges()).into_response();
     }
     let moment = |name: &str, text: &Option<String>| match text {

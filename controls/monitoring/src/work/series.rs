@@ -65,8 +65,8 @@ const SAVED_A_SECOND: i64 = 20;
 const TEND_EVERY_S: i64 = 600;
 /// Whether somebody judged or decided is asked this often.
 const ASK_EVERY_S: i64 = 15;
-/// What the register says of series is looked at this often.
-const LOOK_EVERY_MS: i64 = 800;
+/// What the register says of series is looked at this often: two statements, so not in every round of an idle server.
+const LOOK_EVERY_MS: i64 = 4_500;
 const JUDGED_MAX: usize = 10_000;
 /// Judgements that are remembered as followed.
 const FOLLOWED_MAX: usize = 20_000;
