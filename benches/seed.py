@@ -57,9 +57,10 @@ facts = ['{"unread_permille":0,"family_count":16}', '{"silent":false,"received":
 
 
 def record(i):
+    # As if it stood in the ledger; what is not in it yet is passed over one by one.
     at = now - random.randrange(24 * 60) * HOUR
     t = random.choices(range(4), (40, 40, 1, 19))[0]
-    return (uid(i, 3), types[t], uid(random.randrange(assets), 1), "seed", at, at, at, "seed", "machine" if t != 2 else "attested", facts[t], None, None)
+    return (uid(i, 3), types[t], uid(random.randrange(assets), 1), "seed", at, at, at, "seed", "machine" if t != 2 else "attested", facts[t], None, i + 1000)
 
 
 db.executemany(

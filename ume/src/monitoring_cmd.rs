@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use model::{Table, Timestamp};
-use monitoring::gap::{self, Asked, Host};
+use monitoring::{
+    gap::{self, Asked, Host},
+    senders::{self, Place},
+};
 use serde_json::json;
 use store::Store;
 
@@ -34,10 +37,43 @@ pub enum MonitoringCommand {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Ready configuration of what is to send logs, for the sender and for ume.toml; the kinds if none is named
+    ///
+    /// A secret is made anew each time and kept nowhere. No data folder is touched.
+    Sender {
+        /// Kind of sender, such as rsyslog, journal or otlp
+        kind: Option<String>,
+        /// Ume's address as the sender sees it
+        #[arg(long, value_name = "HOST", default_value = "localhost")]
+        host: String,
+        /// Port where Ume listens; the usual one if not given
+        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
+        /// Name of the source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// The sender's address or network
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+        from: String,
+        /// Address of what Ume asks
+        #[arg(long, value_name = "HOST[:PORT]", default_value = "localhost")]
+        target: String,
+        /// Whether the pages speak TLS
+        #[arg(long)]
+        tls: bool,
+        #[command(flatten)]
+        shown: Shown,
+    },
 }
 
 pub async fn run(command: MonitoringCommand) -> Result<ExitCode, CliError> {
-    let MonitoringCommand::Gap { data, from, to, host, shown } = command;
+    let (data, from, to, host, shown) = match command {
+        MonitoringCommand::Gap { data, from, to, host, shown } => (data, from, to, host, shown),
+        MonitoringCommand::Sender { kind, host, port, source, from, target, tls, shown } => {
+            let place = Place { host, port: 0, tls, from, target, ..Place::default() };
+            return sender(kind.as_deref(), place, (port, source), &shown);
+        }
+    };
     let settings = Settings::load(&data)?;
     let store = settings.place.open_read_only().await?;
     let asked = asked(&store, &from, &to, host.as_deref()).await;
@@ -47,6 +83,64 @@ pub async fn run(command: MonitoringCommand) -> Result<ExitCode, CliError> {
     };
     store.db().close().await;
     answer
+}
+
+fn sender(
+    kind: Option<&str>,
+    mut place: Place,
+    (port, source): (Option<u16>, Option<String>),
+    shown: &Shown,
+) -> Result<ExitCode, CliError> {
+    let Some(kind) = kind else {
+        let one = |sender: &senders::Sender| {
+            let port = sender.port.map_or(String::new(), |port| port.to_string());
+            json!({ "kind": sender.id, "port": port, "title": say(&sender.title_ja, &sender.title_en) })
+        };
+        let columns = ["kind", "port", "title"].map(str::to_owned).to_vec();
+        let rows: Vec<_> = senders::SENDERS.iter().map(one).collect();
+        print(&shown::rows(shown.format, &columns, &rows));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let sender = senders::named(kind).ok_or_else(|| {
+        let known: Vec<&str> = senders::SENDERS.iter().map(|s| s.id.as_str()).collect();
+        CliError::Usage(say(
+            &format!("{kind}: この種類の送り手はありません（{}）", known.join("、")),
+            &format!("{kind}: no such kind of sender; there are {}", known.join(", ")),
+        ))
+    })?;
+    place.port = port.or(sender.port).unwrap_or(8620);
+    place.source = source.unwrap_or_else(|| sender.id.clone());
+    place.token = web::secrets::random_words::<20>().unwrap_or_default();
+    let ready = sender.ready(&place).map_err(|wrong| {
+        let all = wrong.iter().map(|w| format!("--{}: {}", w.field, say(w.what.ja, w.what.en)));
+        CliError::Usage(all.collect::<Vec<_>>().join("\n"))
+    })?;
+    match shown.format {
+        crate::Format::Json => {
+            print(&shown::one(shown.format, &senders::document(sender, &ready, &place.token)));
+        }
+        _ => print(&as_text(&ready)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_text(ready: &senders::Ready) -> String {
+    let mut out = String::new();
+    let mut put = |head: &str, text: &str| {
+        out.push_str(&format!("# {head}\n{}\n\n", text.trim_end()));
+    };
+    if let Some(toml) = &ready.ume {
+        put("ume.toml", toml);
+    }
+    for step in &ready.steps {
+        let title = say(&step.title.0, &step.title.1);
+        let head = step.file.as_ref().map_or(title.clone(), |file| format!("{title}: {file}"));
+        match step.text.as_ref().or(step.run.as_ref()) {
+            Some(text) => put(&head, text),
+            None => put(&head, ""),
+        }
+    }
+    out.trim_end().to_owned()
 }
 
 async fn asked(store: &Store, from: &str, to: &str, host: Option<&str>) -> Result<Asked, CliError> {

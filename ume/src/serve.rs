@@ -86,6 +86,8 @@ pub async fn run(
         ..at_rest
     });
     isms::welcome::refresh_local(&house).await?;
+    // Before the first line is read.
+    stream.take_manners(monitoring::work::logs::manners(&house.store).await?);
     // Drawn before anyone asks, so that peers can be told at once.
     house.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner).verifier_key()?;
     // The first board comes from the service that keeps it; nobody waits for it here.

@@ -123,7 +123,8 @@ const LOG_SOURCE: KindSpec = KindSpec {
             "送信間隔(秒)",
             "受信間隔(秒)",
         ]),
-        text("zone", "タイムゾーン", "Time zone").aliases(&["タイムゾーン", "時間帯"]),
+        field("zone", "タイムゾーン", "Time zone", FieldType::Zone)
+            .aliases(&["タイムゾーン", "時間帯"]),
         field(
             "encoding",
             "文字コード",
@@ -755,10 +756,11 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             )
             .required(),
             field("closing_days", "休業日", "Closing days", FieldType::Table(CLOSING_DAYS)),
-            text(
+            field(
                 "zone",
                 "タイムゾーン（空欄は組織のもの）",
                 "Time zone (the organisation's if empty)",
+                FieldType::Zone,
             )
             .aliases(&["タイムゾーン"]),
         ],

@@ -14,6 +14,7 @@ mod kinds;
 pub mod measured;
 mod pages;
 pub mod review;
+pub mod senders;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};

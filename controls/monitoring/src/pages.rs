@@ -1,6 +1,7 @@
 //! The room's own pages and their documents: the board, events, findings, rules, trends and sources, GAP analysis, reviews, what
 //! was measured.
 
+mod add_source;
 mod attack;
 mod board;
 mod chart;
@@ -64,6 +65,7 @@ fn measured_s(cx: &Cx, seconds: Option<i64>) -> String {
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
     let all = [
+        add_source::routes(),
         board::routes(),
         events::routes(),
         sql_page::routes(),

@@ -122,6 +122,8 @@ pub enum FieldType {
     Time,
     /// ISO 8601 calendar period such as `P7Y`.
     Period,
+    /// Name of a time zone in the IANA database: `Asia/Tokyo`.
+    Zone,
     Enum(&'static [Choice]),
     Boolean,
     /// Id of an asset of this kind.
@@ -444,6 +446,10 @@ impl Field {
             FieldType::Period => expect(
                 text.is_some_and(|s| s.parse::<jiff::Span>().is_ok()),
                 "a period such as P7Y",
+            ),
+            FieldType::Zone => expect(
+                text.is_some_and(|s| jiff::tz::TimeZone::get(s).is_ok()),
+                "a time zone such as Asia/Tokyo",
             ),
             FieldType::Enum(choices) => {
                 if text.is_some_and(|s| choices.iter().any(|c| c.value == s)) {

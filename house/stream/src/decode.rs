@@ -18,6 +18,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// By the name that is stored in the field `encoding`.
+    pub fn named(name: &str) -> Option<Encoding> {
+        let all = [Encoding::Utf8, Encoding::Iso2022Jp, Encoding::EucJp, Encoding::Cp932];
+        all.into_iter().find(|encoding| encoding.name() == name)
+    }
+
     /// Name as stored in the field `encoding`.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,6 +52,22 @@ pub fn decode(bytes: &[u8]) -> (String, Encoding) {
         (None, Some(sjis)) => (sjis, Encoding::Cp932),
         (None, None) => (String::from_utf8_lossy(bytes).into_owned(), Encoding::Unknown),
     }
+}
+
+/// As [`decode`], by the encoding its sender is known for if the bytes are that: a short line of CP932 is not taken for
+/// EUC-JP then.
+pub fn decode_as(bytes: &[u8], known: Encoding) -> (String, Encoding) {
+    let by = match known {
+        Encoding::Iso2022Jp => ISO_2022_JP,
+        Encoding::EucJp => EUC_JP,
+        Encoding::Cp932 => SHIFT_JIS,
+        Encoding::Utf8 | Encoding::Unknown => return decode(bytes),
+    };
+    // Plain ASCII is the same in all of them, and says nothing of an encoding.
+    if bytes.is_ascii() && !has_jis_escape(bytes) {
+        return decode(bytes);
+    }
+    strict(by, bytes).map_or_else(|| decode(bytes), |text| (text, known))
 }
 
 /// `ESC $ @`, `ESC $ B` or `ESC ( I`: designations that plain ASCII with colour codes does not have.
@@ -89,6 +111,17 @@ mod tests {
         for (bytes, encoding) in cases {
             assert_eq!(decode(bytes), ("日本語".to_owned(), encoding));
         }
+    }
+
+    #[test]
+    fn a_known_encoding_goes_before_a_guess() {
+        // Half-width katakana of CP932, three of which are also EUC-JP.
+        let bytes = b"\xc3\xbd\xc4\xbd";
+        assert_ne!(decode(bytes).1, Encoding::Cp932);
+        let (text, encoding) = decode_as(bytes, Encoding::Cp932);
+        assert_eq!((text.as_str(), encoding), ("ﾃｽﾄｽ", Encoding::Cp932));
+        assert_eq!(decode_as("日本".as_bytes(), Encoding::Iso2022Jp).1, Encoding::Utf8);
+        assert_eq!(decode_as(b"plain", Encoding::Cp932), ("plain".to_owned(), Encoding::Utf8));
     }
 
     #[test]

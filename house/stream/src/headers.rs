@@ -8,14 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     decode::decode,
     entry::Frame,
-    event::{Event, Format, RawLine},
-    parse::{Header, parse, parse_after},
+    event::{Format, RawLine},
+    parse::Header,
 };
 
 /// Most sources whose columns are remembered.
@@ -33,30 +32,20 @@ pub(crate) struct HeadersAt {
 pub(crate) struct Headers(BTreeMap<String, Header>);
 
 impl Headers {
-    /// Reads a line, and takes note of what it says of those behind it.
-    pub fn read(&mut self, frame: &Frame, zone: &TimeZone) -> Event {
+    /// Takes note of what a line says of those behind it; gives the columns by which the line itself is read.
+    pub fn learn(&mut self, frame: &Frame) -> Option<&Header> {
         let (line, source) = (&frame.line, &frame.source);
         if !may_name_columns(line) {
-            return parse(line, source, frame.arrived, zone);
+            return None;
         }
-        self.learn(frame);
-        match self.0.get(source) {
-            Some(header) => parse_after(line, source, frame.arrived, zone, header),
-            None => parse(line, source, frame.arrived, zone),
+        if line.bytes.first() == Some(&b'#') && line.part <= 1 {
+            let mut header = self.0.get(source).cloned().unwrap_or_default();
+            let has_room = self.0.len() < SOURCES_MAX || self.0.contains_key(source);
+            if header.learn(&decode(&line.bytes).0) && has_room {
+                self.0.insert(source.clone(), header);
+            }
         }
-    }
-
-    /// Takes note only.
-    pub fn learn(&mut self, frame: &Frame) {
-        let (line, source) = (&frame.line, &frame.source);
-        if line.bytes.first() != Some(&b'#') || line.part > 1 || !may_name_columns(line) {
-            return;
-        }
-        let mut header = self.0.get(source).cloned().unwrap_or_default();
-        let has_room = self.0.len() < SOURCES_MAX || self.0.contains_key(source);
-        if header.learn(&decode(&line.bytes).0) && has_room {
-            self.0.insert(source.clone(), header);
-        }
+        self.0.get(source)
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use jiff::tz::TimeZone;
@@ -24,14 +24,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     archive::{Archive, SegmentInfo},
     counters::Counters,
-    entry::{Frame, Tag, decode},
+    entry::{Tag, decode},
     error::{At, Error, Result},
     event::{Event, RawLine},
     files::{read_json, write_json},
     headers::{Headers, HeadersAt},
+    home::{Home, Manners},
     marks::Marked,
     once::{Once, Said},
-    parse::parse,
     ready::Ready,
     search::{Query, SearchResult, search},
     spool::{Snapshot, Spool, SpoolLimits},
@@ -49,38 +49,6 @@ pub struct Limits {
     pub zone: TimeZone,
     /// Host of lines of this machine's files that name none.
     pub host: Option<String>,
-}
-
-impl Limits {
-    pub fn home(&self) -> Home {
-        Home { zone: self.zone.clone(), host: self.host.clone() }
-    }
-
-    fn event(&self, frame: &Frame, headers: &mut Headers) -> Event {
-        placed(headers.read(frame, &self.zone), frame, self.host.as_deref())
-    }
-}
-
-/// What lines are taken for that do not say when and where they were written.
-#[derive(Clone, Debug)]
-pub struct Home {
-    pub zone: TimeZone,
-    /// Host of lines that were read from files of the machine that took them in.
-    pub host: Option<String>,
-}
-
-/// Lines of an agent's files are its machine's, those of a file that was read here this machine's, if they name no host
-/// themselves.
-fn placed(mut event: Event, frame: &Frame, host: Option<&str>) -> Event {
-    if event.host.is_empty() {
-        let own = match frame.tag {
-            Tag::Mark(..) => host,
-            Tag::Number(..) => frame.source.split_once('/').map(|(agent, _)| agent),
-            Tag::None | Tag::Id(_) => None,
-        };
-        own.unwrap_or_default().clone_into(&mut event.host);
-    }
-    event
 }
 
 impl Default for Limits {
@@ -133,9 +101,7 @@ pub struct Frames {
 
 /// The event in a frame of the spool, wherever it is read. Columns that an earlier line named are not known to it.
 pub fn read_frame(bytes: &[u8], home: &Home) -> Option<Event> {
-    let frame = decode(bytes)?;
-    let event = parse(&frame.line, &frame.source, frame.arrived, &home.zone);
-    Some(placed(event, &frame, home.host.as_deref()))
+    Some(home.event(&decode(bytes)?, &mut Headers::default()))
 }
 
 /// Events read in order.
@@ -158,6 +124,8 @@ pub struct Stream {
 pub(crate) struct Inner {
     folder: PathBuf,
     pub(crate) limits: Limits,
+    /// Changed as a whole.
+    home: RwLock<Home>,
     archive: Archive,
     state: Mutex<State>,
     /// One flush at a time; intake goes on meanwhile.
@@ -239,7 +207,12 @@ impl Stream {
         columns.at = columns.at.max(spool.cursor());
         let state = Mutex::new(State { spool, sources, origins, marks, once, columns });
         let (folder, flush, reading) = (folder.to_path_buf(), Mutex::new(()), Mutex::default());
-        let inner = Inner { folder, limits, archive, state, flush, reading, _lock: lock };
+        let home = RwLock::new(Home {
+            zone: limits.zone.clone(),
+            host: limits.host.clone(),
+            manners: Arc::default(),
+        });
+        let inner = Inner { folder, limits, home, archive, state, flush, reading, _lock: lock };
         Ok(Stream { inner: Arc::new(inner) })
     }
 
@@ -400,10 +373,11 @@ impl Stream {
         let snapshot = self.state().spool.snapshot();
         let batch = snapshot.read(from, u64::MAX, max_bytes)?;
         let mut headers = self.headers_at(&snapshot, from)?;
+        let home = self.home();
         let mut events = Vec::with_capacity(batch.payloads.len());
         for (payload, end) in batch.payloads.iter().zip(&batch.ends) {
             if let Some(frame) = decode(payload) {
-                let event = self.inner.limits.event(&frame, &mut headers);
+                let event = home.event(&frame, &mut headers);
                 events.push(Placed { end: *end, event });
             }
         }
@@ -426,7 +400,15 @@ impl Stream {
 
     /// What lines are taken for that do not say it themselves.
     pub fn home(&self) -> Home {
-        self.inner.limits.home()
+        self.inner.home.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How single sources write from now on, as it is read.
+    pub fn take_manners(&self, manners: Manners) {
+        let mut home = self.inner.home.write().unwrap_or_else(PoisonError::into_inner);
+        if *home.manners != manners {
+            home.manners = Arc::new(manners);
+        }
     }
 
     /// The columns at a place: as a reader left them there, else as the archive has them and what came since.
@@ -442,7 +424,7 @@ impl Stream {
         while from < at {
             let batch = snapshot.read(from, at, REPLAY_BYTES)?;
             let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
-            frames.for_each(|frame| headers.learn(&frame));
+            frames.for_each(|frame| _ = headers.learn(&frame));
             if batch.next <= from {
                 break;
             }
@@ -548,7 +530,8 @@ impl Stream {
             }
         };
         let frames = batch.payloads.iter().filter_map(|payload| decode(payload));
-        let events = frames.map(|frame| self.inner.limits.event(&frame, &mut headers)).collect();
+        let home = self.home();
+        let events = frames.map(|frame| home.event(&frame, &mut headers)).collect();
         Ok(Step { events, columns: HeadersAt { at: batch.next, headers } })
     }
 
@@ -623,7 +606,9 @@ fn recount(path: &Path, spool: &Snapshot, end: u64) -> Result<Saved> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MAX_LINE_BYTES, MAX_PARTS, Numbered, archive::recompute_root, query::parse};
+    use crate::{
+        Encoding, MAX_LINE_BYTES, MAX_PARTS, Numbered, Own, archive::recompute_root, query::parse,
+    };
 
     const NOW: Timestamp = Timestamp(1_795_600_000_000_000);
 
@@ -716,6 +701,51 @@ mod tests {
         assert_eq!(hosts(&live.into_iter().map(|p| p.event).collect::<Vec<_>>()), want);
         stream.flush(NOW).unwrap();
         assert_eq!(hosts(&all(&stream).events), want);
+    }
+
+    #[test]
+    fn how_a_source_writes_goes_before_what_holds_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = open(folder.path());
+        let own = |zone: &str, encoding| Own { zone: TimeZone::get(zone).ok(), encoding };
+        let manners = || Manners {
+            sources: [("app".to_owned(), own("Asia/Tokyo", Some(Encoding::Cp932)))].into(),
+            peers: [("192.0.2.9".to_owned(), own("America/New_York", None))].into(),
+        };
+        let line = |peer: Option<&str>| RawLine {
+            bytes: b"2026-11-25 10:00:00 \xc3\xbd\xc4\xbd".to_vec(),
+            peer: peer.map(str::to_owned),
+            ..RawLine::default()
+        };
+        let read = |stream: &Stream| -> Vec<(String, Option<String>)> {
+            let events = stream.read_from(0, 1 << 20).unwrap().events;
+            let said = |e: &Event| {
+                (e.time().rfc3339()[11..13].to_owned(), e.fields.get("encoding").cloned())
+            };
+            events.iter().map(|placed| said(&placed.event)).collect()
+        };
+        for (source, peer) in
+            [("app", None), ("web1/App", None), ("app", Some("192.0.2.9")), ("b", None)]
+        {
+            stream.ingest(source, vec![line(peer)], NOW).unwrap();
+        }
+        let hours = |read: &[(String, Option<String>)]| -> Vec<String> {
+            read.iter().map(|(hour, _)| hour.clone()).collect()
+        };
+        let before = read(&stream);
+        assert_eq!(hours(&before), ["10"; 4]);
+        assert!(before.iter().all(|(_, encoding)| encoding.as_deref() != Some("cp932")));
+        stream.take_manners(manners());
+        let after = read(&stream);
+        assert_eq!(hours(&after), ["01", "01", "15", "10"]);
+        let known = after.iter().map(|(_, encoding)| encoding.as_deref() == Some("cp932"));
+        assert_eq!(known.collect::<Vec<_>>(), [true, true, false, false]);
+        // The archive says the same, and so does whoever has nothing but the frame.
+        stream.flush(NOW).unwrap();
+        let mut archived: Vec<String> =
+            all(&stream).events.iter().map(|e| e.time().rfc3339()[11..13].to_owned()).collect();
+        archived.sort();
+        assert_eq!(archived, ["01", "01", "10", "15"]);
     }
 
     #[test]

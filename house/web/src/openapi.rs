@@ -471,6 +471,7 @@ fn field(field: &Field) -> Json {
         FieldType::Date => json!({"type": "string", "format": "date"}),
         FieldType::Time => json!({"type": "string", "format": "date-time"}),
         FieldType::Period => json!({"type": "string", "format": "duration"}),
+        FieldType::Zone => json!({"type": "string", "examples": ["Asia/Tokyo"]}),
         FieldType::Enum(choices) => {
             json!({"enum": choices.iter().map(|c| c.value).collect::<Vec<_>>()})
         }

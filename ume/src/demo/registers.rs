@@ -179,6 +179,7 @@ fn invent<'a>(
         FieldType::Date => format!("D+{}", 30 + chance.below(300)).into(),
         FieldType::Time => format!("T+{}", 1 + chance.below(20)).into(),
         FieldType::Period => "P5Y".into(),
+        FieldType::Zone => "Asia/Tokyo".into(),
         FieldType::Enum(choices) => chance.pick(choices).value.into(),
         FieldType::Boolean => chance.happens(700).into(),
         FieldType::Reference(kind) => format!("@{}", seeds.find(|s| s.kind == kind)?.name).into(),

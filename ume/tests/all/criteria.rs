@@ -331,6 +331,7 @@ fn values(path: &str, field: Option<&Field>, conds: &[Cond]) -> Vec<Json> {
         Some(FieldType::Time) => {
             out.extend([json!("2026-11-25T00:00:00Z"), json!("2026-11-26T00:00:00Z")]);
         }
+        Some(FieldType::Zone) => out.extend([json!("Asia/Tokyo"), json!("UTC")]),
         Some(FieldType::Period) => out.extend([json!("P7Y"), json!("P1Y")]),
         Some(FieldType::Reference(_) | FieldType::Party) => out.extend([id(1), id(2)]),
         Some(FieldType::File | FieldType::Hash) => out.extend([hex("a"), hex("b")]),

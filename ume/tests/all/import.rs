@@ -620,6 +620,7 @@ fn awkward(kind: &KindSpec, seed: usize) -> Map<String, Json> {
             FieldType::Date => json!("2026-11-25"),
             FieldType::Time => json!("2026-11-25T09:30:00+09:00"),
             FieldType::Period => json!("P7Y6M"),
+            FieldType::Zone => json!("Asia/Tokyo"),
             FieldType::Duration => json!("PT4H30M"),
             FieldType::Enum(choices) => json!(choices[seed % choices.len()].value),
             FieldType::Boolean => json!(seed.is_multiple_of(2)),

@@ -277,7 +277,7 @@ async fn events(State(house): State<Shared>, user: User, Query(asked): Query<Ask
     web::frame::page(cx, cx.t("イベント", "Events"), &body)
 }
 
-async fn search(house: &House, query: stream::Query) -> Result<SearchResult, String> {
+pub(super) async fn search(house: &House, query: stream::Query) -> Result<SearchResult, String> {
     let folder = house.archive.join("archive");
     let found = tokio::task::spawn_blocking(move || stream::search(&folder, &query)).await;
     found.map_err(|error| error.to_string())?.map_err(|error| error.to_string())

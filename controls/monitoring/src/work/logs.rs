@@ -18,6 +18,7 @@ mod tell;
 pub mod watch;
 pub mod words;
 
+pub use register::manners;
 pub use tell::span;
 
 use std::{
@@ -410,6 +411,7 @@ impl Running {
             sources.expect(expected);
             sources.rule(quiet);
             self.classes = register::classes(store).await?;
+            ctx.stream.take_manners(register::manners(store).await?);
             self.trends_at = 0;
             self.register.0 = [rows, rules];
         }

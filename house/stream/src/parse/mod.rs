@@ -9,6 +9,7 @@
 //! that line as a [`Header`].
 
 mod account;
+mod application;
 mod audit;
 mod audit_join;
 mod auth;
@@ -48,7 +49,7 @@ pub use header::Header;
 pub use shape::{SHAPE_FIELD, Shape};
 
 use crate::{
-    decode::{Encoding, decode},
+    decode::{Encoding, decode, decode_as},
     event::{Event, Format, RawLine},
 };
 
@@ -91,7 +92,7 @@ const CLASSES: [u32; 9] = [
 
 /// Reads one line that arrived at `now` in a place with the time zone `zone`.
 pub fn parse(line: &RawLine, source: &str, now: Timestamp, zone: &TimeZone) -> Event {
-    parse_after(line, source, now, zone, &Header::default())
+    parse_as(line, source, now, &Manner { zone, encoding: None }, None)
 }
 
 /// As [`parse`], for a line of a file whose columns were named by an earlier line.
@@ -102,10 +103,30 @@ pub fn parse_after(
     zone: &TimeZone,
     header: &Header,
 ) -> Event {
-    let (text, encoding) = match line.format {
+    parse_as(line, source, now, &Manner { zone, encoding: None }, Some(header))
+}
+
+/// How lines are written that do not say it.
+pub(crate) struct Manner<'a> {
+    pub zone: &'a TimeZone,
+    /// Tried first, if it is known.
+    pub encoding: Option<Encoding>,
+}
+
+/// Reads one line in the manner of its sender.
+pub(crate) fn parse_as(
+    line: &RawLine,
+    source: &str,
+    now: Timestamp,
+    manner: &Manner<'_>,
+    header: Option<&Header>,
+) -> Event {
+    let zone = manner.zone;
+    let (text, encoding) = match (line.format, manner.encoding) {
         // Ume wrote it, in UTF-8; a piece of it may end within a character.
-        Format::Otlp => (String::from_utf8_lossy(&line.bytes).into_owned(), Encoding::Utf8),
-        _ => decode(&line.bytes),
+        (Format::Otlp, _) => (String::from_utf8_lossy(&line.bytes).into_owned(), Encoding::Utf8),
+        (_, Some(encoding)) => decode_as(&line.bytes, encoding),
+        (_, None) => decode(&line.bytes),
     };
     let text = text.trim_end_matches(['\r', '\n']);
     let mut draft = Draft::default();
@@ -115,7 +136,10 @@ pub fn parse_after(
         let read = match line.format {
             // Its values are decoded one by one.
             Format::JournalExport => export::read(&mut draft, &line.bytes),
-            format => header.read(&mut draft, text) || read(&mut draft, format, text, &place),
+            format => {
+                header.is_some_and(|header| header.read(&mut draft, text))
+                    || read(&mut draft, format, text, &place)
+            }
         };
         if read && line.format != Format::Plain {
             content(&mut draft, &place);
@@ -154,7 +178,12 @@ fn read(draft: &mut Draft, format: Format, text: &str, place: &Place<'_>) -> boo
         }
         Format::Dpkg => package::read_dpkg(draft, text, place.zone),
         Format::AptHistory => package::read_apt(draft, text, place.zone),
-        Format::Auto => bare(draft, text, place) || syslog::read(draft, text, place),
+        Format::Auto => {
+            bare(draft, text, place)
+                || (application::is_marked(text) && application::read(draft, text, place))
+                || syslog::read(draft, text, place)
+                || application::read(draft, text, place)
+        }
     }
 }
 

@@ -188,7 +188,7 @@ pub fn epoch(text: &str) -> Option<Timestamp> {
 }
 
 /// Adds the digits behind a decimal point, as far as microseconds go.
-fn plus_part(time: Timestamp, digits: &str) -> Timestamp {
+pub fn plus_part(time: Timestamp, digits: &str) -> Timestamp {
     let digits: String = digits.chars().filter(char::is_ascii_digit).take(6).collect();
     let micros = format!("{digits:0<6}").parse::<i64>().unwrap_or(0);
     Timestamp(time.0.saturating_add(micros))

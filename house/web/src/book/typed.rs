@@ -96,6 +96,7 @@ impl Reading<'_> {
             },
             FieldType::Text
             | FieldType::Multiline
+            | FieldType::Zone
             | FieldType::Party
             | FieldType::Reference(_)
             | FieldType::File

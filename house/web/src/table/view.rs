@@ -60,6 +60,7 @@ impl Column {
             FieldType::Boolean => Shape::Flag,
             FieldType::Text
             | FieldType::Period
+            | FieldType::Zone
             | FieldType::List
             | FieldType::Reference(_)
             | FieldType::Party

@@ -6,6 +6,7 @@ use room::Error;
 use serde_json::Value as Json;
 use steady::SECOND;
 use store::{Row, Store};
+use stream::{Encoding, Manners, Own};
 
 use super::{
     security::{Class, News, What},
@@ -46,6 +47,26 @@ pub async fn expected(store: &Store) -> Result<Vec<Expected>, Error> {
         }
     };
     Ok(active.iter().map(one).collect())
+}
+
+/// How sources of the register write: by their names, and by the addresses they send from. A zone that is none is left
+/// out; the form refuses it.
+pub async fn manners(store: &Store) -> Result<Manners, Error> {
+    let mut manners = Manners::default();
+    for row in store.all(Table::Asset, &["log_source"]).await? {
+        let own = Own {
+            zone: jiff::tz::TimeZone::get(&text(&row, "zone")).ok(),
+            encoding: Encoding::named(&text(&row, "encoding")),
+        };
+        if row.status != "active" || own == Own::default() {
+            continue;
+        }
+        match text(&row, "address") {
+            address if address.is_empty() => manners.sources.insert(row.name.to_lowercase(), own),
+            address => manners.peers.insert(address, own),
+        };
+    }
+    Ok(manners)
 }
 
 /// Rules that say how long a source may be quiet.

@@ -59,13 +59,20 @@ pub(in super::super) struct Lane {
     /// Offset up to which is published.
     sent: u64,
     rounds: VecDeque<Sent>,
-    /// The rules at work with their hash.
-    rules: Option<(Arc<Loaded>, String)>,
+    /// What nodes work by.
+    rules: Option<Provided>,
     /// What was written down of it, and when.
     told: Option<(serde_json::Value, Instant)>,
     tried_at: Option<Instant>,
     ticked_at: Instant,
     asked_at: Option<Instant>,
+}
+
+/// Rules and how lines are read, with the name of both.
+struct Provided {
+    loaded: Arc<Loaded>,
+    manners: Arc<stream::Manners>,
+    hash: String,
 }
 
 impl Lane {
@@ -191,12 +198,16 @@ impl Lane {
             self.begin(ctx, bus, at).await?;
         }
         let Some(centre) = &mut self.centre else { return Ok(None) };
-        let is_known = self.rules.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, loaded));
+        let home = ctx.stream.home();
+        let is_known = self.rules.as_ref().is_some_and(|known| {
+            Arc::ptr_eq(&known.loaded, loaded) && Arc::ptr_eq(&known.manners, &home.manners)
+        });
         if !is_known {
-            self.rules = Some((loaded.clone(), node::name(loaded, &ctx.stream.home())));
+            let (loaded, manners) = (loaded.clone(), home.manners.clone());
+            self.rules = Some(Provided { hash: node::name(&loaded, &home), loaded, manners });
         }
-        if let Some((loaded, hash)) = &self.rules {
-            centre.provide(hash, || node::bundle(loaded, &ctx.stream.home())).await?;
+        if let Some(Provided { loaded, hash, .. }) = &self.rules {
+            centre.provide(hash, || node::bundle(loaded, &home)).await?;
         }
         if self.asked_at.is_none_or(|asked| asked.elapsed() >= NODES_EVERY) {
             self.asked_at = Some(Instant::now());

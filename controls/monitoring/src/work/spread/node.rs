@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sigma::Env;
-use stream::Home;
+use stream::{Encoding, Home, Manners, Own};
 
 use super::sieve::Sieve;
 use crate::work::rules::Loaded;
@@ -28,23 +28,61 @@ pub struct Given {
 #[derive(Serialize, Deserialize)]
 struct Bundle {
     texts: BTreeMap<String, Vec<u8>>,
-    /// Name of a zone; that of a zone without one is UTC.
+    home: Said,
+}
+
+/// A [`Home`] in words. Zones by name; one without a name is UTC.
+#[derive(Serialize, Deserialize)]
+struct Said {
     zone: String,
     host: Option<String>,
+    sources: Vec<(String, Option<String>, Option<String>)>,
+    peers: Vec<(String, Option<String>, Option<String>)>,
+}
+
+impl Said {
+    fn of(home: &Home) -> Said {
+        let all = |of: &BTreeMap<String, Own>| {
+            let one = |(name, own): (&String, &Own)| {
+                let zone = own.zone.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned);
+                (name.clone(), zone, own.encoding.map(|encoding| encoding.name().to_owned()))
+            };
+            of.iter().map(one).collect()
+        };
+        Said {
+            zone: home.zone.iana_name().unwrap_or("UTC").to_owned(),
+            host: home.host.clone(),
+            sources: all(&home.manners.sources),
+            peers: all(&home.manners.peers),
+        }
+    }
+
+    fn home(self) -> Result<Home, jiff::Error> {
+        let all = |of: Vec<(String, Option<String>, Option<String>)>| {
+            let one = |(name, zone, encoding): (String, Option<String>, Option<String>)| {
+                let zone = zone.map(|zone| TimeZone::get(&zone)).transpose()?;
+                let encoding = encoding.and_then(|name| Encoding::named(&name));
+                Ok((name, Own { zone, encoding }))
+            };
+            of.into_iter().map(one).collect::<Result<BTreeMap<_, _>, jiff::Error>>()
+        };
+        let manners = Manners { sources: all(self.sources)?, peers: all(self.peers)? };
+        Ok(Home { zone: TimeZone::get(&self.zone)?, host: self.host, manners: Arc::new(manners) })
+    }
 }
 
 /// What a set of rules is known by where lines are taken for what this home says.
 pub fn name(loaded: &Loaded, home: &Home) -> String {
-    let zone = home.zone.iana_name().unwrap_or("UTC");
-    let said = format!("{}\0{zone}\0{}", loaded.hash(), home.host.as_deref().unwrap_or(""));
+    let mut said = loaded.hash().to_string().into_bytes();
+    said.push(0);
+    said.extend(postcard::to_stdvec(&Said::of(home)).unwrap_or_default());
     hex::encode(Sha256::digest(said))
 }
 
 /// The documents of a set of rules as they are given to nodes.
 pub fn bundle(loaded: &Loaded, home: &Home) -> bus::Result<Vec<u8>> {
     let failed = |reason: String| bus::BusError::Failed { what: "pack the rules", reason };
-    let zone = home.zone.iana_name().unwrap_or("UTC").to_owned();
-    let bundle = Bundle { texts: loaded.texts.clone(), zone, host: home.host.clone() };
+    let bundle = Bundle { texts: loaded.texts.clone(), home: Said::of(home) };
     let bytes = postcard::to_stdvec(&bundle).map_err(|e| failed(e.to_string()))?;
     zstd::bulk::compress(&bytes, LEVEL).map_err(|e| failed(e.to_string()))
 }
@@ -62,10 +100,9 @@ impl Evaluate for Sieves {
     type Place = Sieve;
 
     fn open(&self, hash: &str, bundle: &[u8]) -> Result<Given, String> {
-        let Bundle { texts, zone, host } = unbundle(bundle)?;
-        let zone = TimeZone::get(&zone).map_err(|error| error.to_string())?;
+        let Bundle { texts, home } = unbundle(bundle)?;
+        let home = home.home().map_err(|error| error.to_string())?;
         let loaded = Loaded::of(texts, &Env::default());
-        let home = Home { zone, host };
         match name(&loaded, &home) == hash {
             true => Ok(Given { loaded: Arc::new(loaded), home }),
             false => Err("they are not what the main node named".to_owned()),
@@ -77,7 +114,7 @@ impl Evaluate for Sieves {
     }
 
     fn change(&self, place: &mut Sieve, rules: &Arc<Given>) {
-        place.change(rules.loaded.clone());
+        place.change(rules.loaded.clone(), rules.home.clone());
     }
 
     fn take(&self, place: &mut Sieve, work: Work) -> (Vec<u8>, Vec<u8>) {

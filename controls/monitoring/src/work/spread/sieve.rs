@@ -61,8 +61,9 @@ impl Sieve {
         Sieve { matcher: Matcher::new(&loaded.set), loaded, joiner, arena: Arena::new(), home }
     }
 
-    /// Goes on with other rules.
-    pub fn change(&mut self, loaded: Arc<Loaded>) {
+    /// Goes on with other rules, or reading otherwise.
+    pub fn change(&mut self, loaded: Arc<Loaded>, home: Home) {
+        self.home = home;
         self.matcher = Matcher::new(&loaded.set);
         self.loaded = loaded;
     }
@@ -201,7 +202,7 @@ mod tests {
     }
 
     fn home() -> Home {
-        Home { zone: jiff::tz::TimeZone::UTC, host: None }
+        Home { zone: jiff::tz::TimeZone::UTC, host: None, manners: Arc::default() }
     }
 
     /// In rounds of so many bytes, each partition taken over by another node after so many messages.
