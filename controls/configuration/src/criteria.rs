@@ -416,7 +416,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         20,
     ),
-    above(
+    produced(above(
         "8.9/take-7",
         Level::Take,
         Origin::Slides,
@@ -433,7 +433,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             HOURS_DAY,
         ),
         10,
-    ),
+    )),
     above(
         "8.9/take-8",
         Level::Take,

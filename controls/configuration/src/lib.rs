@@ -8,6 +8,7 @@
 mod command;
 mod criteria;
 mod kinds;
+mod pages;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};
@@ -101,7 +102,7 @@ impl Room for Configuration {
     }
 
     fn routes(&self) -> Vec<web::route::Route> {
-        Vec::new()
+        pages::routes()
     }
 
     fn command(&self) -> Option<Verb> {

@@ -1,6 +1,7 @@
 //! What this room does by itself: it looks at hosts.
 
 mod accounts;
+pub(crate) mod addresses;
 mod apt;
 pub mod collect;
 mod cron;
@@ -23,7 +24,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub fn jobs() -> Vec<Job> {
     let title = t("このマシンの構成の収集", "Collect this machine's configuration");
     let job = Job::new("configuration.collect", title, collect_here);
-    vec![job.every(MINUTE * 360).limit(MINUTE * 10).local()]
+    let title = t("使われているアドレスの突合", "Hold addresses in use against the register");
+    let addresses = Job::new("configuration.addresses", title, addresses::run);
+    vec![
+        job.every(MINUTE * 360).limit(MINUTE * 10).local(),
+        addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
+    ]
 }
 
 /// Collects the configuration of this machine.

@@ -384,7 +384,7 @@ fn read(
     }
     let span = Span { from, to, rows_max: ROWS_MAX };
     let read: Windowed =
-        stream::window(&folders.archive, &span, &mut |event| counting.event(&event))?;
+        stream::window(&folders.archive, &span, &mut |event| counting.event(event))?;
     reads.is_cut |= read.is_cut;
     reads.unreadable += read.unreadable.len();
     let coverage = counting.coverage();

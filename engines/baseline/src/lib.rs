@@ -1,1 +1,3 @@
 //! How a host is configured, as a pure engine.
+
+pub mod addresses;

@@ -6,6 +6,7 @@
 //! what spares opening it beside it (`sidecar`).
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -30,12 +31,17 @@ use parquet::{
     },
     schema::types::ColumnPath,
 };
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, MapAccess, Visitor},
+};
 
 use crate::{
     error::{At, Error, Result},
     event::Event,
     files::sync_folder,
     sidecar,
+    window::Pair,
 };
 
 /// Rows of a row group: what a search reads or skips at once.
@@ -315,6 +321,36 @@ pub(crate) fn events_of(path: &Path, batch: &RecordBatch) -> Result<Vec<Event>> 
     (0..batch.num_rows()).map(|row| columns.event(row)).collect()
 }
 
+/// Reads an object of texts into a list.
+struct Pairs<'v, 'a>(&'v mut Vec<Pair<'a>>);
+
+impl<'a> DeserializeSeed<'a> for Pairs<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> std::result::Result<(), D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Pairs<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some((name, value)) = map.next_entry::<Lent<'a>, Lent<'a>>()? {
+            self.0.push((name.0, value.0));
+        }
+        Ok(())
+    }
+}
+
+/// A text of the input itself where it holds no escape.
+#[derive(Deserialize)]
+struct Lent<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// The columns of a batch, each of the type it should have.
 pub(crate) struct Columns<'a> {
     path: &'a Path,
@@ -372,7 +408,31 @@ impl<'a> Columns<'a> {
         Timestamp(self.time.value(row))
     }
 
-    fn said(&self, row: usize) -> Result<&str> {
+    pub(crate) fn source(&self, row: usize) -> &'a str {
+        self.source.value(row)
+    }
+
+    pub(crate) fn class(&self, row: usize) -> u32 {
+        self.class.value(row)
+    }
+
+    pub(crate) fn host(&self, row: usize) -> &'a str {
+        self.host.value(row)
+    }
+
+    pub(crate) fn app(&self, row: usize) -> &'a str {
+        self.app.value(row)
+    }
+
+    /// Puts the fields of a row into `into`, as they lie there where they hold no escape.
+    pub(crate) fn pairs(&self, row: usize, into: &mut Vec<Pair<'a>>) -> Result<()> {
+        into.clear();
+        let mut reader = serde_json::Deserializer::from_str(self.fields.value(row));
+        let read = Pairs(into).deserialize(&mut reader);
+        read.map_err(|e| Error::Corrupt { path: self.path.to_path_buf(), reason: e.to_string() })
+    }
+
+    pub(crate) fn said(&self, row: usize) -> Result<&str> {
         let Some(places) = self.places.filter(|places| places.is_valid(row)) else {
             return Ok(self.message.value(row));
         };

@@ -75,4 +75,4 @@ pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
 pub use stream::{Ack, Frames, Limits, Placed, PlacedFrame, Reading, Stream, read_frame};
-pub use window::{Span, Windowed, window};
+pub use window::{Glimpse, Pair, Span, Windowed, window};

@@ -9,20 +9,24 @@
 //! [`Span::rows_max`] rows are handed over.
 
 use std::{
+    borrow::Cow,
     fs::File,
     path::{Path, PathBuf},
 };
 
+use arrow_array::{BooleanArray, RecordBatch, cast::AsArray, types::TimestampMicrosecondType};
+use arrow_schema::ArrowError;
 use model::Timestamp;
 use parquet::arrow::{
     ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
+    arrow_reader::{
+        ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
+    },
 };
 
 use crate::{
     archive::{Columns, SegmentInfo, arrived_of, day, info_of, list_days},
     error::{At, Result},
-    event::Event,
 };
 
 /// Hours behind its own time by which an event has to have arrived.
@@ -56,8 +60,30 @@ pub struct Windowed {
     pub unreadable: Vec<String>,
 }
 
-/// Hands every event of the span to `each`, without its raw bytes.
-pub fn window(folder: &Path, span: &Span, each: &mut dyn FnMut(Event)) -> Result<Windowed> {
+/// An event as it lies in a segment, for whoever counts and keeps nothing of it.
+pub struct Glimpse<'a> {
+    pub time: Timestamp,
+    pub source: &'a str,
+    pub class: u32,
+    pub host: &'a str,
+    pub app: &'a str,
+    pub message: &'a str,
+    pub fields: &'a [Pair<'a>],
+}
+
+/// Name and value of a field.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+impl Glimpse<'_> {
+    /// The value of a field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_ref())
+    }
+}
+
+/// Hands every event of the span to `each`, without its raw bytes and without a copy of anything.
+pub fn window(folder: &Path, span: &Span, each: &mut dyn FnMut(&Glimpse<'_>)) -> Result<Windowed> {
     let mut found = Windowed::default();
     let mut there: Vec<Segment> = Vec::new();
     // When such an event can have arrived.
@@ -137,7 +163,7 @@ fn read(
     metadata: ArrowReaderMetadata,
     span: &Span,
     found: &mut Windowed,
-    each: &mut dyn FnMut(Event),
+    each: &mut dyn FnMut(&Glimpse<'_>),
 ) -> Result<()> {
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let all = builder.parquet_schema().columns();
@@ -146,9 +172,14 @@ fn read(
     let columns = all.iter().enumerate();
     let kept = columns.filter(|(_, c)| needs_raw || c.name() != "raw").map(|(n, _)| n);
     let mask = ProjectionMask::leaves(builder.parquet_schema(), kept.collect::<Vec<_>>());
+    // Times are read first: of rows outside nothing else is unpacked into batches.
+    let time = ProjectionMask::columns(builder.parquet_schema(), ["time"]);
+    let within = ArrowPredicateFn::new(time, within(*span));
+    let builder = builder.with_row_filter(RowFilter::new(vec![Box::new(within)]));
     for batch in builder.with_projection(mask).build().at("read", path)? {
         let batch = batch?;
         let columns = Columns::of(path, &batch)?;
+        let mut pairs = Vec::new();
         for row in 0..batch.num_rows() {
             let time = columns.time(row);
             if time < span.from || time >= span.to {
@@ -159,10 +190,32 @@ fn read(
                 return Ok(());
             }
             found.rows += 1;
-            each(Event { raw: Vec::new(), ..columns.event(row)? });
+            columns.pairs(row, &mut pairs)?;
+            each(&Glimpse {
+                time,
+                source: columns.source(row),
+                class: columns.class(row),
+                host: columns.host(row),
+                app: columns.app(row),
+                message: columns.said(row)?,
+                fields: &pairs,
+            });
         }
     }
     Ok(())
+}
+
+/// Whether each row of a batch of times lies in the span.
+fn within(
+    span: Span,
+) -> impl FnMut(RecordBatch) -> std::result::Result<BooleanArray, ArrowError> + Send + 'static {
+    move |batch| {
+        let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+        let wrong = || ArrowError::SchemaError("column time has another type".to_owned());
+        let times = times.ok_or_else(wrong)?;
+        let inside = |time: &i64| (span.from.0..span.to.0).contains(time);
+        Ok(times.values().iter().map(|time| Some(inside(time))).collect())
+    }
 }
 
 #[cfg(test)]
@@ -187,8 +240,7 @@ mod tests {
         let span = Span { from: at(from), to: at(to), rows_max };
         let mut seen = Vec::new();
         let found = window(&folder.join("archive"), &span, &mut |event| {
-            assert!(event.raw.is_empty(), "raw bytes are not read");
-            seen.push(event.message);
+            seen.push(event.message.to_owned());
         });
         (found.expect("read"), seen)
     }

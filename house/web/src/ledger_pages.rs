@@ -147,14 +147,19 @@ async fn record(State(house): State<Shared>, user: User, Path(id): Path<String>)
     let mut proved = false;
     if let Some(index) = record.leaf_index {
         let mut ledger = house.ledger.lock().await;
-        let found = ledger.proof(index)?;
-        // Proved here means: the row as it stands now hashes to a leaf under the signed root.
-        let key = merkle::VerifierKey::parse(&ledger.verifier_key());
-        proved = key.is_ok_and(|key| {
-            let hash = merkle::leaf_hash(leaf.as_bytes());
-            found.verify(&hash, key.name(), &key, &[]).is_ok()
-        });
-        proof = found.to_string();
+        // A ledger that lacks the entry is told of as what it is, not as a page that failed.
+        match ledger.proof(index) {
+            Ok(found) => {
+                // Proved here means: the row as it stands now hashes to a leaf under the signed root.
+                let key = merkle::VerifierKey::parse(&ledger.verifier_key());
+                proved = key.is_ok_and(|key| {
+                    let hash = merkle::leaf_hash(leaf.as_bytes());
+                    found.verify(&hash, key.name(), &key, &[]).is_ok()
+                });
+                proof = found.to_string();
+            }
+            Err(error) => proof = error.to_string(),
+        }
     }
     let payload = match house.store.payload_matches(&record).await? {
         None if record.payload_commit.is_none() => user.cx.t("なし", "none"),

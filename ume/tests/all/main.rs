@@ -2,6 +2,7 @@
 
 mod access;
 mod add_source;
+mod addresses;
 mod agents;
 mod api;
 mod approvals;

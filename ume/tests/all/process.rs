@@ -248,3 +248,37 @@ async fn a_review_is_prepared_from_the_records_and_signed_by_an_executive_only()
     let (_, text) = served.show(&officer, &page).await;
     assert!(!text.contains("直す"), "{text}");
 }
+
+#[tokio::test]
+async fn a_record_that_the_ledger_lacks_is_shown_as_what_it_is() {
+    let served = Served::start(1_000_000).await;
+    let auditor = served.browser("auditor").await;
+    served.drain().await;
+    let store = &served.house.store;
+    let mut write = store.write("test", "", "").await.unwrap();
+    let now = store.now();
+    let draft = store::RecordDraft {
+        ty: "isms.attested".to_owned(),
+        subject: None,
+        observed_from: now,
+        observed_to: now,
+        source: "test".to_owned(),
+        assurance: model::Assurance::Attested,
+        facts: json!({"criterion": "8.9/ume-1", "held_on": "2026-11-01"})
+            .as_object()
+            .cloned()
+            .unwrap(),
+        payload: None,
+    };
+    let id = write.record(draft).await.unwrap().id;
+    write.commit().await.unwrap();
+    served.drain().await;
+    let path = format!("/records/{id}");
+    assert!(served.show(&auditor, &path).await.1.contains("proved under the signed checkpoint"));
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute("UPDATE record SET leaf_index = 999999", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    let (status, text) = served.show(&auditor, &path).await;
+    assert_eq!(status, 200);
+    assert!(text.contains("may have been tampered with") && text.contains("999999"), "{text}");
+}

@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::{Id, Timestamp};
+use rustc_hash::FxHashMap;
 use steady::{
     CountPart, EVENTS_MAX, EventRef, Facet, MetricPart, TemplateId, TemplateLimits, Templates,
     Window,
 };
-use stream::Event;
+use stream::Glimpse;
 
 use crate::work::series::{self, About, Row};
 
@@ -64,15 +65,23 @@ pub struct Coverage {
     pub sources: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
+#[derive(Clone, Copy, Debug)]
+enum Key<'a> {
     Template(TemplateId),
-    Text(String),
+    Text(&'a str),
+}
+
+#[derive(Default)]
+struct Keys {
+    templates: FxHashMap<TemplateId, CountPart>,
+    texts: FxHashMap<String, CountPart>,
 }
 
 #[derive(Default)]
 struct Half {
-    counts: HashMap<(Facet, Key), CountPart>,
+    counts: BTreeMap<Facet, Keys>,
+    /// Keys of all facets.
+    len: usize,
     metrics: BTreeMap<String, MetricPart>,
 }
 
@@ -148,15 +157,17 @@ impl Tally {
     fn window(&self, half: Half, from: Timestamp, to: Timestamp) -> Window {
         let text = |id| {
             let text = self.templates.get(id).map(steady::Template::text);
-            cut(&text.unwrap_or_else(|| format!("#{id}")))
+            cut(&text.unwrap_or_else(|| format!("#{id}"))).to_owned()
         };
         // Templates that grew alike are one.
         let mut counts: BTreeMap<(Facet, String), CountPart> = BTreeMap::new();
-        for ((facet, key), mut part) in half.counts {
-            part.key = match key {
-                Key::Template(id) => text(id),
-                Key::Text(text) => text,
-            };
+        let named = half.counts.into_iter().flat_map(|(facet, keys)| {
+            let templates =
+                keys.templates.into_iter().map(move |(id, part)| (facet, text(id), part));
+            templates.chain(keys.texts.into_iter().map(move |(key, part)| (facet, key, part)))
+        });
+        for (facet, key, mut part) in named {
+            part.key = key;
             match counts.get_mut(&(facet, part.key.clone())) {
                 Some(known) => join(known, part),
                 None => drop(counts.insert((facet, part.key.clone()), part)),
@@ -177,21 +188,47 @@ impl Tally {
         }
     }
 
-    fn count(&mut self, part: Part, facet: Facet, key: Key, amount: f64, at: i64, event: EventRef) {
+    /// A key is copied the first time it is met, and not again.
+    fn count(
+        &mut self,
+        part: Part,
+        facet: Facet,
+        key: Key<'_>,
+        amount: f64,
+        (at, event): (i64, EventRef),
+    ) {
         let (half, week) = self.half(part);
-        let place = (facet, key);
-        if !half.counts.contains_key(&place) && half.counts.len() >= KEYS_MAX {
-            self.left_out += 1;
-            return;
-        }
-        let known = half.counts.entry(place).or_insert_with(|| CountPart {
+        let has_room = half.len < KEYS_MAX;
+        let begun = || CountPart {
             facet,
             key: String::new(),
             counts: Vec::new(),
             first: at,
             last: at,
             events: Vec::new(),
-        });
+        };
+        let keys = half.counts.entry(facet).or_default();
+        let known = match key {
+            Key::Template(id) => match has_room || keys.templates.contains_key(&id) {
+                true => Some(keys.templates.entry(id).or_insert_with(|| {
+                    half.len += 1;
+                    begun()
+                })),
+                false => None,
+            },
+            Key::Text(text) => {
+                let text = cut(text);
+                if has_room && !keys.texts.contains_key(text) {
+                    half.len += 1;
+                    keys.texts.insert(text.to_owned(), begun());
+                }
+                keys.texts.get_mut(text)
+            }
+        };
+        let Some(known) = known else {
+            self.left_out += 1;
+            return;
+        };
         if known.counts.len() <= week {
             known.counts.resize(week + 1, 0.0);
         }
@@ -251,15 +288,15 @@ fn join(known: &mut CountPart, other: CountPart) {
 
 impl Counting<'_> {
     /// One event of the archive.
-    pub fn event(&mut self, event: &Event) {
-        if !self.tally.scope.holds(&event.source, &event.host) {
+    pub fn event(&mut self, event: &Glimpse<'_>) {
+        if !self.tally.scope.holds(event.source, event.host) {
             return;
         }
-        let at = event.time().0;
+        let at = event.time.0;
         self.events += 1;
         self.heard.insert((at - self.span.0.0) / SLOT_US);
-        if self.sources.len() < SOURCES_MAX && !self.sources.contains(&event.source) {
-            self.sources.insert(event.source.clone());
+        if self.sources.len() < SOURCES_MAX && !self.sources.contains(event.source) {
+            self.sources.insert(event.source.to_owned());
         }
         let (part, reference) = (self.part, self.tally.refer(at));
         if let Some((name, value)) = metric_of(event) {
@@ -268,18 +305,18 @@ impl Counting<'_> {
             }
             return;
         }
-        let (template, _) = self.tally.templates.observe(at, &event.message);
-        let facet = self.tally.scope.classes.get(&event.source).copied();
+        let (template, _) = self.tally.templates.observe(at, event.message);
+        let facet = self.tally.scope.classes.get(event.source).copied();
         let facet = facet.unwrap_or(Facet::Template);
-        self.tally.count(part, facet, Key::Template(template), 1.0, at, reference);
+        self.tally.count(part, facet, Key::Template(template), 1.0, (at, reference));
         for (facet, key, amount) in facets(event) {
-            self.tally.count(part, facet, Key::Text(cut(key)), amount, at, reference);
+            self.tally.count(part, facet, Key::Text(key), amount, (at, reference));
         }
     }
 
     /// What is kept of a series; of a counter its growth per second.
     pub fn series(&mut self, about: &About, rows: Vec<Row>) {
-        let name = cut(&format!("{} {}", about.title(), about.host));
+        let name = cut(&format!("{} {}", about.title(), about.host)).to_owned();
         self.tally.kept.insert(name.clone());
         for row in series::rates(about.shape, rows) {
             self.values += 1;
@@ -293,8 +330,7 @@ impl Counting<'_> {
     pub fn record(&mut self, facet: Facet, key: &str, at: Timestamp, id: Id) {
         let reference = self.tally.refer(at.0);
         self.tally.records.insert(reference, id);
-        let key = Key::Text(cut(key));
-        self.tally.count(self.part, facet, key, 1.0, at.0, reference);
+        self.tally.count(self.part, facet, Key::Text(key), 1.0, (at.0, reference));
     }
 
     /// What was there.
@@ -314,30 +350,31 @@ impl Counting<'_> {
 }
 
 /// Name and value of a measurement.
-fn metric_of(event: &Event) -> Option<(String, f64)> {
-    let name = event.fields.get("metric")?;
-    let value: f64 = event.fields.get("value")?.parse().ok()?;
-    let labels = event.fields.iter().filter(|(name, _)| name.starts_with("label."));
-    let labels: Vec<String> =
-        labels.map(|(n, v)| format!("{}={v:?}", n.trim_start_matches("label."))).collect();
+fn metric_of(event: &Glimpse<'_>) -> Option<(String, f64)> {
+    let name = event.field("metric")?;
+    let value: f64 = event.field("value")?.parse().ok()?;
+    let labels = event.fields.iter().filter_map(|(name, value)| {
+        name.strip_prefix("label.").map(|name| format!("{name}={value:?}"))
+    });
+    let labels: Vec<String> = labels.collect();
     let labels =
         if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-    value.is_finite().then(|| (cut(&format!("{name}{labels} {}", event.host)), value))
+    let name = format!("{name}{labels} {}", event.host);
+    value.is_finite().then(|| (cut(&name).to_owned(), value))
 }
 
 /// What an event is counted under, beside its words.
-fn facets(event: &Event) -> Vec<(Facet, &str, f64)> {
-    let first =
-        |names: &[&str]| names.iter().find_map(|name| event.fields.get(*name)).map(String::as_str);
+fn facets<'a>(event: &'a Glimpse<'_>) -> impl Iterator<Item = (Facet, &'a str, f64)> {
+    let first = |names: &[&str]| names.iter().find_map(|name| event.field(name));
     let amount: f64 = ["bytes", "bytes_sent"]
         .iter()
-        .filter_map(|name| event.fields.get(*name)?.parse::<f64>().ok())
+        .filter_map(|name| event.field(name)?.parse::<f64>().ok())
         .find(|n| n.is_finite() && *n > 0.0)
         .unwrap_or(0.0);
-    let process = first(&["exe", "process"]).or(Some(event.app.as_str()));
+    let process = first(&["exe", "process"]).or(Some(event.app));
     let destination = first(&["dst_ip", "query"]);
     let from = first(&["src_ip"]);
-    let volume = (amount > 0.0).then(|| destination.or(from).unwrap_or(&event.host));
+    let volume = (amount > 0.0).then(|| destination.or(from).unwrap_or(event.host));
     let connection = from.filter(|_| event.class == NETWORK);
     let all = [
         (Facet::User, first(&["user", "target_user"]), 1.0),
@@ -348,15 +385,19 @@ fn facets(event: &Event) -> Vec<(Facet, &str, f64)> {
         (Facet::Connections, connection, 1.0),
     ];
     let all = all.into_iter().filter_map(|(facet, key, n)| Some((facet, key?, n)));
-    all.filter(|(_, key, _)| !key.is_empty()).collect()
+    all.filter(|(_, key, _)| !key.is_empty())
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(KEY_CHARS_MAX).collect()
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(KEY_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use stream::Event;
+
     use super::*;
 
     fn event(minute: i64, host: &str, message: &str, fields: &[(&str, &str)]) -> Event {
@@ -377,7 +418,21 @@ mod tests {
     fn tally(scope: Scope, events: &[Event]) -> (Tally, Coverage) {
         let mut tally = Tally::new(scope);
         let mut counting = tally.begin(Part::Incident, Timestamp(0), Timestamp(180 * 60_000_000));
-        events.iter().for_each(|event| counting.event(event));
+        for event in events {
+            let lent = |(name, value): (&'_ String, &'_ String)| {
+                (Cow::Owned(name.clone()), Cow::Owned(value.clone()))
+            };
+            let fields: Vec<stream::Pair<'_>> = event.fields.iter().map(lent).collect();
+            counting.event(&Glimpse {
+                time: event.time(),
+                source: &event.source,
+                class: event.class,
+                host: &event.host,
+                app: &event.app,
+                message: &event.message,
+                fields: &fields,
+            });
+        }
         let coverage = counting.coverage();
         (tally, coverage)
     }
