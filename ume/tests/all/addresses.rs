@@ -9,7 +9,7 @@ use store::{Row, Store};
 use crate::served::Served;
 
 const NETWORK: &str = "
-ip link add lan0 type dummy && ip link set lan0 address 02:00:00:00:00:01 && ip link set lan0 up &&
+ip link add lan0 type bridge && ip link set lan0 address 02:00:00:00:00:01 && ip link set lan0 up &&
 ip addr add 198.51.100.1/28 dev lan0 && ip addr add 2001:db8:1::1/64 dev lan0 nodad &&
 ip neigh replace 198.51.100.2 lladdr 02:00:00:00:00:02 dev lan0 nud permanent &&
 ip neigh replace 198.51.100.3 lladdr 02:00:00:00:00:33 dev lan0 nud permanent &&
