@@ -25,7 +25,7 @@ const fn n(unit: &'static str) -> FieldType {
 const PERMILLE: FieldType = FieldType::Number { unit: "‰", min: 0, max: 1_000 };
 
 /// The eight considerations; `criteria` lists the same values as parts.
-const FAMILIES: &[Choice] = &[
+pub(crate) const FAMILIES: &[Choice] = &[
     c("privileged", "特権アカウント", "Privileged identities"),
     c("unused", "使われていないアカウント", "Unused identities"),
     c("services", "不要なサービス・既定の機能", "Unneeded services and default modules"),
@@ -105,7 +105,7 @@ const ADDRESS_STATES: &[Choice] = &[
     c("free", "空き", "Free"),
 ];
 
-const DRIFT_CLASSES: &[Choice] = &[
+pub(crate) const DRIFT_CLASSES: &[Choice] = &[
     c("volatile", "揮発（見直し済みの除外）", "Volatile, by reviewed mask"),
     c("package_managed", "パッケージ管理による差異", "Package-managed"),
     c("authorised", "承認済みの変更", "Authorised"),

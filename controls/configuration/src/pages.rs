@@ -1,10 +1,12 @@
 //! The room's own pages and their documents.
 
 mod addresses;
+mod hosts;
 
 use web::route::Route;
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    addresses::routes()
+    let all = [hosts::routes(), addresses::routes()];
+    all.into_iter().flatten().collect()
 }
