@@ -1,1 +1,8 @@
-//! Bills of materials as a pure engine.
+//! Bills of materials as a pure engine: read, write, check and make them; order versions, match
+//! advisories, keep VEX statements.
+//!
+//! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
+
+pub mod bom;
+
+pub use bom::{Bom, Component, Hash, Licence, Problem};
