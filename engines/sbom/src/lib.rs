@@ -4,5 +4,10 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 pub mod bom;
+pub mod cyclonedx;
+mod json;
+mod limits;
+mod schema;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
+pub use limits::Limits;

@@ -43,8 +43,6 @@ pub enum Rule {
     VersionRange,
     /// A licence expression that is none.
     Licence,
-    /// A hash whose length does not fit its function.
-    Hash,
     /// A cycle in a containment that has to be a tree.
     Cycle,
 }
@@ -61,7 +59,6 @@ impl Rule {
             Rule::Dangling => "dangling",
             Rule::VersionRange => "version-range",
             Rule::Licence => "licence",
-            Rule::Hash => "hash",
             Rule::Cycle => "cycle",
         }
     }
