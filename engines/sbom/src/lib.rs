@@ -8,6 +8,7 @@ pub mod cyclonedx;
 mod json;
 mod limits;
 mod schema;
+mod xml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
 pub use limits::Limits;
