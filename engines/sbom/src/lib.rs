@@ -4,6 +4,7 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 pub mod bom;
+pub mod catalogue;
 pub mod cyclonedx;
 mod json;
 mod limits;
@@ -11,4 +12,5 @@ mod schema;
 mod xml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
+pub use catalogue::Catalogue;
 pub use limits::Limits;
