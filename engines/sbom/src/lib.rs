@@ -1,1 +1,4 @@
 //! Bills of materials as a pure engine.
+
+pub mod order;
+pub mod purl;

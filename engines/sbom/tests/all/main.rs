@@ -1,0 +1,5 @@
+//! The tests of the engine from outside, in one program: a program each is minutes of linking and gigabytes of disk.
+
+mod common;
+mod order;
+mod purl;
