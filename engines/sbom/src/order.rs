@@ -172,9 +172,9 @@ impl Ecosystem {
             Ecosystem::Nuget => nuget::key(version).map(Inner::Nuget),
             Ecosystem::Rubygems => rubygems::key(version).map(Inner::Rubygems),
             Ecosystem::Composer => composer::key(version).map(Inner::Composer),
-            Ecosystem::Cran => numeric::key(version, &['.', '-']).map(Inner::Numeric),
+            Ecosystem::Cran => numeric::cran(version).map(Inner::Numeric),
             Ecosystem::Pub => semver::dart::key(version).map(Inner::Dart),
-            Ecosystem::Hackage => numeric::key(version, &['.']).map(Inner::Numeric),
+            Ecosystem::Hackage => numeric::hackage(version).map(Inner::Numeric),
         }
     }
 

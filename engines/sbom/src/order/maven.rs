@@ -48,13 +48,16 @@ struct Reader {
 impl Reader {
     fn take(&mut self, c: char) {
         match c {
-            '.' => self.close(false, true),
+            '.' => self.separate(),
             '-' => {
-                self.close(false, true);
+                self.separate();
                 self.open.push(Vec::new());
             }
             c if c.is_ascii_digit() != self.digits && !self.part.is_empty() => {
-                self.close(c.is_ascii_digit(), false);
+                if c.is_ascii_digit() {
+                    self.nest();
+                }
+                self.close(c.is_ascii_digit());
                 self.open.push(Vec::new());
                 self.part.push(c);
                 self.digits = c.is_ascii_digit();
@@ -66,22 +69,43 @@ impl Reader {
         }
     }
 
-    /// Puts the part that was read into the innermost list; an empty one is a zero.
-    fn close(&mut self, digit_follows: bool, empty_is_zero: bool) {
+    /// At a separator: the part before it, or a zero where there is none.
+    fn separate(&mut self) {
+        match self.part.is_empty() {
+            true => self.push(Item::Number(Number::ZERO)),
+            false => self.close(false),
+        }
+    }
+
+    /// Puts the part that was read into the innermost list.
+    fn close(&mut self, digit_follows: bool) {
         let part = std::mem::take(&mut self.part);
-        let item = match (part.is_empty(), self.digits) {
-            (true, _) if !empty_is_zero => return,
-            (true, _) => Item::Number(Number::ZERO),
-            (_, true) => Item::Number(Number::of(&part)),
-            (_, false) => Item::Word(qualifier(&part, digit_follows)),
-        };
+        self.push(match self.digits {
+            true => Item::Number(Number::of(&part)),
+            false => Item::Word(qualifier(&part, digit_follows)),
+        });
+    }
+
+    fn push(&mut self, item: Item) {
         if let Some(list) = self.open.last_mut() {
             list.push(item);
         }
     }
 
+    /// A word without separator behind it begins a list, unless it is at the beginning of one.
+    fn nest(&mut self) {
+        if self.open.last().is_some_and(|list| !list.is_empty()) {
+            self.open.push(Vec::new());
+        }
+    }
+
     fn end(mut self) -> Result<Vec<Item>, &'static str> {
-        self.close(false, false);
+        if !self.part.is_empty() {
+            if !self.digits {
+                self.nest();
+            }
+            self.close(false);
+        }
         if self.open.len() > DEPTH_MAX {
             return Err("it has too many parts");
         }

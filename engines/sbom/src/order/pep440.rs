@@ -130,10 +130,9 @@ fn tagged<'a, 'b>(text: &'a str, words: &[&'b str]) -> Option<(&'b str, Number, 
     let rest = text.strip_prefix(SEPARATORS).unwrap_or(text);
     let word = words.iter().find(|w| rest.starts_with(**w))?;
     let rest = &rest[word.len()..];
-    let (digits, after) =
-        run(rest.strip_prefix(SEPARATORS).unwrap_or(rest), |b| b.is_ascii_digit());
-    // The separator belongs to the number, so without one it stays.
-    Some((word, Number::of(digits), if digits.is_empty() { rest } else { after }))
+    // The separator may stand there without a number.
+    let (digits, rest) = run(rest.strip_prefix(SEPARATORS).unwrap_or(rest), |b| b.is_ascii_digit());
+    Some((word, Number::of(digits), rest))
 }
 
 fn word(text: &str) -> Option<Local> {

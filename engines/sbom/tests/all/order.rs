@@ -38,7 +38,7 @@ fn every_line_of_the_corpus() {
             lines += 1;
             match order(*ecosystem, a, b) {
                 Ok(order) if order == expected => {}
-                other if explained(*ecosystem, line) => drop(other),
+                _ if explained(*ecosystem, line) => {}
                 Ok(order) => wrong.push(format!("{name}: {line}: {order:?}")),
                 Err(error) => wrong.push(format!("{name}: {line}: {error}")),
             }
@@ -48,9 +48,76 @@ fn every_line_of_the_corpus() {
     assert!(lines > 1000, "{lines} lines");
 }
 
-/// Lines that state something else than what their ecosystem does, and why.
-fn explained(_: Ecosystem, _: &str) -> bool {
-    false
+/// Lines that state something else than what their ecosystem does, each group with what that is. They are
+/// lines of somebody else's library, of which these say how it treats what is no version, or when a version
+/// was published.
+const EXPLAINED: &[(Ecosystem, &str, &[&str])] = &[
+    (
+        Ecosystem::Apk,
+        "`apk version --check` refuses these; what it would compare them to changed between 2 and 3",
+        &[
+            "1-r-0 < 1-r0",
+            "1.2.0D < 1.2.0d",
+            "1-r2 > 1-r-1",
+            "1-r0-ruff2 = 1-r0-ruff1",
+            "1.2 > 1.2_blah",
+            "1.2_svn1 > 1.2_csv2",
+            "1 > .1",
+            "23_foo > 4_beta",
+            "1.0 < 1.0bc",
+        ],
+    ),
+    (
+        Ecosystem::Maven,
+        "ComparableVersion of 3.8.7 says greater: `ga` in front of a number is an item of its own",
+        &["1-1 = 1-ga-1"],
+    ),
+    (
+        Ecosystem::Composer,
+        "composer/semver says so: these stand in the order of publication, which was another",
+        &[
+            "v4-beta4 < v4.0-alpha",
+            "v1.9.0-ALPHA.2 = v1.9.0-BETA.2",
+            "5.1.0-stable < 5.1.0-beta2",
+            "v6.5 < v6.5.0-beta-0",
+        ],
+    ),
+    (
+        Ecosystem::Composer,
+        "PHP's version_compare without Composer, which fills versions up to four numbers",
+        &["1.0.0 > 1.0"],
+    ),
+    (
+        Ecosystem::Composer,
+        "VersionParser refuses these: no stability of Composer's, a placeholder, a number of 30 digits",
+        &[
+            "0.0.1-test1 < 3.0.0-alpha4",
+            "3.0.0b1 < 3.0.0b1.post1",
+            "3.0.0b1.post1 < 3.0.0b1.post2",
+            "3.0.0b2 < 3.0.0b2.post1",
+            "3.0.0b2.post1 < 3.0.0b2.post2",
+            "3.0.0b2.post2 < 3.0.0b3",
+            "3.1.0 < 3.1.0.post1",
+            "3.1.0.post1 < 3.2.0rc1",
+            "3.2.0rc1 < 3.2.0rc1.post1",
+            "3.2.0rc1.post1 < 3.2.0rc2",
+            "3.4.0 < 3.5.0.post1",
+            "3.5.2.post1 < 3.6.0",
+            "1.5.1.dev101 < 1.5.1a1",
+            "1.2.3.# = 1.2.3",
+            "1.2.3.# = 1.2.3.1",
+            "1.2.3.#.1 > 1.2.3",
+            "1.2.3.#.beta < 1.2.3",
+            "999999999999999999999999999991.999999999999999999999999999991.999999999999999999999999999991 < 999999999999999999999999999999.999999999999999999999999999991.999999999999999999999999999991",
+        ],
+    ),
+    (Ecosystem::Pub, "five numbers are no semantic version", &["1.1.3.4.5 = 1.1.3.4.5"]),
+    (Ecosystem::Semver, "five numbers are no semantic version", &["1.1.3.4.5 = 1.1.3.4.5"]),
+    (Ecosystem::Rubygems, "Gem::Version refuses a letter in the first part", &["1 > 1beta"]),
+];
+
+fn explained(ecosystem: Ecosystem, line: &str) -> bool {
+    EXPLAINED.iter().any(|(e, _, lines)| *e == ecosystem && lines.contains(&line))
 }
 
 fn stated(line: &str) -> Option<(&str, Ordering, &str)> {
