@@ -260,7 +260,7 @@ fn insert(out: &mut BTreeMap<String, String>, key: &str, value: String) -> Resul
     }
 }
 
-fn decode(text: &str) -> Result<String, PurlError> {
+pub(crate) fn decode(text: &str) -> Result<String, PurlError> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
@@ -279,7 +279,7 @@ fn decode(text: &str) -> Result<String, PurlError> {
     String::from_utf8(out).map_err(|_| wrong())
 }
 
-fn encode(text: &str, out: &mut String) {
+pub(crate) fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {

@@ -32,6 +32,9 @@ pub(super) fn key(version: &str) -> Result<Key, &'static str> {
     if upstream.is_empty() {
         return Err("the upstream version is empty");
     }
+    if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("the upstream version does not begin with a digit");
+    }
     let allowed =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'~' | b':');
     if !rest.bytes().all(allowed) || revision.contains(':') {
@@ -42,11 +45,8 @@ pub(super) fn key(version: &str) -> Result<Key, &'static str> {
 
 fn words(text: &str) -> Box<[u16]> {
     let mut out = Vec::with_capacity(text.len() * 2 + 2);
-    let mut rest = text;
-    // Nothing and zero are the same.
-    if rest.bytes().all(|b| b == b'0') {
-        rest = "";
-    }
+    // Nothing is zero.
+    let mut rest = if text.is_empty() { "0" } else { text };
     while !rest.is_empty() {
         let (other, after) = run(rest, |b| !b.is_ascii_digit());
         let (digits, after) = run(after, |b| b.is_ascii_digit());

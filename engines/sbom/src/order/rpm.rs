@@ -24,8 +24,8 @@ pub(super) fn key(text: &str) -> Result<Key, &'static str> {
         Some((version, release)) => (version, Some(release)),
         None => (rest, None),
     };
-    if version.is_empty() {
-        return Err("the version is empty");
+    if text.is_empty() {
+        return Err("it is empty");
     }
     if text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control()) {
         return Err("it holds white space");

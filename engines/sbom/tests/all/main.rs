@@ -3,3 +3,4 @@
 mod common;
 mod order;
 mod purl;
+mod vers;
