@@ -1,5 +1,16 @@
-//! Bills of materials as a pure engine.
+//! Bills of materials as a pure engine: read, write, check and make them; order versions, match
+//! advisories, keep VEX statements.
+//!
+//! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod bom;
+pub mod cyclonedx;
+mod json;
+mod limits;
 pub mod order;
 pub mod purl;
+mod schema;
 pub mod vers;
+
+pub use bom::{Bom, Component, Hash, Licence, Problem};
+pub use limits::Limits;

@@ -27,7 +27,7 @@ const FILES: &[(&str, Ecosystem)] = &[
 fn every_line_of_the_corpus() {
     let Some(folder) = common::corpus("versions") else { return };
     let (mut lines, mut wrong) = (0, Vec::new());
-    for file in common::files(&folder, ".txt") {
+    for file in common::files(&folder, "txt") {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let Some((_, ecosystem)) = FILES.iter().find(|(f, _)| name.starts_with(f)) else {
             panic!("{name}: whose versions are these?");
@@ -69,8 +69,19 @@ const EXPLAINED: &[(Ecosystem, &str, &[&str])] = &[
     ),
     (
         Ecosystem::Maven,
-        "ComparableVersion of 3.8.7 says greater: `ga` in front of a number is an item of its own",
-        &["1-1 = 1-ga-1"],
+        "ComparableVersion of 3.8.7 says greater: a word behind a dot, not a dash, is no list",
+        &[
+            "1.0.0-gradle-rework-beta3 < 1.0.0.RC7-3",
+            "2.9.0-1 < 2.9.0.RC1",
+            "1.1.31.sec10 < 1.1.31_noneautotype",
+            "1.1.34.sec10 < 1.1.34_noneautotype",
+            "1.2.8.sec10_noneautotype < 1.2.8_noneautotype",
+            "1.2.48.sec10 < 1.2.48_noneautotype",
+            "1.2.54.sec10 < 1.2.54_noneautotype",
+            "1.2.57.sec10 < 1.2.57_noneautotype",
+            "1.2.60.sec10 < 1.2.60_noneautotype",
+            "1.0.0rc0 < 1.0.beta8",
+        ],
     ),
     (
         Ecosystem::Composer,

@@ -12,7 +12,7 @@ use crate::common;
 fn every_case_of_the_specification() {
     let Some(folder) = common::corpus("purl") else { return };
     let (mut cases, mut wrong) = (0, Vec::new());
-    for file in common::files(&folder, ".json") {
+    for file in common::files(&folder, "json") {
         let json: Json = serde_json::from_str(&common::text(&file)).unwrap();
         for case in json["tests"].as_array().unwrap() {
             cases += 1;
