@@ -5,12 +5,21 @@
 
 pub mod bom;
 pub mod catalogue;
+mod compare;
+mod convert;
 pub mod cyclonedx;
+mod document;
 mod json;
 mod limits;
+pub mod order;
+pub mod purl;
 mod schema;
+pub mod spdx;
+pub mod vers;
 mod xml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
 pub use catalogue::Catalogue;
+pub use compare::{Change, compare};
+pub use document::{Format, Written, parse, parse_within, write};
 pub use limits::Limits;

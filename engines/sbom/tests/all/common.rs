@@ -29,3 +29,13 @@ pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// A file as text.
+pub fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a text")
+}
+
+/// A file.
+pub fn bytes(path: &Path) -> Vec<u8> {
+    std::fs::read(path).expect("a file")
+}

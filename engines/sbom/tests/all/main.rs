@@ -2,3 +2,6 @@
 
 mod common;
 mod cyclonedx;
+mod order;
+mod purl;
+mod vers;
