@@ -154,11 +154,8 @@ impl Catalogue {
         executable: bool,
         source: &mut dyn Source,
     ) -> Result<(), String> {
-        if path.starts_with("var/lib/") || path.starts_with("usr/lib/") || path.starts_with("lib/")
-        {
-            if let Some(done) = self.database(path, source) {
-                return done;
-            }
+        if let Some(done) = self.database(path, source) {
+            return done;
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         let whole = |source: &mut dyn Source| whole(source, FILE_MAX);

@@ -383,8 +383,15 @@ const WORDS: [(&str, &str, bool); 17] = [
 /// A document out of the words of SPDX 2.
 fn made(bom: &Bom, losses: &mut Vec<Problem>) -> Value {
     let base = bom.serial.clone().unwrap_or_else(|| format!("{OWN}document"));
-    let mut making =
-        Making { base, graph: Vec::new(), expressions: HashMap::new(), agents: HashMap::new() };
+    let mut making = Making {
+        base,
+        graph: Vec::new(),
+        expressions: HashMap::new(),
+        agents: HashMap::new(),
+        texts: HashMap::new(),
+        others: others(bom),
+        imports: Vec::new(),
+    };
     let created = bom.created.as_deref().unwrap_or("1970-01-01T00:00:00Z");
     let tool = making.id("agent-ume");
     making.graph.push(json!({
@@ -394,8 +401,10 @@ fn made(bom: &Bom, losses: &mut Vec<Problem>) -> Value {
     making.graph.push(json!({
         "type": "SoftwareAgent", "spdxId": tool, "creationInfo": "_:creation", "name": "ume",
     }));
+    making.licence_texts(bom);
     let mut listed = Vec::new();
     for one in bom.walk() {
+        untold(one, losses);
         listed.push(making.component(one));
     }
     let roots = making.edges(bom, losses);
@@ -405,13 +414,70 @@ fn made(bom: &Bom, losses: &mut Vec<Problem>) -> Value {
         "type": "software_Sbom", "spdxId": sbom, "creationInfo": "_:creation",
         "rootElement": roots, "element": listed,
     }));
-    making.graph.push(json!({
+    let mut head = json!({
         "type": "SpdxDocument", "spdxId": document, "creationInfo": "_:creation",
         "name": bom.rest.get("name").and_then(Value::as_str).unwrap_or("sbom"),
         "rootElement": [sbom],
         "profileConformance": ["core", "software", "simpleLicensing"],
-    }));
+    });
+    if let Some(comment) = bom.rest.get("comment") {
+        head["comment"] = comment.clone();
+    }
+    if !making.imports.is_empty() {
+        head["import"] = Value::Array(std::mem::take(&mut making.imports));
+    }
+    making.graph.push(head);
+    const SAID: [&str; 9] = [
+        "dataLicense",
+        "SPDXID",
+        "name",
+        "creationInfo",
+        "documentDescribes",
+        "comment",
+        "hasExtractedLicensingInfos",
+        "externalDocumentRefs",
+        "$schema",
+    ];
+    for name in bom.rest.keys().filter(|name| !SAID.contains(&name.as_str())) {
+        losses.push(Problem::at(format!("/{name}"), Rule::Schema, "not written in SPDX 3"));
+    }
     json!({"@context": CONTEXT, "@graph": making.graph})
+}
+
+/// Members of a component in SPDX 2 that are not written.
+fn untold(one: &Component, losses: &mut Vec<Problem>) {
+    const SAID: [&str; 13] = [
+        "downloadLocation",
+        "filesAnalyzed",
+        "homepage",
+        "sourceInfo",
+        "comment",
+        "supplier",
+        "externalRefs",
+        "licenseConcluded",
+        "licenseDeclared",
+        "copyrightText",
+        "checksums",
+        "primaryPackagePurpose",
+        "fileName",
+    ];
+    for (name, value) in one.rest.iter().filter(|(name, _)| !SAID.contains(&name.as_str())) {
+        if value.as_str().is_some_and(super::read::says_nothing) {
+            continue;
+        }
+        let mut pointer = String::new();
+        crate::json::push(&mut pointer, one.reference.as_deref().unwrap_or_default());
+        crate::json::push(&mut pointer, name);
+        losses.push(Problem::at(pointer, Rule::Schema, "not written in SPDX 3"));
+    }
+}
+
+/// Other documents by the name they are referred to with.
+fn others(bom: &Bom) -> HashMap<String, String> {
+    let list = bom.rest.get("externalDocumentRefs").and_then(Value::as_array);
+    let list = list.into_iter().flatten();
+    list.map(|one| (text(one, "externalDocumentId").into(), text(one, "spdxDocument").into()))
+        .collect()
 }
 
 struct Making {
@@ -421,9 +487,57 @@ struct Making {
     expressions: HashMap<String, String>,
     /// Identifiers of suppliers that are there.
     agents: HashMap<String, String>,
+    /// Identifiers of licences that are no others than their texts.
+    texts: HashMap<String, String>,
+    /// Other documents.
+    others: HashMap<String, String>,
+    /// What of them is named here.
+    imports: Vec<Value>,
 }
 
 impl Making {
+    /// The end of a relation: an element of this document or of another, or one of the words that
+    /// stand for none.
+    fn end(&mut self, name: &str) -> String {
+        match name {
+            "NONE" => return "https://spdx.org/rdf/3.0.1/terms/Core/NoneElement".into(),
+            "NOASSERTION" => {
+                return "https://spdx.org/rdf/3.0.1/terms/Core/NoAssertionElement".into();
+            }
+            _ => {}
+        }
+        let Some((document, element)) =
+            name.split_once(':').filter(|_| name.starts_with("DocumentRef-"))
+        else {
+            return self.id(name);
+        };
+        let base = self.others.get(document).cloned().unwrap_or_else(|| document.to_owned());
+        let id = format!("{base}#{element}");
+        let import = json!({"type": "ExternalMap", "externalSpdxId": id});
+        if !self.imports.contains(&import) {
+            self.imports.push(import);
+        }
+        id
+    }
+
+    fn licence_texts(&mut self, bom: &Bom) {
+        let list = bom.rest.get("hasExtractedLicensingInfos").and_then(Value::as_array);
+        for one in list.into_iter().flatten() {
+            let name = text(one, "licenseId");
+            let id = self.id(name);
+            let mut made = json!({
+                "type": "simplelicensing_SimpleLicensingText", "spdxId": id,
+                "creationInfo": "_:creation",
+                "simplelicensing_licenseText": text(one, "extractedText"),
+            });
+            if let Some(name) = one.get("name") {
+                made["name"] = name.clone();
+            }
+            self.graph.push(made);
+            self.texts.insert(name.to_owned(), id);
+        }
+    }
+
     fn id(&self, name: &str) -> String {
         format!("{}#{}", self.base, name.strip_prefix("SPDXRef-").unwrap_or(name))
     }
@@ -499,10 +613,19 @@ impl Making {
         let known = self.expressions.get(&licence.text).cloned();
         let expression = known.unwrap_or_else(|| {
             let id = self.id(&format!("licence-{}", self.expressions.len() + 1));
-            self.graph.push(json!({
+            let mut made = json!({
                 "type": "simplelicensing_LicenseExpression", "spdxId": id,
                 "creationInfo": "_:creation", "simplelicensing_licenseExpression": licence.text,
-            }));
+            });
+            let words = licence.text.split(|c: char| c.is_whitespace() || "()+".contains(c));
+            let texts = words.filter_map(|word| Some((word, self.texts.get(word)?)));
+            let texts: Vec<Value> = texts
+                .map(|(key, value)| json!({"type": "DictionaryEntry", "key": key, "value": value}))
+                .collect();
+            if !texts.is_empty() {
+                made["simplelicensing_customIdToUri"] = Value::Array(texts);
+            }
+            self.graph.push(made);
             self.expressions.insert(licence.text.clone(), id.clone());
             id
         });
@@ -526,8 +649,8 @@ impl Making {
     fn edges(&mut self, bom: &Bom, losses: &mut Vec<Problem>) -> Vec<String> {
         let mut roots = Vec::new();
         for edge in &bom.edges {
-            let to: Vec<String> = edge.to.iter().map(|to| self.id(to)).collect();
-            let from = self.id(&edge.from);
+            let to: Vec<String> = edge.to.iter().map(|to| self.end(to)).collect();
+            let from = self.end(&edge.from);
             let (kind, back) = match &edge.kind {
                 EdgeKind::Describes => {
                     roots.extend(to);
