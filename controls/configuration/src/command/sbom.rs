@@ -1,5 +1,6 @@
 //! `ume sbom`: bills of materials, without a server.
 
+mod image;
 mod make;
 mod read;
 mod shown;

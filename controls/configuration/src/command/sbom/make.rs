@@ -8,6 +8,7 @@ use room::{Error, Outcome};
 use sbom::catalogue::{Catalogue, Options, rpm_from_query};
 use sha2::{Digest, Sha256};
 
+use super::image::Image;
 use super::read::{output, to, write};
 use super::walk::Root;
 
@@ -30,6 +31,14 @@ pub(super) fn command() -> Command {
         .long("created")
         .value_name("TIME")
         .help("Time to write into the document (RFC 3339); without it none, and equal roots give equal bytes");
+    let image = Arg::new("image")
+        .long("image")
+        .value_name("FILE")
+        .conflicts_with("root")
+        .value_parser(value_parser!(PathBuf))
+        .help(
+            "Container image instead of a root: an OCI layout as tar, or what docker save writes",
+        );
     let query = Arg::new("rpm-query")
         .long("rpm-query")
         .value_name("FILE")
@@ -37,22 +46,26 @@ pub(super) fn command() -> Command {
         .help("Output of rpm -qa, for databases in a form that is not read; the format stands in the README");
     Command::new("make")
         .about("List what is installed below a root; exit 3 if something could not be read")
-        .args([root, files, name, created, query, to(), output()])
+        .args([root, image, files, name, created, query, to(), output()])
 }
 
 pub(super) fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
-    let path = matches.get_one::<PathBuf>("root").cloned().unwrap_or_else(|| "/".into());
-    let root = Root::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let options = Options {
-        merged_usr: root.merged_usr(),
-        name: text("name").unwrap_or_default(),
-        serial: None,
-        created: text("created"),
-        files: matches.get_flag("files"),
+    let mut catalogue = match matches.get_one::<PathBuf>("image") {
+        Some(path) => {
+            // What is a link in an image is not known before it was read; images of today are merged.
+            let mut catalogue = Catalogue::new(options(matches, true));
+            Image::open(path)?.offer(path, &mut catalogue)?;
+            catalogue
+        }
+        None => {
+            let path = matches.get_one::<PathBuf>("root").cloned().unwrap_or_else(|| "/".into());
+            let root =
+                Root::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+            let mut catalogue = Catalogue::new(options(matches, root.merged_usr()));
+            root.offer(&mut catalogue);
+            catalogue
+        }
     };
-    let mut catalogue = Catalogue::new(options);
-    root.offer(&mut catalogue);
     if let Some(path) = matches.get_one::<PathBuf>("rpm-query") {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -68,6 +81,17 @@ pub(super) fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, 
         eprintln!("ume: {} could not be read in all", unread.len());
     }
     Ok(if unread.is_empty() { outcome } else { Outcome::Incomplete })
+}
+
+fn options(matches: &ArgMatches, merged_usr: bool) -> Options {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    Options {
+        merged_usr,
+        name: text("name").unwrap_or_default(),
+        serial: None,
+        created: text("created"),
+        files: matches.get_flag("files"),
+    }
 }
 
 /// A name for the document that follows from what is in it: the same finds, the same name.
