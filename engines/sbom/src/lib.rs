@@ -3,7 +3,10 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod advisory;
 pub mod bom;
+pub mod cpe;
+pub mod csaf;
 pub mod cyclonedx;
 mod json;
 mod limits;
@@ -11,6 +14,7 @@ pub mod order;
 pub mod purl;
 mod schema;
 pub mod vers;
+mod yaml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
 pub use limits::Limits;

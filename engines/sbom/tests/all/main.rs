@@ -1,6 +1,8 @@
 //! The tests of the engine from outside, in one program: a program each is minutes of linking and gigabytes of disk.
 
+mod advisory;
 mod common;
+mod cpe;
 mod cyclonedx;
 mod order;
 mod purl;
