@@ -84,7 +84,7 @@ pub enum Package {
     /// A package of a distribution; of Debian, Ubuntu and Alpine it is the source package.
     Distribution { order: Ecosystem, distribution: String, release: Option<String>, name: String },
     /// A product by its CPE name.
-    Cpe(Cpe),
+    Cpe(Box<Cpe>),
     /// In a place for whose versions no order is known.
     Other { ecosystem: String, name: String },
 }

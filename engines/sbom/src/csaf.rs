@@ -18,6 +18,7 @@ use crate::{
     cpe::Cpe,
     purl::Purl,
     vers::Vers,
+    vex,
 };
 
 /// How deep branches lie in each other at most.
@@ -188,7 +189,7 @@ fn entries(product: &Product, by_id: &HashMap<&str, &Product>, said: &Said) -> V
     }
     if let (true, Some(cpe)) = (named.purls.is_empty(), &named.cpe) {
         let version = cpe.version().map(str::to_owned).or(version);
-        out.push(entry(Package::Cpe(cpe.versionless()), version, range.as_deref(), said));
+        out.push(entry(Package::Cpe(Box::new(cpe.versionless())), version, range.as_deref(), said));
     }
     out
 }
@@ -228,4 +229,76 @@ fn entry(package: Package, version: Option<String>, range: Option<&str>, said: &
         (None, None) => (vec![], vec![Range::Span(everything)]),
     };
     Affected { package, versions, ranges, said: said.clone() }
+}
+
+/// The statements of a document, of whatever profile.
+pub(crate) fn statements(document: &Value, out: &mut vex::Read) {
+    let products = products(document);
+    let by_id: HashMap<&str, &Product> = products.iter().map(|p| (p.id.as_str(), p)).collect();
+    let of = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+    let author = of("/document/publisher/name").unwrap_or("CSAF").to_owned();
+    let made = of("/document/tracking/current_release_date").map(str::to_owned);
+    list(document, "vulnerabilities", |at, one| {
+        let mut names: Vec<String> = text(one, "cve").into_iter().collect();
+        list(one, "ids", |_, i| names.extend(text(i, "text")));
+        for (state, said) in &STATES {
+            for id in product_ids(one, state) {
+                let Some(product) = by_id.get(id.as_str()) else {
+                    let place = format!("/vulnerabilities/{at}/product_status/{state}");
+                    let what = format!("no product is defined as {id:?}");
+                    out.problems.push(Problem::at(place, Rule::Dangling, what));
+                    continue;
+                };
+                let justification = words(one, "flags", "label", &id);
+                let impact = words(one, "threats", "details", &id);
+                let action = words(one, "remediations", "details", &id);
+                for (name, product) in names
+                    .iter()
+                    .flat_map(|n| identities(product, &by_id).into_iter().map(move |p| (n, p)))
+                {
+                    out.statements.push(vex::Statement {
+                        advisory: name.clone(),
+                        product,
+                        status: match said {
+                            Said::Affected => vex::Status::Affected,
+                            Said::Fixed => vex::Status::Fixed,
+                            Said::NotAffected => vex::Status::NotAffected,
+                            Said::Open => vex::Status::UnderInvestigation,
+                        },
+                        original: (*state).to_owned(),
+                        justification: justification.clone(),
+                        impact: impact.clone(),
+                        action: action.clone(),
+                        author: author.clone(),
+                        at: made.clone(),
+                    });
+                }
+            }
+        }
+    });
+}
+
+/// What a list says of a product, if it names it.
+fn words(vulnerability: &Value, name: &str, member: &str, product: &str) -> Option<String> {
+    let mut found = None;
+    list(vulnerability, name, |_, one| {
+        if found.is_none()
+            && crate::advisory::texts(one, "product_ids").iter().any(|p| p == product)
+        {
+            found = text(one, member);
+        }
+    });
+    found
+}
+
+fn identities(product: &Product, by_id: &HashMap<&str, &Product>) -> Vec<vex::Product> {
+    let part = product.part_of.as_ref().and_then(|(part, _)| by_id.get(part.as_str()).copied());
+    let named = [Some(product), part].into_iter().flatten();
+    let mut named = named.filter(|p| !p.purls.is_empty() || p.cpe.is_some());
+    let Some(named) = named.next() else { return vec![vex::Product::Name(product.name.clone())] };
+    let mut out: Vec<_> = named.purls.iter().cloned().map(vex::Product::Purl).collect();
+    if let (true, Some(cpe)) = (out.is_empty(), &named.cpe) {
+        out.push(vex::Product::Cpe(cpe.to_string()));
+    }
+    out
 }

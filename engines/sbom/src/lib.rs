@@ -5,16 +5,21 @@
 
 pub mod advisory;
 pub mod bom;
+pub mod catalogue;
 pub mod cpe;
 pub mod csaf;
 pub mod cyclonedx;
 mod json;
+pub mod judge;
 mod limits;
 pub mod order;
 pub mod purl;
 mod schema;
 pub mod vers;
+pub mod vex;
+mod xml;
 mod yaml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
+pub use catalogue::Catalogue;
 pub use limits::Limits;

@@ -156,7 +156,7 @@ fn close_products(item: &mut Item, out: &mut Read) {
                     (true, None) => vec![Range::Words("JVN names no version here".to_owned())],
                     _ => versions.iter().map(|v| stretch(v)).collect(),
                 },
-                package: Package::Cpe(cpe.versionless()),
+                package: Package::Cpe(Box::new(cpe.versionless())),
                 said: Said::Affected,
             }),
             Err(error) => {

@@ -16,6 +16,7 @@ mod licence;
 mod problem;
 
 pub use component::{Component, Property, SourcePackage};
+pub(crate) use component::{SOURCE_NAME, SOURCE_VERSION};
 pub use graph::{Aggregate, Composition, Edge, EdgeKind};
 pub use hash::{Algorithm, Hash};
 pub use kind::Kind;

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::schemas;
+use super::{mapping, schemas};
 use crate::bom::{Place, Problem, Rule};
 use crate::schema;
+use crate::xml::{tree::Element, valid};
 
 /// Rounds until nothing is wrong; each takes out at least one value, and what is taken out can
 /// only uncover a few more.
@@ -20,23 +21,51 @@ pub(super) fn fit(value: &mut Value, minor: u8) -> Vec<Problem> {
         if problems.is_empty() {
             break;
         }
-        // From the back, so that the indices in front stay true.
-        let mut pointers: Vec<(Vec<Step>, Problem)> = problems
-            .into_iter()
-            .filter_map(|problem| match &problem.place {
-                Place::Pointer(pointer) => Some((steps(pointer), problem)),
-                _ => None,
-            })
-            .collect();
-        pointers.sort_by(|(a, _), (b, _)| b.cmp(a));
-        pointers.dedup_by(|(a, _), (b, _)| a == b);
-        for (steps, problem) in pointers {
-            if remove(value, &steps) {
-                losses.push(problem);
-            }
-        }
+        take_out(value, problems, &mut losses);
     }
     losses
+}
+
+/// The same for XML: what its schema does not take is taken out of the JSON form and told.
+pub(super) fn fit_xml(value: &mut Value, minor: u8) -> (Element, Vec<Problem>) {
+    let mut losses = Vec::new();
+    soften(value, minor, &mut String::new(), &mut losses);
+    for _ in 0..ROUNDS_MAX {
+        let made = mapping::to_xml(value, minor);
+        let problems = valid::check(schemas::xml(minor), &made.root, PROBLEMS_MAX);
+        let without = |pointer| Problem::at(pointer, Rule::Schema, "XML has no place for this");
+        if problems.is_empty() {
+            losses.extend(made.lost.into_iter().map(without));
+            return (made.root, losses);
+        }
+        let pointed = problems.into_iter().filter_map(|problem| match problem.place {
+            Place::Line(line) => {
+                let pointer = made.pointers.get(line)?.as_str();
+                Some(Problem::at(pointer, problem.rule, problem.what))
+            }
+            _ => None,
+        });
+        take_out(value, pointed.collect(), &mut losses);
+    }
+    (mapping::to_xml(value, minor).root, losses)
+}
+
+/// From the back, so that the indices in front stay true.
+fn take_out(value: &mut Value, problems: Vec<Problem>, losses: &mut Vec<Problem>) {
+    let mut pointers: Vec<(Vec<Step>, Problem)> = problems
+        .into_iter()
+        .filter_map(|problem| match &problem.place {
+            Place::Pointer(pointer) => Some((steps(pointer), problem)),
+            _ => None,
+        })
+        .collect();
+    pointers.sort_by(|(a, _), (b, _)| b.cmp(a));
+    pointers.dedup_by(|(a, _), (b, _)| a == b);
+    for (steps, problem) in pointers {
+        if remove(value, &steps) {
+            losses.push(problem);
+        }
+    }
 }
 
 /// Values that have a word of their own in an older version are given the nearest it has.

@@ -8,6 +8,7 @@
 //! Limits: those of [`Limits`]. Protobuf is not read.
 
 mod fit;
+mod mapping;
 mod read;
 mod rules;
 mod schemas;
@@ -15,8 +16,9 @@ mod write;
 
 use serde_json::Value;
 
-use crate::bom::{Bom, Problem};
+use crate::bom::{Bom, Problem, Rule};
 use crate::limits::Limits;
+use crate::xml;
 
 /// A written document, and what the format could not say.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +42,43 @@ pub(crate) fn from_value(value: Value, limits: &Limits) -> Result<Bom, Vec<Probl
     if problems.is_empty() { Ok(read::bom(value, minor)) } else { Err(problems) }
 }
 
+/// Reads CycloneDX as XML.
+pub fn from_xml(bytes: &[u8], limits: &Limits) -> Result<Bom, Vec<Problem>> {
+    let root = xml::tree::read(bytes, limits).map_err(|problem| vec![problem])?;
+    let minor = root.space.strip_prefix(SPACE).and_then(|minor| minor.parse().ok());
+    let Some(minor) = minor.filter(|minor| schemas::READ.contains(minor)) else {
+        let what = format!("the namespace {:?} is not read; CycloneDX 1.2 to 1.7 are", root.space);
+        return Err(vec![Problem::line(root.line, Rule::Format, what)]);
+    };
+    let problems = xml::valid::check(schemas::xml(minor), &root, limits.problems_max);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let value = mapping::from_xml(&root, minor);
+    let problems = rules::beyond(&value, limits.problems_max);
+    if problems.is_empty() { Ok(read::bom(value, minor)) } else { Err(problems) }
+}
+
+const SPACE: &str = "http://cyclonedx.org/schema/bom/1.";
+
+/// Writes CycloneDX 1.`minor` (4 to 7) as XML.
+pub fn to_xml(bom: &Bom, minor: u8) -> Result<Written, Problem> {
+    written(minor)?;
+    let mut value = write::form(bom, minor);
+    let (root, losses) = fit::fit_xml(&mut value, minor);
+    match xml::valid::check(schemas::xml(minor), &root, 1).pop() {
+        Some(problem) => Err(problem),
+        None => Ok(Written { text: xml::tree::write(&root), losses }),
+    }
+}
+
 /// The minor version a document says it is of.
 fn version(value: &Value) -> Result<u8, Vec<Problem>> {
     let said = value.get("specVersion").and_then(Value::as_str).unwrap_or_default();
     let minor = said.strip_prefix("1.").and_then(|minor| minor.parse().ok());
     minor.filter(|minor| schemas::READ.contains(minor)).ok_or_else(|| {
         let what = format!("specVersion {said:?} is not read; 1.2 to 1.7 are");
-        vec![Problem::at("/specVersion", crate::bom::Rule::Format, what)]
+        vec![Problem::at("/specVersion", Rule::Format, what)]
     })
 }
 
@@ -60,11 +92,16 @@ pub fn to_json(bom: &Bom, minor: u8) -> Result<Written, Problem> {
 
 /// The JSON form of a version, valid by its schema.
 fn form(bom: &Bom, minor: u8) -> Result<(Value, Vec<Problem>), Problem> {
-    if !schemas::WRITTEN.contains(&minor) {
-        let what = format!("CycloneDX 1.{minor} is not written; 1.4 to 1.7 are");
-        return Err(Problem::at("", crate::bom::Rule::Format, what));
-    }
+    written(minor)?;
     let mut value = write::form(bom, minor);
     let losses = fit::fit(&mut value, minor);
     Ok((value, losses))
+}
+
+fn written(minor: u8) -> Result<(), Problem> {
+    if schemas::WRITTEN.contains(&minor) {
+        return Ok(());
+    }
+    let what = format!("CycloneDX 1.{minor} is not written; 1.4 to 1.7 are");
+    Err(Problem::at("", Rule::Format, what))
 }

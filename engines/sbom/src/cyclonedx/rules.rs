@@ -17,12 +17,17 @@ use crate::schema;
 pub(super) fn check(value: &Value, minor: u8, max: usize) -> Vec<Problem> {
     let mut problems = schema::check(schemas::json(minor), value, max);
     if problems.is_empty() {
-        let mut rules = Rules { known: HashMap::new(), problems: Vec::new(), max };
-        rules.walk(value, &Path::Root);
-        rules.references(value);
-        problems = rules.problems;
+        problems = beyond(value, max);
     }
     problems
+}
+
+/// What no schema says.
+pub(super) fn beyond(value: &Value, max: usize) -> Vec<Problem> {
+    let mut rules = Rules { known: HashMap::new(), problems: Vec::new(), max };
+    rules.walk(value, &Path::Root);
+    rules.references(value);
+    rules.problems
 }
 
 struct Rules<'a> {

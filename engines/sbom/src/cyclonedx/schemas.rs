@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::schema::Schema;
+use crate::xml;
 
 /// Minor versions that are read.
 pub(super) const READ: RangeInclusive<u8> = 2..=7;
@@ -21,6 +22,15 @@ const TEXTS: [&str; 6] = [
     include_str!("../../schemas/bom-1.7.schema.json"),
 ];
 
+const XML: [&str; 6] = [
+    include_str!("../../schemas/bom-1.2.xsd"),
+    include_str!("../../schemas/bom-1.3.xsd"),
+    include_str!("../../schemas/bom-1.4.xsd"),
+    include_str!("../../schemas/bom-1.5.xsd"),
+    include_str!("../../schemas/bom-1.6.xsd"),
+    include_str!("../../schemas/bom-1.7.xsd"),
+];
+
 const SHARED: [(&str, &str); 3] = [
     ("spdx.schema.json", include_str!("../../schemas/spdx.schema.json")),
     ("jsf-0.82.schema.json", include_str!("../../schemas/jsf-0.82.schema.json")),
@@ -32,6 +42,15 @@ pub(super) fn json(minor: u8) -> &'static Schema {
     static MADE: [OnceLock<Schema>; 6] = [const { OnceLock::new() }; 6];
     let index = usize::from(minor.clamp(*READ.start(), *READ.end()) - READ.start());
     MADE[index].get_or_init(|| compile(TEXTS[index]))
+}
+
+/// The XML schema of a version that is read.
+pub(super) fn xml(minor: u8) -> &'static xml::schema::Schema {
+    static MADE: [OnceLock<xml::schema::Schema>; 6] = [const { OnceLock::new() }; 6];
+    let index = usize::from(minor.clamp(*READ.start(), *READ.end()) - READ.start());
+    MADE[index].get_or_init(|| {
+        xml::schema::Schema::compile(XML[index]).expect("a schema of ours compiles")
+    })
 }
 
 fn compile(text: &str) -> Schema {
@@ -49,6 +68,7 @@ mod tests {
     fn every_schema_compiles_with_every_keyword_known() {
         for minor in READ {
             assert!(json(minor).root().member("components").is_some());
+            assert!(xml(minor).space.ends_with(&format!("1.{minor}")));
         }
     }
 }

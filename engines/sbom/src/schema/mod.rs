@@ -120,6 +120,15 @@ impl<'a> At<'a> {
         own.or_else(|| self.branches().find_map(At::items))
     }
 
+    /// The schema of the items of a list that have a member, whichever branch it is.
+    pub(crate) fn items_with(self, name: &str) -> Option<At<'a>> {
+        let node = self.node();
+        let own = node.items.iter().chain(&node.tuple);
+        let mut own = own.map(|node| At { schema: self.schema, node: *node });
+        own.find(|at| at.member(name).is_some())
+            .or_else(|| self.branches().find_map(|branch| branch.items_with(name)))
+    }
+
     fn kinds(self) -> u8 {
         let node = self.node();
         let values = node.values.iter().flatten().map(check::kind_of).fold(0, |a, b| a | b);

@@ -4,6 +4,8 @@ mod advisory;
 mod common;
 mod cpe;
 mod cyclonedx;
+mod judge;
 mod order;
 mod purl;
 mod vers;
+mod vex;
