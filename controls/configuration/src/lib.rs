@@ -104,8 +104,8 @@ impl Room for Configuration {
         Vec::new()
     }
 
-    fn command(&self) -> Option<Verb> {
-        Some(command::verb())
+    fn commands(&self) -> Vec<Verb> {
+        vec![command::verb(), command::sbom::verb()]
     }
 
     fn demonstration(&self) -> &'static str {

@@ -38,6 +38,12 @@ impl Found {
         component.locations.push(format!("/{path}"));
         Found { component, ..Found::default() }
     }
+
+    /// The hash is that of the file it was found in, and can be computed again.
+    pub(super) fn hashed(&mut self, path: &str, hash: Hash) {
+        self.component.hashes.push(hash);
+        self.component.set_property("ume:file", format!("/{path}"));
+    }
 }
 
 /// An executable of which nothing is known but its bytes.

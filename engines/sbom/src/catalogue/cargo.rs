@@ -81,7 +81,7 @@ pub(super) fn auditable(
     let mut program = Found::at(path, String::new(), path.rsplit('/').next().unwrap_or(path), "");
     program.component.purl = None;
     program.component.kind = Some(Kind::Application);
-    program.component.hashes.push(sha256(source)?);
+    program.hashed(path, sha256(source)?);
     (program.parts_known, program.needs_known) = (true, true);
     let mut all = vec![program];
     for one in packages {

@@ -77,7 +77,7 @@ fn program(path: &str, source: &mut dyn Source, go: &[u8]) -> Result<Found, Stri
     let mut program = Found::at(path, String::new(), name, "");
     program.component.purl = None;
     program.component.kind = Some(Kind::Application);
-    program.component.hashes.push(sha256(source)?);
+    program.hashed(path, sha256(source)?);
     program.component.set_property("ume:go", String::from_utf8_lossy(go).trim());
     (program.parts_known, program.needs_known) = (true, true);
     let version = String::from_utf8_lossy(go).trim_start_matches("go").to_owned();

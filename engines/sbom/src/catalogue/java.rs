@@ -56,7 +56,7 @@ pub(super) fn archive(path: &str, source: &mut dyn Source) -> Result<Vec<Found>,
     let seeker = std::io::BufReader::with_capacity(64 << 10, Seeker { source, at: 0 });
     read(path, path, seeker, None, 0, &mut left, &mut all)?;
     if let Some(first) = all.first_mut() {
-        first.component.hashes.push(hash);
+        first.hashed(path, hash);
     }
     Ok(all)
 }

@@ -17,17 +17,10 @@ mod write;
 use serde_json::Value;
 
 use crate::bom::{Bom, Problem, Rule};
+use crate::convert;
+use crate::document::Written;
 use crate::limits::Limits;
 use crate::xml;
-
-/// A written document, and what the format could not say.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Written {
-    /// The document.
-    pub text: String,
-    /// Pointers into the CycloneDX form of the model whose content was left out, and why.
-    pub losses: Vec<Problem>,
-}
 
 /// Reads CycloneDX as JSON.
 pub fn from_json(bytes: &[u8], limits: &Limits) -> Result<Bom, Vec<Problem>> {
@@ -64,8 +57,10 @@ const SPACE: &str = "http://cyclonedx.org/schema/bom/1.";
 /// Writes CycloneDX 1.`minor` (4 to 7) as XML.
 pub fn to_xml(bom: &Bom, minor: u8) -> Result<Written, Problem> {
     written(minor)?;
-    let mut value = write::form(bom, minor);
-    let (root, losses) = fit::fit_xml(&mut value, minor);
+    let mut losses = Vec::new();
+    let mut value = write::form(&convert::to_cyclonedx(bom, &mut losses), minor);
+    let (root, unfit) = fit::fit_xml(&mut value, minor);
+    losses.extend(unfit);
     match xml::valid::check(schemas::xml(minor), &root, 1).pop() {
         Some(problem) => Err(problem),
         None => Ok(Written { text: xml::tree::write(&root), losses }),
@@ -93,8 +88,9 @@ pub fn to_json(bom: &Bom, minor: u8) -> Result<Written, Problem> {
 /// The JSON form of a version, valid by its schema.
 fn form(bom: &Bom, minor: u8) -> Result<(Value, Vec<Problem>), Problem> {
     written(minor)?;
-    let mut value = write::form(bom, minor);
-    let losses = fit::fit(&mut value, minor);
+    let mut losses = Vec::new();
+    let mut value = write::form(&convert::to_cyclonedx(bom, &mut losses), minor);
+    losses.extend(fit::fit(&mut value, minor));
     Ok((value, losses))
 }
 

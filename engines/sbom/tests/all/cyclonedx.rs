@@ -94,8 +94,8 @@ fn tree(text: &str) -> String {
                 spaces.pop();
                 out.push_str("end\n");
             }
-            Event::Text(text) => pending.push_str(&text),
-            Event::CData(text) => pending.push_str(&text),
+            Event::Text(text) => pending.push_str(text),
+            Event::CData(text) => pending.push_str(text),
             Event::GeneralRef(name) => {
                 let name: &str = name;
                 pending.push_str(match name {

@@ -1,5 +1,8 @@
 //! The tests of the engine from outside, in one program: a program each is minutes of linking and gigabytes of disk.
 
+// Tests read files; the engine does not.
+#![allow(clippy::disallowed_methods)]
+
 mod advisory;
 mod common;
 mod cpe;
