@@ -6,6 +6,7 @@
 mod advisory;
 mod common;
 mod cpe;
+mod csaf;
 mod cyclonedx;
 mod judge;
 mod order;
