@@ -148,7 +148,7 @@ fn edge(edge: &Edge) -> impl Iterator<Item = Value> {
         EdgeKind::Other(kind) => Some(kind.as_str()),
     };
     let provides = edge.kind == EdgeKind::Provides;
-    edge.to.iter().filter_map(move |to| {
+    edge.to.iter().map(move |to| {
         let mut out = Map::new();
         let (from, to) = if provides { (to, &edge.from) } else { (&edge.from, to) };
         put(&mut out, "spdxElementId", Some(from));
@@ -157,6 +157,6 @@ fn edge(edge: &Edge) -> impl Iterator<Item = Value> {
         for name in edge.rest.keys() {
             rest(&mut out, &edge.rest, name);
         }
-        Some(Value::Object(out))
+        Value::Object(out)
     })
 }

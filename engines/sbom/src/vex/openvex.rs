@@ -106,7 +106,10 @@ fn product_of(value: &Value) -> Vec<Product> {
     let id = value.as_str().map(str::to_owned).or_else(|| text(value, "@id"));
     let identifiers = value.get("identifiers").unwrap_or(&Value::Null);
     let mut purl = |text: &str| {
-        if let Ok(purl) = Purl::parse_lenient(text) {
+        // The id is often the same package URL once more.
+        if let Ok(purl) = Purl::parse_lenient(text)
+            && !out.contains(&Product::Purl(purl.clone()))
+        {
             out.push(Product::Purl(purl));
         }
     };

@@ -69,6 +69,7 @@ pub(super) fn vex_command() -> Command {
             to,
             option("id", "Name of the new document: an IRI, of CycloneDX a UUID"),
             option("author", "Who makes the statements; without it who made the first"),
+            option("namespace", "IRI of who makes them, which CSAF asks for"),
             option("at", "When, as RFC 3339; without it the time of the latest statement"),
             format(),
         ])
@@ -243,11 +244,15 @@ fn head(matches: &ArgMatches, statements: &[Statement]) -> Result<Document, Erro
     let given = |name: &str| matches.get_one::<String>(name).cloned();
     let needed = |name: &str| Error::said(format!("--{name} is needed: no statement says it"));
     let author = given("author").or_else(|| statements.first().map(|s| s.author.clone()));
+    let csaf = given("to").is_some_and(|to| to.starts_with("csaf"));
     let at = given("at").or_else(|| statements.iter().filter_map(|s| s.at.clone()).max());
     Ok(Document {
         id: given("id").ok_or_else(|| needed("id"))?,
         author: author.ok_or_else(|| needed("author"))?,
-        namespace: "https://ume.invalid".to_owned(),
+        namespace: match (given("namespace"), csaf) {
+            (None, true) => return Err(Error::said("--namespace is needed: CSAF asks for it")),
+            (namespace, _) => namespace.unwrap_or_default(),
+        },
         at: at.ok_or_else(|| needed("at"))?,
         edition: 1,
         title: "VEX".to_owned(),
