@@ -78,7 +78,7 @@ fn vex(document: &Value, one: &Value, place: &str, out: &mut Findings) {
         out.say("6.1.27.8", place, "a vulnerability needs cve or ids");
     }
     let groups = groups(document);
-    let mut reached = |name: &str, wanted: &dyn Fn(&Value) -> bool| {
+    let reached = |name: &str, wanted: &dyn Fn(&Value) -> bool| {
         let mut found: HashSet<String> = HashSet::new();
         list(one, name, |_, entry| {
             if wanted(entry) {
