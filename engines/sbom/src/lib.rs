@@ -3,20 +3,26 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod advisory;
 pub mod bom;
 pub mod catalogue;
 mod compare;
 mod convert;
+pub mod cpe;
+pub mod csaf;
 pub mod cyclonedx;
 mod document;
 mod json;
+pub mod judge;
 mod limits;
 pub mod order;
 pub mod purl;
 mod schema;
 pub mod spdx;
 pub mod vers;
+pub mod vex;
 mod xml;
+mod yaml;
 
 pub use bom::{Bom, Component, Hash, Licence, Problem};
 pub use catalogue::Catalogue;

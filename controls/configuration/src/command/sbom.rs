@@ -1,7 +1,9 @@
 //! `ume sbom`: bills of materials, without a server.
 
+mod identity;
 mod image;
 mod make;
+mod matching;
 mod read;
 mod shown;
 mod verify;
@@ -26,6 +28,11 @@ pub fn verb() -> Verb {
             shown::diff_command(),
             shown::graph_command(),
             shown::licences_command(),
+            identity::purl_command(),
+            identity::order_command(),
+            matching::match_command(),
+            matching::vex_command(),
+            matching::csaf_command(),
         ]);
     Verb { command, run }
 }
@@ -39,6 +46,11 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
         Some(("diff", matches)) => shown::diff(matches, out),
         Some(("graph", matches)) => shown::graph(matches, out),
         Some(("licences", matches)) => shown::licences(matches, out),
+        Some(("purl", matches)) => identity::purl(matches, out),
+        Some(("order", matches)) => identity::versions(matches, out),
+        Some(("match", matches)) => matching::advisories(matches, out),
+        Some(("vex", matches)) => matching::statements(matches, out),
+        Some(("csaf", matches)) => matching::csaf(matches, out),
         _ => Err(Error::said("sbom: no such subcommand")),
     }
 }

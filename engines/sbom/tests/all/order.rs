@@ -81,6 +81,7 @@ const EXPLAINED: &[(Ecosystem, &str, &[&str])] = &[
             "1.2.57.sec10 < 1.2.57_noneautotype",
             "1.2.60.sec10 < 1.2.60_noneautotype",
             "1.0.0rc0 < 1.0.beta8",
+            "1-1 = 1-ga-1",
         ],
     ),
     (

@@ -55,7 +55,7 @@ pub(super) fn output() -> Arg {
 }
 
 /// The bytes of a document, never more than are read anyway.
-fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let max = Limits::DEFAULT.bytes_max as u64;
     let failed = |source| Error::Io { path: path.to_owned(), source };
     let mut bytes = Vec::new();
