@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value, json};
 
 use crate::bom::{
-    Acknowledgement, Bom, Component, Edge, EdgeKind, Kind, Licence, LicenceForm, Problem, Rest,
-    Rule, Source,
+    Acknowledgement, Algorithm, Bom, Component, Edge, EdgeKind, Kind, Licence, LicenceForm,
+    Problem, Rest, Rule, Source,
 };
 use crate::spdx::Ids;
 
@@ -32,10 +32,14 @@ pub(crate) fn to_spdx(bom: &Bom, losses: &mut Vec<Problem>) -> Bom {
         Some(serial) if serial.contains(':') => serial.split('#').next().unwrap_or_default().into(),
         _ => NAMESPACE.to_owned(),
     });
+    // Those without a reference are told apart by their number, wherever they are met.
+    let numbers: HashMap<*const Component, usize> =
+        bom.walk().enumerate().map(|(index, one)| (std::ptr::from_ref(one), index)).collect();
     for (index, one) in bom.walk().enumerate() {
         let made = making.component(one, index);
         for part in &one.components {
-            let to = vec![making.ids.of(&reference(part, 0))];
+            let number = numbers.get(&std::ptr::from_ref(part)).copied().unwrap_or_default();
+            let to = vec![making.ids.of(&reference(part, number))];
             let from = made.reference.clone().unwrap_or_default();
             out.edges.push(Edge { kind: EdgeKind::Contains, ..Edge::depends(from, to) });
         }
@@ -104,7 +108,10 @@ impl Spdx<'_> {
     fn component(&mut self, one: &Component, index: usize) -> Component {
         let place = reference(one, index);
         let mut rest = Rest::new();
-        let file = one.kind == Some(Kind::File) && one.components.is_empty() && one.purl.is_none();
+        // A file of SPDX 2 has a SHA-1; any other is a package whose purpose is to be a file.
+        let sha1 = one.hashes.iter().any(|hash| hash.algorithm == Algorithm::Sha1);
+        let file =
+            one.kind == Some(Kind::File) && one.components.is_empty() && one.purl.is_none() && sha1;
         if !file {
             rest.insert("downloadLocation".into(), self.download(one).into());
             rest.insert("filesAnalyzed".into(), false.into());
@@ -136,7 +143,7 @@ impl Spdx<'_> {
         let hashes = one.hashes.iter().filter(|hash| hash.algorithm.to_spdx2().is_some());
         Component {
             reference: Some(self.ids.of(&place)),
-            kind: if file { Some(Kind::File) } else { one.kind.filter(|kind| *kind != Kind::File) },
+            kind: one.kind,
             name: if name.is_empty() { "unnamed".into() } else { name },
             version: one.version.clone().or_else(|| one.version_range.clone()),
             purl: one.purl.clone().filter(|_| !file),
@@ -217,14 +224,16 @@ impl Spdx<'_> {
         let mut id = format!("LicenseRef-{}", if name.is_empty() { "unnamed" } else { name });
         let text = licence.rest.get("text").and_then(|text| text.get("content")?.as_str());
         let text = text.unwrap_or(&licence.text);
-        let same = |one: &Value| one["name"].as_str() == Some(&licence.text);
+        // A name is one line.
+        let wanted = licence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let same = |one: &Value| one["name"].as_str() == Some(&wanted);
         if let Some(known) = self.extracted.iter().find(|one| same(one)) {
             return known["licenseId"].as_str().unwrap_or_default().to_owned();
         }
         while self.extracted.iter().any(|one| one["licenseId"].as_str() == Some(&id)) {
             id.push_str("-2");
         }
-        self.extracted.push(json!({"licenseId": id, "name": licence.text, "extractedText": text}));
+        self.extracted.push(json!({"licenseId": id, "name": wanted, "extractedText": text}));
         id
     }
 
@@ -255,10 +264,10 @@ impl Spdx<'_> {
                 parts.take(1).collect()
             }
         };
-        if !described.is_empty() {
-            let edge = Edge::depends("SPDXRef-DOCUMENT", described);
-            out.edges.insert(0, Edge { kind: EdgeKind::Describes, ..edge });
-        }
+        // A document that describes nothing says so.
+        let described = if described.is_empty() { vec!["NONE".into()] } else { described };
+        let edge = Edge::depends("SPDXRef-DOCUMENT", described);
+        out.edges.insert(0, Edge { kind: EdgeKind::Describes, ..edge });
     }
 
     fn document(&mut self, bom: &Bom, out: &mut Bom) {

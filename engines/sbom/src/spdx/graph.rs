@@ -653,7 +653,7 @@ impl Making {
             let from = self.end(&edge.from);
             let (kind, back) = match &edge.kind {
                 EdgeKind::Describes => {
-                    roots.extend(to);
+                    roots.extend(to.into_iter().filter(|to| !to.ends_with("/NoneElement")));
                     continue;
                 }
                 EdgeKind::Other(kind) => {
