@@ -332,7 +332,7 @@ const INCOMPLETE: u8 = 3;
 
 /// The whole command line: the commands of the house, and the verbs of the rooms.
 fn english() -> clap::Command {
-    let verbs = rooms::AT_WORK.iter().filter_map(|room| room.command());
+    let verbs = rooms::AT_WORK.iter().flat_map(|room| room.commands());
     verbs.fold(Cli::command(), |all, verb| all.subcommand(verb.command))
 }
 
@@ -363,7 +363,7 @@ fn ended(error: clap::Error) -> ! {
 
 /// Runs the verb of a room, if it is one.
 fn verb(name: &str, matches: &clap::ArgMatches) -> Option<ExitCode> {
-    let mut verbs = rooms::AT_WORK.iter().filter_map(|room| room.command());
+    let mut verbs = rooms::AT_WORK.iter().flat_map(|room| room.commands());
     let verb = verbs.find(|verb| verb.command.get_name() == name)?;
     Some(match (verb.run)(matches, &mut std::io::stdout().lock()) {
         Ok(room::Outcome::Good) => ExitCode::SUCCESS,

@@ -121,8 +121,8 @@ impl Room for CloudServices {
         Vec::new()
     }
 
-    fn command(&self) -> Option<Verb> {
-        None
+    fn commands(&self) -> Vec<Verb> {
+        Vec::new()
     }
 
     fn demonstration(&self) -> &'static str {

@@ -1,5 +1,7 @@
 //! `ume baseline`: looks at a host, or at a folder that holds the root of one, without a server.
 
+pub mod sbom;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser, value_parser};

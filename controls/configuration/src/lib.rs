@@ -105,8 +105,8 @@ impl Room for Configuration {
         pages::routes()
     }
 
-    fn command(&self) -> Option<Verb> {
-        Some(command::verb())
+    fn commands(&self) -> Vec<Verb> {
+        vec![command::verb(), command::sbom::verb()]
     }
 
     fn demonstration(&self) -> &'static str {

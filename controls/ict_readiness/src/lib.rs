@@ -115,8 +115,8 @@ impl Room for IctReadiness {
         Vec::new()
     }
 
-    fn command(&self) -> Option<Verb> {
-        None
+    fn commands(&self) -> Vec<Verb> {
+        Vec::new()
     }
 
     fn demonstration(&self) -> &'static str {

@@ -112,8 +112,8 @@ impl Room for SecureCoding {
         Vec::new()
     }
 
-    fn command(&self) -> Option<Verb> {
-        None
+    fn commands(&self) -> Vec<Verb> {
+        Vec::new()
     }
 
     fn demonstration(&self) -> &'static str {

@@ -111,8 +111,8 @@ impl Room for WebFiltering {
         Vec::new()
     }
 
-    fn command(&self) -> Option<Verb> {
-        None
+    fn commands(&self) -> Vec<Verb> {
+        Vec::new()
     }
 
     fn demonstration(&self) -> &'static str {

@@ -33,8 +33,8 @@ pub trait Room: Send + Sync {
     fn services(&self) -> Vec<Service>;
     /// Its own pages and API, beside the registers that its spec makes.
     fn routes(&self) -> Vec<web::route::Route>;
-    /// Its verb on the command line: works on plain files, without a server.
-    fn command(&self) -> Option<Verb>;
+    /// Its verbs on the command line: they work on plain files, without a server.
+    fn commands(&self) -> Vec<Verb>;
     /// The rows it adds to the demonstration, as TOML: `[[kinds]]` with `kind`, `day` and `rows`.
     fn demonstration(&self) -> &'static str;
 }

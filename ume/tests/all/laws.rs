@@ -289,7 +289,7 @@ fn what_a_room_does_is_named_after_it() {
         let jobs = room.jobs().into_iter().map(|job| job.name.to_owned());
         let services = room.services().into_iter().map(|service| service.name.to_owned());
         let routes = room.routes().into_iter().map(|r| format!("{} {}", r.method, r.path));
-        let verbs = room.command().into_iter().map(|verb| verb.command.get_name().to_owned());
+        let verbs = room.commands().into_iter().map(|verb| verb.command.get_name().to_owned());
         for name in jobs.chain(services).chain(routes).chain(verbs) {
             if !names.insert(name.clone()) {
                 wrong.push(format!("{id}: {name} stands twice"));
