@@ -453,8 +453,22 @@ impl From<&Component> for Subject {
                 .to_ascii_lowercase()
         };
         subject.hashes = component.hashes.iter().map(hash).collect();
+        subject.part_of = owner(component, &subject.ecosystem);
         subject
     }
+}
+
+/// Whose a component is, where its place says so: `/usr/lib/python3/dist-packages` belongs to Debian's
+/// packages alone, pip writes below `/usr/local`. Other makers list such a wheel beside its package.
+fn owner(component: &Component, ecosystem: &str) -> Option<String> {
+    const OWNED: &str = "/usr/lib/python3/dist-packages/";
+    let of_property = component.properties.iter().filter_map(|p| {
+        let name = p.name.as_deref()?;
+        p.value.as_deref().filter(|_| name.starts_with("syft:location:") && name.ends_with(":path"))
+    });
+    let mut places = component.locations.iter().map(String::as_str).chain(of_property);
+    let owned = ecosystem == "pypi" && places.any(|place| place.contains(OWNED));
+    owned.then(|| "a package of the distribution".to_owned())
 }
 
 impl Subject {

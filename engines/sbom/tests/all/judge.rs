@@ -78,6 +78,15 @@ fn data_of_a_language_says_nothing_of_a_distribution_and_the_other_way_round() {
     // A wheel within a deb is that deb.
     let inner = Subject { part_of: Some("python3-curl".into()), ..subject("pkg:pypi/curl@1") };
     assert!(index.judge(&[inner], &[]).is_empty());
+    // Other makers list it beside its package; its place says whose it is.
+    let listed = |place: &str| {
+        let mut component =
+            sbom::Component { purl: Some("pkg:pypi/curl@1".into()), ..Default::default() };
+        component.locations.push(place.to_owned());
+        index.judge(&[Subject::from(&component)], &[]).len()
+    };
+    assert_eq!(listed("/usr/lib/python3/dist-packages/curl-1.dist-info/METADATA"), 0);
+    assert_eq!(listed("/usr/local/lib/python3.11/dist-packages/curl-1.dist-info/METADATA"), 1);
 }
 
 fn osv(events: &str, rest: &str) -> Index {
