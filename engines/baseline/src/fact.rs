@@ -473,6 +473,8 @@ pub struct Facts {
     pub attempted: u64,
     /// Content of files in layer 4, by SHA-256, secrets cut.
     pub blobs: BTreeMap<[u8; 32], Vec<u8>>,
+    /// Which key the fingerprints were made with.
+    pub key_id: String,
 }
 
 impl Facts {

@@ -7,7 +7,26 @@
 //! be unread and never counts as absent.
 
 mod bytes;
+mod capture;
+mod collect;
 mod fact;
+mod facts;
+mod glob;
+mod names;
+mod parse;
+mod pristine;
+mod secret;
+#[cfg(test)]
+mod testing;
+mod xattr;
 
 pub use bytes::Bytes;
+pub use capture::{
+    Ask, Capture, Content, Digest, Digests, ENTRIES_MAX, Entry, FILE_BYTES_MAX, Fault, Got, Kind,
+    Live, Only, TABLE_BYTES_MAX,
+};
+pub use collect::{Collector, Plan, Step};
 pub use fact::{Class, Fact, Facts, Fingerprint, Layer, Origin, Unit, Unread, Value};
+pub use facts::facts;
+pub use parse::sshd::{Connection, sshd_effective};
+pub use secret::{FingerprintKey, REFERENCE, reference};
