@@ -117,6 +117,9 @@ impl Kind {
     }
 }
 
+/// Name and value of an extended attribute.
+pub type Xattr = (Box<[u8]>, Box<[u8]>);
+
 /// One entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -131,7 +134,7 @@ pub struct Entry {
     /// Where a link points, as it is written.
     pub target: Option<Box<[u8]>>,
     /// Extended attributes that give rights or labels, sorted by name.
-    pub xattrs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub xattrs: Vec<Xattr>,
     /// `chattr +i`.
     pub immutable: bool,
 }
@@ -281,8 +284,7 @@ mod tests {
     use super::*;
 
     fn tree(entries: &[(&str, Option<&str>)]) -> Capture {
-        let mut capture = Capture::default();
-        capture.entries = entries
+        let mut entries: Vec<Entry> = entries
             .iter()
             .map(|(path, target)| Entry {
                 path: path.as_bytes().into(),
@@ -295,8 +297,8 @@ mod tests {
                 immutable: false,
             })
             .collect();
-        capture.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        capture
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Capture { entries, ..Capture::default() }
     }
 
     #[test]

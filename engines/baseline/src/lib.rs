@@ -13,6 +13,7 @@ mod chunk;
 mod classify;
 mod collect;
 mod diff;
+mod document;
 mod fact;
 mod facts;
 mod glob;
@@ -27,7 +28,7 @@ mod xattr;
 pub use bytes::Bytes;
 pub use capture::{
     Ask, Capture, Content, Digest, Digests, ENTRIES_MAX, Entry, FILE_BYTES_MAX, Fault, Got, Kind,
-    Live, Only, TABLE_BYTES_MAX,
+    Live, Only, TABLE_BYTES_MAX, Xattr,
 };
 pub use check::{CheckResult, Failing, Family, Outcome, RuleSet, Says, check, tally};
 pub use chunk::{
@@ -38,7 +39,12 @@ pub use classify::{
 };
 pub use collect::{Collector, Plan, Step};
 pub use diff::{Delta, changes, withhold};
+pub use document::DocumentError;
 pub use fact::{Class, Fact, Facts, Fingerprint, Layer, Origin, Unit, Unread, Value};
 pub use facts::facts;
 pub use parse::sshd::{Connection, sshd_effective};
 pub use secret::{FingerprintKey, REFERENCE, reference};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -259,12 +259,13 @@ impl Pristine {
         let keeps = matches!(change, "added" | "changed") && kind == Kind::File && !is_typed;
         if keeps {
             insert_digest(&mut value, digest);
-            if let Some(content) = capture.contents.get(&*entry.path) {
-                if !content.withheld && content.bytes.len() <= BLOB_BYTES_MAX {
-                    let hash: [u8; 32] = Sha256::digest(&content.bytes).into();
-                    value.insert("content".into(), Value::text(hex::encode(hash)));
-                    found.blobs.entry(hash).or_insert_with(|| content.bytes.clone());
-                }
+            if let Some(content) = capture.contents.get(&*entry.path)
+                && !content.withheld
+                && content.bytes.len() <= BLOB_BYTES_MAX
+            {
+                let hash: [u8; 32] = Sha256::digest(&content.bytes).into();
+                value.insert("content".into(), Value::text(hex::encode(hash)));
+                found.blobs.entry(hash).or_insert_with(|| content.bytes.clone());
             }
         } else if change == "generated" {
             value.retain(|name, _| matches!(name.as_str(), "kind" | "target"));

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{Check, Family, Found, View, failing, says};
 use crate::fact::{Class, Fact, Value};
 
-const ACCOUNTS: &[&str] = &["/etc/passwd", "/etc/group"];
 const SHADOW: &[&str] = &["/etc/passwd", "/etc/shadow"];
 const SUDO: &[&str] = &["/etc/sudoers", "/etc/sudoers.d", "/etc/passwd", "/etc/group"];
 
@@ -202,7 +201,7 @@ fn bare(fact: &Fact) -> String {
 }
 
 /// Facts that fail; unknown where the host has no users at all.
-fn those<'a>(view: &'a View<'_>, fails: impl Fn(&Fact) -> Option<String>) -> Found {
+fn those(view: &View<'_>, fails: impl Fn(&Fact) -> Option<String>) -> Found {
     let users = users(view);
     if users.is_empty() {
         return Found::Unknown("no accounts were read");

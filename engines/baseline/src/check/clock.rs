@@ -108,10 +108,11 @@ fn zone(view: &View<'_>) -> Found {
     if found != wanted {
         fails.push(failing(fact, found));
     }
-    if let (Some(other), Some(fact)) = (timezone, time(view, "timezone")) {
-        if other != found && fact.value != Value::Absent {
-            fails.push(failing(fact, other));
-        }
+    if let (Some(other), Some(fact)) = (timezone, time(view, "timezone"))
+        && other != found
+        && fact.value != Value::Absent
+    {
+        fails.push(failing(fact, other));
     }
     Found::Failing(fails)
 }

@@ -17,10 +17,10 @@ pub(crate) fn facts(sink: &mut Sink<'_>) {
     for (user, home) in homes(sink) {
         for name in ["authorized_keys", "authorized_keys2"] {
             let path = format!("{}/.ssh/{name}", home.trim_end_matches('/'));
-            if seen.insert((user.clone(), path.clone())) {
-                if let Some(text) = sink.text(&path) {
-                    keys(sink, &user, &text);
-                }
+            if seen.insert((user.clone(), path.clone()))
+                && let Some(text) = sink.text(&path)
+            {
+                keys(sink, &user, &text);
             }
         }
     }

@@ -213,7 +213,7 @@ fn config(text: &Text, values: &mut Values) {
                 }
                 '{' => {
                     flush(&mut word, &mut words);
-                    scopes.push(words.drain(..).collect::<Vec<_>>().join("::"));
+                    scopes.push(std::mem::take(&mut words).join("::"));
                     if scopes.len() > 64 {
                         return;
                     }

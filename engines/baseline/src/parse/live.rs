@@ -92,10 +92,10 @@ fn holders(sink: &Sink<'_>) -> BTreeMap<u64, BTreeSet<String>> {
     let mut names: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     let Some(bytes) = sink.capture.live.get(&Live::SocketHolders) else { return names };
     for line in Bytes(bytes.clone()).to_string().lines() {
-        if let Some((inode, name)) = line.split_once(' ') {
-            if let Ok(inode) = inode.parse() {
-                names.entry(inode).or_default().insert(name.to_owned());
-            }
+        if let Some((inode, name)) = line.split_once(' ')
+            && let Ok(inode) = inode.parse()
+        {
+            names.entry(inode).or_default().insert(name.to_owned());
         }
     }
     names

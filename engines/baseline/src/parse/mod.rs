@@ -283,10 +283,10 @@ pub(crate) fn paragraphs(
         let name = name.trim();
         let kept = wanted.iter().find(|wanted| wanted.eq_ignore_ascii_case(name));
         last = kept.map(|name| (*name).to_owned());
-        if let Some(name) = kept {
-            if paragraph.fields.insert((*name).to_owned(), value.trim().to_owned()).is_some() {
-                problem(number, "field given twice");
-            }
+        if let Some(name) = kept
+            && paragraph.fields.insert((*name).to_owned(), value.trim().to_owned()).is_some()
+        {
+            problem(number, "field given twice");
         }
     }
     done.extend(open);

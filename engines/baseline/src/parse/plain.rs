@@ -244,10 +244,10 @@ fn time(sink: &mut Sink<'_>) {
     if let Some(text) = sink.text("/etc/timezone") {
         sink.add(Class::Time, "timezone", val(text.text.trim()), at(&text.path, 1));
     }
-    if let Some(text) = sink.text("/etc/adjtime") {
-        if let Some(clock) = text.text.lines().nth(2) {
-            sink.add(Class::Time, "hardware_clock", val(clock.trim()), at(&text.path, 3));
-        }
+    if let Some(text) = sink.text("/etc/adjtime")
+        && let Some(clock) = text.text.lines().nth(2)
+    {
+        sink.add(Class::Time, "hardware_clock", val(clock.trim()), at(&text.path, 3));
     }
     let mut texts = Vec::new();
     for (daemon, patterns) in [

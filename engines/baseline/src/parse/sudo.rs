@@ -298,7 +298,7 @@ fn users_and_host(head: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let mut last = ',';
     let mut chars = head.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in chars {
         if c == '"' {
             quoted = !quoted;
         }

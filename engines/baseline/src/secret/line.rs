@@ -309,9 +309,9 @@ fn assigned(text: &[u8], directives: bool, is_path: IsPath, found: &mut Vec<Span
             let random = looks_random(value);
             let doubtful = match separator {
                 Separator::Space => {
-                    (directives && !comment)
-                        || !(is_first || is_strong(&text[from.saturating_sub(20)..from]))
+                    directives
                         || comment
+                        || !(is_first || is_strong(&text[from.saturating_sub(20)..from]))
                 }
                 _ => says == Says::Perhaps,
             };
@@ -535,10 +535,11 @@ fn options(text: &[u8], is_path: IsPath, found: &mut Vec<Span>) {
         if takes && !is_plain(bytes) && !is_path(bytes) {
             found.push(value);
         }
-        if http && matches!(name, b"-u" | b"--user" | b"--proxy-user") {
-            if let Some(colon) = memchr::memchr(b':', bytes) {
-                found.push((value.0 + colon + 1, value.1));
-            }
+        if http
+            && matches!(name, b"-u" | b"--user" | b"--proxy-user")
+            && let Some(colon) = memchr::memchr(b':', bytes)
+        {
+            found.push((value.0 + colon + 1, value.1));
         }
         if mysql && name == b"-p" && program(&[b"sshpass"]) {
             found.push(value);

@@ -7,6 +7,8 @@
 
 mod line;
 mod names;
+#[cfg(test)]
+mod planted;
 mod shadow;
 
 use hmac::{Hmac, KeyInit, Mac};
