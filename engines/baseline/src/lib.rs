@@ -1,1 +1,32 @@
-//! How a host is configured, as a pure engine.
+//! How a host is configured, as a pure engine: what to read of it, facts in five layers, effective
+//! values, checks, differences and what they are.
+//!
+//! Invariants: no I/O, clock, randomness or threads; any bytes are accepted and nothing panics on
+//! them; equal hosts give equal facts, so their roots can be compared; a secret becomes a keyed
+//! fingerprint where it is read and is in nothing this crate gives out; what was not read is said to
+//! be unread and never counts as absent.
+
+mod bytes;
+mod capture;
+mod collect;
+mod fact;
+mod facts;
+mod glob;
+mod names;
+mod parse;
+mod pristine;
+mod secret;
+#[cfg(test)]
+mod testing;
+mod xattr;
+
+pub use bytes::Bytes;
+pub use capture::{
+    Ask, Capture, Content, Digest, Digests, ENTRIES_MAX, Entry, FILE_BYTES_MAX, Fault, Got, Kind,
+    Live, Only, TABLE_BYTES_MAX,
+};
+pub use collect::{Collector, Plan, Step};
+pub use fact::{Class, Fact, Facts, Fingerprint, Layer, Origin, Unit, Unread, Value};
+pub use facts::facts;
+pub use parse::sshd::{Connection, sshd_effective};
+pub use secret::{FingerprintKey, REFERENCE, reference};
