@@ -8,7 +8,11 @@
 
 mod bytes;
 mod capture;
+mod check;
+mod chunk;
+mod classify;
 mod collect;
+mod diff;
 mod fact;
 mod facts;
 mod glob;
@@ -25,7 +29,15 @@ pub use capture::{
     Ask, Capture, Content, Digest, Digests, ENTRIES_MAX, Entry, FILE_BYTES_MAX, Fault, Got, Kind,
     Live, Only, TABLE_BYTES_MAX,
 };
+pub use check::{CheckResult, Failing, Family, Outcome, RuleSet, Says, check, tally};
+pub use chunk::{
+    Chunk, ChunkError, ChunkId, ChunkIndex, Chunks, Fetch, Roots, diff_roots, seal, unseal,
+};
+pub use classify::{
+    Actor, ApprovedChange, Context, DriftClass, Mask, PackageManifest, Scope, Verdict, classify,
+};
 pub use collect::{Collector, Plan, Step};
+pub use diff::{Delta, changes, withhold};
 pub use fact::{Class, Fact, Facts, Fingerprint, Layer, Origin, Unit, Unread, Value};
 pub use facts::facts;
 pub use parse::sshd::{Connection, sshd_effective};
