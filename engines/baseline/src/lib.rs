@@ -13,6 +13,7 @@ mod chunk;
 mod classify;
 mod collect;
 mod diff;
+pub mod export;
 mod fact;
 mod facts;
 mod glob;
