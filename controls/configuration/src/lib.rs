@@ -8,6 +8,7 @@
 mod command;
 mod criteria;
 mod kinds;
+pub mod sheet;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};

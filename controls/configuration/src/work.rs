@@ -4,11 +4,13 @@ mod accounts;
 mod apt;
 pub mod collect;
 mod cron;
+pub mod driver;
 mod gather;
 mod parse;
 mod root;
 mod sshd;
 mod sysctl;
+pub mod twin;
 mod units;
 
 use std::{path::Path, time::Duration};

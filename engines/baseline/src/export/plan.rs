@@ -405,6 +405,9 @@ fn regular(view: &View<'_>, fact: &Fact, path: &str, rights: Rights, plan: &mut 
     let is_typed = TYPED.contains(&path) || REWRITTEN.contains(&path) || BACKUPS.contains(&path);
     if is_typed || path.starts_with("/etc/ssh/ssh_host_") {
         // Keys of a host say which one it is: a twin has its own.
+        if path.starts_with("/etc/ssh/ssh_host_") && path.ends_with(".pub") {
+            plan.leave(fact, Reason::Data);
+        }
         plan.steps.insert(Step::Attributes { path: path.to_owned(), rights, must_be: is_typed });
         return;
     }
