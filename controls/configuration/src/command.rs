@@ -1,6 +1,8 @@
 //! `ume baseline`: looks at a host, or at a folder that holds the root of one, without a server.
 
 pub mod sbom;
+mod rebuild;
+mod sheet;
 
 use std::{io::Write, path::PathBuf};
 
@@ -20,23 +22,40 @@ pub fn verb() -> Verb {
         .default_value("/")
         .value_parser(value_parser!(PathBuf))
         .help("Folder that holds the root of a host; of / the running kernel is asked as well");
-    let format = Arg::new("format")
-        .long("format")
-        .default_value("table")
-        .value_parser(PossibleValuesParser::new(["table", "json", "csv"]))
-        .help("Output format");
     let gather = Command::new("gather")
         .about("Collect the configuration: one line per fact; exit 3 if something was not readable")
-        .args([root, format]);
+        .args([root, format()]);
     let command = Command::new("baseline")
         .about("Configuration of a host, or of a folder that holds the root of one")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(gather);
+        .subcommand(gather)
+        .subcommand(rebuild::export_command())
+        .subcommand(rebuild::prove_command())
+        .subcommand(sheet::command());
     Verb { command, run }
 }
 
+/// How output is laid out.
+fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .default_value("table")
+        .value_parser(PossibleValuesParser::new(["table", "json", "csv"]))
+        .help("Output format")
+}
+
+fn format_of(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("format").map_or("table", String::as_str)
+}
+
 fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
+    match matches.subcommand() {
+        Some(("export", matches)) => return rebuild::run_export(matches, out),
+        Some(("prove", matches)) => return rebuild::run_prove(matches, out),
+        Some(("sheet", matches)) => return sheet::run(matches, out),
+        _ => {}
+    }
     let Some(("gather", matches)) = matches.subcommand() else {
         return Err(Error::said("baseline: no such subcommand"));
     };

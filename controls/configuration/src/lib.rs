@@ -9,6 +9,7 @@ mod command;
 mod criteria;
 mod kinds;
 mod pages;
+pub mod sheet;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};

@@ -5,11 +5,13 @@ pub(crate) mod addresses;
 mod apt;
 pub mod collect;
 mod cron;
+pub mod driver;
 mod gather;
 mod parse;
 mod root;
 mod sshd;
 mod sysctl;
+pub mod twin;
 mod units;
 
 use std::{path::Path, time::Duration};

@@ -15,6 +15,7 @@ mod classify;
 mod collect;
 mod diff;
 mod document;
+pub mod export;
 mod fact;
 mod facts;
 mod glob;

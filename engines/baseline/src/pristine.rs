@@ -462,7 +462,7 @@ fn is_conventional(entry: &Entry) -> bool {
         && !entry.immutable
 }
 
-fn is_program(path: &[u8]) -> bool {
+pub(crate) fn is_program(path: &[u8]) -> bool {
     let folders = [
         &b"/bin/"[..],
         b"/sbin/",

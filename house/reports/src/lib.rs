@@ -1,4 +1,4 @@
-//! Tables in and out: CSV, TSV and xlsx; the tables that stand on a sheet; what their cells mean;
+//! Tables in and out: CSV, TSV and xlsx; values into single cells of a foreign workbook; the tables that stand on a sheet; what their cells mean;
 //! documents out: PDF.
 //!
 //! Invariants: foreign files are bounded before, while and after they are unpacked (`limits.rs` names
@@ -13,6 +13,7 @@ mod limits;
 pub mod pdf;
 pub mod value;
 mod xlsx_marks;
+mod xlsx_patch;
 mod xlsx_read;
 mod xlsx_write;
 
@@ -21,6 +22,7 @@ pub use limits::{
     CELL_CHARS_MAX, CELLS_MAX, COLUMNS_MAX, ENTRIES_MAX, FILE_BYTES_MAX, RATIO_MAX, ROWS_MAX,
     SHEETS_MAX, SheetError, TEXT_BYTES_MAX, UNPACKED_BYTES_MAX,
 };
+pub use xlsx_patch::{FillError, Filled, Page, Put, fill};
 pub use xlsx_write::{Hidden, write_book, write_xlsx};
 
 use std::collections::BTreeSet;
@@ -63,6 +65,13 @@ pub struct Book {
     pub since_1904: bool,
 }
 
+impl Area {
+    /// Whether a cell lies in it.
+    pub fn holds(&self, row: usize, column: usize) -> bool {
+        (self.top..=self.bottom).contains(&row) && (self.left..=self.right).contains(&column)
+    }
+}
+
 impl Sheet {
     /// Address of a cell as a spreadsheet shows it, for example `C12`.
     pub fn address(&self, row: usize, column: usize) -> String {
@@ -70,7 +79,8 @@ impl Sheet {
     }
 }
 
-fn address(row: usize, column: usize) -> String {
+/// A cell as a spreadsheet shows it, by row and column from 0: `C12`.
+pub fn address(row: usize, column: usize) -> String {
     let mut letters = Vec::new();
     let mut n = column + 1;
     while n > 0 {

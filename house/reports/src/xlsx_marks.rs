@@ -138,13 +138,13 @@ fn is_on(tag: &str, wanted: &str) -> bool {
 }
 
 /// `B2:D5` as rows and columns from 0.
-fn area(text: &str) -> Option<Area> {
+pub(crate) fn area(text: &str) -> Option<Area> {
     let (first, last) = text.split_once(':')?;
     let ((top, left), (bottom, right)) = (place(first)?, place(last)?);
     (top <= bottom && left <= right).then_some(Area { top, left, bottom, right })
 }
 
-fn place(text: &str) -> Option<(usize, usize)> {
+pub(crate) fn place(text: &str) -> Option<(usize, usize)> {
     let digits = text.find(|c: char| c.is_ascii_digit())?;
     let column = text[..digits].bytes().try_fold(0usize, |sum, b| {
         b.is_ascii_uppercase()

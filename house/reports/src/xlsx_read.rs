@@ -75,7 +75,7 @@ fn lossy(name: &[u8]) -> String {
 
 /// Refuses a zip whose directory is too large, or whose parts are not what it says; names the parts
 /// that may hide or merge something.
-fn check_zip(bytes: &[u8], unpacked_max: u64) -> Result<HashSet<String>, SheetError> {
+pub(crate) fn check_zip(bytes: &[u8], unpacked_max: u64) -> Result<HashSet<String>, SheetError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| bad(&e))?;
     if archive.len() > ENTRIES_MAX {
         return Err(SheetError::Entries);
