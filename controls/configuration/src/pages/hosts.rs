@@ -218,7 +218,11 @@ fn line(cx: &Cx, record: &Record, payload: &Json) -> Line {
     let first = payload.as_array().and_then(|all| all.first()).unwrap_or(&Json::Null);
     let value = |name: &str| {
         let value = &first["delta"][name];
-        if value.is_null() { "–".to_owned() } else { short(&plain(value)) }
+        match baseline::Value::from_json(value) {
+            _ if value.is_null() => "–".to_owned(),
+            Some(value) => short(&value.shown()),
+            None => short(&plain(value)),
+        }
     };
     let known = record.facts.get("actor_known").and_then(Json::as_bool).unwrap_or(false);
     let actor = first["verdict"]["actor"].as_object().map(|actor| {
