@@ -36,7 +36,7 @@ pub(super) fn check(document: &Value, out: &mut Findings) {
     circles(document, out);
     contradictions(document, out);
     identifiers(document, out);
-    versions(document, "/product_tree", document.get("product_tree"), 0, out);
+    versions("/product_tree", document.get("product_tree"), 0, out);
 }
 
 /// 6.1.1, 6.1.4, 6.1.5
@@ -167,7 +167,7 @@ fn identifiers(document: &Value, out: &mut Findings) {
 }
 
 /// 6.1.31: a version is no range. The words are those that the test names.
-fn versions(document: &Value, at: &str, value: Option<&Value>, depth: usize, out: &mut Findings) {
+fn versions(at: &str, value: Option<&Value>, depth: usize, out: &mut Findings) {
     const WORDS: [&str; 9] =
         ["all", "before", "later", "prior", "versions", "after", "earlier", "up to", "older"];
     let Some(value) = value.filter(|_| depth < 100) else { return };
@@ -185,6 +185,6 @@ fn versions(document: &Value, at: &str, value: Option<&Value>, depth: usize, out
                 );
             }
         }
-        versions(document, &at, Some(branch), depth + 1, out);
+        versions(&at, Some(branch), depth + 1, out);
     });
 }
