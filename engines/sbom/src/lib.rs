@@ -29,3 +29,7 @@ pub use catalogue::Catalogue;
 pub use compare::{Change, compare};
 pub use document::{Format, Written, parse, parse_within, write};
 pub use limits::Limits;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -33,7 +33,7 @@ pub(super) fn check(document: &Value, out: &mut Findings) {
     }
     // 6.1.14: by date, the numbers rise.
     let mut by_date: Vec<&Revision> = revisions.iter().collect();
-    by_date.sort_by_key(|one| instant(&one.date));
+    by_date.sort_by_key(|r| instant(&r.date));
     let falls =
         |pair: &[&Revision]| compare(&pair[0].number, &pair[1].number) == Some(Ordering::Greater);
     if let Some(pair) = by_date.windows(2).find(|p| falls(p)) {
