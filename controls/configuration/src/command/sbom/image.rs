@@ -148,8 +148,8 @@ impl Image {
             .map_err(|what| said(path, what))?;
         }
         let first = |path: &str| {
-            let is = |first: &&str| path == **first || path.starts_with(&format!("{first}/"));
-            FIRST.iter().position(|one| is(&one)).unwrap_or(FIRST.len())
+            let is = |first: &&str| path == *first || path.starts_with(&format!("{first}/"));
+            FIRST.iter().position(is).unwrap_or(FIRST.len())
         };
         files.sort_by(|a, b| first(&a.0).cmp(&first(&b.0)).then(a.0.cmp(&b.0)));
         for (path, executable, target, size) in files {
