@@ -204,12 +204,13 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     let own = intake::own_files(config).into_iter().chain(options.follow.iter().cloned());
     let allow = settings.config.agent.may_follow.0.clone();
     let followed = Followers::new(stream.clone(), shutdown.clone(), allow, own);
+    let key_file = folder.join("fingerprint.key");
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
         token: options.token_file,
         data: folder.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
-        collect: Arc::new(collect),
+        collect: Arc::new(move || collect(&key_file)),
         apply: followed.into_apply(),
         state_every: edge::agent::STATE_EVERY,
         stream,
@@ -224,11 +225,28 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-fn collect() -> Vec<Collected> {
-    let snapshot = configuration::work::collect::collect(Path::new("/"), true);
-    let facts = snapshot.facts().as_object().cloned().unwrap_or_default();
-    let payload = Some(snapshot.to_json().to_string());
-    vec![Collected { ty: "configuration.snapshot", facts, payload }]
+/// What an agent tells of its host. A failure to look leaves the last snapshot to age.
+fn collect(key_file: &Path) -> Vec<Collected> {
+    let key = match configuration::work::keys::of_file(key_file) {
+        Ok(key) => key,
+        Err(error) => {
+            tracing::error!(%error, "the configuration is not collected");
+            return Vec::new();
+        }
+    };
+    let full = configuration::work::FULL;
+    match configuration::work::collect::collect(Path::new("/"), true, full, &key) {
+        Err(error) => {
+            tracing::error!(%error, "the configuration is not collected");
+            Vec::new()
+        }
+        Ok(found) => {
+            let facts = configuration::work::collect::summary(&found);
+            let facts = facts.as_object().cloned().unwrap_or_default();
+            let payload = Some(found.to_document().to_string());
+            vec![Collected { ty: "configuration.snapshot", facts, payload }]
+        }
+    }
 }
 
 /// The centre's parts that listen; the tasks end when this is dropped.

@@ -1,24 +1,21 @@
-//! What this room does by itself: it looks at hosts.
+//! What this room does by itself: it looks at hosts, and judges what it saw.
 
-mod accounts;
 pub(crate) mod addresses;
-mod apt;
 pub mod collect;
-mod cron;
 pub mod driver;
-mod gather;
-mod parse;
-mod root;
-mod sshd;
-mod sysctl;
+mod judge;
+pub mod keys;
 pub mod twin;
-mod units;
 
 use std::{path::Path, time::Duration};
 
 use model::t;
 use room::{Error, Job, Shared, blocking, draft, this_host, write};
 use serde_json::{Value as Json, json};
+
+/// Whether collections of the house hold every file of every package against its sum. Builds for
+/// debugging hash too slowly for that.
+pub const FULL: bool = !cfg!(debug_assertions);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -28,8 +25,11 @@ pub fn jobs() -> Vec<Job> {
     let job = Job::new("configuration.collect", title, collect_here);
     let title = t("使われているアドレスの突合", "Hold addresses in use against the register");
     let addresses = Job::new("configuration.addresses", title, addresses::run);
+    let title = t("構成の差異と八項目の判定", "Judge drift and the eight families");
+    let judge = Job::new("configuration.judge", title, judge::judge);
     vec![
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
+        judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
     ]
 }
@@ -41,18 +41,21 @@ async fn collect_here(ctx: Shared) -> Result<Json, Error> {
         return Ok(json!({ "skipped": "demonstration" }));
     }
     let (host, store) = (this_host(&ctx).await?, ctx.store());
+    let key = keys::of_house(store).await?;
     let started = store.now();
-    let (facts, payload) = blocking(|| {
-        let snapshot = collect::collect(Path::new("/"), true);
-        (snapshot.facts(), snapshot.to_json())
+    let (summary, payload) = blocking(move || {
+        let root = Path::new("/");
+        let facts = collect::collect(root, true, FULL, &key)
+            .map_err(|source| Error::Io { path: root.to_owned(), source })?;
+        Ok::<_, Error>((collect::summary(&facts), facts.to_document().to_string().into_bytes()))
     })
-    .await?;
-    let mut draft = draft("configuration.snapshot", Some(host), store.now(), facts);
+    .await??;
+    let mut draft = draft("configuration.snapshot", Some(host), store.now(), summary);
     draft.observed_from = started;
-    let payload = payload.to_string().into_bytes();
     let bytes = payload.len();
     draft.payload = Some(payload);
     write(store, "system:configuration.collect", draft).await?;
+    let judged = judge::judge(ctx.clone()).await?;
     ctx.house.wake();
-    Ok(json!({ "host": host.to_string(), "payload_bytes": bytes }))
+    Ok(json!({ "host": host.to_string(), "payload_bytes": bytes, "judged": judged }))
 }

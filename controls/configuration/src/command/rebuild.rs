@@ -173,7 +173,7 @@ pub(super) fn run_prove(matches: &ArgMatches, out: &mut dyn Write) -> Result<Out
     let asked =
         Asked { name: &name, real: &real, key, target, folder: &folder, pristine, full: true };
     let proof = prove(&asked).map_err(Error::said)?;
-    let _ = match super::format_of(matches) {
+    let _ = match super::format_name(matches) {
         "json" => writeln!(
             out,
             "{:#}",

@@ -98,7 +98,7 @@ fn show_map(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error>
     let names: Vec<String> = matches.get_many("host").into_iter().flatten().cloned().collect();
     let maps = propose(&book, &names);
     // A closed pipe is no error.
-    let _ = match super::format_of(matches) {
+    let _ = match super::format_name(matches) {
         "json" => writeln!(out, "{:#}", json!({ "maps": maps })),
         form => columns(&maps, form == "csv", out),
     };
@@ -228,7 +228,7 @@ fn outcome(compared: &Compared) -> Outcome {
 fn show_compared(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
     let held = held(matches)?;
     let lines = &held.compared.lines;
-    let _ = match super::format_of(matches) {
+    let _ = match super::format_name(matches) {
         "json" => writeln!(
             out,
             "{:#}",

@@ -297,8 +297,7 @@ fn rules(sink: &mut Sink<'_>, line: &Line, aliases: &Aliases, order: &mut Vec<St
 fn users_and_host(head: &str) -> Option<(&str, &str)> {
     let mut quoted = false;
     let mut last = ',';
-    let chars = head.char_indices().peekable();
-    for (at, c) in chars {
+    for (at, c) in head.char_indices() {
         if c == '"' {
             quoted = !quoted;
         }

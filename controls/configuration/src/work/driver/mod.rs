@@ -3,10 +3,12 @@
 
 mod live;
 mod root;
+mod ssh;
 
 use baseline::{Ask, Capture, Collector, Got, Plan, Step};
 
 pub use root::RootDriver;
+pub use ssh::SshDriver;
 
 /// Answers questions about one host. It never fails as a whole: what it cannot answer is a fault.
 pub trait Driver {

@@ -13,7 +13,7 @@ use std::{
     path::Path,
 };
 
-use baseline::{Ask, Bytes, Digests, ENTRIES_MAX, Entry, Fault, Got, Kind, Only};
+use baseline::{Ask, Bytes, Digests, ENTRIES_MAX, Entry, Fault, Got, Kind, Only, Xattr};
 use md5::Md5;
 use rustix::{
     fs::{self, AtFlags, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags},
@@ -55,9 +55,11 @@ impl RootDriver {
                 false => Err(Fault::Absent),
             };
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let inside = relative(path.as_slice());
-        fs::openat2(&self.root, inside, flags | OFlags::NOFOLLOW, Mode::empty(), resolve).map_err(fault)
+        fs::openat2(&self.root, inside, flags | OFlags::NOFOLLOW, Mode::empty(), resolve)
+            .map_err(fault)
     }
 
     fn twice<T>(
@@ -129,7 +131,14 @@ impl RootDriver {
     }
 
     fn walk(&self, path: &Bytes, prune: &[Bytes], depth_max: u32, only: Only) -> Got {
-        let mut walk = Walk { prune, depth_max, only, device: (0, 0), entries: Vec::new(), faults: Vec::new() };
+        let mut walk = Walk {
+            prune,
+            depth_max,
+            only,
+            device: (0, 0),
+            entries: Vec::new(),
+            faults: Vec::new(),
+        };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match fs::openat2(&self.root, relative(path.as_slice()), flags, Mode::empty(), resolve) {
@@ -242,11 +251,20 @@ impl Walk<'_> {
         }
     }
 
-    fn keep(&mut self, path: &[u8], folder: &OwnedFd, name: &CStr, stat: &Statx, proc_path: &mut Vec<u8>) {
+    fn keep(
+        &mut self,
+        path: &[u8],
+        folder: &OwnedFd,
+        name: &CStr,
+        stat: &Statx,
+        proc_path: &mut Vec<u8>,
+    ) {
         let mode = u32::from(stat.stx_mode);
         let kind = Kind::of(mode);
         let xattrs = match kind {
-            Kind::File | Kind::Directory if self.depth_max > 1 => xattrs(folder.as_fd(), name, proc_path),
+            Kind::File | Kind::Directory if self.depth_max > 1 => {
+                xattrs(folder.as_fd(), name, proc_path)
+            }
             _ => Vec::new(),
         };
         if self.only == Only::Privileged && !is_privileged(mode, &xattrs) {
@@ -271,13 +289,13 @@ impl Walk<'_> {
     }
 }
 
-fn is_privileged(mode: u32, xattrs: &[(Box<[u8]>, Box<[u8]>)]) -> bool {
+fn is_privileged(mode: u32, xattrs: &[Xattr]) -> bool {
     let file = Kind::of(mode) == Kind::File;
-    (file && mode & 0o6000 != 0) || (file && !xattrs.is_empty())
+    file && (mode & 0o6000 != 0 || !xattrs.is_empty())
 }
 
 /// Attributes that give rights or labels; those of users and of overlays say nothing.
-fn xattrs(folder: BorrowedFd<'_>, name: &CStr, path: &mut Vec<u8>) -> Vec<(Box<[u8]>, Box<[u8]>)> {
+fn xattrs(folder: BorrowedFd<'_>, name: &CStr, path: &mut Vec<u8>) -> Vec<Xattr> {
     use std::io::Write as _;
     path.clear();
     let _ = write!(path, "/proc/self/fd/{}/", folder.as_raw_fd());
@@ -300,7 +318,13 @@ fn xattrs(folder: BorrowedFd<'_>, name: &CStr, path: &mut Vec<u8>) -> Vec<(Box<[
 }
 
 fn is_kept(name: &[u8]) -> bool {
-    matches!(name, b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" | b"security.selinux")
+    matches!(
+        name,
+        b"security.capability"
+            | b"system.posix_acl_access"
+            | b"system.posix_acl_default"
+            | b"security.selinux"
+    )
 }
 
 /// As seen from the root.
