@@ -40,7 +40,10 @@ def spdx(path, form, suffix):
         except Exception as error:
             messages = getattr(error, "messages", None) or [error]
         for message in messages[:3]:
-            wrong.append(f"{path.name} as {form}: {getattr(message, 'validation_message', message)}")
+            text = str(getattr(message, "validation_message", message))
+            # spdx-tools takes the 256 bits of a BLAKE3 for 256 digits.
+            if "ChecksumAlgorithm.BLAKE3 must consist of at least 256" not in text:
+                wrong.append(f"{path.name} as {form}: {text}")
 
 
 paths = sorted(CORPORA.glob("cyclonedx/*/valid-*.json")) + sorted(CORPORA.glob("cyclonedx/*/valid-*.xml"))
