@@ -20,7 +20,7 @@ use web::{
     access::Action,
     api::{Caller, problem::Problem},
     frame::{Answer, Cx, Refusal, User, page},
-    route::{Access, Api, Place, Param, Route},
+    route::{Access, Api, Param, Place, Route},
 };
 
 use crate::kinds::{DRIFT_CLASSES, FAMILIES};
@@ -60,10 +60,16 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/configuration", inspect, all, show),
         Route::get("/configuration/host/{id}", inspect, one, show_host),
-        Route::get("/api/v1/configuration/checks", inspect, all, checks_api)
-            .api(api("configuration_checks", Vec::new(), &[])),
-        Route::get("/api/v1/configuration/hosts/{id}", inspect, one, host_api)
-            .api(api("configuration_host", vec![host], &[404])),
+        Route::get("/api/v1/configuration/checks", inspect, all, checks_api).api(api(
+            "configuration_checks",
+            Vec::new(),
+            &[],
+        )),
+        Route::get("/api/v1/configuration/hosts/{id}", inspect, one, host_api).api(api(
+            "configuration_host",
+            vec![host],
+            &[404],
+        )),
     ]
 }
 
@@ -174,7 +180,8 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
     let cx = &user.cx;
     let (hosts, is_cut) = newest(&house).await?;
     let drift = house.store.newest_records(&[DRIFT], None, DRIFT_SHOWN).await?;
-    let ids: Vec<Id> = hosts.keys().copied().chain(drift.iter().filter_map(|d| d.subject)).collect();
+    let ids: Vec<Id> =
+        hosts.keys().copied().chain(drift.iter().filter_map(|d| d.subject)).collect();
     let named = names(&house, &ids).await?;
     let row = |(id, of): (&Id, &BTreeMap<String, Record>)| Row8 {
         id: *id,
@@ -317,7 +324,9 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
     let cx = &user.cx;
     let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
     let row = house.store.rows_by_id(Table::Asset, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
-    if row.kind != "host" || !house.store.reaches(Table::Asset, id, &user.reader().sees_of(Table::Asset)).await? {
+    if row.kind != "host"
+        || !house.store.reaches(Table::Asset, id, &user.reader().sees_of(Table::Asset)).await?
+    {
         return Err(Refusal::NotFound);
     }
     let (checks, drift) = of_host(&house, id).await?;
