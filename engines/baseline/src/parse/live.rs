@@ -1,9 +1,7 @@
 //! What only a running system says: sockets that listen, addresses, clock, hardware.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Sink, lines, val};
 use crate::{

@@ -374,9 +374,9 @@ fn in_network(address: &str, network: &str) -> Option<bool> {
     let (base, bits) = network.split_once('/')?;
     let bits: u32 = bits.parse().ok()?;
     let bytes = |text: &str| -> Option<Vec<u8>> {
-        Some(match text.parse::<std::net::IpAddr>().ok()? {
-            std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-            std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
+        Some(match text.parse::<core::net::IpAddr>().ok()? {
+            core::net::IpAddr::V4(v4) => v4.octets().to_vec(),
+            core::net::IpAddr::V6(v6) => v6.octets().to_vec(),
         })
     };
     let (address, base) = (bytes(address)?, bytes(base)?);

@@ -153,20 +153,22 @@ my $a = unpack("Q<", substr($b,8,8)); print $p, "\0immutable\0", "\0" if $a & 0x
 else echo unsupported >&2; cat >/dev/null; fi; }
 "#;
 
-/// A word of the shell, whatever its bytes.
+/// A word of the shell, whatever its bytes: what is UTF-8 stands in quotes, line ends too; single bytes that are not
+/// would not survive a text, so printf writes them by their octal numbers.
 fn word(path: &[u8]) -> String {
-    // Bytes that are not UTF-8 would not survive a text, so they are written as octal by printf.
-    match std::str::from_utf8(path) {
-        Ok(text) if !text.contains('\n') => format!("'{}'", text.replace('\'', "'\\''")),
-        _ => {
-            let mut octal = String::new();
-            for byte in path {
-                let _ = write!(octal, "\\{byte:03o}");
-            }
-            // The dot keeps newlines at the end.
-            format!("\"$(printf '{octal}.' | sed '$s/\\.$//')\"")
+    let mut out = String::from("''");
+    for chunk in path.utf8_chunks() {
+        let text = chunk.valid().replace('\'', "'\\''");
+        let octal: String = chunk.invalid().iter().map(|byte| format!("\\{byte:03o}")).collect();
+        // Writing into a text does not fail.
+        if !text.is_empty() {
+            let _ = write!(out, "'{text}'");
+        }
+        if !octal.is_empty() {
+            let _ = write!(out, "\"$(printf '{octal}')\"");
         }
     }
+    out
 }
 
 fn put(script: &mut String, ask: &Ask, root: &str) {
