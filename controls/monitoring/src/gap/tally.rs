@@ -460,6 +460,19 @@ mod tests {
     }
 
     #[test]
+    fn long_keys_are_counted_and_cut_only_where_they_are_too_long() {
+        let names = ["a-destination-of-some-length.example.jp".to_owned(), "長".repeat(400)];
+        let events: Vec<Event> =
+            names.iter().map(|name| event(0, "web1", "x", &[("query", name)])).collect();
+        let (mut tally, _) = tally(Scope::default(), &events);
+        let (incident, _) = tally.windows(Timestamp(0), Timestamp(1));
+        let all = incident.counts.iter().filter(|c| c.facet == Facet::Destination);
+        let mut keys: Vec<&str> = all.map(|c| c.key.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [names[0].as_str(), &"長".repeat(KEY_CHARS_MAX)]);
+    }
+
+    #[test]
     fn only_events_of_the_host_are_counted() {
         let scope = Scope { host: Some(vec!["web1".to_owned()]), ..Scope::default() };
         let events = [

@@ -1,3 +1,5 @@
+//! Tests of the export: what becomes a task, what is declared beforehand, what a twin scores.
+
 use super::*;
 use crate::{
     bytes::Bytes,

@@ -345,7 +345,7 @@ fn component(purl: String, name: &str, version: &str) -> Component {
         kind: Some(crate::bom::Kind::Library),
         name: name.to_owned(),
         version: Some(version.to_owned()).filter(|version| !version.is_empty()),
-        purl: Some(purl),
+        purl: Some(purl).filter(|purl| !purl.is_empty()),
         ..Component::default()
     }
 }

@@ -1,6 +1,9 @@
-//! Package URLs out of their parts.
+//! Package URLs of what a root holds, by the rules of their types.
 
-/// `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS`; empty parts are left out.
+use crate::purl::{Parts, Purl};
+
+/// The package URL of these parts; empty for what is none, such as a name that the type does not allow: a component
+/// without identity is counted as such, and one with a false identity would be matched with others.
 pub(super) fn purl(
     kind: &str,
     namespace: &[&str],
@@ -8,34 +11,15 @@ pub(super) fn purl(
     version: &str,
     qualifiers: &[(&str, &str)],
 ) -> String {
-    let mut out = format!("pkg:{kind}/");
-    for part in namespace.iter().filter(|part| !part.is_empty()) {
-        escape(part, &mut out);
-        out.push('/');
-    }
-    escape(name, &mut out);
-    if !version.is_empty() {
-        out.push('@');
-        escape(version, &mut out);
-    }
-    let mut qualifiers: Vec<_> = qualifiers.iter().filter(|(_, value)| !value.is_empty()).collect();
-    qualifiers.sort_unstable();
-    for (index, (key, value)) in qualifiers.into_iter().enumerate() {
-        out.push(if index == 0 { '?' } else { '&' });
-        out.push_str(key);
-        out.push('=');
-        escape(value, &mut out);
-    }
-    out
-}
-
-fn escape(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {
-                out.push(char::from(byte));
-            }
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    let namespace: Vec<&str> = namespace.iter().copied().filter(|part| !part.is_empty()).collect();
+    let namespace = namespace.join("/");
+    let built = Purl::build(&Parts {
+        kind,
+        namespace: Some(namespace.as_str()).filter(|namespace| !namespace.is_empty()),
+        name,
+        version: Some(version).filter(|version| !version.is_empty()),
+        qualifiers: qualifiers.to_vec(),
+        subpath: None,
+    });
+    built.map(|purl| purl.to_string()).unwrap_or_default()
 }

@@ -4,19 +4,6 @@ use super::build::Found;
 use super::purl;
 use crate::bom::Licence;
 
-/// A name as the index normalises it: lower case, runs of `-`, `_` and `.` as one `-` (PEP 503).
-fn normal(name: &str) -> String {
-    let mut out = String::new();
-    for char in name.chars() {
-        match char {
-            '-' | '_' | '.' if out.ends_with('-') => {}
-            '-' | '_' | '.' => out.push('-'),
-            char => out.extend(char.to_lowercase()),
-        }
-    }
-    out
-}
-
 /// The headers end at the first empty line; what follows is prose.
 pub(super) fn metadata(path: &str, bytes: &[u8]) -> Result<Vec<Found>, String> {
     let text = String::from_utf8_lossy(bytes);
@@ -31,7 +18,7 @@ pub(super) fn metadata(path: &str, bytes: &[u8]) -> Result<Vec<Found>, String> {
     if name.is_empty() || version.is_empty() {
         return Err("metadata without name or version".into());
     }
-    let made = purl::purl("pypi", &[], &normal(name), version, &[]);
+    let made = purl::purl("pypi", &[], name, version, &[]);
     let mut found = Found::at(path, made, name, version);
     found.component.description = Some(value("Summary").to_owned()).filter(|text| !text.is_empty());
     let expression = value("License-Expression");

@@ -29,8 +29,13 @@ fn gathered(files: &[(&str, &[u8])]) -> (Bom, Vec<String>) {
     (bom, unread.iter().map(ToString::to_string).collect())
 }
 
+/// Each is what its type asks for, in the one form there is.
 fn purls(bom: &Bom) -> Vec<&str> {
-    bom.walk().filter_map(|one| one.purl.as_deref()).collect()
+    let all: Vec<&str> = bom.walk().filter_map(|one| one.purl.as_deref()).collect();
+    for purl in &all {
+        assert_eq!(sbom::purl::Purl::parse(purl).expect(purl).to_string(), *purl);
+    }
+    all
 }
 
 #[test]
@@ -205,4 +210,13 @@ fn foreign_bytes_never_panic() {
         let _ = catalogue.finish();
         let _ = parse(&noise);
     }
+}
+
+#[test]
+fn a_name_that_is_none_gives_a_component_without_identity() {
+    let odd = b"Metadata-Version: 2.1\nName: ///\nVersion: 1.0\n\n";
+    let path = "usr/local/lib/python3/dist-packages/odd-1.0.dist-info/METADATA";
+    let (bom, _) = gathered(&[(path, odd)]);
+    let found: Vec<_> = bom.walk().filter(|one| one.name == "///").collect();
+    assert_eq!((found.len(), found[0].purl.as_deref()), (1, None));
 }
