@@ -38,9 +38,10 @@ pub struct Licence {
 impl Licence {
     /// A licence that is only named. The form follows from the text: an identifier of the SPDX list,
     /// a valid expression, or else a name.
+    /// `Apache-2.0+` is an expression: the list has the identifier without the sign.
     pub fn declared(text: &str) -> Licence {
         let form = match spdx::Expression::parse(text) {
-            Ok(_) if spdx::license_id(text).is_some() => LicenceForm::Id,
+            Ok(_) if spdx::license_id(text).is_some_and(|id| id.name == text) => LicenceForm::Id,
             Ok(_) => LicenceForm::Expression,
             Err(_) => LicenceForm::Name,
         };
