@@ -1,10 +1,13 @@
 //! What this room does by itself: it looks at hosts, and judges what it saw.
 
+mod actors;
 pub(crate) mod addresses;
+mod changes;
 pub mod collect;
 pub mod driver;
 mod judge;
 pub mod keys;
+mod manifests;
 pub mod twin;
 
 use std::{path::Path, time::Duration};

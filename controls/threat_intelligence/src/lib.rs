@@ -7,6 +7,7 @@
 //! victim; scores are integers (tenths, permille); nothing here matches or blocks, since edges load
 //! a signed set and never this room.
 
+mod command;
 mod criteria;
 mod kinds;
 
@@ -119,7 +120,7 @@ impl Room for ThreatIntelligence {
     }
 
     fn commands(&self) -> Vec<Verb> {
-        Vec::new()
+        vec![command::verb()]
     }
 
     fn demonstration(&self) -> &'static str {

@@ -6,7 +6,7 @@
 
 use baseline::{
     CheckResult, Class, Context, Delta, DriftClass, Facts, Family, Mask, Outcome, RuleSet, Scope,
-    Verdict, changes, check, classify, tally,
+    Verdict, check, classify, tally,
 };
 use model::{Id, Table};
 use room::{Error, Shared, blocking, draft};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{Filter, Record, RecordDraft, Row, Store};
 
-use super::keys;
+use super::{actors, changes, keys, manifests};
 
 const SNAPSHOT: &str = "configuration.snapshot";
 /// Differences with a record of their own.
@@ -66,14 +66,19 @@ async fn one(
     };
     let mut rules = RuleSet::standard(None, &keys::of_house(store).await?);
     rules.today = Some(record.observed_to.0 / MICROSECONDS_DAY);
+    let (seen_from, seen_to) =
+        (old_time.unwrap_or(record.observed_from.0) / 1_000_000, record.observed_to.0 / 1_000_000);
+    let deltas = old.map(|old| baseline::changes(&old, &new)).unwrap_or_default();
     let context = Context {
         masks: masks(store).await?,
-        seen_from: old_time.unwrap_or(record.observed_from.0) / 1_000_000,
-        seen_to: record.observed_to.0 / 1_000_000,
-        ..Context::default()
+        manifests: manifests::of(store, host, &new).await?,
+        changes: changes::approved(store, host).await?,
+        design: changes::design(store, host).await?,
+        actors: actors::of(store, host, record, &deltas).await?,
+        seen_from,
+        seen_to,
     };
     let (drift, results) = blocking(move || {
-        let deltas = old.map(|old| changes(&old, &new)).unwrap_or_default();
         let verdicts = classify(&deltas, &context);
         let drift: Vec<(Delta, Verdict)> = deltas.into_iter().zip(verdicts).collect();
         (drift, check(&new, &rules))
