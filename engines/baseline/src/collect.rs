@@ -21,7 +21,10 @@ use crate::{
     fact::Unread,
     parse::sysctl,
     pristine::Pristine,
-    secret::{FingerprintKey, Holds, cut_debconf, cut_gshadow, cut_shadow, cut_text, holds},
+    secret::{
+        FingerprintKey, Holds, binary_holds_secret, cut_debconf, cut_gshadow, cut_shadow, cut_text,
+        holds, is_binary,
+    },
 };
 
 /// Top folders that make a host what it is. What lies elsewhere is data.
@@ -407,6 +410,17 @@ impl Collector {
         };
         let capture = &self.capture;
         let is_path = |part: &[u8]| part.first() == Some(&b'/') && capture.resolve(part).is_ok();
+        // A program that others may not read is a program still; other binaries only in the open.
+        let in_question = kind == Holds::Text || bytes.starts_with(b"\x7fELF");
+        let kind = match kind {
+            Holds::Secret | Holds::Text if in_question && is_binary(&bytes) => {
+                if !binary_holds_secret(&bytes, key) {
+                    return plain(bytes);
+                }
+                Holds::Secret
+            }
+            kind => kind,
+        };
         let cut = match kind {
             Holds::Secret => {
                 let secrets = vec![(0, key.print(b"file", &sha256))];

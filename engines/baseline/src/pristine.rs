@@ -20,7 +20,7 @@ use crate::{
 /// An unpackaged folder with more entries is one fact.
 const TREE_ENTRIES: usize = 300;
 /// Contents that are kept of one file.
-const BLOB_BYTES_MAX: usize = 1 << 20;
+const BLOB_BYTES_MAX: usize = 8 << 20;
 
 /// Files whose meaning is in facts of their own: here only mode and owner count.
 const TYPED: &[&[u8]] = &[

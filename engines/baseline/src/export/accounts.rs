@@ -11,12 +11,13 @@ use crate::fact::{Class, Fact, Value};
 const AGEING: [&str; 6] = ["changed", "min", "max", "warn", "inactive", "expires"];
 
 pub(super) fn plan(view: &View<'_>, plan: &mut Plan) {
-    groups(view, plan);
+    let gone = view.gone(Class::User);
+    groups(view, &gone, plan);
     let mut made = false;
     for fact in view.real.class(Class::User) {
         made |= user(view, fact, plan);
     }
-    for name in view.gone(Class::User) {
+    for name in gone {
         plan.steps.insert(Step::UserGone(name));
     }
     ranges(view, plan, made);
@@ -80,17 +81,19 @@ fn user(view: &View<'_>, fact: &Fact, plan: &mut Plan) -> bool {
     made
 }
 
-fn groups(view: &View<'_>, plan: &mut Plan) {
+fn groups(view: &View<'_>, gone: &[String], plan: &mut Plan) {
     for fact in view.real.class(Class::Group) {
         let name = fact.name.to_string();
         let before = view.before(fact);
         let same = |attribute: &str| {
             before.is_some_and(|b| b.value.get(attribute) == fact.value.get(attribute))
         };
-        if !same("gid") {
+        // userdel(8) takes the group of that name with it.
+        let taken = gone.contains(&name);
+        if !same("gid") || taken {
             plan.steps.insert(Step::Group { name: name.clone(), gid: number(&fact.value, "gid") });
         }
-        if !same("members") || !same("admins") || !same("gid") {
+        if !same("members") || !same("admins") || !same("gid") || taken {
             let list = |attribute: &str| {
                 let list = fact.value.get(attribute).map_or(&[][..], Value::as_list);
                 list.iter().map(Value::shown).collect::<Vec<_>>()

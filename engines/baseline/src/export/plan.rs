@@ -129,6 +129,7 @@ pub(super) fn of(host: &Host<'_>) -> Plan {
     gone_files(&view, &mut plan);
     units(&view, &mut plan);
     residuals(&view, &mut plan);
+    packages_of_residuals(&view, &mut plan);
     plan
 }
 
@@ -144,6 +145,18 @@ fn residuals(view: &View<'_>, plan: &mut Plan) {
             || (fact.name.as_str().is_none() && !view.is_as_before(fact))
         {
             plan.leave(fact, Reason::Data);
+        }
+    }
+}
+
+/// What a package is made of says less than its files do: where one cannot come back, the sum over
+/// all of them cannot either, and each of the others is still held against the twin by itself.
+fn packages_of_residuals(view: &View<'_>, plan: &mut Plan) {
+    for fact in view.real.class(Class::File) {
+        let Some(package) = fact.attribute("package") else { continue };
+        let Some(reason) = plan.residuals.get(&fact.path()).copied() else { continue };
+        if let Some(files) = view.real.get(Class::PackageFiles, package.as_bytes()) {
+            plan.leave(files, reason);
         }
     }
 }

@@ -74,6 +74,17 @@ fn what_the_pristine_root_has_already_is_no_step_and_what_the_host_lacks_goes() 
 }
 
 #[test]
+fn a_group_outlives_the_account_of_its_name() {
+    let group = fact(Class::Group, "games", Value::map([("gid", Value::Int(60))]));
+    let real = facts(vec![group.clone()]);
+    let account = Fact { name: "games".into(), ..user("locked", true, "/bin/sh") };
+    let pristine = facts(vec![group, account]);
+    let script = script(&project(&real, &pristine, Target::Shell));
+    let gone = script.find("userdel -f games").expect("the account goes");
+    assert!(script[gone..].contains("groupadd -o -g 60 games"), "{script}");
+}
+
+#[test]
 fn a_password_is_looked_up_and_a_lock_and_the_days_are_kept() {
     let real = facts(vec![user("locked", true, "/bin/sh")]);
     let made = project(&real, &Facts::default(), Target::Shell);

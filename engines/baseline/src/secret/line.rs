@@ -462,7 +462,7 @@ fn addresses(text: &[u8], found: &mut Vec<Span>) {
 }
 
 /// Words that bear the mark of a hash or of an issuer.
-fn tokens(text: &[u8], found: &mut Vec<Span>) {
+pub(super) fn tokens(text: &[u8], found: &mut Vec<Span>) {
     let breaks = |byte: u8| byte.is_ascii_whitespace() || b"\"'`,;<>&|()".contains(&byte);
     let mut from = 0;
     while from < text.len() {
@@ -485,6 +485,10 @@ fn tokens(text: &[u8], found: &mut Vec<Span>) {
         for (prefix, length) in ISSUERS {
             let Some(at) = memchr::memmem::find(word, prefix.as_bytes()) else { continue };
             let stands_alone = at == 0 || !word[at - 1].is_ascii_alphanumeric();
+            // Types of keys that lie in a security key: `sk-ssh-ed25519@openssh.com`.
+            if word[at..].starts_with(b"sk-ssh-") || word[at..].starts_with(b"sk-ecdsa-") {
+                continue;
+            }
             let tail = &word[at..];
             let body = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
             let end = tail.iter().position(|byte| !body(byte)).unwrap_or(tail.len());

@@ -53,6 +53,11 @@ impl std::fmt::Debug for FingerprintKey {
     }
 }
 
+/// As far as it is looked whether bytes are text.
+const BINARY_LOOKED_AT: usize = 8_000;
+/// Shortest line of base64 that counts as one of a private key.
+const KEY_LINE_MIN: usize = 40;
+
 /// What a reference to a secret begins with.
 pub const REFERENCE: &str = "{{ume-secret:";
 
@@ -130,6 +135,34 @@ pub(crate) fn cut_text(
     cut
 }
 
+/// Bytes that text rules would tear apart, so nothing could be built again from what they leave.
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
+    bytes[..bytes.len().min(BINARY_LOOKED_AT)].contains(&0)
+}
+
+/// Whether a binary holds a secret. A program is full of words that only speak of secrets, so there
+/// a whole key or a token of a known issuer counts; in other binaries, all that counts in a text.
+pub(crate) fn binary_holds_secret(bytes: &[u8], key: &FingerprintKey) -> bool {
+    if !bytes.starts_with(b"\x7fELF") {
+        return !cut_text(bytes, key, false, &|_| false).prints.is_empty();
+    }
+    let begins = memchr::memmem::find_iter(bytes, b"PRIVATE KEY-----");
+    if begins.into_iter().any(|at| holds_base64(&bytes[at + 16..])) {
+        return true;
+    }
+    bytes.split(|byte| !byte.is_ascii_graphic()).any(|word| {
+        let mut found = Vec::new();
+        line::tokens(word, &mut found);
+        !found.is_empty()
+    })
+}
+
+/// Whether a line of a key follows, which a program that only knows the words does not hold.
+fn holds_base64(rest: &[u8]) -> bool {
+    let line = rest.iter().skip_while(|byte| byte.is_ascii_whitespace());
+    line.take_while(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b)).count() >= KEY_LINE_MIN
+}
+
 pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()
 }
@@ -201,11 +234,24 @@ mod tests {
             "password required pam_unix.so obscure",
             "run-parts /etc/cron.daily",
             "AuthorizedKeysFile .ssh/authorized_keys",
+            "HostKeyAlgorithms sk-ssh-ed25519-cert-v01@openssh.com",
         ] {
             let key = FingerprintKey::new([1; 32]);
             let cut = cut_text(given.as_bytes(), &key, true, &|path| path == b"/etc/ssl/x.key");
             assert_eq!(String::from_utf8_lossy(&cut.bytes), given);
         }
+    }
+
+    #[test]
+    fn a_program_is_kept_whole_unless_it_holds_a_key_beyond_doubt() {
+        let key = FingerprintKey::new([1; 32]);
+        let holds = |rest: &[u8]| binary_holds_secret(&[b"\x7fELF\0\0", rest].concat(), &key);
+        assert!(!holds(b"password=%s\0-----BEGIN RSA PRIVATE KEY-----\n\0Bearer x\0"));
+        let line = [b'A'; 64];
+        assert!(holds(&[b"\0-----BEGIN RSA PRIVATE KEY-----\n", &line[..], b"\n"].concat()));
+        assert!(holds(b"\0ghp_0123456789abcdefghijABCDEFGHIJ012345\0"));
+        assert!(binary_holds_secret(b"SQLite\0\npassword = hunter2\n\0", &key));
+        assert!(!binary_holds_secret(b"SQLite\0\nname = hunter2\n\0", &key));
     }
 
     #[test]
