@@ -412,8 +412,11 @@ impl Collector {
         let is_path = |part: &[u8]| part.first() == Some(&b'/') && capture.resolve(part).is_ok();
         // A program that others may not read is a program still; other binaries only in the open.
         let in_question = kind == Holds::Text || bytes.starts_with(b"\x7fELF");
+        // Beyond the settings, what is no text comes back as a whole or not at all.
+        let is_setting = path.starts_with(b"/etc/");
+        let is_text = !is_binary(&bytes) && (is_setting || std::str::from_utf8(&bytes).is_ok());
         let kind = match kind {
-            Holds::Secret | Holds::Text if in_question && is_binary(&bytes) => {
+            Holds::Secret | Holds::Text if in_question && !is_text => {
                 if !binary_holds_secret(&bytes, key) {
                     return plain(bytes);
                 }
