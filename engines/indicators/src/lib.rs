@@ -3,6 +3,12 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+mod key;
 mod kind;
+pub mod normalise;
+mod reject;
 
+pub use key::{Key, Scope};
 pub use kind::Kind;
+pub use normalise::normalise;
+pub use reject::Reject;
