@@ -25,6 +25,8 @@ pub enum Scope {
     Pattern,
     /// The value anywhere within.
     Substring,
+    /// An expression of the crate `regex`, anywhere within.
+    Regex,
 }
 
 impl Scope {
@@ -35,6 +37,7 @@ impl Scope {
         Scope::Subdomains,
         Scope::Pattern,
         Scope::Substring,
+        Scope::Regex,
     ];
 
     /// The stable word.
@@ -46,6 +49,7 @@ impl Scope {
             Scope::Subdomains => "subdomains",
             Scope::Pattern => "pattern",
             Scope::Substring => "substring",
+            Scope::Regex => "regex",
         }
     }
 
@@ -61,7 +65,7 @@ impl Scope {
             Scope::Prefix => matches!(kind, Url | Path | RegistryKey),
             Scope::Host => matches!(kind, Url | Email),
             Scope::Subdomains => matches!(kind, Domain | Url),
-            Scope::Pattern | Scope::Substring => matches!(
+            Scope::Pattern | Scope::Substring | Scope::Regex => matches!(
                 kind,
                 Domain | Url | Email | FileName | Path | RegistryKey | Mutex | UserAgent
             ),

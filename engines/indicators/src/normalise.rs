@@ -14,6 +14,9 @@ use crate::{Key, Kind, Reject, Scope};
 
 /// A value of any kind but a URL.
 pub const VALUE_BYTES_MAX: usize = 32_768;
+/// A pattern: comparing costs its length times that of the value.
+pub const RESIDUE_BYTES_MAX: usize = 512;
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
 /// Literal characters that a pattern or substring needs.
 pub const LITERAL_CHARS_MIN: usize = 4;
 
@@ -75,16 +78,20 @@ fn settled(raw: &str, form: Form) -> Result<(Scope, String), Reject> {
     Err(Reject::Unsettled)
 }
 
-/// A pattern or substring over the canonical texts of a kind. It is taken as it stands, but for its
+/// A pattern, substring or expression over the canonical texts of a kind. It is taken as it stands, but for its
 /// case where the kind has none, since half a URL has no form of its own.
 pub fn residue(kind: Kind, scope: Scope, raw: &str) -> Result<Key, Reject> {
-    if !matches!(scope, Scope::Pattern | Scope::Substring) || !scope.suits(kind) {
+    if !matches!(scope, Scope::Pattern | Scope::Substring | Scope::Regex) || !scope.suits(kind) {
         return Err(Reject::Scope { kind, scope });
     }
-    if raw.len() > VALUE_BYTES_MAX {
-        return Err(Reject::TooLong { max: VALUE_BYTES_MAX });
+    if raw.len() > RESIDUE_BYTES_MAX {
+        return Err(Reject::TooLong { max: RESIDUE_BYTES_MAX });
     }
     text::no_control(raw)?;
+    if scope == Scope::Regex {
+        expression(raw).ok_or(Reject::Regex)?;
+        return Ok(Key { kind, scope, text: raw.to_owned() });
+    }
     let text = match kind {
         Kind::Domain | Kind::Email => raw.to_ascii_lowercase(),
         Kind::FileName | Kind::RegistryKey => text::folded(raw),
@@ -94,6 +101,16 @@ pub fn residue(kind: Kind, scope: Scope, raw: &str) -> Result<Key, Reject> {
     };
     narrow_enough(&text)?;
     Ok(Key { kind, scope, text })
+}
+
+/// An expression that compiles within its limit.
+pub(crate) fn expression(raw: &str) -> Option<regex::Regex> {
+    regex::RegexBuilder::new(raw).size_limit(EXPRESSION_BYTES_MAX).build().ok()
+}
+
+/// The one form of a file's name that stands at the end of a path.
+pub(crate) fn file_name(raw: &str) -> Option<String> {
+    text::file_name(raw).ok().map(|(_, name)| name)
 }
 
 fn narrow_enough(text: &str) -> Result<(), Reject> {

@@ -37,6 +37,8 @@ pub enum Reject {
     Broad { min: usize },
     #[error("marks and variables nested too deeply to have one form")]
     Unsettled,
+    #[error("no regular expression of linear time, or one too large")]
+    Regex,
 }
 
 impl Reject {
@@ -66,6 +68,7 @@ impl Reject {
             Reject::Broad { min } => {
                 format!("ワイルドカード以外の文字が{min}文字未満で、どこにでも一致します")
             }
+            Reject::Regex => "線形時間で処理できる正規表現ではないか、大きすぎます".to_owned(),
             Reject::Unsettled => "接頭辞や変数の入れ子が深く、形が一つに定まりません".to_owned(),
         };
         (ja, self.to_string())
