@@ -8,6 +8,7 @@ pub mod collection;
 pub mod coverage;
 pub mod evaluate;
 pub mod hunts;
+pub mod intel;
 mod joined;
 pub mod live;
 pub mod logs;

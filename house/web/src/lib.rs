@@ -112,6 +112,11 @@ impl Kept {
 pub type Shared = Arc<House>;
 
 impl House {
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.archive.parent().unwrap_or(&self.archive)
+    }
+
     /// A house over what is open: plain HTTP, no set-up link, nothing taken in yet.
     pub fn new(
         store: Store,

@@ -14,9 +14,45 @@ use store::{RecordDraft, Store};
 use super::{live::ACTOR, rules::Loaded};
 
 pub const ACTIVATED: &str = "monitoring.rule_activated";
+/// Kind of what came into force: a set of indicators.
+pub const INDICATORS: &str = "indicators";
+const APPLIED: &str = "house.rules_applied";
 const LOADED: &str = "monitoring.ruleset_loaded";
 /// Setting: what the rules are known by that were in force the last time.
 const KNOWN: &str = "monitoring.rules_known";
+
+/// Setting: root of the set of indicators that was in force the last time.
+const KNOWN_SET: &str = "monitoring.indicators_known";
+const EDGE: &str = "monitoring";
+
+/// Records that a set of indicators is in force, if it is another than the last time; whether it is. It looks back
+/// like rules that are new.
+pub(super) async fn tell_set(
+    store: &Store,
+    set: &intel::Manifest,
+    stream: &str,
+    offset: u64,
+) -> Result<bool, Error> {
+    let root = set.root();
+    if store.setting(KNOWN_SET).await?.as_deref() == Some(&root) {
+        return Ok(false);
+    }
+    let at = store.now();
+    let mut write = store.write(ACTOR, "work", "").await?;
+    let applied = json!({ "edge": EDGE, "kind": INDICATORS, "root": root, "serial": set.sequence });
+    write.record(room::draft(APPLIED, None, at, applied)).await?;
+    let facts = json!({
+        "kind": INDICATORS,
+        "hash": root,
+        "rules": set.rows,
+        "stream": stream,
+        "offset": offset,
+    });
+    write.record(room::draft(ACTIVATED, None, at, facts)).await?;
+    write.set_setting(KNOWN_SET, &root).await?;
+    write.commit().await?;
+    Ok(true)
+}
 
 /// Records which rules are at work, and which of them are new, if they are others than at the last time; whether any
 /// is new. `offset` is where in `stream` they begin to see events.

@@ -14,7 +14,10 @@ use stream::{
     parse::{SHAPE_FIELD, Shape},
 };
 
-use super::rules::{self, Loaded};
+use super::{
+    intel::Intel,
+    rules::{self, Loaded},
+};
 
 /// Attribute of a rule that names the run by which Ume tests itself.
 pub const CANARY: &str = "canary";
@@ -83,6 +86,7 @@ pub struct Evaluator {
     arena: Arena,
     rules: Vec<Option<Arc<About>>>,
     correlations: Vec<Option<Arc<About>>>,
+    intel: Option<Arc<Intel>>,
     pub seen: Seen,
 }
 
@@ -99,6 +103,7 @@ impl Evaluator {
             arena: Arena::new(),
             rules: rules.collect(),
             correlations: correlations.collect(),
+            intel: None,
             seen: Seen::default(),
             loaded,
         }
@@ -132,9 +137,15 @@ impl Evaluator {
         let mut next = Evaluator::new(loaded);
         std::mem::swap(&mut next.correlator, &mut self.correlator);
         next.correlator = next.correlator.follow(&next.loaded.set);
+        next.intel = self.intel.take();
         std::mem::swap(&mut next.joiner, &mut self.joiner);
         std::mem::swap(&mut next.seen, &mut self.seen);
         *self = next;
+    }
+
+    /// Holds events against these indicators too from now on.
+    pub fn meet(&mut self, intel: Arc<Intel>) {
+        self.intel = Some(intel);
     }
 
     /// Counts what others evaluated.
@@ -223,6 +234,14 @@ impl Evaluator {
             let (group, value) = (Vec::new(), None);
             found.push(Occurrence { about, key, group, value, event, end, time, once });
         }
+        if let Some(intel) = &self.intel {
+            for met in intel.meets(&event, time) {
+                let key = met.about.key(&event.host);
+                let group = vec![(met.kind.as_str().to_owned(), met.value)];
+                let (about, event) = (met.about, event.clone());
+                found.push(Occurrence { about, key, group, value: None, event, end, time, once });
+            }
+        }
         for finding in decided {
             self.correlated(finding, &event, end, found);
         }
@@ -279,7 +298,7 @@ fn joined(event: &Event) -> Option<u128> {
 }
 
 /// What stands for the event where a window closed by time alone.
-fn nothing(now: Timestamp) -> Event {
+pub fn nothing(now: Timestamp) -> Event {
     Event {
         raw: Vec::new(),
         event_time: None,

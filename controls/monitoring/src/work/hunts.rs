@@ -21,11 +21,11 @@ use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sigma::Env;
-use store::{Record, Row, Store};
+use store::{Record, RecordDraft, Row, Store};
 
 use self::pass::{Hunt, Next, Progress, by_rule};
 use super::{
-    activation::ACTIVATED,
+    activation::{ACTIVATED, INDICATORS},
     alerts,
     evaluate::Occurrence,
     live::{ACTOR, Live, draft},
@@ -90,6 +90,8 @@ struct Desk {
 
 struct Running {
     task: Task,
+    /// Other activations that the same looking back answers.
+    with: Vec<Record>,
     hunt: Option<Box<Hunt>>,
     rules: usize,
     began: Timestamp,
@@ -226,6 +228,9 @@ async fn begin(
         return begin_trial(ctx, hunts, row, loaded).await;
     }
     let Some(activation) = desk.waiting.pop_front() else { return Ok(None) };
+    if is_of_set(&activation) {
+        return begin_set(ctx, desk, activation, loaded).await;
+    }
     let payload = store.payload(activation.id).await?.unwrap_or_default();
     let prints: BTreeSet<String> = serde_json::from_slice(&payload).unwrap_or_default();
     let saved = read(&folder(ctx), activation.id);
@@ -250,6 +255,44 @@ async fn begin(
         Running::of(Task::Activation(Box::new(activation)), hunt.await?, wanted, store.now());
     running.counts = saved.counts;
     running.look_up(store).await?;
+    Ok(Some(Box::new(running)))
+}
+
+fn is_of_set(activation: &Record) -> bool {
+    activation.facts.get("kind").and_then(Json::as_str) == Some(INDICATORS)
+}
+
+/// Looks back for the set in force, which answers every set before it.
+async fn begin_set(
+    ctx: &Shared,
+    desk: &mut Desk,
+    activation: Record,
+    loaded: Arc<Loaded>,
+) -> Result<Option<Box<Running>>, Error> {
+    let shown = ctx.house.kept.get::<Live>().shown();
+    let Some(intel) = shown.intel else {
+        // It is asked for again once the set is there.
+        return Ok(None);
+    };
+    let (with, rest): (VecDeque<Record>, VecDeque<Record>) =
+        std::mem::take(&mut desk.waiting).into_iter().partition(is_of_set);
+    desk.waiting = rest;
+    let all = std::iter::once(&activation).chain(&with);
+    let newest = all.max_by_key(|record| record.received_at.0).unwrap_or(&activation);
+    let fact = |name: &str| newest.facts.get(name);
+    let is_of_this = fact("stream").and_then(Json::as_str) == Some(shown.stream.as_str());
+    let offset = fact("offset").and_then(Json::as_u64).filter(|_| is_of_this);
+    let target = offset.unwrap_or_else(|| ctx.stream.archived());
+    let saved = read(&folder(ctx), activation.id).unwrap_or_default();
+    let progress = Progress { target, ..saved.progress };
+    let rows = intel.set.manifest().rows as usize;
+    let archive = ctx.stream.archive_folder();
+    let hunt = Hunt::of_set(&archive, &loaded, intel, &Env::default(), progress);
+    let task = Task::Activation(Box::new(activation));
+    let mut running = Running::of(task, hunt, rows, ctx.store().now());
+    running.with = with.into();
+    running.counts = saved.counts;
+    running.look_up(ctx.store()).await?;
     Ok(Some(Box::new(running)))
 }
 
@@ -337,6 +380,7 @@ impl Running {
     fn of(task: Task, hunt: Hunt, rules: usize, now: Timestamp) -> Running {
         Running {
             task,
+            with: Vec::new(),
             hunt: Some(Box::new(hunt)),
             rules,
             began: now,
@@ -474,28 +518,41 @@ impl Running {
     }
 
     async fn end(&mut self, ctx: &Shared) -> Result<(), Error> {
-        let (Task::Activation(activation), Some(hunt)) = (&self.task, &self.hunt) else {
-            return Ok(());
-        };
-        let (store, progress) = (ctx.store(), &hunt.progress);
-        let now = store.now();
-        let facts = json!({
-            "delay_min": (now.0 - activation.received_at.0).max(0) / 60_000_000,
-            "covered_permille": hunt.covered_permille(),
-            "scanned": progress.scanned,
-            "pruned": progress.pruned,
-            "missing": progress.missing,
-            "shredded": 0,
-            "matches": progress.matches,
-            "events": progress.events,
-            "findings": self.told.len(),
-            "rules": self.rules,
-        });
-        let draft = room::draft(HUNT, Some(activation.id), now, facts);
-        room::write(store, ACTOR, draft).await?;
+        let store = ctx.store();
+        let Some((id, drafts)) = self.ends(store.now()) else { return Ok(()) };
+        let mut write = store.write(ACTOR, "work", "").await?;
+        for draft in drafts {
+            write.record(draft).await?;
+        }
+        write.commit().await?;
         ctx.house.wake();
-        let (folder, id) = (folder(ctx), activation.id);
+        let folder = folder(ctx);
         room::blocking(move || remove(&folder, id, "")).await?
+    }
+
+    /// What is recorded of an activation's hunt when it ends: one record for each activation that it answers.
+    fn ends(&self, now: Timestamp) -> Option<(Id, Vec<RecordDraft>)> {
+        let (Task::Activation(activation), Some(hunt)) = (&self.task, &self.hunt) else {
+            return None;
+        };
+        let progress = &hunt.progress;
+        let facts = |activation: &Record| {
+            json!({
+                "delay_min": (now.0 - activation.received_at.0).max(0) / 60_000_000,
+                "covered_permille": hunt.covered_permille(),
+                "scanned": progress.scanned,
+                "pruned": progress.pruned,
+                "missing": progress.missing,
+                "shredded": 0,
+                "matches": progress.matches,
+                "events": progress.events,
+                "findings": self.told.len(),
+                "rules": self.rules,
+            })
+        };
+        let all = std::iter::once(&**activation).chain(&self.with);
+        let drafts = all.map(|one| room::draft(HUNT, Some(one.id), now, facts(one))).collect();
+        Some((activation.id, drafts))
     }
 
     fn shown(&self) -> Shown {

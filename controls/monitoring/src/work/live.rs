@@ -17,19 +17,23 @@ use std::{
     },
 };
 
+use intel::{Look, Watch};
 use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use sigma::{Env, FieldCensus, LogSource};
 use store::{RecordDraft, Store};
+use stream::Event;
 
 use super::{
     activation,
     alerts::{self, Alert, OPEN_MAX},
     canary,
-    evaluate::{Evaluator, Occurrence},
+    evaluate::{About, Evaluator, Occurrence, nothing},
     hunts::Hunts,
+    intel::Intel,
     rules::{self, Loaded},
     saved::{self, Saved, census, name_of, read, write},
     spread::{
@@ -66,6 +70,10 @@ const ASK_EVERY_S: i64 = 5;
 pub struct Shown {
     pub loaded: Option<Arc<Loaded>>,
     pub loaded_at: Option<Timestamp>,
+    /// The indicators at work.
+    pub intel: Option<Arc<Intel>>,
+    /// Why a set that was published is not at work.
+    pub intel_refused: Option<String>,
     /// What each alert took in after its first event, by the finding's id.
     pub again: HashMap<Id, Again>,
     pub coverage: Vec<sigma::RuleCoverage>,
@@ -177,6 +185,8 @@ struct Running {
     folder: PathBuf,
     /// Name of the stream.
     stream: String,
+    /// Sets of indicators, as they are published.
+    sets: Option<Box<Watch>>,
 }
 
 /// One round: rules anew if they changed, then every event that came.
@@ -189,6 +199,7 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
         None => Running::begin(&ctx, &live).await?,
     };
     running.renew(&ctx, &live).await?;
+    running.renew_set(&ctx, &live).await?;
     running.catch_up(&ctx, &live).await?;
     *place = Some(running);
     Ok(())
@@ -247,7 +258,63 @@ impl Running {
             asked_at: now,
             folder,
             stream,
+            sets: Some(Box::new(sets(ctx).await?)),
         })
+    }
+
+    /// Takes up the set of indicators that was published last.
+    async fn renew_set(&mut self, ctx: &Shared, live: &Live) -> Result<(), Error> {
+        let Some(mut sets) = self.sets.take() else {
+            return Err(Error::said("the look at the indicators was cut off"));
+        };
+        let (sets, look) = room::blocking(move || {
+            let look = sets.look();
+            (sets, look)
+        })
+        .await?;
+        self.sets = Some(sets);
+        match look {
+            Look::Unchanged => Ok(()),
+            Look::New(current) => self.meet(ctx, live, current).await,
+            Look::Refused(why) => self.refuse(ctx, live, &why).await,
+        }
+    }
+
+    async fn meet(
+        &mut self,
+        ctx: &Shared,
+        live: &Live,
+        current: Arc<intel::Current>,
+    ) -> Result<(), Error> {
+        let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
+        let set = Arc::new(Intel::new(current));
+        evaluator.meet(set.clone());
+        live.change(|shown| {
+            shown.intel = Some(set.clone());
+            shown.intel_refused = None;
+        });
+        let reach = self.lane.as_ref().map_or(self.at, |lane| lane.reach(self.at));
+        let manifest = set.set.manifest();
+        if activation::tell_set(ctx.store(), manifest, &self.stream, reach).await? {
+            ctx.house.kept.get::<Hunts>().call();
+        }
+        ctx.house.wake();
+        Ok(())
+    }
+
+    /// What was in force stays, and somebody has to see why.
+    async fn refuse(&mut self, ctx: &Shared, live: &Live, why: &intel::Error) -> Result<(), Error> {
+        let (why, now) = (why.to_string(), ctx.store().now());
+        live.change(|shown| shown.intel_refused = Some(why.clone()));
+        let about = Arc::new(refused());
+        let digest = Sha256::digest(why.as_bytes());
+        let once = u128::from_le_bytes(std::array::from_fn(|at| digest[at]));
+        let event = Event { message: why.clone(), source: "ume".to_owned(), ..nothing(now) };
+        let key = about.key(&why);
+        let group = Vec::new();
+        let (end, once) = (self.at, Some(once));
+        let occurrence = Occurrence { about, key, group, value: None, event, end, time: now, once };
+        self.record(ctx, vec![occurrence], self.at).await
     }
 
     /// Loads the rules again if one of them changed.
@@ -531,6 +598,26 @@ async fn load(store: &Store) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
     // The stamp first: what changes in between is loaded by the next round.
     let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
     Ok((stamp, Arc::new(rules::load(store, &Env::default()).await?)))
+}
+
+/// The folder of published sets, and whose signature counts.
+async fn sets(ctx: &Shared) -> Result<Watch, Error> {
+    let key = ctx.house.ledger.lock().await.verifier_key();
+    let key = merkle::VerifierKey::parse(&key).map_err(Error::said)?;
+    Ok(Watch::new(ctx.house.folder().join(intel::FOLDER), vec![key]))
+}
+
+fn refused() -> About {
+    About {
+        file: super::intel::DOCUMENT.to_owned(),
+        id: "indicators:refused".to_owned(),
+        title_ja: "公開された指標集を使えません（前の指標集を使い続けます）".to_owned(),
+        title_en: "A published set of indicators is not used; the one before stays".to_owned(),
+        severity: "high",
+        phase: "sign",
+        hash: hex::encode(Sha256::digest("indicators:refused")),
+        is_canary: false,
+    }
 }
 
 pub(super) fn draft(

@@ -23,6 +23,7 @@ use stream::{
 
 use crate::work::{
     evaluate::{Evaluator, Occurrence},
+    intel::Intel,
     rules::Loaded,
 };
 
@@ -124,6 +125,29 @@ impl Hunt {
             archive,
             singles,
             over_time,
+            progress,
+            ranges: Vec::new(),
+            listed_to: None,
+            open: None,
+        }
+    }
+
+    /// A hunt for what meets these indicators: no rule goes with it, and nothing is left out.
+    pub fn of_set(
+        archive: &Path,
+        loaded: &Loaded,
+        intel: Arc<Intel>,
+        env: &Env,
+        progress: Progress,
+    ) -> Hunt {
+        let none = Arc::new(loaded.only(&|_: &Meta, _| false, env));
+        let mut evaluator = Box::new(Evaluator::new(none));
+        evaluator.meet(intel);
+        let needs = vec![Need { source: LogSource::new(None, None, None), texts: None }];
+        Hunt {
+            archive: archive.to_owned(),
+            singles: Some(Pass { evaluator, needs }),
+            over_time: None,
             progress,
             ranges: Vec::new(),
             listed_to: None,
