@@ -41,6 +41,7 @@ pub struct Config {
     pub files: Files,
     pub agent: Agent,
     pub bus: Option<Bus>,
+    pub packages: configuration::archive::Packages,
 }
 
 /// What an agent lets the rules of its centre do.
@@ -231,6 +232,15 @@ fn parse(file: &str, text: &str) -> Result<Config, Box<ConfigError>> {
         if !seen.insert(name) {
             let what = format!("source {:?} stands twice; its counts would mix", name.0);
             let quoted = format!("\"{}\"", name.0);
+            let span = text.rfind(&quoted).map(|at| at..at + quoted.len());
+            return Err(error(file, text, &what, span));
+        }
+    }
+    let mut known = BTreeSet::new();
+    for archive in &config.packages.archive {
+        if !known.insert(&archive.name) {
+            let what = format!("archive {:?} stands twice", archive.name);
+            let quoted = format!("\"{}\"", archive.name);
             let span = text.rfind(&quoted).map(|at| at..at + quoted.len());
             return Err(error(file, text, &what, span));
         }

@@ -520,6 +520,35 @@ const KEYS: &[Key] = &[
         "主ノードも評価を分担するか",
         "Whether the main node evaluates as well",
     ),
+    key(
+        "packages.pool_mib",
+        "4096",
+        "4096",
+        "取得したパッケージを置く`configuration/pool`の大きさ（MiB）。超えると古いものから消す",
+        "Size in MiB of `configuration/pool`, where packages stay that were fetched; the oldest make room",
+    ),
+    key("packages.archive.name", "\"debian\"", "", "アーカイブの名前", "Name of the archive"),
+    key(
+        "packages.archive.place",
+        "\"https://deb.debian.org/debian\"",
+        "",
+        "署名されたDebianアーカイブのアドレスか、それを収めたフォルダー。ここの署名済みパッケージとホストのファイルを突き合わせる。どこにあっても、署名で確かめられたものだけを信用する",
+        "Address of a signed Debian archive, or a folder that holds one. Files of hosts are held against its signed packages; wherever they lie, only what the signature bears out is believed",
+    ),
+    key(
+        "packages.archive.suites",
+        "[\"trixie\", \"trixie-updates\"]",
+        "flat",
+        "`dists`以下のスイート。書かなければ、`InRelease`とパッケージが並ぶ平らなアーカイブ",
+        "Suites below `dists`; without them a flat archive, whose `InRelease` lies beside its packages",
+    ),
+    key(
+        "packages.archive.keyrings",
+        "[\"/usr/share/keyrings/debian-archive-keyring.gpg\"]",
+        "",
+        "このアーカイブで信用する鍵のファイル。サーバーのものであり、調べるホストのものではない",
+        "Files of the keys that are believed for this archive: the server's, never those of the hosts looked at",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -547,6 +576,8 @@ const TABLES: &[(&str, bool)] = &[
     ("intake.files", true),
     ("intake.http", true),
     ("bus", false),
+    ("packages", false),
+    ("packages.archive", true),
 ];
 
 fn split(path: &str) -> (&str, &str) {

@@ -108,6 +108,13 @@ pub async fn run(
             followers.push(crate::evaluate::beside(bus, shutdown.clone()));
         }
     }
+    if !demo {
+        let packages = settings.config.packages.clone();
+        house
+            .kept
+            .get::<configuration::work::manifests::Archives>()
+            .configure(packages, folder.clone());
+    }
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

@@ -4,6 +4,7 @@ mod print;
 mod rebuild;
 pub mod sbom;
 mod sheet;
+mod upgrade;
 
 use std::{
     io::{Read, Write},
@@ -45,9 +46,10 @@ pub fn verb() -> Verb {
         .arg(key())
         .arg(format());
     let diff = Command::new("diff")
-        .about("What changed between two documents of facts, or folders that hold roots; exit 1 if anything")
+        .about("What changed between two documents of facts, or folders that hold roots; exit 1 if anything, with --archive if anything that no package explains")
         .arg(document("A", "The older document or folder"))
         .arg(document("B", "The newer document or folder"))
+        .args(upgrade::args())
         .arg(key())
         .arg(format());
     let check = Command::new("check")
@@ -248,6 +250,11 @@ fn diff(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
     };
     let (old, new) = (side("A")?, side("B")?);
     let deltas = changes(&old, &new);
+    if matches.contains_id("archive") {
+        let outcome = upgrade::run(matches, [&old, &new], deltas, format_of(matches), out)?;
+        let whole = tell_unread(&new);
+        return Ok(if outcome == Outcome::Good && !whole { Outcome::Incomplete } else { outcome });
+    }
     let printed = print::deltas(&deltas, format_of(matches), out);
     let whole = tell_unread(&new);
     Ok(match (deltas.is_empty(), printed.is_err() || whole) {

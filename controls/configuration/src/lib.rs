@@ -5,6 +5,7 @@
 //! design values over them, changes, and the records of snapshots and drift. Invariants: the spec is
 //! pure data; unread, error and not-applicable never pass; facts of records name no person but by id.
 
+pub mod archive;
 mod command;
 mod criteria;
 mod kinds;

@@ -7,7 +7,7 @@ pub mod collect;
 pub mod driver;
 mod judge;
 pub mod keys;
-mod manifests;
+pub mod manifests;
 pub mod twin;
 
 use std::{path::Path, time::Duration};

@@ -196,6 +196,9 @@ pub struct Capture {
     pub contents: BTreeMap<Bytes, Content>,
     /// Of files whose content was not kept.
     pub digests: BTreeMap<Bytes, (Digest, Option<[u8; 16]>)>,
+    /// SHA-256 of every file that was read. They reach a fact only where a file equals what its package
+    /// brought: of anything else they could confirm a guess of a secret.
+    pub(crate) sums: BTreeMap<Bytes, [u8; 32]>,
     pub live: BTreeMap<Live, Vec<u8>>,
     pub unread: Vec<Unread>,
     pub unstable: Vec<Bytes>,

@@ -1,15 +1,17 @@
 //! What a difference is: volatile, of a package, authorised, intended, or unauthorised, in that
 //! order. Nothing here becomes the new truth: a verdict names a reason and never absorbs a delta.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::{
     bytes::Bytes,
     diff::Delta,
-    fact::{Class, Origin, Value},
+    fact::{Class, Value},
     glob,
+    integrity::Integrity,
+    upgrade::Upgrade,
 };
 
 /// Classes of drift, in the order in which they are tried.
@@ -81,22 +83,14 @@ pub struct Actor {
     pub at: i64,
 }
 
-/// What a version of a package is made of, verified from the signed index to the archive's member.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PackageManifest {
-    pub version: String,
-    /// Root over its files, as in facts of class `package_files`.
-    pub root: String,
-    /// Its files, links followed.
-    pub paths: Vec<Bytes>,
-}
-
 /// What differences are judged by.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     pub masks: Vec<Mask>,
-    /// By `name:architecture`.
-    pub manifests: HashMap<String, PackageManifest>,
+    /// The newer snapshot held against the manifests of its packages.
+    pub integrity: Integrity,
+    /// The older one; without it less of what vanished is explained.
+    pub before: Integrity,
     pub changes: Vec<ApprovedChange>,
     /// Design values: key and the value it is meant to have; `None`: it is meant not to be.
     pub design: Vec<(Class, Bytes, Option<Value>)>,
@@ -121,11 +115,11 @@ pub struct Verdict {
 
 /// A verdict for each delta, in the order given.
 pub fn classify(deltas: &[Delta], context: &Context) -> Vec<Verdict> {
-    let managed = Managed::of(deltas, context);
-    deltas.iter().map(|delta| judge(delta, context, &managed)).collect()
+    let upgrade = Upgrade::of(deltas, context);
+    deltas.iter().map(|delta| judge(delta, context, &upgrade)).collect()
 }
 
-fn judge(delta: &Delta, context: &Context, managed: &Managed<'_>) -> Verdict {
+fn judge(delta: &Delta, context: &Context, upgrade: &Upgrade<'_>) -> Verdict {
     let actor = context.actors.get(&(delta.class, delta.name.clone())).cloned();
     let verdict =
         |class, reason, by: Option<String>| Verdict { class, reason, by, actor: actor.clone() };
@@ -136,7 +130,7 @@ fn judge(delta: &Delta, context: &Context, managed: &Managed<'_>) -> Verdict {
         }
         why = "mask_expired";
     }
-    if let Some(package) = managed.package(delta) {
+    if let Some(package) = upgrade.explains(delta) {
         return verdict(DriftClass::PackageManaged, "manifest", Some(package));
     }
     for change in context.changes.iter().filter(|change| covers(change, delta)) {
@@ -171,82 +165,10 @@ fn covers(change: &ApprovedChange, delta: &Delta) -> bool {
     change.scopes.iter().any(|scope| scope.holds(delta))
 }
 
-/// Packages whose new files are, byte for byte, those of a verified version.
-struct Managed<'a> {
-    verified: BTreeMap<String, &'a PackageManifest>,
-    owners: HashMap<&'a [u8], &'a str>,
-    any_upgrade: bool,
-}
-
-impl<'a> Managed<'a> {
-    fn of(deltas: &[Delta], context: &'a Context) -> Self {
-        let root = |value: &Option<Value>| {
-            value.as_ref().and_then(|v| v.get("root")).and_then(Value::as_str).map(str::to_owned)
-        };
-        let found: HashMap<String, Option<String>> = deltas
-            .iter()
-            .filter(|delta| delta.class == Class::PackageFiles)
-            .map(|delta| (delta.name.to_string(), root(&delta.after)))
-            .collect();
-        let mut verified = BTreeMap::new();
-        let mut owners = HashMap::new();
-        for (package, manifest) in &context.manifests {
-            if found.get(package).is_some_and(|root| root.as_deref() == Some(&manifest.root)) {
-                verified.insert(package.clone(), manifest);
-                owners
-                    .extend(manifest.paths.iter().map(|path| (path.as_slice(), package.as_str())));
-            }
-        }
-        let any_upgrade = !verified.is_empty();
-        Managed { verified, owners, any_upgrade }
-    }
-
-    /// The verified package that a delta follows from.
-    fn package(&self, delta: &Delta) -> Option<String> {
-        let name = delta.name.to_string();
-        let text = |value: &Option<Value>, key: &str| {
-            value.as_ref().and_then(|v| v.get(key)).and_then(Value::as_str).map(str::to_owned)
-        };
-        match delta.class {
-            Class::PackageFiles => self.verified.contains_key(&name).then_some(name),
-            Class::Package => {
-                let manifest = self.verified.get(&name)?;
-                let version = text(&delta.after, "version")?;
-                // Selection and the rest are an administrator's, so only the version may differ.
-                let only = delta
-                    .parts()
-                    .iter()
-                    .all(|(part, ..)| matches!(part.as_str(), "version" | "source"));
-                (version == manifest.version && (only || delta.before.is_none())).then_some(name)
-            }
-            Class::File => {
-                let generated =
-                    text(&delta.after, "change").or(text(&delta.before, "change")).as_deref()
-                        == Some("generated");
-                if generated && self.any_upgrade {
-                    return Some("triggers".to_owned());
-                }
-                self.owners.get(delta.name.as_slice()).map(|owner| (*owner).to_owned())
-            }
-            Class::Alternative => {
-                let automatic = text(&delta.after, "mode").as_deref() == Some("auto");
-                let target = text(&delta.after, "value")?;
-                let owner = self.owners.get(target.as_bytes())?;
-                automatic.then(|| (*owner).to_owned())
-            }
-            _ => match &delta.origin {
-                Origin::File(path, _) => {
-                    self.owners.get(path.as_slice()).map(|owner| (*owner).to_owned())
-                }
-                _ => None,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::Origin;
 
     fn delta(class: Class, name: &str, after: Option<Value>) -> Delta {
         Delta {
@@ -312,38 +234,5 @@ mod tests {
                 ("unauthorised", "nothing"),
             ]
         );
-    }
-
-    #[test]
-    fn an_upgrade_is_of_its_package_only_if_its_root_is_verified() {
-        let map = |version: &str| Some(Value::map([("version", Value::text(version))]));
-        let root = |root: &str| Some(Value::map([("root", Value::text(root))]));
-        let with_before =
-            |class, name: &str, before, after| Delta { before, ..delta(class, name, after) };
-        let manifest = PackageManifest {
-            version: "2".into(),
-            root: "aa".into(),
-            paths: vec!["/usr/bin/a".into()],
-        };
-        let context = Context {
-            manifests: HashMap::from([
-                ("a:amd64".to_owned(), manifest.clone()),
-                ("b:amd64".to_owned(), manifest),
-            ]),
-            ..Context::default()
-        };
-        let mut unit = delta(Class::Unit, "a.service", Some(Value::Int(2)));
-        unit.origin = Origin::File("/usr/bin/a".into(), 1);
-        let deltas = [
-            with_before(Class::Package, "a:amd64", map("1"), map("2")),
-            with_before(Class::PackageFiles, "a:amd64", root("00"), root("aa")),
-            unit,
-            delta(Class::File, "/usr/bin/other", Some(Value::Int(1))),
-            with_before(Class::Package, "b:amd64", map("1"), map("2")),
-            with_before(Class::PackageFiles, "b:amd64", root("00"), root("bb")),
-        ];
-        let found: Vec<_> = classify(&deltas, &context).iter().map(|v| v.class).collect();
-        let (managed, not) = (DriftClass::PackageManaged, DriftClass::Unauthorised);
-        assert_eq!(found, [managed, managed, managed, not, not, not]);
     }
 }

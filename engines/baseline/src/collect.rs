@@ -380,6 +380,7 @@ impl Collector {
             Err(fault) => return self.miss(path, fault),
         };
         self.capture.attempted += 1;
+        self.capture.sums.insert(path.clone(), Sha256::digest(&bytes).into());
         let known = self.capture.entry(path.as_slice());
         let mode = known.map_or(0o644, |entry| entry.mode);
         let is_table = path.0.starts_with(b"/var/lib/dpkg/info/") || path.0.starts_with(b"/proc/");
@@ -451,6 +452,7 @@ impl Collector {
         match result {
             Ok(digests) => {
                 self.capture.attempted += 1;
+                self.capture.sums.insert(path.clone(), digests.sha256);
                 let mode = self.capture.entry(path.as_slice()).map_or(0, |entry| entry.mode);
                 let plain = match holds(path.as_slice(), mode) {
                     Holds::Text | Holds::Directives => Digest::Plain(digests.sha256),

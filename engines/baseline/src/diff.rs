@@ -106,8 +106,19 @@ pub fn withhold(deltas: &mut Vec<Delta>, old: &[Unread], new: &[Unread], same_ke
     deltas.retain(|delta| {
         let missed = (delta.before.is_none() && is_missed(delta, &missed_before))
             || (delta.after.is_none() && is_missed(delta, &missed_after));
-        !missed && (same_key || !is_keyed(delta))
+        !missed && !is_other_form(delta) && (same_key || !is_keyed(delta))
     });
+}
+
+/// Roots of packages that were made in two ways are not compared.
+fn is_other_form(delta: &Delta) -> bool {
+    let is_new = |value: &Value| value.get("content").is_some();
+    match (&delta.before, &delta.after) {
+        (Some(before), Some(after)) if delta.class == Class::PackageFiles => {
+            is_new(before) != is_new(after)
+        }
+        _ => false,
+    }
 }
 
 /// The path of an unread place, its line left out.

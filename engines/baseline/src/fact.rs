@@ -147,7 +147,7 @@ classes! {
     LastLogin "last_login" Typed,
     /// Path that differs from the pristine root: `{change, kind, mode, user, group, sha256 or keyed, size, target, capabilities, acl, …}`.
     File "file" Files,
-    /// Package by name: `{files, equal, root}` of its files as found.
+    /// Package by name: `{files, equal, content, sums, scripts}` of its files as found, `content` over all.
     PackageFiles "package_files" Files,
     /// Place of a secret: fingerprint.
     Secret "secret" Secrets,

@@ -7,6 +7,7 @@
 //! be unread and never counts as absent.
 
 pub mod addresses;
+pub mod archive;
 mod bytes;
 mod capture;
 mod check;
@@ -19,14 +20,17 @@ pub mod export;
 mod fact;
 mod facts;
 mod glob;
+mod integrity;
 mod names;
 mod parse;
 mod pristine;
 mod secret;
 #[cfg(test)]
 mod testing;
+mod upgrade;
 mod xattr;
 
+pub use archive::PackageManifest;
 pub use bytes::Bytes;
 pub use capture::{
     Ask, Capture, Content, Digest, Digests, ENTRIES_MAX, Entry, FILE_BYTES_MAX, Fault, Got, Kind,
@@ -36,14 +40,13 @@ pub use check::{CheckResult, Failing, Family, Outcome, RuleSet, Says, check, tal
 pub use chunk::{
     Chunk, ChunkError, ChunkId, ChunkIndex, Chunks, Fetch, Roots, diff_roots, seal, unseal,
 };
-pub use classify::{
-    Actor, ApprovedChange, Context, DriftClass, Mask, PackageManifest, Scope, Verdict, classify,
-};
+pub use classify::{Actor, ApprovedChange, Context, DriftClass, Mask, Scope, Verdict, classify};
 pub use collect::{Collector, Plan, Step};
 pub use diff::{Delta, changes, withhold};
 pub use document::DocumentError;
 pub use fact::{Class, Fact, Facts, Fingerprint, Layer, Origin, Unit, Unread, Value};
 pub use facts::facts;
+pub use integrity::{Checked, Deviation, Finding, Integrity, Standing, Why};
 pub use parse::sshd::{Connection, sshd_effective};
 pub use secret::{FingerprintKey, REFERENCE, reference};
 

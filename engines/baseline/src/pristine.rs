@@ -2,8 +2,14 @@
 //!
 //! dpkg keeps a list of paths and MD5 sums for each package, and neither mode nor owner. So a mode
 //! is held against convention (programs 0755, other files 0644, all of root); what departs from it is
-//! a fact whoever made it so, which costs a few facts and hides nothing. `package_files` holds a root
-//! over everything of a package, so that a file and its sum changed together still show.
+//! a fact whoever made it so, which costs a few facts and hides nothing.
+//!
+//! `package_files` holds a root over what of a package is no fact of its own: path, kind, content or
+//! target, by SHA-256. So a file and its sum changed together still show, and whoever has the signed
+//! package can say what the root has to be (`crate::integrity`). Content that equals its sum is what
+//! the package brought and no secret of this host, so its digest goes into the root as it is.
+
+mod roots;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +22,9 @@ use crate::{
     names::Names,
     parse::dpkg,
 };
+
+use roots::Sum;
+pub(crate) use roots::{add_member, add_script};
 
 /// An unpackaged folder with more entries is one fact.
 const TREE_ENTRIES: usize = 300;
@@ -78,11 +87,15 @@ const GENERATED_PARTS: &[&[u8]] = &[
     b"/giomodule.cache",
 ];
 
+/// Scripts of packages that run as root when packages change.
+pub(crate) const SCRIPTS: &[&str] = &["config", "postinst", "postrm", "preinst", "prerm"];
+
 #[derive(Clone, Copy, Debug)]
-struct Owned {
+pub(crate) struct Owned {
     package: u32,
     md5: Option<[u8; 16]>,
     is_conffile: bool,
+    is_obsolete: bool,
 }
 
 /// The paths of all packages, links in folders followed.
@@ -92,6 +105,9 @@ pub(crate) struct Pristine {
     paths: HashMap<Box<[u8]>, Owned>,
     /// Paths given to dpkg not to be unpacked.
     excludes: Vec<(bool, Vec<u8>)>,
+    /// By package: SHA-256 of its table of sums, and its scripts by name.
+    sums: HashMap<u32, [u8; 32]>,
+    scripts: HashMap<Box<[u8]>, u32>,
 }
 
 impl Pristine {
@@ -100,12 +116,19 @@ impl Pristine {
         let diversions = dpkg::diversions(capture);
         let mut folders = Folders { capture, known: HashMap::new() };
         let Ok(info) = capture.resolve(b"/var/lib/dpkg/info") else { return pristine };
-        let status = dpkg::status(capture);
-        for package in status.packages.iter().filter(|package| package.has_files()) {
+        let mut status = dpkg::status(capture).packages;
+        status.retain(dpkg::Package::has_files);
+        // Of a file in two packages of one name the first by name counts, wherever it is asked.
+        status.sort_by_cached_key(dpkg::Package::key);
+        for package in &status {
             let number = pristine.packages.len() as u32;
             pristine.packages.push(package.key());
+            pristine.scripts_of(capture, &info, package, number);
             let Some(list) = table(capture, &info, package, "list") else { continue };
             let sums = table(capture, &info, package, "md5sums").unwrap_or_default();
+            if !sums.is_empty() {
+                pristine.sums.insert(number, Sha256::digest(sums).into());
+            }
             let mut sums: HashMap<&[u8], [u8; 16]> = dpkg::md5sums(sums).collect();
             let place = |path: &[u8]| match diversions.get(path) {
                 Some((to, by)) if *by != package.name => to.clone(),
@@ -120,8 +143,9 @@ impl Pristine {
                 let real = folders.real(&place(path));
                 let owned = Owned {
                     package: number,
-                    md5: conffile.copied().or(md5),
+                    md5: conffile.map(|one| one.md5).or(md5),
                     is_conffile: conffile.is_some(),
+                    is_obsolete: conffile.is_some_and(|one| one.is_obsolete),
                 };
                 pristine.add(real, owned);
             }
@@ -137,6 +161,20 @@ impl Pristine {
         }
     }
 
+    /// Which scripts belong to a package.
+    fn scripts_of(&mut self, capture: &Capture, info: &[u8], package: &dpkg::Package, number: u32) {
+        for script in SCRIPTS {
+            for stem in [format!("{}:{}", package.name, package.architecture), package.name.clone()]
+            {
+                let path = [info, format!("/{stem}.{script}").as_bytes()].concat();
+                if capture.entry(&path).is_some_and(|entry| entry.kind() == Kind::File) {
+                    self.scripts.insert(path.into_boxed_slice(), number);
+                    break;
+                }
+            }
+        }
+    }
+
     /// Regular files that have a sum, and others; without those whose content was read.
     pub(crate) fn to_digest(&self, capture: &Capture, full: bool) -> (Vec<Bytes>, Vec<Bytes>) {
         let mut packaged = Vec::new();
@@ -149,7 +187,9 @@ impl Pristine {
             match self.paths.get(&*entry.path) {
                 Some(owned) if owned.md5.is_some() => packaged.push(path),
                 Some(_) => others.push(path),
-                None if is_recorded(entry) => others.push(path),
+                None if is_recorded(entry) || self.scripts.contains_key(&*entry.path) => {
+                    others.push(path);
+                }
                 None => {}
             }
         }
@@ -234,8 +274,8 @@ impl Pristine {
         let mut value = attributes(entry, names);
         let (digest, md5) = seen(capture, &entry.path);
         let change = match owned {
-            Some(owned) if kind == Kind::File => match (owned.md5, md5) {
-                (Some(wanted), Some(found)) if wanted != found => "changed",
+            Some(owned) if kind == Kind::File => match self.differs(owned, md5) {
+                true if digest.is_some() => "changed",
                 _ if is_conventional(entry) => return,
                 _ => "attributes",
             },
@@ -273,6 +313,16 @@ impl Pristine {
         found.facts.push(fact(entry, change, value));
     }
 
+    /// Whether a file is not what its package keeps a sum of. A regular file without a sum in a package
+    /// that has sums took the place of something else.
+    fn differs(&self, owned: &Owned, md5: Option<[u8; 16]>) -> bool {
+        match (owned.md5, md5) {
+            (Some(wanted), Some(found)) => wanted != found,
+            (Some(_), None) => false,
+            (None, _) => self.sums.contains_key(&owned.package),
+        }
+    }
+
     /// Paths of packages that are not there.
     fn tombstones(&self, capture: &Capture, found: &mut Found) {
         for (path, owned) in &self.paths {
@@ -301,36 +351,35 @@ impl Pristine {
     }
 
     fn roots(&self, capture: &Capture, found: &mut Found) {
-        struct Sum {
-            files: i64,
-            equal: i64,
-            hash: Sha256,
-        }
-        let mut sums: BTreeMap<u32, Sum> = BTreeMap::new();
+        let mut all: BTreeMap<u32, Sum> = BTreeMap::new();
         for entry in &capture.entries {
+            if let Some(package) = self.scripts.get(&*entry.path) {
+                all.entry(*package).or_default().script(capture, entry);
+            }
             let Some(owned) = self.paths.get(&*entry.path) else { continue };
-            if entry.kind() == Kind::Directory || owned.is_conffile {
+            if entry.kind() == Kind::Directory || owned.is_obsolete || !is_covered(&entry.path) {
                 continue;
             }
-            let sum = sums.entry(owned.package).or_insert_with(|| Sum {
-                files: 0,
-                equal: 0,
-                hash: Sha256::new(),
-            });
-            let (digest, md5) = seen(capture, &entry.path);
-            sum.files += 1;
-            sum.equal += i64::from(owned.md5.is_none() || owned.md5 == md5);
-            add_to(&mut sum.hash, entry, digest);
+            if !self.is_excluded(&entry.path) {
+                let differs = self.differs(owned, seen(capture, &entry.path).1);
+                all.entry(owned.package).or_default().file(capture, entry, owned, differs);
+            }
         }
-        for (package, sum) in sums {
-            let root: [u8; 32] = sum.hash.finalize().into();
-            let value = Value::map([
-                ("files", Value::Int(sum.files)),
-                ("equal", Value::Int(sum.equal)),
-                ("root", Value::text(hex::encode(root))),
-            ]);
+        for (package, mut sum) in all {
+            let scripts = std::mem::take(&mut sum.scripts);
+            let mut value = sum.value();
+            if let Some(table) = self.sums.get(&package) {
+                value.insert("sums".into(), Value::text(hex::encode(table)));
+            }
+            if !scripts.is_empty() {
+                let mut hash = Sha256::new();
+                scripts.iter().for_each(|(name, digest)| add_script(&mut hash, name, digest));
+                let root: [u8; 32] = hash.finalize().into();
+                value.insert("scripts".into(), Value::text(hex::encode(root)));
+            }
             let name = Bytes::from(self.packages[package as usize].as_str());
             let origin = Origin::Command("dpkg -V".into());
+            let value = Value::Map(value);
             found.facts.push(Fact { class: Class::PackageFiles, name, value, origin });
         }
     }
@@ -359,7 +408,8 @@ impl Folders<'_> {
                 let real = match self.capture.resolve(folder) {
                     Ok(real) if real == b"/" => Vec::new(),
                     Ok(real) => real,
-                    Err(_) => folder.to_vec(),
+                    // What is missing is missing below the folder that is there.
+                    Err(_) => self.real(folder),
                 };
                 self.known.entry(folder.to_vec()).or_insert(real)
             }
@@ -395,7 +445,17 @@ fn is_recorded(entry: &Entry) -> bool {
 
 /// Whether the place where `path` would be was looked at.
 fn is_walked(capture: &Capture, path: &[u8]) -> bool {
-    let top = path.iter().skip(1).position(|byte| *byte == b'/').map_or(path, |n| &path[..=n]);
+    is_covered(path)
+        && capture.entry(top(path)).is_some()
+        && !capture.unread.iter().any(|one| path.starts_with(one.place.as_slice()))
+}
+
+fn top(path: &[u8]) -> &[u8] {
+    path.iter().skip(1).position(|byte| *byte == b'/').map_or(path, |n| &path[..=n])
+}
+
+/// Whether a path of a package is held against it at all: outside data, in a folder that is walked.
+pub(crate) fn is_covered(path: &[u8]) -> bool {
     let data =
         [&b"/var/cache"[..], b"/var/log", b"/var/lib", b"/var/backups", b"/var/mail", b"/var/tmp"];
     let inside = [
@@ -412,10 +472,7 @@ fn is_walked(capture: &Capture, path: &[u8]) -> bool {
         b"/libx32",
         b"/var",
     ];
-    inside.contains(&top)
-        && capture.entry(top).is_some()
-        && !data.iter().any(|folder| path.starts_with(folder))
-        && !capture.unread.iter().any(|one| path.starts_with(one.place.as_slice()))
+    inside.contains(&top(path)) && !data.iter().any(|folder| path.starts_with(folder))
 }
 
 fn gives_rights(entry: &Entry) -> bool {
@@ -448,14 +505,18 @@ fn tree_of<'a>(trees: &'a BTreeMap<Vec<u8>, usize>, path: &[u8]) -> Option<&'a [
         .map(|(key, _)| &key[..])
 }
 
-/// Programs 0755, other files 0644, folders 0755, all of root and without attributes.
-fn is_conventional(entry: &Entry) -> bool {
-    let wanted = match entry.kind() {
+/// What a mode is by convention: programs 0755, other files 0644, folders 0755.
+pub(crate) fn conventional_mode(path: &[u8], kind: Kind) -> u16 {
+    match kind {
         Kind::Directory => 0o755,
-        Kind::File if is_program(&entry.path) => 0o755,
+        Kind::File if is_program(path) => 0o755,
         _ => 0o644,
-    };
-    entry.permissions() == wanted
+    }
+}
+
+/// The mode of convention, all of root and without attributes.
+fn is_conventional(entry: &Entry) -> bool {
+    entry.permissions() == conventional_mode(&entry.path, entry.kind())
         && entry.uid == 0
         && entry.gid == 0
         && entry.xattrs.is_empty()
@@ -481,7 +542,7 @@ pub(crate) fn is_program(path: &[u8]) -> bool {
     folders.iter().any(is_in)
 }
 
-fn seen(capture: &Capture, path: &[u8]) -> (Option<Digest>, Option<[u8; 16]>) {
+pub(crate) fn seen(capture: &Capture, path: &[u8]) -> (Option<Digest>, Option<[u8; 16]>) {
     if let Some(content) = capture.contents.get(path) {
         return (Some(content.digest), content.md5);
     }

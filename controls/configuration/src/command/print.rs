@@ -2,7 +2,7 @@
 
 use std::io::{Result, Write};
 
-use baseline::{CheckResult, Delta, Fact, Outcome};
+use baseline::{CheckResult, Delta, Fact, Outcome, Verdict};
 use serde_json::{Value as Json, json};
 
 const VALUE_CHARS_MAX: usize = 100;
@@ -90,6 +90,28 @@ pub(super) fn deltas(deltas: &[Delta], format: Format, out: &mut dyn Write) -> R
                 _ => writeln!(out, "    {part:<12} {} → {}", short(&before), short(&after))?,
             }
         }
+    }
+    Ok(())
+}
+
+/// Differences with what they are.
+pub(super) fn judged(
+    judged: &[(Delta, Verdict)],
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if format == Format::Csv {
+        csv(out, &["verdict", "reason", "by", "class", "name", "origin"])?;
+    }
+    for (delta, verdict) in judged {
+        let by = verdict.by.as_deref().unwrap_or_default();
+        let (class, reason) = (verdict.class.as_str(), verdict.reason);
+        if format == Format::Csv {
+            let (kind, name) = (delta.class.as_str(), delta.name.to_string());
+            csv(out, &[class, reason, by, kind, &name, &delta.origin.to_string()])?;
+            continue;
+        }
+        writeln!(out, "{class:<16} {reason:<16} {}  {}", short(&delta.path()), short(by))?;
     }
     Ok(())
 }

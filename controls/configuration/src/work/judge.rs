@@ -5,8 +5,8 @@
 //! `SINGLE_MAX`, together with others in the payload of one.
 
 use baseline::{
-    CheckResult, Class, Context, Delta, DriftClass, Facts, Family, Mask, Outcome, RuleSet, Scope,
-    Verdict, check, classify, tally,
+    CheckResult, Class, Context, Delta, DriftClass, Facts, Family, Integrity, Mask, Outcome,
+    RuleSet, Scope, Verdict, check, classify, tally,
 };
 use model::{Id, Table};
 use room::{Error, Shared, blocking, draft};
@@ -25,7 +25,7 @@ const MICROSECONDS_DAY: i64 = 86_400_000_000;
 /// Judges what has come since the last run.
 pub(super) async fn judge(ctx: Shared) -> Result<Json, Error> {
     let store = ctx.store();
-    let (mut judged, mut deltas) = (0, 0);
+    let (mut judged, mut deltas, mut waiting) = (0, 0, 0);
     for record in store.latest_per_subject(&[SNAPSHOT]).await? {
         let Some(host) = record.subject else { continue };
         let setting = format!("configuration.judged:{host}");
@@ -33,15 +33,31 @@ pub(super) async fn judge(ctx: Shared) -> Result<Json, Error> {
         if before == Some(record.id) {
             continue;
         }
-        if let Some(count) = one(store, host, before, &record).await? {
-            (judged, deltas) = (judged + 1, deltas + count);
+        match one(&ctx, host, before, &record).await? {
+            Judged::Done(count) => (judged, deltas) = (judged + 1, deltas + count),
+            Judged::Unreadable => {}
+            Judged::Later => {
+                waiting += 1;
+                continue;
+            }
         }
         store.set_setting(&setting, &record.id.to_string()).await?;
     }
     if judged > 0 {
         ctx.house.wake();
     }
-    Ok(json!({ "judged": judged, "deltas": deltas }))
+    let archives = ctx.house.kept.get::<manifests::Archives>().seen();
+    Ok(json!({ "judged": judged, "deltas": deltas, "waiting": waiting, "archives": archives }))
+}
+
+/// What became of a snapshot.
+enum Judged {
+    /// With so many differences.
+    Done(usize),
+    /// It has no facts that can be read.
+    Unreadable,
+    /// An archive that cannot be reached may be there again.
+    Later,
 }
 
 async fn facts_of(store: &Store, id: Id) -> Result<Option<Facts>, Error> {
@@ -50,14 +66,13 @@ async fn facts_of(store: &Store, id: Id) -> Result<Option<Facts>, Error> {
     Ok(payload.and_then(|bytes| Facts::from_document(&bytes).ok()))
 }
 
-/// How many differences there were; none for a snapshot without readable facts.
-async fn one(
-    store: &Store,
-    host: Id,
-    before: Option<Id>,
-    record: &Record,
-) -> Result<Option<usize>, Error> {
-    let Some(new) = facts_of(store, record.id).await? else { return Ok(None) };
+async fn one(ctx: &Shared, host: Id, before: Option<Id>, record: &Record) -> Result<Judged, Error> {
+    let store = ctx.store();
+    let Some(new) = facts_of(store, record.id).await? else { return Ok(Judged::Unreadable) };
+    let (new, held) = manifests::of(ctx, new).await?;
+    if manifests::waits(&held, record, store.now()) {
+        return Ok(Judged::Later);
+    }
     let (old, old_time) = match before {
         Some(id) => {
             (facts_of(store, id).await?, store.record(id).await?.map(|r| r.observed_from.0))
@@ -68,32 +83,43 @@ async fn one(
     rules.today = Some(record.observed_to.0 / MICROSECONDS_DAY);
     let (seen_from, seen_to) =
         (old_time.unwrap_or(record.observed_from.0) / 1_000_000, record.observed_to.0 / 1_000_000);
-    let deltas = old.map(|old| baseline::changes(&old, &new)).unwrap_or_default();
+    let deltas = old.as_ref().map(|old| baseline::changes(old, &new)).unwrap_or_default();
+    let past = match old {
+        Some(old) if !deltas.is_empty() => manifests::kept(ctx, old).await?,
+        _ => Integrity::default(),
+    };
+    let told = manifests::findings(store, host, &new, &held, &deltas).await?;
+    let hash_check = manifests::hash_check(host, record, &new, &held);
     let context = Context {
         masks: masks(store).await?,
-        manifests: manifests::of(store, host, &new).await?,
+        integrity: held.integrity,
+        before: past,
         changes: changes::approved(store, host).await?,
         design: changes::design(store, host).await?,
         actors: actors::of(store, host, record, &deltas).await?,
         seen_from,
         seen_to,
     };
-    let (drift, results) = blocking(move || {
+    let (mut drift, results) = blocking(move || {
         let verdicts = classify(&deltas, &context);
         let drift: Vec<(Delta, Verdict)> = deltas.into_iter().zip(verdicts).collect();
         (drift, check(&new, &rules))
     })
     .await?;
+    drift.extend(told.drift);
     let count = drift.len();
     let mut write = store.write("system:configuration.judge", "work", "").await?;
-    for draft in drift_drafts(host, record, &drift) {
+    for draft in drift_drafts(host, record, &drift).into_iter().chain(hash_check) {
         write.record(draft).await?;
     }
     for family in Family::ALL {
         write.record(check_draft(host, record, family, &results)).await?;
     }
     write.commit().await?;
-    Ok(Some(count))
+    if let Some((name, value)) = told.setting {
+        store.set_setting(&name, &value).await?;
+    }
+    Ok(Judged::Done(count))
 }
 
 /// Masks of the register that have not ended.

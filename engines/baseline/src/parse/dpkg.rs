@@ -9,6 +9,9 @@ use crate::{
     fact::{Class, Origin, Value},
 };
 
+/// The fact of what dpkg was told not to unpack.
+pub(crate) const UNPACKING: &str = "dpkg/path-exclude";
+
 const STATUS: &str = "/var/lib/dpkg/status";
 
 #[derive(Debug, Default)]
@@ -20,7 +23,7 @@ pub(crate) struct Package {
     pub error: String,
     pub state: String,
     pub source: String,
-    pub conffiles: HashMap<Vec<u8>, [u8; 16]>,
+    pub conffiles: HashMap<Vec<u8>, Conffile>,
     pub line: u32,
 }
 
@@ -77,19 +80,26 @@ pub(crate) fn status(capture: &Capture) -> Status {
     status
 }
 
+/// A configuration file as its package brought it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conffile {
+    pub md5: [u8; 16],
+    /// The installed version no longer brings it.
+    pub is_obsolete: bool,
+}
+
 /// Lines `path md5 [obsolete | remove-on-upgrade]`.
-fn conffiles(text: &str) -> HashMap<Vec<u8>, [u8; 16]> {
+fn conffiles(text: &str) -> HashMap<Vec<u8>, Conffile> {
     let entries = text.lines().filter_map(|line| {
         let line = line.trim();
-        let line = line
-            .strip_suffix(" obsolete")
-            .or(line.strip_suffix(" remove-on-upgrade"))
-            .unwrap_or(line);
+        let bare = line.strip_suffix(" obsolete").or(line.strip_suffix(" remove-on-upgrade"));
+        let is_obsolete = bare.is_some();
+        let line = bare.unwrap_or(line);
         let (path, sum) = line.rsplit_once(' ')?;
         let mut md5 = [0; 16];
         // `newconffile` stands where no sum is known.
         hex::decode_to_slice(sum, &mut md5).ok()?;
-        Some((crate::Bytes::parse(path).0, md5))
+        Some((crate::Bytes::parse(path).0, Conffile { md5, is_obsolete }))
     });
     entries.collect()
 }
@@ -146,6 +156,20 @@ pub(crate) fn facts(sink: &mut Sink<'_>) {
     overrides(sink);
     alternatives(sink);
     debconf(sink);
+    unpacking(sink);
+}
+
+/// What dpkg was told not to unpack: patterns in their order, each with `-` or `+` before it.
+fn unpacking(sink: &mut Sink<'_>) {
+    let patterns = excludes(sink.capture);
+    if patterns.is_empty() {
+        return;
+    }
+    let texts = patterns
+        .into_iter()
+        .map(|(excluded, pattern)| [if excluded { &b"-"[..] } else { b"+" }, &pattern].concat());
+    let origin = Origin::Command("dpkg --path-exclude".into());
+    sink.add(Class::AptConfig, UNPACKING, Value::texts(texts), origin);
 }
 
 fn sorted_map<V>(map: HashMap<Vec<u8>, V>) -> BTreeMap<Vec<u8>, V> {
