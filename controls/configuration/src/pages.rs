@@ -2,11 +2,24 @@
 
 mod addresses;
 mod hosts;
+mod licences;
+mod rebuilds;
+mod sheets;
+mod systems;
+mod templates;
 
 use web::route::Route;
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [hosts::routes(), addresses::routes()];
+    let all = [
+        hosts::routes(),
+        addresses::routes(),
+        sheets::routes(),
+        systems::routes(),
+        templates::routes(),
+        licences::routes(),
+        rebuilds::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
