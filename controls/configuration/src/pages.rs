@@ -5,6 +5,9 @@ mod hosts;
 mod licences;
 mod rebuilds;
 mod sheets;
+mod sheets_api;
+mod system_picture;
+mod system_tests;
 mod systems;
 mod templates;
 
@@ -16,7 +19,9 @@ pub fn routes() -> Vec<Route> {
         hosts::routes(),
         addresses::routes(),
         sheets::routes(),
+        sheets_api::routes(),
         systems::routes(),
+        system_tests::routes(),
         templates::routes(),
         licences::routes(),
         rebuilds::routes(),

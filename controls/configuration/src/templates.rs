@@ -83,6 +83,9 @@ pub(crate) struct Requirement {
 pub(crate) struct Parameter {
     pub key: String,
     pub value: String,
+    /// Where the value is words: the same in English.
+    #[serde(default)]
+    pub value_en: Option<String>,
     #[serde(default)]
     pub unit: String,
     pub family: String,
@@ -103,6 +106,15 @@ pub(crate) struct Without {
 impl Template {
     pub fn title(&self, lang: Lang) -> &str {
         either(lang, &self.title_ja, &self.title_en)
+    }
+}
+
+impl Parameter {
+    pub fn value(&self, lang: Lang) -> &str {
+        match (lang, &self.value_en) {
+            (Lang::En, Some(value)) => value,
+            _ => &self.value,
+        }
     }
 }
 
@@ -242,7 +254,7 @@ async fn parameters(
             to: system.id,
             to_name: system.name.clone(),
             key: one.key.clone(),
-            value: one.value.clone(),
+            value: one.value(lang).to_owned(),
             unit: one.unit.clone(),
             family: one.family.clone(),
             reason: either(lang, &one.reason_ja, &one.reason_en).to_owned(),
@@ -275,7 +287,7 @@ fn test_of(store: &Store, one: &Parameter, system: &Row, lang: Lang) -> Result<R
             format!("Show the configuration of the device and look for {}.", one.key)
         }
     };
-    let expected = format!("{} = {}{}", one.key, one.value, one.unit);
+    let expected = format!("{} = {}{}", one.key, one.value(lang), one.unit);
     let attributes = json!({ "steps": steps, "expected": expected, "check": one.key });
     row(store, Table::Norm, "test_spec", &format!("{} {}", system.name, one.key), attributes)
 }
@@ -446,7 +458,11 @@ mod tests {
                 assert!(FAMILIES.iter().any(|f| f.value == one.family), "{role}: {}", one.family);
                 let known = template.requirements.iter().any(|r| r.id == one.requirement);
                 assert!(known, "{role}: {}", one.requirement);
-                assert!(!one.value.is_empty());
+                assert!(
+                    !one.value.is_empty() && one.value(Lang::En).is_ascii(),
+                    "{role}: {}",
+                    one.key
+                );
             }
             for requirement in &template.requirements {
                 let met = template.parameters.iter().any(|one| one.requirement == requirement.id);

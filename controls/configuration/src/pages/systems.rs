@@ -1,8 +1,7 @@
 //! `/configuration/systems`: systems against the eight considerations; `/configuration/system/{id}`: a system's design
-//! values, tests, templates and the chain from its requirements to results.
+//! values, templates and the chain from its requirements to results.
 //!
-//! Invariants: a consideration is answered by design values that are there, or by a signed "not applicable"; a report of
-//! tests says what was seen, and is kept with its record.
+//! Invariant: a consideration is answered by design values that are there, or by a signed "not applicable".
 
 use std::collections::BTreeMap;
 
@@ -16,7 +15,6 @@ use axum::{
 use model::{Assurance, Id, Table, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use store::Row;
 use web::{
     Shared,
     access::Action,
@@ -30,7 +28,10 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::sheets::{book_response, may_rule};
+use super::{
+    sheets::may_rule,
+    system_picture::{Picture, picture},
+};
 use crate::{
     design::{self, Design, Wanted},
     kinds::FAMILIES,
@@ -38,19 +39,13 @@ use crate::{
     systems::{self, Cell, Mark, System},
     templates,
     trace::{self, Rank},
-    trials::{self, Case, Verdict},
-    work::life,
+    trials,
 };
 
 /// Kind of the decision that a consideration does not apply.
 pub(crate) const EXCLUDED: &str = "family_excluded";
 const DEVIATIONS_SHOWN: usize = 100;
-const CASES_SHOWN: usize = 300;
 const VALUE_CHARS_MAX: usize = 1_000;
-/// Boxes of one column of the picture.
-const DRAWN_MAX: usize = 40;
-const BOX: (i64, i64) = (190, 26);
-const GAP: (i64, i64) = (40, 8);
 
 pub(super) fn routes() -> Vec<Route> {
     let (inspect, write) = (Access::Action(Action::Inspect), Access::Action(Action::Write));
@@ -78,14 +73,6 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/configuration/systems", inspect, all, show),
         Route::get(&at(""), inspect, one, show_one),
-        Route::get(&at("/tests"), inspect, t("試験仕様書と成績書", "Tests of a system"), tests),
-        Route::get(
-            &at("/tests.xlsx"),
-            inspect,
-            t("試験仕様書・成績書のブック", "Tests as a workbook"),
-            tests_book,
-        ),
-        Route::post(&at("/report"), write, t("試験成績の記録", "Record a test report"), report),
         Route::post(&at("/design"), write, t("設計値の追加", "Add a design value"), add_design),
         Route::post(&at("/answer"), write, t("考慮事項への回答", "Answer a consideration"), answer),
         Route::post(
@@ -188,13 +175,13 @@ fn chosen(cx: &Cx, field: Option<&model::Field>, value: &str) -> String {
     choice.map_or(value, |choice| cx.pick(&choice.label)).to_owned()
 }
 
-async fn system_of(house: &Shared, user: &User, id: &str) -> Result<System, Refusal> {
+pub(super) async fn system_of(house: &Shared, user: &User, id: &str) -> Result<System, Refusal> {
     let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
     let within = user.reader().sees_of(Table::Asset);
     systems::one(&house.store, id, &within).await?.ok_or(Refusal::NotFound)
 }
 
-fn broken(error: room::Error) -> Refusal {
+pub(super) fn broken(error: room::Error) -> Refusal {
     match error {
         room::Error::Store(error) => Refusal::Store(error),
         other => Refusal::Bad(other.to_string()),
@@ -225,25 +212,6 @@ struct DeviationShown {
     actual: String,
     finding: &'static str,
     is_open: bool,
-}
-
-struct Node {
-    x: i64,
-    y: i64,
-    name: String,
-    whole: String,
-    href: String,
-    class: &'static str,
-}
-
-/// The chain as a picture.
-#[derive(Default)]
-struct Picture {
-    width: i64,
-    height: i64,
-    nodes: Vec<Node>,
-    edges: Vec<String>,
-    left_out: usize,
 }
 
 struct ChainShown {
@@ -407,70 +375,6 @@ fn chains(cx: &Cx, life: &trace::Life) -> Vec<ChainShown> {
     life.chains.iter().filter_map(shown).collect()
 }
 
-/// Columns by rank; what does not fit stands in the table.
-fn picture(cx: &Cx, graph: &trace::Graph) -> Picture {
-    let mut picture = Picture::default();
-    let mut places: BTreeMap<Id, (i64, i64)> = BTreeMap::new();
-    for (column, rank) in Rank::ALL.iter().enumerate() {
-        let x = column as i64 * (BOX.0 + GAP.0);
-        let source = if *rank == Rank::Result { Rank::Test } else { *rank };
-        let rows = graph.rows.get(&source).map_or(&[][..], Vec::as_slice);
-        picture.left_out += rows.len().saturating_sub(DRAWN_MAX);
-        for (line, row) in rows.iter().take(DRAWN_MAX).enumerate() {
-            let y = 24 + line as i64 * (BOX.1 + GAP.1);
-            picture.height = picture.height.max(y + BOX.1 + GAP.1);
-            picture.nodes.push(node(cx, graph, *rank, row, (x, y)));
-            if *rank == Rank::Result {
-                picture.edges.push(edge((x - GAP.0, y), (x, y)));
-            } else {
-                places.insert(row.id, (x, y));
-            }
-        }
-        picture.width = x + BOX.0;
-    }
-    for (from, to) in &graph.edges {
-        let Some(from) = places.get(from) else { continue };
-        for to in to.iter().filter_map(|to| places.get(to)) {
-            picture.edges.push(edge((from.0 + BOX.0, from.1), *to));
-        }
-    }
-    picture
-}
-
-fn edge(from: (i64, i64), to: (i64, i64)) -> String {
-    let (a, b) = (from.1 + BOX.1 / 2, to.1 + BOX.1 / 2);
-    let bend = (from.0 + to.0) / 2;
-    format!("M{} {a}C{bend} {a} {bend} {b} {} {b}", from.0, to.0)
-}
-
-fn node(cx: &Cx, graph: &trace::Graph, rank: Rank, row: &Row, at: (i64, i64)) -> Node {
-    let done = graph.done.get(&row.id).map_or(Verdict::Open, |done| done.verdict);
-    let whole = match rank {
-        Rank::Requirement | Rank::Specification => text(row, "text").to_owned(),
-        Rank::Parameter => {
-            format!("{} = {}{}", text(row, "key"), text(row, "value"), text(row, "unit"))
-        }
-        Rank::Test => text(row, "expected").to_owned(),
-        Rank::Result => cx.pick(&done.text()).to_owned(),
-    };
-    let wide = |c: char| if c.is_ascii() { 1 } else { 2 };
-    let mut room = 24;
-    let fits = |c: &char| {
-        room -= wide(*c);
-        room >= 0
-    };
-    let mut name: String = whole.chars().take_while(fits).collect();
-    if name.len() < whole.len() {
-        name.push('…');
-    }
-    let (table, class) = match rank {
-        Rank::Result => ("", done.class()),
-        _ => (row.table.name(), ""),
-    };
-    let href = if table.is_empty() { String::new() } else { format!("/row/{table}/{}", row.id) };
-    Node { x: at.0, y: at.1, name, whole, href, class }
-}
-
 #[derive(Deserialize)]
 struct Added {
     csrf: String,
@@ -524,9 +428,9 @@ async fn add_design(
 }
 
 #[derive(Deserialize)]
-struct Answered {
-    csrf: String,
-    family: String,
+pub(super) struct Answered {
+    pub csrf: String,
+    pub family: String,
 }
 
 /// Writes down that a consideration is answered by the design values that are there.
@@ -613,140 +517,6 @@ async fn exclude(
     Ok(Redirect::to(&format!("/configuration/system/{}", system.row.id)).into_response())
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Kind {
-    /// `report` with results, else the specification.
-    kind: String,
-}
-
-struct CaseShown {
-    family: &'static str,
-    host: String,
-    item: String,
-    steps: String,
-    expected: String,
-    class: &'static str,
-    verdict: &'static str,
-    actual: String,
-    evidence: String,
-    at: String,
-}
-
-#[derive(Template)]
-#[template(path = "system_tests.html")]
-struct TestsPage<'a> {
-    cx: &'a Cx,
-    id: Id,
-    name: &'a str,
-    is_report: bool,
-    day: String,
-    cases: Vec<CaseShown>,
-    total: usize,
-    passed: usize,
-    failed: usize,
-    has_hosts: bool,
-}
-
-async fn cases_of(house: &Shared, system: &System) -> Result<Vec<Case>, Refusal> {
-    trials::cases(&house.store, system.row.id, &system.hosts).await.map_err(broken)
-}
-
-async fn tests(
-    State(house): State<Shared>,
-    user: User,
-    Path(id): Path<String>,
-    Query(kind): Query<Kind>,
-) -> Answer {
-    let cx = &user.cx;
-    let system = system_of(&house, &user, &id).await?;
-    let cases = cases_of(&house, &system).await?;
-    let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
-    let is_report = kind.kind == "report";
-    let shown = |case: &Case| CaseShown {
-        family: trials::family_text(&case.family, cx.lang),
-        host: case.host.as_ref().map_or_else(String::new, |(_, name)| name.clone()),
-        item: trials::pick(&case.item, cx.lang).to_owned(),
-        steps: trials::steps(case, cx.lang),
-        expected: trials::pick(&case.expected, cx.lang).to_owned(),
-        class: case.verdict.class(),
-        verdict: cx.pick(&case.verdict.text()),
-        actual: case.actual.clone(),
-        evidence: case.evidence.clone(),
-        at: case.at.map_or_else(String::new, |at| cx.time(&at)),
-    };
-    let body = TestsPage {
-        cx,
-        id: system.row.id,
-        name: &system.row.name,
-        is_report,
-        day: cx.date(&cx.now),
-        total: cases.len(),
-        passed: count(Verdict::Pass),
-        failed: count(Verdict::Fail),
-        cases: cases.iter().take(CASES_SHOWN).map(shown).collect(),
-        has_hosts: !system.hosts.is_empty(),
-    };
-    let title = match is_report {
-        true => cx.t("試験成績書", "Test report"),
-        false => cx.t("試験仕様書", "Test specification"),
-    };
-    page(cx, title, &body)
-}
-
-fn book(cx: &Cx, system: &System, cases: &[Case], is_report: bool) -> Result<Vec<u8>, Refusal> {
-    let time = |at| cx.time(&at);
-    let day = cx.date(&cx.now);
-    let made = trials::workbook(&system.row.name, cases, is_report, &day, &time, cx.lang);
-    made.map_err(|error| Refusal::Bad(error.text(cx.lang)))
-}
-
-async fn tests_book(
-    State(house): State<Shared>,
-    user: User,
-    Path(id): Path<String>,
-    Query(kind): Query<Kind>,
-) -> Answer {
-    let system = system_of(&house, &user, &id).await?;
-    let cases = cases_of(&house, &system).await?;
-    let is_report = kind.kind == "report";
-    let bytes = book(&user.cx, &system, &cases, is_report)?;
-    let what = match is_report {
-        true => user.cx.t("試験成績書", "test-report"),
-        false => user.cx.t("試験仕様書", "test-specification"),
-    };
-    Ok(book_response(&format!("{what}-{}.xlsx", system.row.name), bytes))
-}
-
-async fn report(
-    State(house): State<Shared>,
-    user: User,
-    Path(id): Path<String>,
-    Form(form): Form<Answered>,
-) -> Answer {
-    user.form(&form.csrf, Action::Write)?;
-    let system = system_of(&house, &user, &id).await?;
-    let cases = cases_of(&house, &system).await?;
-    let store = &house.store;
-    let bytes = book(&user.cx, &system, &cases, true)?;
-    let mut upload = store.upload().await?;
-    upload.write(&bytes).await?;
-    let name = format!("{}-{}.xlsx", user.cx.t("試験成績書", "test-report"), system.row.name);
-    let blob = store.keep(upload, &name, &user.actor()).await?;
-    let reason = user.cx.t("試験成績の記録", "test report");
-    let mut write = user.write(&house, reason).await?;
-    let now = store.now();
-    trials::record(&mut write, system.row.id, &cases, None, Some(&blob.sha256), now).await?;
-    write.commit().await?;
-    // What an extension asked for is done with what was seen after its day, in a report of its own.
-    let life = trace::load(store, system.row.id).await?;
-    for extension in life.extensions.iter().filter(|one| !one.open().is_empty()) {
-        life::again(store, &system.row, &system.hosts, extension).await.map_err(broken)?;
-    }
-    house.wake();
-    Ok(Redirect::to(&format!("/configuration/system/{}", system.row.id)).into_response())
-}
-
 async fn all_api(State(house): State<Shared>, caller: Caller) -> Response {
     let all = systems::all(&house.store, &caller.reader.sees_of(Table::Asset)).await;
     let all = match all {
@@ -819,14 +589,4 @@ async fn trace_api(
         "extensions": life.extensions.iter().map(extension).collect::<Vec<_>>(),
     }))
     .into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edge_leaves_one_box_and_reaches_the_next() {
-        assert_eq!(edge((190, 24), (230, 58)), "M190 37C210 37 210 71 230 71");
-    }
 }

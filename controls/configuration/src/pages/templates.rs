@@ -118,6 +118,8 @@ struct TemplatePage<'a> {
     packages: String,
     listening: String,
     requirements: Vec<RequirementShown<'a>>,
+    /// Considerations without a value, and why.
+    without: Vec<(&'static str, &'a str)>,
     systems: Vec<(Id, String)>,
     may_apply: bool,
     fault: &'a str,
@@ -134,7 +136,7 @@ async fn shown(house: &Shared, user: &User, template: &'static Template, fault: 
     let all = systems::all(&house.store, &user.reader().sees_of(Table::Asset)).await?;
     let parameter = |one: &'static templates::Parameter| ParameterShown {
         key: &one.key,
-        value: format!("{}{}", one.value, one.unit),
+        value: format!("{}{}", one.value(lang), one.unit),
         family: trials::family_text(&one.family, lang),
         reason: templates::either(lang, &one.reason_ja, &one.reason_en),
     };
@@ -159,6 +161,14 @@ async fn shown(house: &Shared, user: &User, template: &'static Template, fault: 
         packages: template.packages.join(comma),
         listening: template.listening.join(comma),
         requirements: template.requirements.iter().map(requirement).collect(),
+        without: template
+            .without
+            .iter()
+            .map(|one| {
+                let reason = templates::either(lang, &one.reason_ja, &one.reason_en);
+                (trials::family_text(&one.family, lang), reason)
+            })
+            .collect(),
         systems: all.into_iter().map(|system| (system.row.id, system.row.name)).collect(),
         may_apply: may_rule(house, user, design::KIND),
         fault,
@@ -236,7 +246,7 @@ async fn list_api(_: State<Shared>, caller: Caller) -> Response {
     let lang = caller.cx.lang;
     let parameter = |one: &templates::Parameter| {
         json!({
-            "key": one.key, "value": one.value, "unit": one.unit, "family": one.family,
+            "key": one.key, "value": one.value(lang), "unit": one.unit, "family": one.family,
             "requirement": one.requirement,
         })
     };
