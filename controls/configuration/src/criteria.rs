@@ -113,6 +113,11 @@ const fn produced(criterion: Criterion) -> Criterion {
     Criterion { producer: COLLECTED, ..criterion }
 }
 
+/// Evidence that another job, or a page, writes.
+const fn by(producer: &'static str, criterion: Criterion) -> Criterion {
+    Criterion { producer: Producer::Exists(producer), ..criterion }
+}
+
 pub(crate) const LADDER: [Expr; 3] = [
     Expr::All(&[
         Expr::One("8.9/ume-1"),
@@ -166,37 +171,40 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         30,
     )),
-    ume(
-        "8.9/ume-2",
-        Origin::Slides,
-        t(
-            "情報システムごとに八つの考慮事項のすべてへ、設計値か署名付きの「該当なし」を記入している。",
-            "For every system each of the eight considerations has a design value or a signed \"not applicable\".",
+    by(
+        "configuration.systems",
+        ume(
+            "8.9/ume-2",
+            Origin::Slides,
+            t(
+                "情報システムごとに八つの考慮事項のすべてへ、設計値か署名付きの「該当なし」を記入している。",
+                "For every system each of the eight considerations has a design value or a signed \"not applicable\".",
+            ),
+            each(
+                Subjects::AssetParts {
+                    kinds: &["system"],
+                    only: &[],
+                    field: "family",
+                    parts: FAMILIES,
+                },
+                Predicate::Any(&[
+                    record(
+                        &["configuration.family_design"],
+                        &[is("answer", "design"), at_least("values", 1)],
+                    ),
+                    record(
+                        &["configuration.family_design"],
+                        &[is("answer", "not_applicable"), at_least("signatures", 1)],
+                    ),
+                ]),
+                HOURS_YEAR,
+            ),
+            t(
+                "八項目の列を記入したシートを取り込む。",
+                "Import a sheet whose columns hold the eight considerations.",
+            ),
+            15,
         ),
-        each(
-            Subjects::AssetParts {
-                kinds: &["system"],
-                only: &[],
-                field: "family",
-                parts: FAMILIES,
-            },
-            Predicate::Any(&[
-                record(
-                    &["configuration.family_design"],
-                    &[is("answer", "design"), at_least("values", 1)],
-                ),
-                record(
-                    &["configuration.family_design"],
-                    &[is("answer", "not_applicable"), at_least("signatures", 1)],
-                ),
-            ]),
-            HOURS_YEAR,
-        ),
-        t(
-            "八項目の列を記入したシートを取り込む。",
-            "Import a sheet whose columns hold the eight considerations.",
-        ),
-        15,
     ),
     ume(
         "8.9/ume-3",
@@ -246,44 +254,53 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         t("見直しの議事録を取り込む。", "Import the minutes of the review."),
         45,
     ),
-    ume(
-        "8.9/ume-5",
-        Origin::Slides,
-        t(
-            "導入した機器・ソフトウェアは、導入から30日以内に初期値を確認している。",
-            "Shipped defaults of every asset introduced were checked within 30 days of its introduction.",
-        ),
-        each(
-            Subjects::Assets {
-                kinds: &["host", "network_device", "hardware", "software"],
-                only: &[present("introduced_on")],
-            },
-            record(
-                &["configuration.defaults_check"],
-                &[at_most("days_after", 30), at_least("checks", 1)],
+    by(
+        "configuration.defaults",
+        ume(
+            "8.9/ume-5",
+            Origin::Slides,
+            t(
+                "導入した機器・ソフトウェアは、導入から30日以内に初期値を確認している。",
+                "Shipped defaults of every asset introduced were checked within 30 days of its introduction.",
             ),
-            HOURS_TEN_YEARS,
+            each(
+                Subjects::Assets {
+                    kinds: &["host", "network_device", "hardware", "software"],
+                    only: &[present("introduced_on")],
+                },
+                record(
+                    &["configuration.defaults_check"],
+                    &[at_most("days_after", 30), at_least("checks", 1)],
+                ),
+                HOURS_TEN_YEARS,
+            ),
+            t(
+                "導入時の確認作業の完了を証言する。",
+                "Attest that the task of introduction was done.",
+            ),
+            30,
         ),
-        t("導入時の確認作業の完了を証言する。", "Attest that the task of introduction was done."),
-        30,
     ),
-    ume(
-        "8.9/ume-6",
-        Origin::Ume,
-        t(
-            "情報システムごとに、構成の書き出しが180日以内のバックアップに含まれている。",
-            "For every system an export of its configuration was found in a backup within 180 days.",
+    by(
+        "configuration.copies",
+        ume(
+            "8.9/ume-6",
+            Origin::Ume,
+            t(
+                "情報システムごとに、構成の書き出しが180日以内のバックアップに含まれている。",
+                "For every system an export of its configuration was found in a backup within 180 days.",
+            ),
+            each(
+                SYSTEMS,
+                record(&["configuration.recovery_copy"], &[present("export"), yes("in_backup")]),
+                HOURS_180_DAYS,
+            ),
+            t(
+                "設定の写しを保管していることを証言する。",
+                "Attest that a copy of the settings is kept.",
+            ),
+            30,
         ),
-        each(
-            SYSTEMS,
-            record(&["configuration.recovery_copy"], &[present("export"), yes("in_backup")]),
-            HOURS_180_DAYS,
-        ),
-        t(
-            "設定の写しを保管していることを証言する。",
-            "Attest that a copy of the settings is kept.",
-        ),
-        30,
     ),
     produced(above(
         "8.9/take-1",
@@ -369,52 +386,58 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         30,
     ),
-    above(
-        "8.9/take-5",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "導入・増設した情報システムは、要件から設定項目、検査、結果までが途切れず、増設では関係する検査をやり直している。",
-            "For systems introduced or extended the chain from requirement to parameter, check and result is whole, and an extension re-ran its linked checks.",
-        ),
-        each(
-            Subjects::Assets {
-                kinds: &["system"],
-                only: &[Cond { field: "stage", op: Op::OneOf(&["introduced", "extended"]) }],
-            },
-            record(
-                &["configuration.trace"],
-                &[
-                    at_least("requirements", 1),
-                    at_most("broken", 0),
-                    within("checks_due", "checks_rerun"),
-                ],
+    by(
+        "configuration.trace",
+        above(
+            "8.9/take-5",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "導入・増設した情報システムは、要件から設定項目、検査、結果までが途切れず、増設では関係する検査をやり直している。",
+                "For systems introduced or extended the chain from requirement to parameter, check and result is whole, and an extension re-ran its linked checks.",
             ),
-            HOURS_YEAR,
+            each(
+                Subjects::Assets {
+                    kinds: &["system"],
+                    only: &[Cond { field: "stage", op: Op::OneOf(&["introduced", "extended"]) }],
+                },
+                record(
+                    &["configuration.trace"],
+                    &[
+                        at_least("requirements", 1),
+                        at_most("broken", 0),
+                        within("checks_due", "checks_rerun"),
+                    ],
+                ),
+                HOURS_YEAR,
+            ),
+            120,
         ),
-        120,
     ),
-    above(
-        "8.9/take-6",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "ソフトウェアとハードウェアごとに、使用数は保有ライセンス数以下で、サポート終了日が分かり、終了したものは扱いを決めている。",
-            "For every software and hardware, use stays within entitlement, the end of support is known and what is past it is decided.",
-        ),
-        each(
-            Subjects::Assets { kinds: &["software", "hardware"], only: &[] },
-            record(
-                &["configuration.licence_count"],
-                &[
-                    within("used", "entitled"),
-                    yes("support_end_known"),
-                    at_most("past_end_undecided", 0),
-                ],
+    by(
+        "configuration.licences",
+        above(
+            "8.9/take-6",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "ソフトウェアとハードウェアごとに、使用数は保有ライセンス数以下で、サポート終了日が分かり、終了したものは扱いを決めている。",
+                "For every software and hardware, use stays within entitlement, the end of support is known and what is past it is decided.",
             ),
-            HOURS_30_DAYS,
+            each(
+                Subjects::Assets { kinds: &["software", "hardware"], only: &[] },
+                record(
+                    &["configuration.licence_count"],
+                    &[
+                        within("used", "entitled"),
+                        yes("support_end_known"),
+                        at_most("past_end_undecided", 0),
+                    ],
+                ),
+                HOURS_30_DAYS,
+            ),
+            20,
         ),
-        20,
     ),
     produced(above(
         "8.9/take-7",
@@ -434,23 +457,26 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         10,
     )),
-    above(
-        "8.9/take-8",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "情報システムごとに適用した標準テンプレートの版が90日以内に記録され、相違はすべて扱いを決めている。",
-            "For every system the template edition applied was recorded within 90 days and every deviation is decided.",
-        ),
-        each(
-            SYSTEMS,
-            record(
-                &["configuration.template_applied"],
-                &[present("template"), present("edition"), at_most("deviations_open", 0)],
+    by(
+        "configuration.templates",
+        above(
+            "8.9/take-8",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "情報システムごとに適用した標準テンプレートの版が90日以内に記録され、相違はすべて扱いを決めている。",
+                "For every system the template edition applied was recorded within 90 days and every deviation is decided.",
             ),
-            HOURS_90_DAYS,
+            each(
+                SYSTEMS,
+                record(
+                    &["configuration.template_applied"],
+                    &[present("template"), present("edition"), at_most("deviations_open", 0)],
+                ),
+                HOURS_90_DAYS,
+            ),
+            30,
         ),
-        30,
     ),
     above(
         "8.9/matsu-1",
@@ -471,28 +497,31 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         20,
     ),
-    above(
-        "8.9/matsu-2",
-        Level::Matsu,
-        Origin::Ume,
-        t(
-            "ホストの種類ごとに、土台の変更後、30日以内に実際に再構築し、一致率99％以上、申告のない欠けがないことを証明している。",
-            "Each host class was rebuilt within 30 days and after its last base change, with at least 99 % of facts equal and no silent loss.",
-        ),
-        each(
-            HOST_CLASSES,
-            record(
-                &["configuration.rebuild"],
-                &[
-                    at_least("managed", 1),
-                    at_least("equal_permille", 990),
-                    at_most("silent_losses", 0),
-                    yes("base_current"),
-                ],
+    by(
+        "configuration.rebuilds",
+        above(
+            "8.9/matsu-2",
+            Level::Matsu,
+            Origin::Ume,
+            t(
+                "ホストの種類ごとに、土台の変更後、30日以内に実際に再構築し、一致率99％以上、申告のない欠けがないことを証明している。",
+                "Each host class was rebuilt within 30 days and after its last base change, with at least 99 % of facts equal and no silent loss.",
             ),
-            HOURS_30_DAYS,
+            each(
+                HOST_CLASSES,
+                record(
+                    &["configuration.rebuild"],
+                    &[
+                        at_least("managed", 1),
+                        at_least("equal_permille", 990),
+                        at_most("silent_losses", 0),
+                        yes("base_current"),
+                    ],
+                ),
+                HOURS_30_DAYS,
+            ),
+            240,
         ),
-        240,
     ),
     above(
         "8.9/matsu-3",
@@ -531,23 +560,26 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         20,
     ),
-    above(
-        "8.9/matsu-5",
-        Level::Matsu,
-        Origin::Slides,
-        t(
-            "導入した情報システムでは、テンプレートと要件が最初の構成採取より前にできている。",
-            "For systems introduced, template and requirements are older than the first snapshot.",
-        ),
-        each(
-            Subjects::Assets { kinds: &["system"], only: &[is("stage", "introduced")] },
-            record(
-                &["configuration.designed_in"],
-                &[at_least("template_lead_h", 1), at_least("requirements_lead_h", 1)],
+    by(
+        "configuration.templates",
+        above(
+            "8.9/matsu-5",
+            Level::Matsu,
+            Origin::Slides,
+            t(
+                "導入した情報システムでは、テンプレートと要件が最初の構成採取より前にできている。",
+                "For systems introduced, template and requirements are older than the first snapshot.",
             ),
-            HOURS_YEAR,
+            each(
+                Subjects::Assets { kinds: &["system"], only: &[is("stage", "introduced")] },
+                record(
+                    &["configuration.designed_in"],
+                    &[at_least("template_lead_h", 1), at_least("requirements_lead_h", 1)],
+                ),
+                HOURS_YEAR,
+            ),
+            120,
         ),
-        120,
     ),
     above(
         "8.9/matsu-6",

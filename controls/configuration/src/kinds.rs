@@ -717,6 +717,17 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
+        id: "family_excluded",
+        table: Table::Decision,
+        title: t("考慮事項の該当なし", "Consideration does not apply"),
+        help: t(
+            "八つの考慮事項の一つがこのシステムに当てはまらないという決定。",
+            "Says that one of the eight considerations does not apply to a system.",
+        ),
+        fields: &[f("family", "考慮事項", "Family", Enum(FAMILIES)).required()],
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "vex_statement",
         table: Table::Decision,
         title: t("影響判定（VEX）", "VEX statement"),
@@ -853,6 +864,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             f("export", "書き出しの要約値", "Digest of the export", Hash).required(),
             f("in_backup", "バックアップに含まれる", "Found in a backup", Boolean).required(),
+            f("file", "書き出し", "Export", File),
         ],
     },
     RecordSpec {

@@ -8,9 +8,18 @@
 pub mod archive;
 mod command;
 mod criteria;
+mod design;
 mod kinds;
+mod licences;
 mod pages;
+mod proofs;
+mod registers;
 pub mod sheet;
+mod sheets;
+mod systems;
+mod templates;
+mod trace;
+mod trials;
 pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};

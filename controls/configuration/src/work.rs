@@ -4,22 +4,32 @@ mod actors;
 pub(crate) mod addresses;
 mod changes;
 pub mod collect;
+pub(crate) mod decided;
 pub mod driver;
 mod judge;
 pub mod keys;
+pub(crate) mod life;
 pub mod manifests;
+pub(crate) mod seen;
 pub mod twin;
 
 use std::{path::Path, time::Duration};
 
-use model::t;
+use model::{Text, t};
 use room::{Error, Job, Shared, blocking, draft, this_host, write};
 use serde_json::{Value as Json, json};
+
+use crate::{licences, proofs};
 
 /// Whether collections of the house hold every file of every package against its sum. Builds for
 /// debugging hash too slowly for that.
 pub const FULL: bool = !cfg!(debug_assertions);
 
+const LICENCES: Text = t("ライセンスと保守の照合", "Count licences and maintenance");
+const TEMPLATES: Text = t("テンプレートとの相違", "Hold systems against their templates");
+const TRACE: Text = t("要件から試験結果までの追跡", "Trace requirements to results");
+const DEFAULTS: Text = t("導入時の初期値の確認", "Defaults at introduction");
+const COPIES: Text = t("構成の書き出しとバックアップの突合", "Look for exports in backups");
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The room's jobs.
@@ -34,6 +44,11 @@ pub fn jobs() -> Vec<Job> {
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
         judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
+        Job::new("configuration.licences", LICENCES, licences::load::run).every(MINUTE * 360),
+        Job::new("configuration.templates", TEMPLATES, life::templates).every(MINUTE * 60),
+        Job::new("configuration.trace", TRACE, life::trace).every(MINUTE * 60),
+        Job::new("configuration.defaults", DEFAULTS, life::defaults).every(MINUTE * 360),
+        Job::new("configuration.copies", COPIES, proofs::copies).every(MINUTE * 1_440),
     ]
 }
 

@@ -64,9 +64,13 @@ pub(super) fn prove_command() -> Command {
         .default_value("ansible")
         .value_parser(PossibleValuesParser::new(["ansible", "shell"]))
         .help("What builds the twin; ansible needs python3 among the packages of the host");
+    let class = Arg::new("class")
+        .long("class")
+        .value_name("TEMPLATE")
+        .help("Class of hosts that the proof is for; it stands in the JSON, which a server takes as it is");
     Command::new("prove")
         .about("Build a host's twin from nothing and hold it against the host; exit 1 for a silent loss, too few equal facts, or a second run that changes something")
-        .args([root, folder, via, pristine(), super::format()])
+        .args([root, folder, via, pristine(), class, super::format()])
 }
 
 fn pristine() -> Arg {
@@ -174,14 +178,22 @@ pub(super) fn run_prove(matches: &ArgMatches, out: &mut dyn Write) -> Result<Out
         Asked { name: &name, real: &real, key, target, folder: &folder, pristine, full: true };
     let proof = prove(&asked).map_err(Error::said)?;
     let _ = match super::format_name(matches) {
-        "json" => writeln!(
-            out,
-            "{:#}",
-            json!({ "rebuild": proof.rebuild, "changes": proof.changes, "holds": proof.holds() })
-        ),
+        "json" => writeln!(out, "{:#}", document(&proof, matches.get_one("class"))),
         form => table(&proof, form == "csv", out),
     };
     Ok(if proof.holds() { Outcome::Good } else { Outcome::Found })
+}
+
+/// What a server takes at `/api/v1/configuration/rebuilds`.
+fn document(proof: &Proof, class: Option<&String>) -> serde_json::Value {
+    let mut document = json!({
+        "rebuild": proof.rebuild, "changes": proof.changes, "holds": proof.holds(),
+        "proved_at": jiff::Timestamp::now().to_string(),
+    });
+    if let Some(class) = class {
+        document["class"] = json!(class);
+    }
+    document
 }
 
 fn table(proof: &Proof, csv: bool, out: &mut dyn Write) -> std::io::Result<()> {

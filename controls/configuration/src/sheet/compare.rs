@@ -134,36 +134,61 @@ fn host_of<'h>(hosts: &'h Hosts, name: &str) -> Option<(&'h String, &'h Facts)> 
     })
 }
 
+/// What a setting came to on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Path of the setting, if the item is known.
+    pub key: String,
+    pub family: &'static str,
+    pub actual: String,
+    pub finding: Finding,
+    pub evidence: String,
+}
+
+/// Holds one design value against the facts of a host; `sections` are what the item stands under.
+pub fn judged(sections: &[&str], item: &str, design: &str, unit: &str, facts: &Facts) -> Judged {
+    let mut judged = Judged {
+        key: String::new(),
+        family: "",
+        actual: String::new(),
+        finding: Finding::UnknownItem,
+        evidence: String::new(),
+    };
+    let Some(asked) = Catalogue::shipped().asked(sections, item, facts) else {
+        if value::is_open(design) {
+            judged.finding = Finding::NoDesign;
+        }
+        return judged;
+    };
+    (judged.key, judged.family) = (asked.path(), asked.family);
+    let found = look(&asked, facts);
+    if let Some((value, fact)) = found {
+        (judged.actual, judged.evidence) = (value.shown(), fact.origin.to_string());
+    }
+    judged.finding = match found {
+        _ if value::is_open(design) => Finding::NoDesign,
+        None if is_unread(&asked, facts) => Finding::Unread,
+        None if value::is_nothing(design) => Finding::Equal,
+        None => Finding::NotSet,
+        Some((Value::Absent, _)) if !value::is_nothing(design) => Finding::NotSet,
+        Some((actual, _)) => {
+            let design = format!("{design}{}", if is_number(design) { unit } else { "" });
+            match value::held(&design, actual, asked.unit) {
+                Held::Equal => Finding::Equal,
+                Held::Differs => Finding::Differs,
+                Held::Unclear => Finding::Unclear,
+            }
+        }
+    };
+    judged
+}
+
 impl Line {
     fn judge(&mut self, sections: &[&str], unit: &str, facts: &Facts) {
-        let asked = Catalogue::shipped().asked(sections, &self.item, facts);
-        let Some(asked) = asked else {
-            if value::is_open(&self.design) {
-                self.finding = Finding::NoDesign;
-            }
-            return;
-        };
-        (self.key, self.family) = (asked.path(), asked.family);
-        let found = look(&asked, facts);
-        if let Some((value, fact)) = found {
-            (self.actual, self.evidence) = (value.shown(), fact.origin.to_string());
-        }
-        self.finding = match found {
-            _ if value::is_open(&self.design) => Finding::NoDesign,
-            None if is_unread(&asked, facts) => Finding::Unread,
-            None if value::is_nothing(&self.design) => Finding::Equal,
-            None => Finding::NotSet,
-            Some((Value::Absent, _)) if !value::is_nothing(&self.design) => Finding::NotSet,
-            Some((actual, _)) => {
-                let design =
-                    format!("{}{}", self.design, if is_number(&self.design) { unit } else { "" });
-                match value::held(&design, actual, asked.unit) {
-                    Held::Equal => Finding::Equal,
-                    Held::Differs => Finding::Differs,
-                    Held::Unclear => Finding::Unclear,
-                }
-            }
-        };
+        let judged = judged(sections, &self.item, &self.design, unit, facts);
+        (self.key, self.family) = (judged.key, judged.family);
+        (self.actual, self.evidence) = (judged.actual, judged.evidence);
+        self.finding = judged.finding;
     }
 
     /// What stands in the column 差分.

@@ -34,6 +34,26 @@ pub enum Role {
     Host,
 }
 
+impl Role {
+    /// What a person may choose for a column.
+    pub const ALL: [Role; 14] = [
+        Role::Number,
+        Role::Group,
+        Role::Item,
+        Role::File,
+        Role::Design,
+        Role::Unit,
+        Role::Default,
+        Role::Actual,
+        Role::Difference,
+        Role::Verdict,
+        Role::CheckedOn,
+        Role::Evidence,
+        Role::Note,
+        Role::Host,
+    ];
+}
+
 /// What Ume fills, in the order in which new columns stand.
 pub const FILLED: [Role; 5] =
     [Role::Actual, Role::Difference, Role::Verdict, Role::CheckedOn, Role::Evidence];
@@ -397,14 +417,14 @@ fn sheet_host(sheet: &Sheet, table: &Table, hosts: &[String]) -> Option<String> 
 }
 
 /// First column of the file right of everything on the sheet.
-fn first_free(sheet: &Sheet) -> usize {
+pub(super) fn first_free(sheet: &Sheet) -> usize {
     let width = sheet.rows.iter().map(Vec::len).max().unwrap_or(0);
     let merged = sheet.merged.iter().map(|area| area.right + 1).max().unwrap_or(0);
     sheet.origin.1 as usize + width.max(merged)
 }
 
 impl SheetMap {
-    fn add_new(&mut self, mut free: usize, japanese: bool) {
+    pub(super) fn add_new(&mut self, mut free: usize, japanese: bool) {
         let hosts: Vec<Option<String>> = self.design_hosts();
         for host in &hosts {
             for role in FILLED {

@@ -12,6 +12,7 @@
 //! Limits: those of `reports`, and 64 hosts and 200 columns a table.
 
 pub mod catalogue;
+pub mod choose;
 pub mod compare;
 pub mod fill;
 pub mod hosts;

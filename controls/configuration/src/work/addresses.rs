@@ -9,7 +9,7 @@
 //! a subnet that nothing was seen in is not called in order by this job.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::Path,
     process::Command,
@@ -23,6 +23,8 @@ use model::{Id, Table, Timestamp};
 use room::{Error, Shared, blocking, draft, write};
 use serde_json::{Value as Json, json};
 use store::{Record, Row, Store, StoreError};
+
+use super::decided;
 
 pub(crate) const RECORD: &str = "configuration.address_audit";
 const DAY: Micros = 24 * 3_600 * 1_000_000;
@@ -72,7 +74,7 @@ pub(crate) async fn run(ctx: Shared) -> Result<Json, Error> {
     let now = store.now();
     let (looked, troubles) = blocking(move || look(now.0)).await?;
     let all = remembered(&ctx, &plans, looked, now.0).await?;
-    let excepted = excepted(store, now).await?;
+    let excepted = decided::excepted(store).await?;
     let (mut written, mut seen_in) = (0, 0);
     for plan in &plans {
         let audit = engine::audit(&plan.subnet, &plan.rows, &all, now.0 - DAY, now.0);
@@ -275,20 +277,13 @@ fn sighting_of(seen: &Json) -> Option<Sighting> {
     })
 }
 
-/// Rows of the register under an exception that holds: a conflict at them is decided.
-async fn excepted(store: &Store, now: Timestamp) -> Result<Vec<Id>, Error> {
-    let decisions = store.all(Table::Decision, &["exception"]).await?;
-    let holds = |row: &&Row| row.status == "approved" && row.ends_at.is_none_or(|end| end > now);
-    Ok(decisions.iter().filter(holds).filter_map(|row| row.subject).collect())
-}
-
 /// Writes what came out, unless the newest record says the same and is young enough.
 async fn tell(
     store: &Store,
     plan: &Plan,
     audit: &Audit,
     all: &[Sighting],
-    excepted: &[Id],
+    excepted: &BTreeSet<Id>,
 ) -> Result<bool, Error> {
     let undecided = |conflict: &&Conflict| {
         !excepted.contains(&plan.id)
