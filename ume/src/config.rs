@@ -41,6 +41,7 @@ pub struct Config {
     pub files: Files,
     pub agent: Agent,
     pub bus: Option<Bus>,
+    pub configuration: configuration::impact::settings::Settings,
 }
 
 /// What an agent lets the rules of its centre do.

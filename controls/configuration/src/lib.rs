@@ -7,6 +7,7 @@
 
 mod command;
 mod criteria;
+pub mod impact;
 mod kinds;
 mod pages;
 pub mod sheet;
