@@ -19,6 +19,9 @@ mod corpora;
 pub(crate) mod deeds;
 pub(crate) mod document;
 pub(crate) mod fetch;
+#[cfg(test)]
+#[path = "impact/flow_tests.rs"]
+mod flow;
 pub(crate) mod parcel;
 pub(crate) mod run;
 pub(crate) mod sentence;

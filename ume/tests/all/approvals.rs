@@ -31,8 +31,8 @@ const RP: &str = "ume.example";
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 
 /// A server, and how far its clock is ahead.
-pub(crate) struct House {
-    pub(crate) served: Served,
+struct House {
+    served: Served,
     ahead: Arc<AtomicI64>,
 }
 
@@ -43,7 +43,7 @@ fn clock(ahead: &Arc<AtomicI64>) -> store::Clock {
 }
 
 /// A server over each database there is.
-pub(crate) async fn everywhere(name: &str) -> Vec<House> {
+async fn everywhere(name: &str) -> Vec<House> {
     let mut all = Vec::new();
     let (folder, ahead) = (tempfile::tempdir().unwrap(), Arc::<AtomicI64>::default());
     let store = Store::open(folder.path(), clock(&ahead)).await.unwrap();
@@ -83,8 +83,8 @@ enum Pair {
 }
 
 /// A software authenticator, registered for an account, and that account's browser.
-pub(crate) struct Hand {
-    pub(crate) who: Browser,
+struct Hand {
+    who: Browser,
     account: Id,
     credential: [u8; 16],
     pair: Pair,
@@ -128,7 +128,7 @@ impl House {
     }
 
     /// An account with a passkey, as the log-in library keeps it.
-    pub(crate) async fn hand(&self, login: &str, role: &str) -> Hand {
+    async fn hand(&self, login: &str, role: &str) -> Hand {
         let store = self.store();
         let account = store.add_account(login, role, "no password fits this").await.unwrap();
         let token = store.open_session(account, "full", "test").await.unwrap();
@@ -210,12 +210,7 @@ impl House {
     }
 
     /// Signs by passkey, as the script does.
-    pub(crate) async fn sign(
-        &self,
-        hand: &Hand,
-        path: &str,
-        fields: &[(&str, &str)],
-    ) -> (u16, String) {
+    async fn sign(&self, hand: &Hand, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let challenge = match self.prepare(hand, path, fields).await {
             Ok(challenge) => challenge,
             Err(refused) => return refused,

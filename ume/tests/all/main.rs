@@ -26,7 +26,6 @@ mod findings_stream;
 mod follow;
 mod gap;
 mod hunts;
-mod impact;
 mod import;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]
