@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Record types that agents may write.
-const ACCEPTS: &[&str] = &["configuration.snapshot"];
+const ACCEPTS: &[&str] = &["configuration.snapshot", "configuration.sbom"];
 const STATUS_EVERY_HOURS: i64 = 1;
 const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
 /// What agents work by.
@@ -205,12 +205,13 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     let allow = settings.config.agent.may_follow.0.clone();
     let followed = Followers::new(stream.clone(), shutdown.clone(), allow, own);
     let key_file = folder.join("fingerprint.key");
+    let bill_note = folder.join("sbom.made");
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
         token: options.token_file,
         data: folder.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
-        collect: Arc::new(move || collect(&key_file)),
+        collect: Arc::new(move || collect(&key_file, &bill_note)),
         apply: followed.into_apply(),
         state_every: edge::agent::STATE_EVERY,
         stream,
@@ -225,28 +226,39 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// What an agent tells of its host. A failure to look leaves the last snapshot to age.
-fn collect(key_file: &Path) -> Vec<Collected> {
-    let key = match configuration::work::keys::of_file(key_file) {
-        Ok(key) => key,
-        Err(error) => {
-            tracing::error!(%error, "the configuration is not collected");
-            return Vec::new();
-        }
-    };
+/// What an agent tells of its host. A failure to look leaves the last snapshot, or bill of materials, to age.
+fn collect(key_file: &Path, bill_note: &Path) -> Vec<Collected> {
+    snapshot(key_file).into_iter().chain(bill(bill_note)).collect()
+}
+
+fn snapshot(key_file: &Path) -> Option<Collected> {
+    let key = configuration::work::keys::of_file(key_file);
+    let key =
+        key.inspect_err(|error| tracing::error!(%error, "the configuration is not collected"));
     let full = configuration::work::FULL;
-    match configuration::work::collect::collect(Path::new("/"), true, full, &key) {
-        Err(error) => {
-            tracing::error!(%error, "the configuration is not collected");
-            Vec::new()
-        }
-        Ok(found) => {
-            let facts = configuration::work::collect::summary(&found);
-            let facts = facts.as_object().cloned().unwrap_or_default();
-            let payload = Some(found.to_document().to_string());
-            vec![Collected { ty: "configuration.snapshot", facts, payload }]
-        }
+    let found = configuration::work::collect::collect(Path::new("/"), true, full, &key.ok()?);
+    let found =
+        found.inspect_err(|error| tracing::error!(%error, "the configuration is not collected"));
+    let found = found.ok()?;
+    let facts = configuration::work::collect::summary(&found);
+    let facts = facts.as_object().cloned().unwrap_or_default();
+    let payload = Some(found.to_document().to_string());
+    Some(Collected { ty: "configuration.snapshot", facts, payload })
+}
+
+/// The bill of materials, once a day and when packages changed.
+fn bill(note: &Path) -> Option<Collected> {
+    let bill = configuration::work::bill::when_due(note, &hostname(), (store::system_clock())());
+    let bill = bill.inspect_err(|error| tracing::error!(%error, "no bill of materials was made"));
+    let bill = bill.ok()??;
+    if bill.unread > 0 {
+        tracing::warn!(
+            count = bill.unread,
+            "not everything could be read for the bill of materials"
+        );
     }
+    let payload = Some(bill.text());
+    Some(Collected { ty: "configuration.sbom", facts: bill.facts, payload })
 }
 
 /// The centre's parts that listen; the tasks end when this is dropped.

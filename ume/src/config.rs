@@ -42,6 +42,7 @@ pub struct Config {
     pub agent: Agent,
     pub bus: Option<Bus>,
     pub packages: configuration::archive::Packages,
+    pub configuration: configuration::impact::settings::Settings,
 }
 
 /// What an agent lets the rules of its centre do.

@@ -549,6 +549,41 @@ const KEYS: &[Key] = &[
         "このアーカイブで信用する鍵のファイル。サーバーのものであり、調べるホストのものではない",
         "Files of the keys that are believed for this archive: the server's, never those of the hosts looked at",
     ),
+    key(
+        "configuration.advisories.name",
+        "\"debian\"",
+        "",
+        "勧告の情報源の名前。a-z、0-9、-、_で1から64文字",
+        "Name of a source of advisories: 1 to 64 of a-z, 0-9, - and _",
+    ),
+    key(
+        "configuration.advisories.from",
+        "\"https://security-tracker.debian.org/tracker/data/json\"",
+        "",
+        "フォルダ（/から書く）か、https://で始まるURL。OSV（JSON、YAML、zip、tar）、RustSec、Debianのトラッカー、CSAF、Alpineのsecdb、JVNを読む。http://はこのマシン自身だけ",
+        "A folder, written from / on, or an address that begins with https://. Read are OSV (JSON, YAML, zip, tar), RustSec, Debian's tracker, CSAF, Alpine's secdb and JVN; http:// is for this machine itself only",
+    ),
+    key(
+        "configuration.advisories.every_min",
+        "60",
+        "60",
+        "URLを確認する間隔（分、5から1440）。フォルダは5分ごと",
+        "Minutes between two looks at an address, 5 to 1440; folders are looked at every five",
+    ),
+    key(
+        "configuration.advisories.max_mib",
+        "1024",
+        "1024",
+        "取り込む大きさの上限（MiB、1から4096）",
+        "Limit of what is taken in MiB, 1 to 4096",
+    ),
+    key(
+        "configuration.advisories.ca",
+        "\"/etc/ume/mirror-ca.pem\"",
+        "of the system",
+        "URLの証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
+        "CA that the address's certificate is held against (PEM), instead of the system's",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -578,6 +613,8 @@ const TABLES: &[(&str, bool)] = &[
     ("bus", false),
     ("packages", false),
     ("packages.archive", true),
+    ("configuration", false),
+    ("configuration.advisories", true),
 ];
 
 fn split(path: &str) -> (&str, &str) {

@@ -115,6 +115,8 @@ pub async fn run(
             .get::<configuration::work::manifests::Archives>()
             .configure(packages, folder.clone());
     }
+    let advisories = house.kept.get::<configuration::impact::settings::Configured>();
+    advisories.configure(folder, &settings.config.configuration);
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

@@ -368,23 +368,26 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         15,
     ),
-    above(
-        "8.9/take-4",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "ホストとアプリケーションごとに、7日以内の部品表と24時間以内の勧告から、ぜい弱性の影響を24時間以内に判定している。",
-            "For every host and application, impact was judged within 24 hours from an SBOM of at most 7 days and advisories of at most 24 hours.",
-        ),
-        each(
-            Subjects::Assets { kinds: &["host", "software"], only: &[] },
-            record(
-                &["configuration.impact_run"],
-                &[at_most("sbom_age_h", 168), at_most("advisories_age_h", 24)],
+    by(
+        "configuration.impact",
+        above(
+            "8.9/take-4",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "ホストとアプリケーションごとに、7日以内の部品表と24時間以内の勧告から、ぜい弱性の影響を24時間以内に判定している。",
+                "For every host and application, impact was judged within 24 hours from an SBOM of at most 7 days and advisories of at most 24 hours.",
             ),
-            HOURS_DAY,
+            each(
+                Subjects::Assets { kinds: &["host", "software"], only: &[] },
+                record(
+                    &["configuration.impact_run"],
+                    &[at_most("sbom_age_h", 168), at_most("advisories_age_h", 24)],
+                ),
+                HOURS_DAY,
+            ),
+            30,
         ),
-        30,
     ),
     by(
         "configuration.trace",
@@ -603,43 +606,49 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         60,
     ),
-    above(
-        "8.9/matsu-7",
-        Level::Matsu,
-        Origin::Slides,
-        t(
-            "製品ごとに影響判定が1時間以内に出て、部品表は末端まで分かるか、不足を提供元へ照会している。",
-            "For every product a verdict comes within 1 hour and the SBOM is complete in depth or the gap was asked of the supplier.",
-        ),
-        each(
-            Subjects::Assets { kinds: &["software"], only: &[] },
-            Predicate::All(&[
-                record(&["configuration.impact_run"], &[at_most("verdict_min_max", 60)]),
-                Predicate::Any(&[
-                    record(&["configuration.sbom"], &[yes("depth_complete")]),
-                    record(&["configuration.sbom"], &[yes("supplier_asked")]),
+    by(
+        "configuration.impact",
+        above(
+            "8.9/matsu-7",
+            Level::Matsu,
+            Origin::Slides,
+            t(
+                "製品ごとに影響判定が1時間以内に出て、部品表は末端まで分かるか、不足を提供元へ照会している。",
+                "For every product a verdict comes within 1 hour and the SBOM is complete in depth or the gap was asked of the supplier.",
+            ),
+            each(
+                Subjects::Assets { kinds: &["software"], only: &[] },
+                Predicate::All(&[
+                    record(&["configuration.impact_run"], &[at_most("verdict_min_max", 60)]),
+                    Predicate::Any(&[
+                        record(&["configuration.sbom"], &[yes("depth_complete")]),
+                        record(&["configuration.sbom"], &[yes("supplier_asked")]),
+                    ]),
                 ]),
-            ]),
-            HOURS_DAY,
+                HOURS_DAY,
+            ),
+            60,
         ),
-        60,
     ),
-    above(
-        "8.9/matsu-8",
-        Level::Matsu,
-        Origin::Slides,
-        t(
-            "24時間以内の部品表にある部品の98％以上を、purl・CPE・SWIDタグのいずれかで識別している。",
-            "Of the components in SBOMs of the last 24 hours at least 98 % are identified by purl, CPE or SWID tag.",
+    by(
+        "configuration.sbom",
+        above(
+            "8.9/matsu-8",
+            Level::Matsu,
+            Origin::Slides,
+            t(
+                "24時間以内の部品表にある部品の98％以上を、purl・CPE・SWIDタグのいずれかで識別している。",
+                "Of the components in SBOMs of the last 24 hours at least 98 % are identified by purl, CPE or SWID tag.",
+            ),
+            Check::Aggregate(Aggregate {
+                types: &["configuration.sbom"],
+                only: &[],
+                within_hours: HOURS_DAY,
+                measure: Measure::SumShare { part: "identified", whole: "components" },
+                bound: Bound::AtLeast(980),
+            }),
+            30,
         ),
-        Check::Aggregate(Aggregate {
-            types: &["configuration.sbom"],
-            only: &[],
-            within_hours: HOURS_DAY,
-            measure: Measure::SumShare { part: "identified", whole: "components" },
-            bound: Bound::AtLeast(980),
-        }),
-        30,
     ),
 ];
 

@@ -3,6 +3,7 @@
 
 use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Writer, t};
 
+use crate::impact;
 use FieldType::{
     Boolean, Date, Enum, File, Hash, List, Money, Multiline, Object, Party, Reference, Time,
 };
@@ -740,6 +741,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             f("purl", "対象", "Component", TEXT).required().aliases(&["対象"]),
             f("status", "判定", "Status", Enum(IMPACTS)).required().aliases(&["判定"]),
             f("fact", "根拠となる事実", "Fact it rests on", TEXT).required().aliases(&["根拠"]),
+            f("justification", "理由の区分", "Justification", TEXT),
         ],
         ..KindSpec::BASE
     },
@@ -1022,6 +1024,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                 .required(),
             f("affected", "影響あり", "Affected", n("")).required(),
             f("unknown", "不明", "Unknown", n("")).required(),
+            f("uncovered", "勧告のない種類の部品", "Components no advisory speaks of", n("")),
         ],
     },
     RecordSpec {
@@ -1032,8 +1035,15 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             f("advisory", "勧告番号", "Advisory", TEXT).required(),
             f("impact", "影響", "Impact", Enum(IMPACTS)).required(),
             f("reason", "理由", "Reason", TEXT).required(),
+            f("package", "部品", "Component", TEXT),
+            f("version", "版", "Version", TEXT),
+            f("fixed", "修正版", "Fixed version", TEXT),
         ],
     },
+    impact::ASKED,
+    impact::READ,
+    impact::REMEDIED,
+    impact::STATEMENTS,
     RecordSpec {
         ty: "configuration.hash_check",
         writer: Writer::Anyone,

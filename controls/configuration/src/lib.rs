@@ -9,6 +9,7 @@ pub mod archive;
 mod command;
 mod criteria;
 mod design;
+pub mod impact;
 mod kinds;
 mod licences;
 mod pages;

@@ -1,6 +1,8 @@
 //! The room's own pages and their documents.
 
 mod addresses;
+mod advisory;
+mod components;
 mod hosts;
 mod licences;
 mod rebuilds;
@@ -10,6 +12,10 @@ mod system_picture;
 mod system_tests;
 mod systems;
 mod templates;
+mod impact;
+mod sbom;
+mod sboms;
+mod vex;
 
 use web::route::Route;
 
@@ -25,6 +31,12 @@ pub fn routes() -> Vec<Route> {
         templates::routes(),
         licences::routes(),
         rebuilds::routes(),
+        impact::routes(),
+        advisory::routes(),
+        sboms::routes(),
+        sbom::routes(),
+        components::routes(),
+        vex::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -2,6 +2,7 @@
 
 mod actors;
 pub(crate) mod addresses;
+pub mod bill;
 mod changes;
 pub mod collect;
 pub(crate) mod decided;
@@ -12,6 +13,7 @@ pub(crate) mod life;
 pub mod manifests;
 pub(crate) mod seen;
 pub mod twin;
+pub(crate) mod walk;
 
 use std::{path::Path, time::Duration};
 
@@ -19,10 +21,10 @@ use model::{Text, t};
 use room::{Error, Job, Shared, blocking, draft, this_host, write};
 use serde_json::{Value as Json, json};
 
-use crate::{licences, proofs};
+use crate::{impact::run, licences, proofs};
 
-/// Whether collections of the house hold every file of every package against its sum. Builds for
-/// debugging hash too slowly for that.
+/// Whether collections of the house hold every file of every package against its sum, and bills of materials look at
+/// every file. Builds for debugging hash too slowly for that.
 pub const FULL: bool = !cfg!(debug_assertions);
 
 const LICENCES: Text = t("ライセンスと保守の照合", "Count licences and maintenance");
@@ -40,7 +42,16 @@ pub fn jobs() -> Vec<Job> {
     let addresses = Job::new("configuration.addresses", title, addresses::run);
     let title = t("構成の差異と八項目の判定", "Judge drift and the eight families");
     let judge = Job::new("configuration.judge", title, judge::judge);
+    let title = t("このマシンの部品表の作成", "Make this machine's bill of materials");
+    let bill = Job::new("configuration.sbom", title, bill::here);
+    let title = t("ぜい弱性の勧告の取込みと判定", "Read advisories, and judge");
+    let advisories = Job::new("configuration.advisories", title, run::advisories);
+    let title = t("ぜい弱性の影響の判定", "Judge what vulnerabilities mean for us");
+    let impact = Job::new("configuration.impact", title, run::impact);
     vec![
+        bill.every(MINUTE * 10).limit(MINUTE * 10).local(),
+        advisories.every(MINUTE * 5).limit(MINUTE * 60),
+        impact.every(MINUTE * 5).limit(MINUTE * 30),
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
         judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),

@@ -140,6 +140,28 @@ pub struct Read {
     pub problems: Vec<Problem>,
 }
 
+impl Advisory {
+    /// The highest base score that its vectors of CVSS 2 or 3 give, in tenths.
+    pub fn score(&self) -> Option<u16> {
+        let tenths = |text: &String| {
+            let base = csaf::cvss::vector(text)?.base()?;
+            Some((base * 10.0).round() as u16)
+        };
+        self.severities.iter().filter_map(tenths).max()
+    }
+
+    /// What people call the weakness: its CVE where it has one, else the advisory's own name.
+    pub fn weakness(&self) -> &str {
+        let names = [&self.id].into_iter().chain(&self.aliases);
+        names.filter(|name| name.starts_with("CVE-")).min().unwrap_or(&self.id)
+    }
+}
+
+/// The word of CVSS 3 for a score in tenths.
+pub fn severity(tenths: u16) -> &'static str {
+    csaf::cvss::severity(f64::from(tenths) / 10.0)
+}
+
 impl Read {
     fn take(&mut self, one: Result<Advisory, Problem>) {
         match one {

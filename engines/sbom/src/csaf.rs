@@ -6,7 +6,7 @@
 //! OASIS Common Security Advisory Framework, sections 3.1.3 and 3.2.
 
 pub mod check;
-mod cvss;
+pub(crate) mod cvss;
 
 use std::collections::HashMap;
 

@@ -86,10 +86,16 @@ pub struct Verdict {
 /// Advisories, found by whom they name.
 #[derive(Debug, Default)]
 pub struct Index {
+    /// By number; one that was taken out is empty.
     advisories: Vec<Advisory>,
     entries: Vec<Entry>,
+    /// Places of entries whose advisory was taken out.
+    free: Vec<u32>,
+    live: usize,
     by_name: HashMap<Name, Vec<u32>>,
     by_id: HashMap<String, Vec<u32>>,
+    /// How many entries there are of an ecosystem or distribution, and of its release.
+    spoken_of: HashMap<(String, Option<String>), u32>,
 }
 
 /// Ecosystem or distribution, and the name in it.
@@ -107,49 +113,142 @@ struct Entry {
 }
 
 impl Index {
-    /// Takes advisories in. Of two with one id the later stands.
+    /// Takes advisories in. Two with one id both stand: sources name weaknesses alike and speak of
+    /// different packages.
     pub fn new(advisories: impl IntoIterator<Item = Advisory>) -> Index {
         let mut index = Index::default();
         for advisory in advisories {
-            index.add(advisory);
+            index.insert(advisory);
         }
         index
     }
 
-    fn add(&mut self, advisory: Advisory) {
+    /// Takes an advisory in and gives its number.
+    pub fn insert(&mut self, advisory: Advisory) -> u32 {
         let number = self.advisories.len() as u32;
         for affected in &advisory.affected {
             let (name, order, release, cpe) = keys(&affected.package);
-            let entry = self.entries.len() as u32;
-            self.entries.push(Entry {
+            *self.spoken_of.entry((name.0.clone(), release.clone())).or_default() += 1;
+            let entry = Entry {
                 advisory: number,
                 order,
                 release,
                 cpe,
                 said: affected.said.clone(),
                 versions: compile::Versions::new(order, affected),
-            });
-            self.by_name.entry(name).or_default().push(entry);
+            };
+            let at = self.place(entry);
+            self.by_name.entry(name).or_default().push(at);
         }
         for id in [&advisory.id].into_iter().chain(&advisory.aliases) {
             self.by_id.entry(id.clone()).or_default().push(number);
         }
         self.advisories.push(advisory);
+        self.live += 1;
+        number
+    }
+
+    fn place(&mut self, entry: Entry) -> u32 {
+        if let Some(at) = self.free.pop() {
+            self.entries[at as usize] = entry;
+            return at;
+        }
+        self.entries.push(entry);
+        (self.entries.len() - 1) as u32
+    }
+
+    /// Takes an advisory out: nothing is judged by it any more.
+    pub fn remove(&mut self, number: u32) -> Option<Advisory> {
+        let there = self.advisories.get_mut(number as usize).filter(|a| !a.id.is_empty())?;
+        let advisory = std::mem::take(there);
+        self.live -= 1;
+        for affected in &advisory.affected {
+            let (name, _, release, _) = keys(&affected.package);
+            let spoken = (name.0.clone(), release);
+            if let Some(count) = self.spoken_of.get_mut(&spoken) {
+                *count -= 1;
+                if *count == 0 {
+                    self.spoken_of.remove(&spoken);
+                }
+            }
+            let Some(places) = self.by_name.get_mut(&name) else { continue };
+            let (entries, free) = (&self.entries, &mut self.free);
+            places.retain(|at| {
+                let stays = entries[*at as usize].advisory != number;
+                if !stays {
+                    free.push(*at);
+                }
+                stays
+            });
+            if places.is_empty() {
+                self.by_name.remove(&name);
+            }
+        }
+        for id in [&advisory.id].into_iter().chain(&advisory.aliases) {
+            if let Some(numbers) = self.by_id.get_mut(id) {
+                numbers.retain(|n| *n != number);
+                if numbers.is_empty() {
+                    self.by_id.remove(id);
+                }
+            }
+        }
+        Some(advisory)
+    }
+
+    /// The advisory of a number.
+    pub fn get(&self, number: u32) -> Option<&Advisory> {
+        self.advisories.get(number as usize).filter(|a| !a.id.is_empty())
     }
 
     /// How many advisories there are.
     pub fn len(&self) -> usize {
-        self.advisories.len()
+        self.live
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.advisories.is_empty()
+        self.live == 0
+    }
+
+    /// Whether any advisory speaks of the ecosystem, or the distribution and release, of a subject.
+    /// Where none does, silence says nothing about it.
+    pub fn covers(&self, subject: &Subject) -> bool {
+        let spoken = |of: &str, release: &Option<String>| {
+            let any =
+                |release: Option<String>| self.spoken_of.contains_key(&(of.to_owned(), release));
+            any(None) || (release.is_some() && any(release.clone()))
+        };
+        let names = subject.names();
+        // A distribution answers for its packages: data about products does not speak of them.
+        let known = |name: &&Name| name.0 != "cpe" || subject.distribution.is_none();
+        subject.part_of.is_some()
+            || names.iter().filter(known).any(|name| spoken(&name.0, &subject.release))
+    }
+
+    /// The ecosystems and distributions, with their releases, that advisories speak of.
+    pub fn kinds(&self) -> std::collections::BTreeSet<(String, Option<String>)> {
+        self.spoken_of.keys().cloned().collect()
     }
 
     /// The advisories of an id or alias.
     pub fn find(&self, id: &str) -> impl Iterator<Item = &Advisory> {
         self.by_id.get(id).into_iter().flatten().map(|at| &self.advisories[*at as usize])
+    }
+
+    /// What each advisory says of a subject by its version alone, with the advisory's number.
+    pub fn verdicts(&self, subject: &Subject) -> Vec<(u32, Verdict)> {
+        let verdict = |(number, found): (u32, Found)| {
+            let verdict = Verdict {
+                subject: 0,
+                advisory: self.advisories[number as usize].id.clone(),
+                state: found.0,
+                reason: found.1,
+                fixed: found.2,
+                without_statements: None,
+            };
+            (number, verdict)
+        };
+        self.of(subject, None).into_iter().map(verdict).collect()
     }
 
     /// Judges subjects, and lets statements decide where they speak of subject and advisory.

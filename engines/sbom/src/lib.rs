@@ -27,7 +27,7 @@ mod yaml;
 pub use bom::{Bom, Component, Hash, Licence, Problem};
 pub use catalogue::Catalogue;
 pub use compare::{Change, compare};
-pub use document::{Format, Written, parse, parse_within, write};
+pub use document::{Format, UnknownFormat, Written, parse, parse_within, write};
 pub use limits::Limits;
 
 #[cfg(doctest)]

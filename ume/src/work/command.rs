@@ -129,6 +129,8 @@ async fn run_here(settings: &Settings, job: Job) -> Result<ExitCode, CliError> {
     let demo = web::demo::is_demo(&opened.store).await?;
     let house = web::House::new(opened.store, opened.ledger, archive, ROOMS.to_vec(), &isms::SPEC);
     let house = Arc::new(web::House { demo, ..house });
+    let advisories = house.kept.get::<configuration::impact::settings::Configured>();
+    advisories.configure(&settings.place.folder, &settings.config.configuration);
     let ctx = Arc::new(Ctx { house: house.clone(), stream: opened.stream });
     let asked = house.store.now();
     let schedule = Schedule::new(ctx, vec![job.clone()], serve::random()?);

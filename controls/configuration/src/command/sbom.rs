@@ -5,9 +5,8 @@ mod image;
 mod make;
 mod matching;
 mod read;
-mod shown;
+pub(crate) mod shown;
 mod verify;
-mod walk;
 
 use std::io::Write;
 

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 
 /// A vector that was read.
-pub(super) struct Vector<'a> {
+pub(crate) struct Vector<'a> {
     /// `2.0`, `3.0`, `3.1`
     pub version: &'a str,
     pub metrics: HashMap<&'a str, &'a str>,
 }
 
 /// Reads a vector; nothing if it is none, or names a metric twice.
-pub(super) fn vector(text: &str) -> Option<Vector<'_>> {
+pub(crate) fn vector(text: &str) -> Option<Vector<'_>> {
     let (version, rest) = match text.strip_prefix("CVSS:") {
         Some(rest) => rest.split_once('/')?,
         None => ("2.0", text),
@@ -38,7 +38,7 @@ impl Vector<'_> {
     }
 
     /// The base score; nothing where a base metric is missing or has no such value.
-    pub(super) fn base(&self) -> Option<f64> {
+    pub(crate) fn base(&self) -> Option<f64> {
         if self.version == "2.0" { self.base_2() } else { self.base_3() }
     }
 
@@ -90,7 +90,7 @@ fn round_up(value: f64) -> f64 {
 }
 
 /// The word for a score of version 3.
-pub(super) fn severity(score: f64) -> &'static str {
+pub(crate) fn severity(score: f64) -> &'static str {
     match score {
         s if s <= 0.0 => "NONE",
         s if s < 4.0 => "LOW",

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use room::{Error, Outcome};
 use sbom::catalogue::{Catalogue, Options, rpm_from_query};
-use sha2::{Digest, Sha256};
 
 use super::image::Image;
 use super::read::{output, to, write};
-use super::walk::Root;
+use crate::work::{bill, walk::Root};
 
 const UNREAD_SHOWN_MAX: usize = 100;
 
@@ -72,7 +71,7 @@ pub(super) fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, 
         rpm_from_query(&mut catalogue, &text);
     }
     let (mut bom, unread) = catalogue.finish();
-    bom.serial = Some(serial(&bom));
+    bom.serial = Some(bill::serial(&bom));
     let outcome = write(&bom, matches, out)?;
     for one in unread.iter().take(UNREAD_SHOWN_MAX) {
         eprintln!("ume: {one}");
@@ -92,26 +91,4 @@ fn options(matches: &ArgMatches, merged_usr: bool) -> Options {
         created: text("created"),
         files: matches.get_flag("files"),
     }
-}
-
-/// A name for the document that follows from what is in it: the same finds, the same name.
-fn serial(bom: &sbom::Bom) -> String {
-    let mut digest = Sha256::new();
-    for one in bom.walk() {
-        for part in [one.reference.as_deref(), one.version.as_deref(), Some(one.name.as_str())] {
-            digest.update(part.unwrap_or_default());
-            digest.update([0]);
-        }
-        for hash in &one.hashes {
-            digest.update(&hash.value);
-        }
-    }
-    digest.update(bom.created.as_deref().unwrap_or_default());
-    let mut bytes: Vec<u8> = digest.finalize()[..16].to_vec();
-    // RFC 9562, version 8: made by a hash of one's own.
-    bytes[6] = (bytes[6] & 0x0f) | 0x80;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    format!("urn:uuid:{}", parts.join("-"))
 }

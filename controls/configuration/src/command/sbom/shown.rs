@@ -111,7 +111,7 @@ fn shown(one: &Component) -> String {
 }
 
 /// Edges by where they begin: needs, and parts.
-fn edges(bom: &Bom) -> BTreeMap<String, BTreeSet<(String, &'static str)>> {
+pub(crate) fn edges(bom: &Bom) -> BTreeMap<String, BTreeSet<(String, &'static str)>> {
     let mut all: BTreeMap<String, BTreeSet<(String, &'static str)>> = BTreeMap::new();
     for edge in &bom.edges {
         let kind = match edge.kind {

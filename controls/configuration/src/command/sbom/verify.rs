@@ -11,8 +11,8 @@ use sbom::{Component, Hash};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::read::{document, load};
-use super::walk::Root;
 use super::{format, format_of, table};
+use crate::work::walk::Root;
 
 pub(super) fn command() -> Command {
     let root = Arg::new("root")

@@ -20,8 +20,10 @@ const ENTRIES_MAX: usize = 20_000_000;
 const NOT_FILES: [&str; 4] = ["proc", "sys", "dev", "run"];
 
 /// A root.
-pub(super) struct Root {
+pub(crate) struct Root {
     folder: OwnedFd,
+    /// Folders that are left out, without leading slash.
+    without: &'static [&'static str],
 }
 
 fn folder_flags() -> OFlags {
@@ -29,14 +31,20 @@ fn folder_flags() -> OFlags {
 }
 
 impl Root {
-    pub(super) fn open(path: &Path) -> std::io::Result<Root> {
+    pub(crate) fn open(path: &Path) -> std::io::Result<Root> {
         // The root itself may be named through a link; below it none is followed.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Root { folder: openat(rustix::fs::CWD, path, flags, Mode::empty())? })
+        let folder = openat(rustix::fs::CWD, path, flags, Mode::empty())?;
+        Ok(Root { folder, without: &[] })
+    }
+
+    /// The same root without some of its folders.
+    pub(crate) fn without(self, folders: &'static [&'static str]) -> Root {
+        Root { without: folders, ..self }
     }
 
     /// Whether `/bin` is a link into `/usr`.
-    pub(super) fn merged_usr(&self) -> bool {
+    pub(crate) fn merged_usr(&self) -> bool {
         let found = rustix::fs::readlinkat(&self.folder, "bin", Vec::new());
         found.is_ok_and(|target| target.as_bytes().ends_with(b"usr/bin"))
     }
@@ -51,17 +59,22 @@ impl Root {
     }
 
     /// A regular file by its path.
-    pub(super) fn file(&self, path: &str) -> std::io::Result<Opened<OwnedFd>> {
+    pub(crate) fn file(&self, path: &str) -> std::io::Result<Opened<OwnedFd>> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         Opened::new(self.folder(folder)?, name.into())
     }
 
     /// Offers every file to the catalogue, databases first.
-    pub(super) fn offer(&self, catalogue: &mut Catalogue) {
+    pub(crate) fn offer(&self, catalogue: &mut Catalogue) {
+        self.offer_databases(catalogue);
+        self.all(catalogue);
+    }
+
+    /// Offers what package managers wrote, and nothing else.
+    pub(crate) fn offer_databases(&self, catalogue: &mut Catalogue) {
         for path in FIRST {
             self.first(path, catalogue);
         }
-        self.all(catalogue);
     }
 
     fn first(&self, path: &str, catalogue: &mut Catalogue) {
@@ -105,7 +118,7 @@ impl Root {
                     FileType::RegularFile if !first(&inner) => {
                         self.look(&folder, name, &inner, catalogue);
                     }
-                    FileType::Directory if !(depth == 0 && NOT_FILES.contains(&inner.as_str())) => {
+                    FileType::Directory if !self.is_left_out(&inner, depth) => {
                         below.push((name, inner));
                     }
                     _ => {}
@@ -125,6 +138,10 @@ impl Root {
                 }
             }
         }
+    }
+
+    fn is_left_out(&self, path: &str, depth: usize) -> bool {
+        self.without.contains(&path) || depth == 0 && NOT_FILES.contains(&path)
     }
 
     fn look(&self, folder: &OwnedFd, name: OsString, path: &str, catalogue: &mut Catalogue) {
@@ -175,11 +192,11 @@ fn names(folder: &OwnedFd, path: &str, catalogue: &mut Catalogue) -> Vec<(OsStri
 }
 
 /// A file that is opened when its bytes are wanted.
-pub(super) struct Opened<F> {
+pub(crate) struct Opened<F> {
     folder: F,
     name: OsString,
     size: u64,
-    pub(super) regular: bool,
+    pub(crate) regular: bool,
     executable: bool,
     file: Option<OwnedFd>,
 }
