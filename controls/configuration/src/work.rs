@@ -2,12 +2,15 @@
 
 mod actors;
 pub(crate) mod addresses;
-mod changes;
+pub mod changes;
 pub mod collect;
+pub mod drift;
 pub mod driver;
-mod judge;
+pub mod handled;
+pub mod judge;
 pub mod keys;
 mod manifests;
+pub mod review;
 pub mod twin;
 
 use std::{path::Path, time::Duration};
@@ -30,11 +33,35 @@ pub fn jobs() -> Vec<Job> {
     let addresses = Job::new("configuration.addresses", title, addresses::run);
     let title = t("構成の差異と八項目の判定", "Judge drift and the eight families");
     let judge = Job::new("configuration.judge", title, judge::judge);
+    let title = t("変更の結果と差異の決定の反映", "Settle changes and what was decided on drift");
+    let settle = Job::new("configuration.settle", title, settle);
     vec![
+        settle.every(MINUTE * 10).limit(MINUTE * 5),
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
         judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
     ]
+}
+
+/// Writes what follows from signatures and snapshots, then verifies the changes.
+pub async fn settle(ctx: Shared) -> Result<Json, Error> {
+    Ok(settle_house(&ctx.house).await?)
+}
+
+/// The same, right behind a signature.
+pub async fn settle_house(house: &web::House) -> Result<Json, store::StoreError> {
+    let store = &house.store;
+    let local = house.people.local();
+    let clock = drift::days::Clock::at(store.now(), &local.zone);
+    let done = drift::settle::all(store, &clock).await?;
+    let (verified, closed) = changes::verify::all(store, store.now()).await?;
+    if done.decided + verified + closed > 0 {
+        house.wake();
+    }
+    Ok(json!({
+        "decided": done.decided, "signers_unnamed": done.unnamed,
+        "verified": verified, "closed": closed,
+    }))
 }
 
 /// Collects the configuration of this machine.
@@ -59,6 +86,7 @@ async fn collect_here(ctx: Shared) -> Result<Json, Error> {
     draft.payload = Some(payload);
     write(store, "system:configuration.collect", draft).await?;
     let judged = judge::judge(ctx.clone()).await?;
+    settle(ctx.clone()).await?;
     ctx.house.wake();
     Ok(json!({ "host": host.to_string(), "payload_bytes": bytes, "judged": judged }))
 }
