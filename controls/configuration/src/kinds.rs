@@ -119,10 +119,8 @@ const OUTCOMES: &[Choice] = &[
     c("excepted", "例外として許可", "Excepted"),
 ];
 
-const APPLIES: &[Choice] = &[
-    c("these", "対象のホスト", "These hosts"),
-    c("everywhere", "すべてのホスト", "All hosts"),
-];
+const APPLIES: &[Choice] =
+    &[c("these", "対象のホスト", "These hosts"), c("everywhere", "すべてのホスト", "All hosts")];
 
 pub(crate) const CHANGE_TYPES: &[Choice] = &[
     c("standard", "標準", "Standard"),

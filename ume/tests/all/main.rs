@@ -17,6 +17,7 @@ mod criteria;
 #[path = "../../src/declared.rs"]
 mod declared;
 mod demo;
+mod drift;
 mod events;
 mod files;
 mod findings;

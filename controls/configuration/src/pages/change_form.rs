@@ -100,7 +100,11 @@ impl FormPage<'_> {
 impl Typed {
     fn of_pairs(pairs: &[(String, String)]) -> Typed {
         let get = |name: &str| {
-            pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.trim().to_owned()).unwrap_or_default()
+            pairs
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.trim().to_owned())
+                .unwrap_or_default()
         };
         let each = |name: &str| -> BTreeSet<String> {
             let own = pairs.iter().filter(|(n, _)| n == name).map(|(_, v)| v.trim().to_owned());
@@ -166,9 +170,10 @@ impl Typed {
         }
         let lines = |all: Vec<String>| all.join("\n");
         typed.settings = lines(scope.settings.iter().map(|(text, _)| text.clone()).collect());
-        let exact = scope.exact.iter().map(|one| {
-            format!("{} = {}", one.setting, one.value.as_deref().unwrap_or("none"))
-        });
+        let exact = scope
+            .exact
+            .iter()
+            .map(|one| format!("{} = {}", one.setting, one.value.as_deref().unwrap_or("none")));
         typed.exact = lines(exact.collect());
         typed.actors = scope.actors.iter().map(Id::to_string).collect();
         typed.pattern = scope.pattern.map(|id| id.to_string()).unwrap_or_default();
@@ -233,7 +238,11 @@ fn attributes(
         errors.push((field, cx.either(ja, en).to_owned()));
     };
     if typed.name.is_empty() || typed.name.chars().count() > NAME_CHARS_MAX {
-        say("name", "件名を300文字以内で入力してください。", "Give a title of at most 300 characters.");
+        say(
+            "name",
+            "件名を300文字以内で入力してください。",
+            "Give a title of at most 300 characters.",
+        );
     }
     for (field, text) in [("reason", &typed.reason), ("undo", &typed.undo)] {
         if text.is_empty() {
@@ -259,7 +268,9 @@ fn attributes(
             say("to", "時間帯は1年以内にしてください。", "A window is a year at most.");
         }
         (Some(from), Some(to)) if typed.kind == "emergency" => {
-            if to.hours_since(from) >= EMERGENCY_HOURS_MAX && to > from.plus_hours(EMERGENCY_HOURS_MAX) {
+            if to.hours_since(from) >= EMERGENCY_HOURS_MAX
+                && to > from.plus_hours(EMERGENCY_HOURS_MAX)
+            {
                 say("to", "緊急変更は24時間以内です。", "An emergency lasts 24 hours at most.");
             }
         }
@@ -358,10 +369,9 @@ async fn search(store: &Store, typed: &Typed) -> Result<Vec<Found>, StoreError> 
         words.iter().all(|word| path.contains(word))
     };
     let found = facts.iter().filter(|fact| !words.is_empty() && holds(&fact.path()));
-    let found = found.take(FOUND_MAX).map(|fact| Found {
-        path: fact.path(),
-        value: super::words::short(&typed_value(fact)),
-    });
+    let found = found
+        .take(FOUND_MAX)
+        .map(|fact| Found { path: fact.path(), value: super::words::short(&typed_value(fact)) });
     Ok(found.collect())
 }
 
@@ -410,11 +420,7 @@ pub(super) async fn new(Axum(house): Axum<Shared>, user: User) -> Answer {
     draw(&house, &user, "/configuration/changes/new".to_owned(), &typed, Vec::new(), false).await
 }
 
-pub(super) async fn edit(
-    Axum(house): Axum<Shared>,
-    user: User,
-    Path(id): Path<String>,
-) -> Answer {
+pub(super) async fn edit(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>) -> Answer {
     may_write(&house, &user)?;
     let change = found(&house, &id).await?;
     let typed = Typed::of_change(&change, &user.cx.local.zone);
@@ -490,12 +496,19 @@ async fn save(
     let row = write.put(row).await?;
     // A standard change that follows a pattern needs no signature of its own.
     let follows = typed.kind == "standard" && !typed.pattern.is_empty();
-    if is_new && !follows {
+    // Who may not ask by role leaves that to others, as with any other request.
+    let asks = house.kind(Table::Decision, "approval");
+    let may_ask = asks.is_some_and(|(_, kind)| user.reader().may(Action::Write, kind));
+    if is_new && !follows && may_ask {
         write.put(request(&house.store, &row)?).await?;
     }
     write.commit().await?;
     house.wake();
-    Ok(Redirect::to(&format!("/configuration/changes/{}", row.id)).into_response())
+    let to = match web::access::may(&user.session.account, Action::Inspect) {
+        true => format!("/configuration/changes/{}", row.id),
+        false => format!("/row/plan/{}", row.id),
+    };
+    Ok(Redirect::to(&to).into_response())
 }
 
 /// How a type reads.

@@ -32,10 +32,7 @@ use web::{
 
 use super::{change_form as form, drift::may_propose, one_drift::refused};
 use crate::work::{
-    changes::{
-        self, CHANGE, Change, Kind, Standing, person, text,
-        verify::{self, Evidence, Found},
-    },
+    changes::{self, CHANGE, Change, Kind, Standing, person, verify},
     drift::{Drift, host_names},
     settle_house,
 };
@@ -215,7 +212,8 @@ fn month(cx: &Cx, asked: &str, all: &[Change]) -> Month {
     let zone = &cx.local.zone;
     let today = day_of(cx.now, zone).unwrap_or(Date::ZERO);
     let named: Option<Date> = format!("{asked}-01").parse().ok();
-    let first = named.filter(|d| (1970..=2199).contains(&d.year())).unwrap_or(today).first_of_month();
+    let first =
+        named.filter(|d| (1970..=2199).contains(&d.year())).unwrap_or(today).first_of_month();
     let name = |day: Date| day.strftime("%Y-%m").to_string();
     let spans: Vec<(Date, Date, &Change)> = all
         .iter()
@@ -293,17 +291,6 @@ struct OnePage<'a> {
     signatures: Vec<decide::Shown>,
 }
 
-async fn held(house: &House, change: &Change) -> Result<Option<Found>, StoreError> {
-    let now = house.store.now();
-    let begun = change.window().is_some_and(|(from, _)| from <= now);
-    if !begun || change.is_pattern() {
-        return Ok(None);
-    }
-    let since = change.window().map_or(now, |(from, _)| from);
-    let evidence = Evidence::load(&house.store, since).await?;
-    Ok(Some(evidence.hold(change, now)))
-}
-
 async fn found(house: &House, id: &str) -> Result<Change, Refusal> {
     let id: Id = id.parse().map_err(|_| Refusal::NotFound)?;
     changes::one(&house.store, id).await?.ok_or(Refusal::NotFound)
@@ -313,7 +300,7 @@ async fn show(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>) -> 
     let cx = &user.cx;
     let change = found(&house, &id).await?;
     let store = &house.store;
-    let found = held(&house, &change).await?;
+    let found = verify::now(&house.store, &change).await?;
     let (all_hosts, own) = match change.scope.as_ref().map(|scope| &scope.hosts) {
         Some(changes::scope::Hosts::These(ids)) => (false, ids.clone()),
         Some(changes::scope::Hosts::All) => (true, Vec::new()),
@@ -424,10 +411,9 @@ async fn may_not_sign(
             "承認できるのは、決定の権限を持つ役割の人です。",
             "It takes a role that may decide to approve.",
         ))),
-        () if own.is_some() && own == change.requester => Some(cx.pick(&t(
-            "申請した本人は承認できません。",
-            "Who asked for it cannot approve it.",
-        ))),
+        () if own.is_some() && own == change.requester => Some(
+            cx.pick(&t("申請した本人は承認できません。", "Who asked for it cannot approve it.")),
+        ),
         () => None,
     })
 }
@@ -503,7 +489,10 @@ async fn close(
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
     let reason = form.reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return bad("理由を2000文字以内で入力してください。", "Give a reason of at most 2,000 characters.");
+        return bad(
+            "理由を2000文字以内で入力してください。",
+            "Give a reason of at most 2,000 characters.",
+        );
     }
     let change = found(&house, &id).await?;
     let own = person(&house.store, &user.session.account.login).await?;
@@ -513,7 +502,7 @@ async fn close(
             "Somebody else than who asked, named among the people, decides that.",
         );
     }
-    let found = held(&house, &change).await?;
+    let found = verify::now(&house.store, &change).await?;
     let Some(found) = found.filter(|found| {
         change.closed.is_none()
             && change.standing.is_approved()
@@ -532,28 +521,10 @@ async fn close(
     Ok(Redirect::to(&format!("/configuration/changes/{}", change.row.id)).into_response())
 }
 
-fn document(change: &Change) -> Json {
-    json!({
-        "id": change.row.id,
-        "name": change.row.name,
-        "type": text(&change.row, "type"),
-        "from": change.from.rfc3339(),
-        "to": change.to.rfc3339(),
-        "standing": change.standing.name(),
-        "authorises": change.window().map(|(from, to)| json!({
-            "from": from.rfc3339(), "to": to.rfc3339(),
-        })),
-        "scope": change.scope.as_ref().map(changes::scope::ChangeScope::to_json),
-        "requester": change.requester,
-        "closed_at": change.closed.map(Timestamp::rfc3339),
-        "version": change.row.version,
-    })
-}
-
 async fn list_api(Axum(house): Axum<Shared>, caller: Caller) -> Response {
     match changes::all(&house.store).await {
         Ok(all) => {
-            let told: Vec<Json> = all.iter().take(SHOWN_MAX).map(document).collect();
+            let told: Vec<Json> = all.iter().take(SHOWN_MAX).map(Change::document).collect();
             let more = all.len().saturating_sub(SHOWN_MAX);
             Document(json!({ "changes": told, "more": more })).into_response()
         }
@@ -573,26 +544,11 @@ async fn one_api(Axum(house): Axum<Shared>, caller: Caller, Path(id): Path<Strin
         Ok(None) => return absent(),
         Err(error) => return Problem::of_store(lang, &error).into_response(),
     };
-    let found = match held(&house, &change).await {
+    let found = match verify::now(&house.store, &change).await {
         Ok(found) => found,
         Err(error) => return Problem::of_store(lang, &error).into_response(),
     };
-    let ids = |drifts: &[Drift]| drifts.iter().map(|d| d.record.id).collect::<Vec<Id>>();
-    let mut told = document(&change);
-    told["verified"] = found.map_or(Json::Null, |found| {
-        let unseen: Vec<Json> = found
-            .unseen
-            .iter()
-            .map(|w| json!({ "host": w.host, "setting": w.setting, "value": w.value }))
-            .collect();
-        json!({
-            "complete": found.is_complete(),
-            "waiting": found.waiting,
-            "approved_seen": ids(&found.seen),
-            "approved_unseen": unseen,
-            "seen_unapproved": ids(&found.unapproved),
-            "undecided": found.undecided(),
-        })
-    });
+    let mut told = change.document();
+    told["verified"] = found.map_or(Json::Null, |found| found.document());
     Document(told).into_response()
 }

@@ -34,10 +34,9 @@ use super::{
 use crate::work::{
     changes::{self, Change, verify},
     drift::{
-        self, DRIFT, Drift, Outcome, Plan, State,
+        self, Drift, Outcome, State,
         days::Clock,
         plan::{self, Proposal, ProposeError},
-        with_decisions,
     },
 };
 
@@ -150,25 +149,6 @@ fn encoded(text: &str) -> String {
     text.bytes().map(one).collect()
 }
 
-/// Plans by the difference they are about.
-pub(super) fn by_drift(plans: &[Plan]) -> HashMap<Id, Vec<&Plan>> {
-    let mut found: HashMap<Id, Vec<&Plan>> = HashMap::new();
-    for plan in plans {
-        for id in &plan.drifts {
-            found.entry(*id).or_default().push(plan);
-        }
-    }
-    found
-}
-
-/// Where each stands.
-pub(super) fn states(drifts: &[Drift], plans: &[Plan], clock: &Clock<'_>) -> Vec<State> {
-    let about = by_drift(plans);
-    let none = Vec::new();
-    let of = |drift: &Drift| drift.state(about.get(&drift.record.id).unwrap_or(&none), clock);
-    drifts.iter().map(of).collect()
-}
-
 /// Everything the list is made of.
 struct Looked {
     /// With their states, newest first; of hosts that the reader sees.
@@ -186,20 +166,15 @@ async fn look(
 ) -> Result<Looked, StoreError> {
     let store = &house.store;
     let from = cx.now.minus_hours(24 * asked.days());
-    let mut records = store.newest_records(&[DRIFT], None, LOOKED_AT_MAX).await?;
-    let is_cut =
-        records.len() == LOOKED_AT_MAX && records.last().is_some_and(|r| r.observed_to > from);
-    records.retain(|record| record.observed_to >= from);
-    let mut hosts: Vec<Id> = records.iter().filter_map(|record| record.subject).collect();
+    let clock = Clock::at(cx.now, &cx.local.zone);
+    let (mut drifts, is_cut) = drift::newest(store, &clock, from, LOOKED_AT_MAX).await?;
+    let mut hosts: Vec<Id> = drifts.iter().filter_map(|(drift, _)| drift.host()).collect();
     hosts.sort_unstable();
     hosts.dedup();
     let reached = store.reached(Table::Asset, &hosts, &reader.sees_of(Table::Asset)).await?;
-    records.retain(|record| record.subject.is_some_and(|host| reached.contains(&host)));
+    drifts.retain(|(drift, _)| drift.host().is_some_and(|host| reached.contains(&host)));
     let names = drift::host_names(store, &hosts).await?;
-    let drifts = with_decisions(store, records).await?;
-    let plans = plan::all(store).await?;
-    let states = states(&drifts, &plans, &Clock::at(cx.now, &cx.local.zone));
-    Ok(Looked { drifts: drifts.into_iter().zip(states).collect(), names, is_cut, from })
+    Ok(Looked { drifts, names, is_cut, from })
 }
 
 /// A row of the table.
@@ -260,7 +235,8 @@ async fn list(Axum(house): Axum<Shared>, user: User, Query(mut asked): Query<Ask
     let all = changes::all(&house.store).await?;
     let clock = Clock::at(cx.now, &cx.local.zone);
     let open = looked.drifts.iter().filter(|(_, state)| state.is_open()).count();
-    let late = looked.drifts.iter().filter(|(_, s)| matches!(s, State::Late | State::Lapsed)).count();
+    let late =
+        looked.drifts.iter().filter(|(_, s)| matches!(s, State::Late | State::Lapsed)).count();
     let wanted: Vec<&(Drift, State)> =
         looked.drifts.iter().filter(|(drift, state)| asked.wants(drift, state)).collect();
     let line = |(drift, state): &&(Drift, State)| Line {
@@ -369,7 +345,7 @@ async fn list_api(
     let told: Vec<Json> = drifts
         .iter()
         .zip(&states)
-        .map(|(drift, state)| words::document(drift, state, plan_of(state)))
+        .map(|(drift, state)| drift::document(drift, state, plan_of(state)))
         .collect();
     Document(json!({ "drift": told, "more": more, "is_cut": looked.is_cut })).into_response()
 }
@@ -434,7 +410,11 @@ async fn heard(
     })?;
     let ids: Option<Vec<Id>> = wish.drifts.iter().map(|id| id.parse().ok()).collect();
     let ids = ids.filter(|ids| ids.len() <= plan::DRIFTS_MAX).ok_or_else(|| {
-        field("drifts", "差異の番号を200件以内で指定してください。", "Name at most 200 records of drift.")
+        field(
+            "drifts",
+            "差異の番号を200件以内で指定してください。",
+            "Name at most 200 records of drift.",
+        )
     })?;
     let proposer =
         person_of(house, cx, login).await.map_err(|said| Unheard::Field("proposer", said))?;
@@ -442,10 +422,14 @@ async fn heard(
     let hosts: Vec<Id> = drifts.iter().filter_map(Drift::host).collect();
     let seen = house.store.reached(Table::Asset, &hosts, &reader.sees_of(Table::Asset)).await?;
     if drifts.len() != ids.len() || !hosts.iter().all(|host| seen.contains(host)) {
-        return Err(field("drifts", "ない番号が含まれています。", "One of them is no record of drift."));
+        return Err(field(
+            "drifts",
+            "ない番号が含まれています。",
+            "One of them is no record of drift.",
+        ));
     }
     let plans = plan::all(&house.store).await?;
-    let states = states(&drifts, &plans, &Clock::at(cx.now, &cx.local.zone));
+    let states = drift::states(&drifts, &plans, &Clock::at(cx.now, &cx.local.zone));
     let proposal = Proposal {
         outcome,
         drifts: &drifts,

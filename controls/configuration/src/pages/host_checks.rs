@@ -92,10 +92,12 @@ async fn take_up(
         return Err(Refusal::Bad(text.to_owned()));
     };
     if form.what == "task" {
-        let assignee = crate::work::changes::person(&house.store, &user.session.account.login).await?;
+        let assignee =
+            crate::work::changes::person(&house.store, &user.session.account.login).await?;
         let name = format!("{title}: {}", row.name);
         let mend = Mend { host, check: &form.check, name: &name, remedy: &remedy, assignee };
-        let mut write = user.write(&house, cx.t("不適合の課題", "task for a failing check")).await?;
+        let mut write =
+            user.write(&house, cx.t("不適合の課題", "task for a failing check")).await?;
         handled::take_up(&house.store, &mut write, &mend).await?;
         write.commit().await?;
         house.wake();

@@ -38,7 +38,13 @@ impl Span {
         }
         let (x, end) = (self.x(from), self.x(to));
         let width = (end - x).max(WIDTH_MIN);
-        Some(Bar { x: x.min(WIDTH - width), width, class, title: String::new(), href: String::new() })
+        Some(Bar {
+            x: x.min(WIDTH - width),
+            width,
+            class,
+            title: String::new(),
+            href: String::new(),
+        })
     }
 
     /// A mark at a moment; none if it lies outside.

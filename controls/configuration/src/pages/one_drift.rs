@@ -29,7 +29,7 @@ use web::{
 };
 
 use super::{
-    drift::{by_drift, day_after, may_propose, one, plan_of, states},
+    drift::{day_after, may_propose, one, plan_of},
     words,
 };
 use crate::work::{
@@ -127,7 +127,7 @@ async fn show(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>) -> 
     let store = &house.store;
     let plans = plan::all(store).await?;
     let clock = Clock::at(cx.now, &cx.local.zone);
-    let about = by_drift(&plans).remove(&drift.record.id).unwrap_or_default();
+    let about = drift::by_drift(&plans).remove(&drift.record.id).unwrap_or_default();
     let state = drift.state(&about, &clock);
     let host = drift.host().unwrap_or(Id::nil());
     let names = drift::host_names(store, &[host]).await?;
@@ -269,7 +269,7 @@ async fn api_one(Axum(house): Axum<Shared>, caller: Caller, Path(id): Path<Strin
     };
     let clock = Clock::at(caller.cx.now, &caller.cx.local.zone);
     let drifts = [drift];
-    let state = states(&drifts, &plans, &clock).pop().unwrap_or(State::Settled);
+    let state = drift::states(&drifts, &plans, &clock).pop().unwrap_or(State::Settled);
     let (undo, again) = match undone(&house.store, &drifts[0], "").await {
         Ok(made) => made,
         Err(error) => return fail(error),
@@ -282,7 +282,7 @@ async fn api_one(Axum(house): Axum<Shared>, caller: Caller, Path(id): Path<Strin
             .collect();
         json!({ "script": undo.script, "checks": undo.checks, "by_hand": by_hand })
     };
-    let mut document = words::document(&drifts[0], &state, plan_of(&state));
+    let mut document = drift::document(&drifts[0], &state, plan_of(&state));
     document["undo"] = undo.as_ref().map_or(Json::Null, told);
     document["undo_of_undo"] = again.as_ref().map_or(Json::Null, told);
     Document(document).into_response()
@@ -383,7 +383,11 @@ async fn show_plan(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>
         check: plan.check.as_ref().map(|(host, check)| (*host, name(Some(*host)), check.clone())),
         lines: drifts.iter().map(line).collect(),
         hash: plan.row.content_hash()?,
-        sign: if may_not.is_none() { decide::part(cx, cx.t("署名する", "Sign"))? } else { String::new() },
+        sign: if may_not.is_none() {
+            decide::part(cx, cx.t("署名する", "Sign"))?
+        } else {
+            String::new()
+        },
         may_not,
         signatures: decisions.iter().flat_map(|decision| decide::shown(cx, decision)).collect(),
         plan: &plan,

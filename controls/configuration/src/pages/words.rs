@@ -1,18 +1,15 @@
 //! What pages and documents say of drift, in words.
 
 use baseline::Value;
-use model::{Id, Text, t};
-use serde_json::{Value as Json, json};
+use model::{Text, t};
 use web::frame::Cx;
 
 use crate::{
     kinds::DRIFT_CLASSES,
-    work::drift::{Drift, Item, State},
+    work::drift::{Item, State},
 };
 
 const VALUE_CHARS_MAX: usize = 400;
-/// Items of one record that a document holds.
-const ITEMS_MAX: usize = 50;
 
 /// Why the machine judged so.
 pub(super) fn reason(word: &str) -> Text {
@@ -85,37 +82,4 @@ pub(super) fn parts(item: &Item) -> Vec<(String, String, String)> {
     };
     let parts = item.delta.parts().into_iter();
     parts.map(|(name, before, after)| (name, shown(&before), shown(&after))).collect()
-}
-
-/// A difference as documents tell it.
-pub(super) fn document(drift: &Drift, state: &State, plan: Option<Id>) -> Json {
-    let one = |item: &Item| {
-        json!({
-            "key": item.delta.path(),
-            "before": item.delta.before,
-            "after": item.delta.after,
-            "origin": item.delta.origin.to_string(),
-            "class": item.class,
-            "reason": item.reason,
-            "by": Some(&item.by).filter(|by| !by.is_empty()),
-            "actor": item.actor.as_ref().map(|actor| json!({
-                "party": actor.party,
-                "evidence": actor.evidence,
-                "at": actor.at.map(|at| at.rfc3339()),
-            })),
-        })
-    };
-    json!({
-        "id": drift.record.id,
-        "host": drift.host(),
-        "key": drift.fact("key"),
-        "class": drift.fact("class"),
-        "change": Some(drift.fact("change")).filter(|change| !change.is_empty()),
-        "seen_from": drift.record.observed_from.rfc3339(),
-        "seen_to": drift.record.observed_to.rfc3339(),
-        "state": state.name(),
-        "plan": plan,
-        "decision": drift.decided.as_ref().map(|record| &record.facts),
-        "items": drift.items.iter().take(ITEMS_MAX).map(one).collect::<Vec<_>>(),
-    })
 }

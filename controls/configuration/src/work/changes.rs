@@ -10,7 +10,9 @@ pub mod verify;
 
 use std::collections::HashMap;
 
-use baseline::{ApprovedChange, Bytes, Class, Context, Delta, DriftClass, Value, Verdict, classify};
+use baseline::{
+    ApprovedChange, Bytes, Class, Context, Delta, DriftClass, Value, Verdict, classify,
+};
 use model::{Id, Table, Timestamp};
 use serde_json::Value as Json;
 use store::{Row, Store, StoreError};
@@ -22,6 +24,8 @@ pub const CLOSED: &str = "configuration.change_closed";
 /// Why something inside an emergency is not authorised yet.
 pub const PENDING: &str = "pending";
 const MICROS: i64 = 1_000_000;
+/// Changes that ended or begin within that time of a difference are named as what missed it.
+const NEAR_SECONDS: i64 = 30 * 86_400;
 /// Rows of one kind that are looked at.
 const ROWS_MAX: usize = 20_000;
 
@@ -114,10 +118,13 @@ pub(super) async fn agreed(
     if deltas.is_empty() {
         return Ok(Agreed::default());
     }
-    let mut agreed = Agreed { design: design(store, host, seen, deltas).await?, ..Agreed::default() };
+    let mut agreed =
+        Agreed { design: design(store, host, seen, deltas).await?, ..Agreed::default() };
     for change in all(store).await? {
         let parts = change.for_engine(host, deltas).into_iter();
-        let parts = parts.filter(|part| seen.1 >= part.from && seen.0 <= part.to);
+        // One that missed it by days still says why; older ones say nothing.
+        let parts = parts
+            .filter(|part| seen.1 >= part.from - NEAR_SECONDS && seen.0 <= part.to + NEAR_SECONDS);
         match change.is_pending() {
             true => agreed.pending.extend(parts),
             false => agreed.changes.extend(parts),

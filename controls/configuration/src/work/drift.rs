@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use baseline::{Bytes, Class, Delta, Origin, Value};
 use model::{Id, Table, Text, Timestamp, t};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use store::{Record, Store, StoreError};
 
 pub use plan::{Outcome, Plan};
@@ -23,6 +23,8 @@ pub const DECIDED: &str = "configuration.drift_decided";
 pub(in crate::work) const SNAPSHOT: &str = "configuration.snapshot";
 /// Working days within which what nobody authorised is decided.
 pub const DAYS_MAX: i64 = 3;
+/// Items of one record that a document holds.
+const ITEMS_MAX: usize = 50;
 /// The class that waits for people.
 pub const UNAUTHORISED: &str = "unauthorised";
 
@@ -243,4 +245,71 @@ pub(in crate::work) async fn being_reverted(
 pub async fn host_names(store: &Store, ids: &[Id]) -> Result<HashMap<Id, String>, StoreError> {
     let rows = store.rows_by_id(Table::Asset, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
+/// A difference as documents tell it.
+pub fn document(drift: &Drift, state: &State, plan: Option<Id>) -> Json {
+    let one = |item: &Item| {
+        json!({
+            "key": item.delta.path(),
+            "before": item.delta.before,
+            "after": item.delta.after,
+            "origin": item.delta.origin.to_string(),
+            "class": item.class,
+            "reason": item.reason,
+            "by": Some(&item.by).filter(|by| !by.is_empty()),
+            "actor": item.actor.as_ref().map(|actor| json!({
+                "party": actor.party,
+                "evidence": actor.evidence,
+                "at": actor.at.map(|at| at.rfc3339()),
+            })),
+        })
+    };
+    json!({
+        "id": drift.record.id,
+        "host": drift.host(),
+        "key": drift.fact("key"),
+        "class": drift.fact("class"),
+        "change": Some(drift.fact("change")).filter(|change| !change.is_empty()),
+        "seen_from": drift.record.observed_from.rfc3339(),
+        "seen_to": drift.record.observed_to.rfc3339(),
+        "state": state.name(),
+        "plan": plan,
+        "decision": drift.decided.as_ref().map(|record| &record.facts),
+        "items": drift.items.iter().take(ITEMS_MAX).map(one).collect::<Vec<_>>(),
+    })
+}
+
+/// The newest differences from `from` on with where they stand; and whether there are more than `most`.
+pub async fn newest(
+    store: &Store,
+    clock: &days::Clock<'_>,
+    from: Timestamp,
+    most: usize,
+) -> Result<(Vec<(Drift, State)>, bool), StoreError> {
+    let mut records = store.newest_records(&[DRIFT], None, most).await?;
+    let is_cut = records.len() == most && records.last().is_some_and(|r| r.observed_to > from);
+    records.retain(|record| record.observed_to >= from);
+    let drifts = with_decisions(store, records).await?;
+    let states = states(&drifts, &plan::all(store).await?, clock);
+    Ok((drifts.into_iter().zip(states).collect(), is_cut))
+}
+
+/// Plans by the difference they are about.
+pub fn by_drift(plans: &[Plan]) -> HashMap<Id, Vec<&Plan>> {
+    let mut found: HashMap<Id, Vec<&Plan>> = HashMap::new();
+    for plan in plans {
+        for id in &plan.drifts {
+            found.entry(*id).or_default().push(plan);
+        }
+    }
+    found
+}
+
+/// Where each stands.
+pub fn states(drifts: &[Drift], plans: &[Plan], clock: &days::Clock<'_>) -> Vec<State> {
+    let about = by_drift(plans);
+    let none = Vec::new();
+    let of = |drift: &Drift| drift.state(about.get(&drift.record.id).unwrap_or(&none), clock);
+    drifts.iter().map(of).collect()
 }

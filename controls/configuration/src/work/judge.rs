@@ -28,7 +28,7 @@ const RULES_MAX: usize = 1_000;
 const MICROSECONDS_DAY: i64 = 86_400_000_000;
 
 /// Judges what has come since the last run.
-pub(super) async fn judge(ctx: Shared) -> Result<Json, Error> {
+pub async fn judge(ctx: Shared) -> Result<Json, Error> {
     let store = ctx.store();
     let (mut judged, mut deltas) = (0, 0);
     for record in store.latest_per_subject(&[SNAPSHOT]).await? {

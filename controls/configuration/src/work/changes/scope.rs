@@ -99,10 +99,9 @@ impl ScopeError {
                 format!("対象に知らない項目があります：{name}"),
                 format!("The scope has an unknown member: {name}"),
             ),
-            ScopeError::NoHosts => fixed(t(
-                "対象のホストを一つ以上選んでください。",
-                "Choose at least one host.",
-            )),
+            ScopeError::NoHosts => {
+                fixed(t("対象のホストを一つ以上選んでください。", "Choose at least one host."))
+            }
             ScopeError::Host(text) => (
                 format!("ホストが分かりません：{text}"),
                 format!("This is not a host of the register: {text}"),
@@ -191,7 +190,8 @@ impl ChangeScope {
                 .iter()
                 .map(|one| {
                     let text = one.as_str().unwrap_or_default().trim().to_owned();
-                    let read = setting(&text).ok_or_else(|| ScopeError::Setting(one.to_string()))?;
+                    let read =
+                        setting(&text).ok_or_else(|| ScopeError::Setting(one.to_string()))?;
                     Ok((text, read))
                 })
                 .collect::<Result<_, _>>()?,
@@ -278,9 +278,7 @@ fn scope_has(wider: &Scope, own: &Scope) -> bool {
 impl Exact {
     /// Whether this difference brought exactly that.
     pub fn is(&self, delta: &Delta) -> bool {
-        self.class == delta.class
-            && self.name == delta.name
-            && self.is_value(delta.after.as_ref())
+        self.class == delta.class && self.name == delta.name && self.is_value(delta.after.as_ref())
     }
 
     pub fn is_value(&self, there: Option<&Value>) -> bool {
@@ -397,7 +395,9 @@ mod tests {
 
     #[test]
     fn a_standard_change_goes_no_further_than_its_pattern() {
-        let wide = scope(json!({"hosts": [host(1), host(2)], "settings": ["package/nginx*", "sshd/p?rt"]}));
+        let wide = scope(
+            json!({"hosts": [host(1), host(2)], "settings": ["package/nginx*", "sshd/p?rt"]}),
+        );
         let within = |hosts: Json, settings: Json| {
             scope(json!({"hosts": hosts, "settings": settings})).lies_within(&wide)
         };

@@ -5,14 +5,13 @@
 //! after it ends, or after the change was closed. An emergency authorises nothing until it is approved:
 //! what falls into it waits, counted as not approved. Pure.
 
-use baseline::ApprovedChange;
+use baseline::{ApprovedChange, Delta, Scope};
 use model::{Id, Text, Timestamp, t};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use store::{Row, StoreError};
 use web::decide::{Statement, signatures};
 
 use super::scope::{ChangeScope, ScopeError};
-use baseline::{Delta, Scope};
 
 /// The kind of the rows.
 pub const CHANGE: &str = "change";
@@ -47,10 +46,16 @@ pub enum Standing {
     /// An emergency that was approved too late to count as approved afterwards.
     Late,
     /// Approved as a pattern, which others follow; authorises nothing itself.
-    Pattern { at: Timestamp, until: Timestamp },
+    Pattern {
+        at: Timestamp,
+        until: Timestamp,
+    },
     /// A standard change beyond the pattern it names, or whose pattern is not approved.
     BeyondPattern,
-    Approved { at: Timestamp, until: Timestamp },
+    Approved {
+        at: Timestamp,
+        until: Timestamp,
+    },
 }
 
 impl Standing {
@@ -227,6 +232,24 @@ impl Change {
             }
         };
         Ok(change)
+    }
+
+    /// As documents tell it.
+    pub fn document(&self) -> Json {
+        let window = |(from, to): (Timestamp, Timestamp)| json!({ "from": from.rfc3339(), "to": to.rfc3339() });
+        json!({
+            "id": self.row.id,
+            "name": self.row.name,
+            "type": super::text(&self.row, "type"),
+            "from": self.from.rfc3339(),
+            "to": self.to.rfc3339(),
+            "standing": self.standing.name(),
+            "authorises": self.window().map(window),
+            "scope": self.scope.as_ref().map(ChangeScope::to_json),
+            "requester": self.requester,
+            "closed_at": self.closed.map(Timestamp::rfc3339),
+            "version": self.row.version,
+        })
     }
 
     /// A standard change that names no pattern is one.

@@ -1,7 +1,7 @@
 use super::*;
 use baseline::{Class, Origin, Value};
 use model::Table;
-use serde_json::{Map, json};
+use serde_json::Map;
 use web::decide::{Hand, Item, Signature};
 
 const HOUR: i64 = 3_600_000_000;
@@ -96,7 +96,8 @@ fn who_asked_approves_nothing_in_person_or_through_another() {
     assert_eq!(change(row.clone(), std::slice::from_ref(&own)).standing, Standing::Own);
     let mut through = signed(&row, "officer", -1, "approved");
     let mut kept = through.attributes["signatures"].clone();
-    kept[0]["statement"]["acting_for"] = json!({"account": "x", "login": "asker", "role": "officer"});
+    kept[0]["statement"]["acting_for"] =
+        json!({"account": "x", "login": "asker", "role": "officer"});
     through.attributes.insert("signatures".to_owned(), kept);
     assert_eq!(change(row.clone(), &[through]).standing, Standing::Own);
     // Beside one that does not count, another's does.
@@ -154,7 +155,8 @@ fn a_standard_change_is_approved_by_its_pattern_and_goes_no_further() {
     assert!(follow("sshd/port", "asker").standing.is_approved());
     assert_eq!(follow("sudo/*", "asker").standing, Standing::BeyondPattern);
     assert_eq!(follow("sshd/port", "officer").standing, Standing::BeyondPattern);
-    let mut longer = row("standard", json!({"hosts": [id(5)], "settings": ["sshd/port"], "pattern": id(2)}));
+    let mut longer =
+        row("standard", json!({"hosts": [id(5)], "settings": ["sshd/port"], "pattern": id(2)}));
     longer.attributes.insert("to".to_owned(), json!(at(3).rfc3339()));
     let mut longer = change(longer, &[]);
     longer.follow(std::slice::from_ref(&pattern), &[]);
@@ -207,9 +209,12 @@ fn only_what_lies_in_scope_window_and_hands_is_authorised() {
     assert_eq!(judge(id(5), (3, 4), None, &deltas), [false, false, false], "behind the window");
     assert_eq!(judge(id(5), (-2, -1), None, &deltas), [false, false, false], "before it");
     assert_eq!(judge(id(5), (0, 4), Some((id(8), 1)), &deltas), [true, false, true]);
-    assert_eq!(judge(id(5), (0, 4), Some((id(7), 1)), &deltas), [false, false, false], "other hands");
+    assert_eq!(
+        judge(id(5), (0, 4), Some((id(7), 1)), &deltas),
+        [false, false, false],
+        "other hands"
+    );
     assert_eq!(judge(id(5), (0, 4), Some((id(8), 3)), &deltas), [false, false, false]);
     let other = [delta(Class::Sysctl, "kernel.sysrq", "1")];
     assert_eq!(judge(id(5), (0, 1), None, &other), [false], "another value than the approved");
 }
-

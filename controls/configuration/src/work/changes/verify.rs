@@ -29,6 +29,12 @@ pub struct Wanted {
     pub value: Option<String>,
 }
 
+impl Wanted {
+    fn document(&self) -> Json {
+        json!({ "host": self.host, "setting": self.setting, "value": self.value })
+    }
+}
+
 /// The three lists.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -49,6 +55,19 @@ impl Found {
     /// Whether the lists are final.
     pub fn is_complete(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// The lists as documents tell them.
+    pub fn document(&self) -> Json {
+        let ids = |drifts: &[Drift]| drifts.iter().map(|d| d.record.id).collect::<Vec<Id>>();
+        json!({
+            "complete": self.is_complete(),
+            "waiting": self.waiting,
+            "approved_seen": ids(&self.seen),
+            "approved_unseen": self.unseen.iter().map(Wanted::document).collect::<Vec<_>>(),
+            "seen_unapproved": ids(&self.unapproved),
+            "undecided": self.undecided(),
+        })
     }
 
     fn facts(&self) -> Json {
@@ -97,8 +116,7 @@ pub fn hold(
                     .filter(|(_, (_, s))| s.has(item.delta.class, &item.delta.name))
                     .map(|(n, _)| (host, n, false));
                 let exact = scope.exact.iter().enumerate();
-                let exact =
-                    exact.filter(|(_, e)| e.is(&item.delta)).map(|(n, _)| (host, n, true));
+                let exact = exact.filter(|(_, e)| e.is(&item.delta)).map(|(n, _)| (host, n, true));
                 settings.chain(exact).collect::<Vec<_>>()
             }));
             found.seen.push(drift.clone());
@@ -132,11 +150,14 @@ pub struct Evidence {
     pub hosts: Vec<Id>,
     pub seen_at: HashMap<Id, Timestamp>,
     pub drifts: Vec<Drift>,
+    /// There is more than was read, so nothing can be said to be unseen.
+    pub is_cut: bool,
 }
 
 impl Evidence {
     pub async fn load(store: &Store, since: Timestamp) -> Result<Evidence, StoreError> {
         let records = store.present().records_since(&[DRIFT], since, RECORDS_MAX).await?;
+        let is_cut = records.len() == RECORDS_MAX;
         // What the machine judged by itself says nothing of any change.
         let of_change = |record: &Record| {
             let class = record.facts.get("class").and_then(Json::as_str);
@@ -149,12 +170,25 @@ impl Evidence {
         let ids: Vec<Id> = seen_at.keys().copied().collect();
         let rows = store.rows_by_id(Table::Asset, &ids).await?;
         let hosts = rows.into_iter().filter(|row| row.kind == "host").map(|row| row.id).collect();
-        Ok(Evidence { hosts, seen_at, drifts })
+        Ok(Evidence { hosts, seen_at, drifts, is_cut })
     }
 
     pub fn hold(&self, change: &Change, now: Timestamp) -> Found {
-        hold(change, &hosts_of(change, &self.hosts), &self.seen_at, &self.drifts, now)
+        let hosts = hosts_of(change, &self.hosts);
+        let mut found = hold(change, &hosts, &self.seen_at, &self.drifts, now);
+        if self.is_cut {
+            found.waiting = hosts;
+        }
+        found
     }
+}
+
+/// What was seen of one change until now; none where it has not begun or is a pattern.
+pub async fn now(store: &Store, change: &Change) -> Result<Option<Found>, StoreError> {
+    let now = store.now();
+    let begun = change.window().filter(|(from, _)| *from <= now && !change.is_pattern());
+    let Some((since, _)) = begun else { return Ok(None) };
+    Ok(Some(Evidence::load(store, since).await?.hold(change, now)))
 }
 
 /// Whether a change is to be held against what was seen.
@@ -207,18 +241,9 @@ pub(in crate::work) async fn all(
 }
 
 fn verified_draft(change: &Change, found: &Found, now: Timestamp) -> store::RecordDraft {
-    let ids = |drifts: &[Drift]| drifts.iter().map(|d| d.record.id).collect::<Vec<Id>>();
-    let unseen: Vec<Json> = found
-        .unseen
-        .iter()
-        .map(|w| json!({ "host": w.host, "setting": w.setting, "value": w.value }))
-        .collect();
-    let lists = json!({
-        "seen": ids(&found.seen), "unseen": unseen, "unapproved": ids(&found.unapproved),
-    });
     let mut draft = draft(VERIFIED, Some(change.row.id), now, found.facts());
     draft.source = "configuration.settle".to_owned();
-    draft.payload = serde_json::to_vec(&lists).ok();
+    draft.payload = serde_json::to_vec(&found.document()).ok();
     draft
 }
 
@@ -236,6 +261,7 @@ pub fn closed_draft(
     });
     let mut draft = draft(CLOSED, Some(change.row.id), now, facts);
     draft.source = "configuration.settle".to_owned();
-    draft.payload = (!reason.is_empty()).then(|| json!({ "reason": reason }).to_string().into_bytes());
+    draft.payload =
+        (!reason.is_empty()).then(|| json!({ "reason": reason }).to_string().into_bytes());
     draft
 }

@@ -11,7 +11,11 @@ use store::{Row, Store, StoreError, Write};
 use web::decide::PROPOSED;
 
 use super::{Drift, State};
-use crate::work::changes::{logins, scope::typed, standing::{self, Signed, Standing}};
+use crate::work::changes::{
+    logins,
+    scope::typed,
+    standing::{self, Signed, Standing},
+};
 
 /// The kind of the rows.
 pub const PLAN: &str = "drift_plan";
@@ -78,7 +82,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub(in crate::work) fn of(row: Row, decisions: &[Row], askers: &[String]) -> Result<Plan, StoreError> {
+    pub(in crate::work) fn of(
+        row: Row,
+        decisions: &[Row],
+        askers: &[String],
+    ) -> Result<Plan, StoreError> {
         let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or("");
         let outcome = Outcome::parse(text("outcome")).unwrap_or(Outcome::Reverted);
         let drifts = row.attributes.get("drifts").and_then(Json::as_array);
@@ -218,11 +226,17 @@ impl ProposeError {
     pub fn said(&self) -> (String, String) {
         let pair = |ja: &str, en: &str| (ja.to_owned(), en.to_owned());
         match self {
-            ProposeError::Nothing => pair("差異を一つ以上選んでください。", "Choose at least one difference."),
-            ProposeError::Many => pair("一度に選べる差異は200件までです。", "Choose at most 200 differences at once."),
+            ProposeError::Nothing => {
+                pair("差異を一つ以上選んでください。", "Choose at least one difference.")
+            }
+            ProposeError::Many => {
+                pair("一度に選べる差異は200件までです。", "Choose at most 200 differences at once.")
+            }
             ProposeError::Settled(key) => (
                 format!("{key}は決定を待っていません（決定済みか、承認待ちか、決定不要です）。"),
-                format!("{key} waits for no decision: it is decided, waits for approval, or needs none."),
+                format!(
+                    "{key} waits for no decision: it is decided, waits for approval, or needs none."
+                ),
             ),
             ProposeError::Reason => pair(
                 "理由を2000文字以内で入力してください。",

@@ -12,7 +12,10 @@ use room::draft;
 use serde_json::{Value as Json, json};
 use store::{Record, Row, Store, StoreError, Write};
 
-use super::{DECIDED, DRIFT, Drift, Outcome, Plan, SNAPSHOT, UNAUTHORISED, by_ids, days::Clock, plan, with_all};
+use super::{
+    DECIDED, DRIFT, Drift, Outcome, Plan, SNAPSHOT, UNAUTHORISED, by_ids, days::Clock, plan,
+    with_all,
+};
 use crate::work::changes::{self, Change, Kind, scope::typed, standing::Signed};
 
 const EMERGENCY_RECORDS_MAX: usize = 20_000;
@@ -171,7 +174,10 @@ async fn shown_again(
         }
         let Some(Some((record, facts))) = newest.get(&host) else { continue };
         let is_newer = record.observed_to > drift.record.observed_to;
-        if is_newer && !drift.items.is_empty() && drift.items.iter().all(|i| is_back(&i.delta, facts)) {
+        if is_newer
+            && !drift.items.is_empty()
+            && drift.items.iter().all(|i| is_back(&i.delta, facts))
+        {
             shown.push(drift);
         }
     }
@@ -179,7 +185,10 @@ async fn shown_again(
 }
 
 /// The newest snapshot of a host, if its facts can be read.
-pub(crate) async fn snapshot(store: &Store, host: Id) -> Result<Option<(Record, Facts)>, StoreError> {
+pub(crate) async fn snapshot(
+    store: &Store,
+    host: Id,
+) -> Result<Option<(Record, Facts)>, StoreError> {
     let Some(record) = store.newest_records(&[SNAPSHOT], Some(host), 1).await?.pop() else {
         return Ok(None);
     };

@@ -110,7 +110,9 @@ fn keyword(delta: &Delta, now: &Facts, was: &Facts) -> Option<(String, Option<&'
     let name = delta.name.as_str()?;
     // A line of sudoers may hold several rules, and a rule does not say its line.
     let shares = |fact: &Fact| fact.origin == delta.origin && fact.name != delta.name;
-    if delta.class == Class::Sudo && (delta.before.is_some() || now.class(Class::Sudo).iter().any(shares)) {
+    if delta.class == Class::Sudo
+        && (delta.before.is_some() || now.class(Class::Sudo).iter().any(shares))
+    {
         return None;
     }
     // In a block, or in a file of its own: where exactly is for people to see.
@@ -158,7 +160,8 @@ fn keyword(delta: &Delta, now: &Facts, was: &Facts) -> Option<(String, Option<&'
     }
     script.push_str("cp -p -- \"$file\" \"$file.ume-before\"\n");
     script.push_str(&format!("sed -e {edit} -- \"$file\" >\"$new\"\n"));
-    script.push_str("chown --reference=\"$file\" \"$new\" && chmod --reference=\"$file\" \"$new\"\n");
+    script
+        .push_str("chown --reference=\"$file\" \"$new\" && chmod --reference=\"$file\" \"$new\"\n");
     if !check.is_empty() {
         script.push_str(&format!("{check} || {{ rm -f \"$new\"; exit 1; }}\n"));
     }
@@ -190,7 +193,8 @@ fn resources(name: &str, deltas: &[&Delta], now: &Facts, out: &mut Undo) {
     let target = without(now, deltas);
     let host = Host { name: "undo", facts: &target, pristine: Some(now) };
     let project = export(&[host], Target::Shell);
-    let script = project.files.get("undo.sh").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let script =
+        project.files.get("undo.sh").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let is_work = |line: &&str| line.starts_with("if {");
     let script = script.filter(|text| text.lines().any(|line| is_work(&line)));
     for delta in deltas {
