@@ -2,11 +2,13 @@
 
 mod addresses;
 mod change_form;
+mod change_typed;
 mod changes;
 mod drift;
 mod host_checks;
 mod hosts;
 mod lanes;
+mod month;
 mod one_drift;
 mod reviews;
 mod words;

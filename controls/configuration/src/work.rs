@@ -90,3 +90,7 @@ async fn collect_here(ctx: Shared) -> Result<Json, Error> {
     ctx.house.wake();
     Ok(json!({ "host": host.to_string(), "payload_bytes": bytes, "judged": judged }))
 }
+
+#[cfg(test)]
+#[path = "work/flow_tests.rs"]
+mod flow_tests;

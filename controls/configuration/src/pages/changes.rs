@@ -12,7 +12,6 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
-use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use model::{Id, Table, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -30,7 +29,12 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::{change_form as form, drift::may_propose, one_drift::refused};
+use super::{
+    change_form as form,
+    drift::may_propose,
+    month::{Month, month},
+    one_drift::refused,
+};
 use crate::work::{
     changes::{self, CHANGE, Change, Kind, Standing, person, verify},
     drift::{Drift, host_names},
@@ -115,21 +119,6 @@ struct Line {
     state: &'static str,
 }
 
-struct Day {
-    number: i8,
-    is_today: bool,
-    is_off: bool,
-    changes: Vec<(Id, String, &'static str)>,
-}
-
-struct Month {
-    title: String,
-    before: String,
-    after: String,
-    /// None where the week has days of another month.
-    weeks: Vec<Vec<Option<Day>>>,
-}
-
 #[derive(Template)]
 #[template(path = "configuration_changes.html")]
 struct ListPage<'a> {
@@ -144,7 +133,7 @@ struct ListPage<'a> {
 }
 
 /// How the standing of a change is coloured.
-fn colour(change: &Change) -> &'static str {
+pub(super) fn colour(change: &Change) -> &'static str {
     match &change.standing {
         Standing::Approved { .. } | Standing::Pattern { .. } => "pass",
         Standing::Waiting => "stale",
@@ -200,55 +189,6 @@ fn shown_time(cx: &Cx, at: Timestamp) -> String {
     match at {
         Timestamp(i64::MIN | i64::MAX) => "–".to_owned(),
         at => cx.time(&at),
-    }
-}
-
-fn day_of(at: Timestamp, zone: &TimeZone) -> Option<Date> {
-    let at = jiff::Timestamp::from_microsecond(at.0).ok()?;
-    Some(zone.to_datetime(at).date())
-}
-
-fn month(cx: &Cx, asked: &str, all: &[Change]) -> Month {
-    let zone = &cx.local.zone;
-    let today = day_of(cx.now, zone).unwrap_or(Date::ZERO);
-    let named: Option<Date> = format!("{asked}-01").parse().ok();
-    let first =
-        named.filter(|d| (1970..=2199).contains(&d.year())).unwrap_or(today).first_of_month();
-    let name = |day: Date| day.strftime("%Y-%m").to_string();
-    let spans: Vec<(Date, Date, &Change)> = all
-        .iter()
-        .filter(|change| !change.is_pattern())
-        .filter_map(|change| Some((day_of(change.from, zone)?, day_of(change.to, zone)?, change)))
-        .collect();
-    let day = |date: Date| Day {
-        number: date.day(),
-        is_today: date == today,
-        is_off: !web::task_rules::HOLIDAYS.is_business_day(date),
-        changes: spans
-            .iter()
-            .filter(|(from, to, _)| (*from..=*to).contains(&date))
-            .map(|(_, _, change)| (change.row.id, change.row.name.clone(), colour(change)))
-            .collect(),
-    };
-    let (before, after) = (first.checked_sub(1.day()), first.last_of_month().tomorrow());
-    let lead = usize::try_from(first.weekday().to_monday_zero_offset()).unwrap_or(0);
-    let mut cells: Vec<Option<Day>> = (0..lead).map(|_| None).collect();
-    cells.extend((0..first.days_in_month()).filter_map(|n| {
-        let date = first.checked_add(i64::from(n).days()).ok()?;
-        Some(Some(day(date)))
-    }));
-    let mut weeks = Vec::new();
-    while !cells.is_empty() {
-        let rest = cells.split_off(cells.len().min(7));
-        let mut week = std::mem::replace(&mut cells, rest);
-        week.resize_with(7, || None);
-        weeks.push(week);
-    }
-    Month {
-        title: name(first),
-        before: before.map(name).unwrap_or_default(),
-        after: after.map(name).unwrap_or_default(),
-        weeks,
     }
 }
 

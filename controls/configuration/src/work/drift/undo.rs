@@ -9,7 +9,7 @@
 
 use baseline::{
     Class, Delta, Fact, Facts, Origin, Value,
-    export::{Host, Reason, Target, export},
+    export::{Host, Reason, Target, export, quoted},
 };
 
 /// What undoes differences on one host.
@@ -270,15 +270,6 @@ pub fn reversed(deltas: &[Delta], was: &Facts) -> Vec<Delta> {
         }
     };
     deltas.iter().map(reverse).collect()
-}
-
-/// A word that the shell takes as it is.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%^".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]
