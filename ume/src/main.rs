@@ -4,6 +4,7 @@ mod agents;
 mod backup;
 mod bundle_cmd;
 mod config;
+mod configuration_cmd;
 mod data;
 mod db;
 mod decision_cmd;
@@ -111,6 +112,11 @@ enum Command {
     Isms {
         #[command(subcommand)]
         command: hall_cmd::IsmsCommand,
+    },
+    /// Configuration (8.9): changes, drift and what was decided, reviews
+    Configuration {
+        #[command(subcommand)]
+        command: configuration_cmd::ConfigurationCommand,
     },
     /// Monitoring (8.16): comparisons of the collected events
     Monitoring {
@@ -445,6 +451,7 @@ impl Command {
             Command::Work { command } => Some(command.data()),
             Command::Db { .. }
             | Command::Isms { .. }
+            | Command::Configuration { .. }
             | Command::Monitoring { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
@@ -503,6 +510,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
         Command::Isms { command } => hall_cmd::run(command).await,
+        Command::Configuration { command } => configuration_cmd::run(command).await,
         Command::Monitoring { command } => monitoring_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,

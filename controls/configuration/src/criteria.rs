@@ -206,53 +206,62 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             15,
         ),
     ),
-    ume(
-        "8.9/ume-3",
-        Origin::Slides,
-        t(
-            "過去90日の構成の差異は、すべて承認済みの変更の範囲内にある。",
-            "Every difference between revisions of the last 90 days lies inside an approved change.",
+    by(
+        "configuration.judge",
+        ume(
+            "8.9/ume-3",
+            Origin::Slides,
+            t(
+                "過去90日の構成の差異は、すべて承認済みの変更の範囲内にある。",
+                "Every difference between revisions of the last 90 days lies inside an approved change.",
+            ),
+            each(
+                Subjects::Records {
+                    types: &["configuration.drift"],
+                    only: &[Cond { field: "class", op: Op::Ne(Value::Text("volatile")) }],
+                    within_hours: HOURS_90_DAYS,
+                },
+                // The second member admits the emergency change, which is approved afterwards.
+                Predicate::Any(&[
+                    Predicate::Attributes(&[present("change"), yes("change_approved")]),
+                    record(
+                        &["configuration.drift_decided"],
+                        &[
+                            is("outcome", "adopted"),
+                            present("change"),
+                            differs("approver", "requester"),
+                        ],
+                    ),
+                ]),
+                HOURS_90_DAYS,
+            ),
+            t("変更管理の記録を取り込む。", "Import the change log."),
+            20,
         ),
-        each(
-            Subjects::Records {
-                types: &["configuration.drift"],
-                only: &[Cond { field: "class", op: Op::Ne(Value::Text("volatile")) }],
-                within_hours: HOURS_90_DAYS,
-            },
-            // The second member admits the emergency change, which is approved afterwards.
-            Predicate::Any(&[
-                Predicate::Attributes(&[present("change"), yes("change_approved")]),
-                record(
-                    &["configuration.drift_decided"],
-                    &[
-                        is("outcome", "adopted"),
-                        present("change"),
-                        differs("approver", "requester"),
-                    ],
-                ),
-            ]),
-            HOURS_90_DAYS,
-        ),
-        t("変更管理の記録を取り込む。", "Import the change log."),
-        20,
     ),
-    ume(
-        "8.9/ume-4",
-        Origin::Slides,
-        t(
-            "情報システムごとに、現在の構成を12か月以内に見直し、その状態に署名している。",
-            "Every system was reviewed within 12 months and its current state is signed.",
+    by(
+        "configuration.review",
+        ume(
+            "8.9/ume-4",
+            Origin::Slides,
+            t(
+                "情報システムごとに、現在の構成を12か月以内に見直し、その状態に署名している。",
+                "Every system was reviewed within 12 months and its current state is signed.",
+            ),
+            each(
+                SYSTEMS,
+                Predicate::All(&[
+                    Predicate::Decision { kind: "review" },
+                    record(
+                        &["configuration.review"],
+                        &[at_least("signatures", 1), present("state")],
+                    ),
+                ]),
+                HOURS_YEAR,
+            ),
+            t("見直しの議事録を取り込む。", "Import the minutes of the review."),
+            45,
         ),
-        each(
-            SYSTEMS,
-            Predicate::All(&[
-                Predicate::Decision { kind: "review" },
-                record(&["configuration.review"], &[at_least("signatures", 1), present("state")]),
-            ]),
-            HOURS_YEAR,
-        ),
-        t("見直しの議事録を取り込む。", "Import the minutes of the review."),
-        45,
     ),
     by(
         "configuration.defaults",
@@ -321,52 +330,63 @@ pub(crate) const CRITERIA: &[Criterion] = &[
         ),
         20,
     )),
-    above(
-        "8.9/take-2",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "ホスト×八項目の95％以上を7日以内に機械で検査し、不適合にはすべて課題か有効な例外がある。",
-            "At least 95 % of hosts times families were checked by machine within 7 days, and every failure has a task or a live exception.",
-        ),
-        most(
-            Subjects::AssetParts { kinds: &["host"], only: &[], field: "family", parts: FAMILIES },
-            record(
-                &["configuration.check_run"],
-                &[yes("ran"), at_least("checks", 1), at_most("failures_open", 0)],
+    by(
+        "configuration.judge",
+        above(
+            "8.9/take-2",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "ホスト×八項目の95％以上を7日以内に機械で検査し、不適合にはすべて課題か有効な例外がある。",
+                "At least 95 % of hosts times families were checked by machine within 7 days, and every failure has a task or a live exception.",
             ),
-            950,
-            HOURS_WEEK,
-        ),
-        15,
-    ),
-    above(
-        "8.9/take-3",
-        Level::Take,
-        Origin::Slides,
-        t(
-            "過去30日の差異をすべて分類し、未承認のものは申請者と別の人が3営業日以内に決定している。",
-            "All drift of the last 30 days is classified; the unauthorised was decided within 3 working days by someone other than the requester.",
-        ),
-        each(
-            Subjects::Records {
-                types: &["configuration.drift"],
-                only: &[],
-                within_hours: HOURS_30_DAYS,
-            },
-            Predicate::Any(&[
-                Predicate::Attributes(&[Cond {
-                    field: "class",
-                    op: Op::OneOf(&["volatile", "package_managed", "authorised", "intended"]),
-                }]),
+            most(
+                Subjects::AssetParts {
+                    kinds: &["host"],
+                    only: &[],
+                    field: "family",
+                    parts: FAMILIES,
+                },
                 record(
-                    &["configuration.drift_decided"],
-                    &[at_most("working_days", 3), differs("approver", "requester")],
+                    &["configuration.check_run"],
+                    &[yes("ran"), at_least("checks", 1), at_most("failures_open", 0)],
                 ),
-            ]),
-            HOURS_30_DAYS,
+                950,
+                HOURS_WEEK,
+            ),
+            15,
         ),
-        15,
+    ),
+    by(
+        "configuration.judge",
+        above(
+            "8.9/take-3",
+            Level::Take,
+            Origin::Slides,
+            t(
+                "過去30日の差異をすべて分類し、未承認のものは申請者と別の人が3営業日以内に決定している。",
+                "All drift of the last 30 days is classified; the unauthorised was decided within 3 working days by someone other than the requester.",
+            ),
+            each(
+                Subjects::Records {
+                    types: &["configuration.drift"],
+                    only: &[],
+                    within_hours: HOURS_30_DAYS,
+                },
+                Predicate::Any(&[
+                    Predicate::Attributes(&[Cond {
+                        field: "class",
+                        op: Op::OneOf(&["volatile", "package_managed", "authorised", "intended"]),
+                    }]),
+                    record(
+                        &["configuration.drift_decided"],
+                        &[at_most("working_days", 3), differs("approver", "requester")],
+                    ),
+                ]),
+                HOURS_30_DAYS,
+            ),
+            15,
+        ),
     ),
     by(
         "configuration.impact",

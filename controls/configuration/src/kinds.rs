@@ -120,7 +120,10 @@ const OUTCOMES: &[Choice] = &[
     c("excepted", "例外として許可", "Excepted"),
 ];
 
-const CHANGE_TYPES: &[Choice] = &[
+const APPLIES: &[Choice] =
+    &[c("these", "対象のホスト", "These hosts"), c("everywhere", "すべてのホスト", "All hosts")];
+
+pub(crate) const CHANGE_TYPES: &[Choice] = &[
     c("standard", "標準", "Standard"),
     c("normal", "通常", "Normal"),
     c("emergency", "緊急", "Emergency"),
@@ -703,6 +706,38 @@ pub(crate) const OTHERS: &[KindSpec] = &[
         ..KindSpec::BASE
     },
     KindSpec {
+        id: "drift_plan",
+        table: Table::Plan,
+        title: t("差異の扱い", "Plan for drift"),
+        help: t(
+            "差異や不適合をどう扱うかの申請。採用・復元・例外のどれかで、別の人の署名が要る。",
+            "What is to become of drift or of a failing check: adopt, revert or except; takes another's signature.",
+        ),
+        fields: &[
+            f("outcome", "扱い", "Outcome", Enum(OUTCOMES)).required(),
+            f("reason", "理由", "Reason", Multiline).required(),
+            f("proposer", "提案者", "Proposed by", Party).required().personal(),
+            f("drifts", "対象の差異（記録番号）", "Drift (record ids)", List),
+            f("expires_on", "例外の期限", "Exception ends on", Date),
+            f("applies", "設計値の及ぶ範囲", "Design value for", Enum(APPLIES)),
+            f("change", "関係する変更", "Change", TEXT),
+            f("host", "検査のホスト", "Host of the check", Reference("host")),
+            f("check", "検査", "Check", TEXT),
+        ],
+        groups: &[
+            Group::new(
+                t("扱い", "Outcome"),
+                &["outcome", "reason", "proposer", "expires_on", "applies"],
+            ),
+            Group::new(t("対象", "Subject"), &["drifts", "change", "host", "check"]),
+        ],
+        rules: &[
+            Rule::RequiredIf { field: "expires_on", when: "outcome", is: &["excepted"] },
+            Rule::RequiredIf { field: "host", when: "check", is: &[] },
+        ],
+        ..KindSpec::BASE
+    },
+    KindSpec {
         id: "adopted_delta",
         table: Table::Decision,
         title: t("差異の採用", "Adopted delta"),
@@ -847,6 +882,16 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             f("approved_seen", "承認どおり", "Approved and seen", n("")).required(),
             f("approved_unseen", "承認したが見えない", "Approved, not seen", n("")).required(),
             f("seen_unapproved", "見えたが承認がない", "Seen, not approved", n("")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "configuration.change_closed",
+        writer: Writer::Ume,
+        title: t("変更の完了", "Change closed"),
+        fields: &[
+            f("approved_seen", "承認どおり", "Approved and seen", n("")).required(),
+            f("unseen_decided", "見えないまま不要とした", "Not seen, decided", n("")).required(),
+            f("unapproved_decided", "承認外で決定した", "Not approved, decided", n("")).required(),
         ],
     },
     RecordSpec {

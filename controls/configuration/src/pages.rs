@@ -16,6 +16,16 @@ mod impact;
 mod sbom;
 mod sboms;
 mod vex;
+mod change_form;
+mod change_typed;
+mod changes;
+mod drift;
+mod host_checks;
+mod lanes;
+mod month;
+mod one_drift;
+mod reviews;
+mod words;
 
 use web::route::Route;
 
@@ -37,6 +47,11 @@ pub fn routes() -> Vec<Route> {
         sbom::routes(),
         components::routes(),
         vex::routes(),
+        host_checks::routes(),
+        drift::routes(),
+        one_drift::routes(),
+        changes::routes(),
+        reviews::routes(),
     ];
     all.into_iter().flatten().collect()
 }

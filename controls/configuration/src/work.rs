@@ -3,14 +3,17 @@
 mod actors;
 pub(crate) mod addresses;
 pub mod bill;
-mod changes;
+pub mod changes;
 pub mod collect;
 pub(crate) mod decided;
+pub mod drift;
 pub mod driver;
-mod judge;
+pub mod handled;
+pub mod judge;
 pub mod keys;
 pub(crate) mod life;
 pub mod manifests;
+pub mod review;
 pub(crate) mod seen;
 pub mod twin;
 pub(crate) mod walk;
@@ -48,10 +51,13 @@ pub fn jobs() -> Vec<Job> {
     let advisories = Job::new("configuration.advisories", title, run::advisories);
     let title = t("ぜい弱性の影響の判定", "Judge what vulnerabilities mean for us");
     let impact = Job::new("configuration.impact", title, run::impact);
+    let title = t("変更の結果と差異の決定の反映", "Settle changes and what was decided on drift");
+    let settle = Job::new("configuration.settle", title, settle);
     vec![
         bill.every(MINUTE * 10).limit(MINUTE * 10).local(),
         advisories.every(MINUTE * 5).limit(MINUTE * 60),
         impact.every(MINUTE * 5).limit(MINUTE * 30),
+        settle.every(MINUTE * 10).limit(MINUTE * 5),
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
         judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
@@ -61,6 +67,27 @@ pub fn jobs() -> Vec<Job> {
         Job::new("configuration.defaults", DEFAULTS, life::defaults).every(MINUTE * 360),
         Job::new("configuration.copies", COPIES, proofs::copies).every(MINUTE * 1_440),
     ]
+}
+
+/// Writes what follows from signatures and snapshots, then verifies the changes.
+pub async fn settle(ctx: Shared) -> Result<Json, Error> {
+    Ok(settle_house(&ctx.house).await?)
+}
+
+/// The same, right behind a signature.
+pub async fn settle_house(house: &web::House) -> Result<Json, store::StoreError> {
+    let store = &house.store;
+    let local = house.people.local();
+    let clock = drift::days::Clock::at(store.now(), &local.zone);
+    let done = drift::settle::all(store, &clock).await?;
+    let (verified, closed) = changes::verify::all(store, store.now()).await?;
+    if done.decided + verified + closed > 0 {
+        house.wake();
+    }
+    Ok(json!({
+        "decided": done.decided, "signers_unnamed": done.unnamed,
+        "verified": verified, "closed": closed,
+    }))
 }
 
 /// Collects the configuration of this machine.
@@ -85,6 +112,11 @@ async fn collect_here(ctx: Shared) -> Result<Json, Error> {
     draft.payload = Some(payload);
     write(store, "system:configuration.collect", draft).await?;
     let judged = judge::judge(ctx.clone()).await?;
+    settle(ctx.clone()).await?;
     ctx.house.wake();
     Ok(json!({ "host": host.to_string(), "payload_bytes": bytes, "judged": judged }))
 }
+
+#[cfg(test)]
+#[path = "work/flow_tests.rs"]
+mod flow_tests;

@@ -45,9 +45,14 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether it means the fact of this class and name.
+    pub fn has(&self, class: Class, name: &Bytes) -> bool {
+        self.class.is_none_or(|own| own == class)
+            && glob::loose(self.pattern.as_slice(), name.as_slice())
+    }
+
     fn holds(&self, delta: &Delta) -> bool {
-        self.class.is_none_or(|class| class == delta.class)
-            && glob::loose(self.pattern.as_slice(), delta.name.as_slice())
+        self.has(delta.class, &delta.name)
     }
 }
 

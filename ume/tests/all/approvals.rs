@@ -31,9 +31,9 @@ const RP: &str = "ume.example";
 const DAY_MICROS: i64 = 24 * 3_600_000_000;
 
 /// A server, and how far its clock is ahead.
-struct House {
-    served: Served,
-    ahead: Arc<AtomicI64>,
+pub(crate) struct House {
+    pub(crate) served: Served,
+    pub(crate) ahead: Arc<AtomicI64>,
 }
 
 /// A clock that a test moves forward.
@@ -43,7 +43,7 @@ fn clock(ahead: &Arc<AtomicI64>) -> store::Clock {
 }
 
 /// A server over each database there is.
-async fn everywhere(name: &str) -> Vec<House> {
+pub(crate) async fn everywhere(name: &str) -> Vec<House> {
     let mut all = Vec::new();
     let (folder, ahead) = (tempfile::tempdir().unwrap(), Arc::<AtomicI64>::default());
     let store = Store::open(folder.path(), clock(&ahead)).await.unwrap();
@@ -83,9 +83,9 @@ enum Pair {
 }
 
 /// A software authenticator, registered for an account, and that account's browser.
-struct Hand {
-    who: Browser,
-    account: Id,
+pub(crate) struct Hand {
+    pub(crate) who: Browser,
+    pub(crate) account: Id,
     credential: [u8; 16],
     pair: Pair,
     counter: AtomicI64,
@@ -123,12 +123,12 @@ impl Hand {
 const GOOD: u8 = 1 | 4;
 
 impl House {
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.served.house.store
     }
 
     /// An account with a passkey, as the log-in library keeps it.
-    async fn hand(&self, login: &str, role: &str) -> Hand {
+    pub(crate) async fn hand(&self, login: &str, role: &str) -> Hand {
         let store = self.store();
         let account = store.add_account(login, role, "no password fits this").await.unwrap();
         let token = store.open_session(account, "full", "test").await.unwrap();
@@ -160,7 +160,7 @@ impl House {
         Hand { who, account, credential, pair, counter: AtomicI64::new(0) }
     }
 
-    async fn put(&self, row: Row, actor: &str) -> Row {
+    pub(crate) async fn put(&self, row: Row, actor: &str) -> Row {
         let mut write = self.store().write(actor, "", "").await.unwrap();
         let row = write.put(row).await.unwrap();
         write.commit().await.unwrap();
@@ -179,7 +179,7 @@ impl House {
         self.put(row, "another").await
     }
 
-    async fn send(&self, who: &Browser, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn send(&self, who: &Browser, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let mut fields = fields.to_vec();
         fields.push(("csrf", &who.csrf));
         let encode = |(n, v): &(&str, &str)| format!("{n}={}", urlencoding::encode(v));
@@ -210,7 +210,7 @@ impl House {
     }
 
     /// Signs by passkey, as the script does.
-    async fn sign(&self, hand: &Hand, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn sign(&self, hand: &Hand, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let challenge = match self.prepare(hand, path, fields).await {
             Ok(challenge) => challenge,
             Err(refused) => return refused,

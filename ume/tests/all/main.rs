@@ -18,6 +18,7 @@ mod day_one;
 #[path = "../../src/declared.rs"]
 mod declared;
 mod demo;
+mod drift;
 mod events;
 mod files;
 mod findings;

@@ -23,7 +23,11 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use crate::kinds::{DRIFT_CLASSES, FAMILIES};
+use super::drift::{day_after, may_propose};
+use crate::{
+    kinds::{DRIFT_CLASSES, FAMILIES},
+    work::handled::{self, Handled},
+};
 
 const CHECK: &str = "configuration.check_run";
 const DRIFT: &str = "configuration.drift";
@@ -273,6 +277,9 @@ fn short(text: &str) -> String {
 
 /// A check that did not pass.
 struct Failed {
+    id: String,
+    /// Somebody took it up: a task, or an exception.
+    taken_up: Option<&'static str>,
     state: &'static str,
     title: String,
     remedy: String,
@@ -297,6 +304,8 @@ struct HostPage<'a> {
     families: Vec<FamilyShown>,
     drift: Vec<Line>,
     is_cut: bool,
+    may_propose: bool,
+    tomorrow: String,
 }
 
 /// The newest records of a host with what they hold: checks by family, differences.
@@ -330,6 +339,9 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
         return Err(Refusal::NotFound);
     }
     let (checks, drift) = of_host(&house, id).await?;
+    let all = checks.values().flat_map(|(_, payload)| payload.as_array().into_iter().flatten());
+    let ids: Vec<&str> = all.filter_map(|result| result["id"].as_str()).collect();
+    let taken_up = handled::of(&house.store, id, ids.into_iter()).await?;
     let family = |family: &model::Choice| {
         let found = checks.get(family.value);
         let number = found.and_then(|(r, _)| r.facts.get("checks")).and_then(Json::as_i64);
@@ -337,10 +349,12 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
             title: cx.pick(&family.label).to_owned(),
             state: State8::of(found.map(|(record, _)| record), cx.now),
             checks: number.unwrap_or(0),
-            failed: found.map(|(_, payload)| failed(cx, payload)).unwrap_or_default(),
+            failed: found.map(|(_, payload)| failed(cx, payload, &taken_up)).unwrap_or_default(),
         }
     };
     let body = HostPage {
+        may_propose: may_propose(&house, user.reader()),
+        tomorrow: day_after(cx),
         cx,
         id,
         name: row.name.clone(),
@@ -351,7 +365,7 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
     page(cx, &row.name, &body)
 }
 
-fn failed(cx: &Cx, payload: &Json) -> Vec<Failed> {
+fn failed(cx: &Cx, payload: &Json, taken_up: &Handled) -> Vec<Failed> {
     let both = |value: &Json| {
         let of = |lang: &str| value[lang].as_str().unwrap_or_default().to_owned();
         cx.either(&of("ja"), &of("en")).to_owned()
@@ -366,7 +380,15 @@ fn failed(cx: &Cx, payload: &Json) -> Vec<Failed> {
         let fact = |failing: &Json| {
             (plain(&failing["key"]), short(&plain(&failing["value"])), plain(&failing["origin"]))
         };
+        let id = plain(&result["id"]);
+        let taken_up = match () {
+            () if taken_up.excepted.contains(&id) => Some(cx.t("例外あり", "excepted")),
+            () if taken_up.tasks.contains(&id) => Some(cx.t("課題あり", "task open")),
+            () => None,
+        };
         Some(Failed {
+            id,
+            taken_up,
             state,
             title: both(&result["title"]),
             remedy: both(&result["remedy"]),

@@ -5,16 +5,21 @@
 //! `SINGLE_MAX`, together with others in the payload of one.
 
 use baseline::{
-    CheckResult, Class, Context, Delta, DriftClass, Facts, Family, Integrity, Mask, Outcome,
-    RuleSet, Scope, Verdict, check, classify, tally,
+    CheckResult, Context, Delta, DriftClass, Facts, Family, Integrity, Mask, Outcome, RuleSet,
+    Verdict, check, classify, tally,
 };
-use model::{Id, Table};
+use model::{Id, Table, Timestamp};
 use room::{Error, Shared, blocking, draft};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{Filter, Record, RecordDraft, Row, Store};
 
-use super::{actors, changes, keys, manifests};
+use super::{
+    actors,
+    changes::{self, scope::setting},
+    handled::{self, Handled},
+    keys, manifests,
+};
 
 const SNAPSHOT: &str = "configuration.snapshot";
 /// Differences with a record of their own.
@@ -23,7 +28,7 @@ const RULES_MAX: usize = 1_000;
 const MICROSECONDS_DAY: i64 = 86_400_000_000;
 
 /// Judges what has come since the last run.
-pub(super) async fn judge(ctx: Shared) -> Result<Json, Error> {
+pub async fn judge(ctx: Shared) -> Result<Json, Error> {
     let store = ctx.store();
     let (mut judged, mut deltas, mut waiting) = (0, 0, 0);
     for record in store.latest_per_subject(&[SNAPSHOT]).await? {
@@ -90,30 +95,40 @@ async fn one(ctx: &Shared, host: Id, before: Option<Id>, record: &Record) -> Res
     };
     let told = manifests::findings(store, host, &new, &held, &deltas).await?;
     let hash_check = manifests::hash_check(host, record, &new, &held);
+    let agreed = changes::agreed(store, host, (seen_from, seen_to), &deltas).await?;
     let context = Context {
         masks: masks(store).await?,
         integrity: held.integrity,
         before: past,
-        changes: changes::approved(store, host).await?,
-        design: changes::design(store, host).await?,
+        changes: agreed.changes,
+        design: agreed.design,
         actors: actors::of(store, host, record, &deltas).await?,
         seen_from,
         seen_to,
     };
     let (mut drift, results) = blocking(move || {
-        let verdicts = classify(&deltas, &context);
+        let mut verdicts = classify(&deltas, &context);
+        changes::mark_pending(&deltas, &mut verdicts, &context, agreed.pending);
         let drift: Vec<(Delta, Verdict)> = deltas.into_iter().zip(verdicts).collect();
         (drift, check(&new, &rules))
     })
     .await?;
     drift.extend(told.drift);
     let count = drift.len();
+    let failing = results.iter().filter(|r| r.outcome == Outcome::Fail).map(|r| r.id);
+    let handled = handled::of(store, host, failing).await?;
     let mut write = store.write("system:configuration.judge", "work", "").await?;
-    for draft in drift_drafts(host, record, &drift).into_iter().chain(hash_check) {
+    for mut draft in drift_drafts(host, record, before, &drift) {
+        // The earliest at which it can have come about.
+        draft.observed_from = old_time.map_or(draft.observed_from, Timestamp);
+        write.record(draft).await?;
+    }
+    for draft in hash_check {
         write.record(draft).await?;
     }
     for family in Family::ALL {
-        write.record(check_draft(host, record, family, &results)).await?;
+        let run = write.record(check_draft(host, record, family, &results, &handled)).await?;
+        handled::close(store, &mut write, host, &run, &results).await?;
     }
     write.commit().await?;
     if let Some((name, value)) = told.setting {
@@ -133,17 +148,14 @@ async fn masks(store: &Store) -> Result<Vec<Mask>, Error> {
 /// `class/pattern`, or a path, whose files are meant.
 fn mask(row: &Row) -> Option<Mask> {
     let text = |name: &str| row.attributes.get(name).and_then(Json::as_str);
-    let given = text("mask")?;
-    let (class, pattern) = match given.split_once('/') {
-        Some((class, pattern)) if !class.is_empty() => (Class::named(class)?, pattern),
-        _ => (Class::File, given),
-    };
+    // A path without class means a file.
+    let scope = setting(text("mask")?)?;
     let ends_on: jiff::civil::Date = text("expires_on")?.parse().ok()?;
     // The last day counts to its end.
     let midnight = ends_on.tomorrow().ok()?.at(0, 0, 0, 0);
     let ends = jiff::tz::TimeZone::UTC.to_timestamp(midnight).ok()?;
     Some(Mask {
-        scope: Scope { class: Some(class), pattern: pattern.into() },
+        scope,
         ends_at: ends.as_second(),
         reason: text("reason").unwrap_or_default().to_owned(),
     })
@@ -153,19 +165,22 @@ fn hash(value: &baseline::Value) -> String {
     Sha256::digest(value.to_json().to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn drift_drafts(host: Id, record: &Record, drift: &[(Delta, Verdict)]) -> Vec<RecordDraft> {
+fn drift_drafts(
+    host: Id,
+    record: &Record,
+    before: Option<Id>,
+    drift: &[(Delta, Verdict)],
+) -> Vec<RecordDraft> {
+    let told = |delta: &Delta, verdict: &Verdict| json!({ "delta": delta, "verdict": verdict, "old": before, "new": record.id });
     let single = drift.iter().take(SINGLE_MAX).map(|(delta, verdict)| {
-        let payload = json!([{ "delta": delta, "verdict": verdict }]);
+        let payload = json!([told(delta, verdict)]);
         drift_draft(host, record, &delta.path(), delta, verdict, payload)
     });
     let mut drafts: Vec<RecordDraft> = single.collect();
     let rest = drift.get(SINGLE_MAX..).unwrap_or_default();
     // The gravest class stands for all of them.
     if let Some((delta, verdict)) = rest.iter().max_by_key(|(_, verdict)| verdict.class) {
-        let all: Vec<Json> = rest
-            .iter()
-            .map(|(delta, verdict)| json!({ "delta": delta, "verdict": verdict }))
-            .collect();
+        let all: Vec<Json> = rest.iter().map(|(delta, verdict)| told(delta, verdict)).collect();
         let key = format!("{} (+{})", delta.path(), rest.len() - 1);
         drafts.push(drift_draft(host, record, &key, delta, verdict, Json::Array(all)));
     }
@@ -191,7 +206,9 @@ fn drift_draft(
             facts.insert(name.to_owned(), json!(hash(value)));
         }
     }
-    if let (DriftClass::Authorised, Some(change)) = (verdict.class, &verdict.by) {
+    let is_of_change =
+        verdict.class == DriftClass::Authorised || verdict.reason == changes::PENDING;
+    if let Some(change) = verdict.by.as_ref().filter(|_| is_of_change) {
         facts.insert("change".to_owned(), json!(change));
     }
     let mut draft =
@@ -200,15 +217,24 @@ fn drift_draft(
     draft
 }
 
-fn check_draft(host: Id, record: &Record, family: Family, results: &[CheckResult]) -> RecordDraft {
+fn check_draft(
+    host: Id,
+    record: &Record,
+    family: Family,
+    results: &[CheckResult],
+    handled: &Handled,
+) -> RecordDraft {
+    let is_open =
+        |r: &&CheckResult| r.family == family && r.outcome == Outcome::Fail && !handled.has(r.id);
+    let open = results.iter().filter(is_open).count();
     let [pass, fail, unknown, _] = tally(results, family);
     let facts = json!({
         "family": family.as_str(),
         "ran": unknown == 0,
         "checks": pass + fail + unknown,
         "failures": fail,
-        // Tasks and exceptions are decided later; until then every failure is open.
-        "failures_open": fail,
+        // What has neither an open task nor an exception that holds.
+        "failures_open": open,
         "unknown": unknown,
     });
     let mut draft = draft("configuration.check_run", Some(host), record.observed_to, facts);

@@ -27,6 +27,7 @@ use crate::fact::{Facts, Layer};
 
 pub use accounts::placeholder;
 pub use score::{Loss, Rebuild, score};
+pub use shell::quoted;
 pub use step::{Content, Step};
 
 /// A host to be built again.

@@ -19,7 +19,7 @@ pub(super) struct Act {
 }
 
 /// A word that the shell takes as it is.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%^".contains(c);
     match !text.is_empty() && text.chars().all(plain) {
         true => text.to_owned(),
