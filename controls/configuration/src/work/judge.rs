@@ -123,7 +123,7 @@ async fn one(ctx: &Shared, host: Id, before: Option<Id>, record: &Record) -> Res
         draft.observed_from = old_time.map_or(draft.observed_from, Timestamp);
         write.record(draft).await?;
     }
-    for draft in hash_check {
+    if let Some(draft) = hash_check {
         write.record(draft).await?;
     }
     for family in Family::ALL {
