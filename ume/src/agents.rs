@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Subcommand;
-use edge::{agent::Collected, ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
+use edge::{ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
 use serde_json::json;
 use web::{House, Shared, api::local::Act};
 
@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// Record types that agents may write.
-const ACCEPTS: &[&str] = &["configuration.snapshot"];
+const ACCEPTS: &[&str] =
+    &["configuration.snapshot", configuration::work::TOUCHES, configuration::work::CANARY_CHANGE];
 const STATUS_EVERY_HOURS: i64 = 1;
 const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
 /// What agents work by.
@@ -204,13 +205,15 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     let own = intake::own_files(config).into_iter().chain(options.follow.iter().cloned());
     let allow = settings.config.agent.may_follow.0.clone();
     let followed = Followers::new(stream.clone(), shutdown.clone(), allow, own);
-    let key_file = folder.join("fingerprint.key");
+    let host = Arc::new(agent_host::Host::begin(folder, settings.config.watch.changes)?);
+    let due = host.clone();
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
         token: options.token_file,
         data: folder.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
-        collect: Arc::new(move || collect(&key_file)),
+        collect: Arc::new(move || host.collect()),
+        due: Arc::new(move || due.is_due()),
         apply: followed.into_apply(),
         state_every: edge::agent::STATE_EVERY,
         stream,
@@ -223,30 +226,6 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     followers.iter().for_each(tokio::task::JoinHandle::abort);
     outcome?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What an agent tells of its host. A failure to look leaves the last snapshot to age.
-fn collect(key_file: &Path) -> Vec<Collected> {
-    let key = match configuration::work::keys::of_file(key_file) {
-        Ok(key) => key,
-        Err(error) => {
-            tracing::error!(%error, "the configuration is not collected");
-            return Vec::new();
-        }
-    };
-    let full = configuration::work::FULL;
-    match configuration::work::collect::collect(Path::new("/"), true, full, &key) {
-        Err(error) => {
-            tracing::error!(%error, "the configuration is not collected");
-            Vec::new()
-        }
-        Ok(found) => {
-            let facts = configuration::work::collect::summary(&found);
-            let facts = facts.as_object().cloned().unwrap_or_default();
-            let payload = Some(found.to_document().to_string());
-            vec![Collected { ty: "configuration.snapshot", facts, payload }]
-        }
-    }
 }
 
 /// The centre's parts that listen; the tasks end when this is dropped.

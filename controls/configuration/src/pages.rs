@@ -1,5 +1,6 @@
 //! The room's own pages and their documents.
 
+mod actor;
 mod addresses;
 mod hosts;
 

@@ -1,6 +1,7 @@
 //! The tests of the front door from outside, in one program: a program each is minutes of linking and gigabytes of disk.
 
 mod access;
+mod actors;
 mod add_source;
 mod addresses;
 mod agents;

@@ -129,6 +129,11 @@ impl Processes {
         Some(process.parent).filter(|parent| *parent > 1)
     }
 
+    /// Whether the process is known to be there.
+    pub fn is_running(&self, pid: u32) -> bool {
+        self.all.get(&pid).is_some_and(|process| !process.has_ended && !process.is_doubtful)
+    }
+
     /// Whether the number surely stands for one process.
     pub fn is_certain(&self, pid: u32) -> bool {
         self.all.get(&pid).is_none_or(|process| !process.is_doubtful)
