@@ -51,6 +51,7 @@ impl Host {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "the configuration is not collected");
+                self.observer.iter().for_each(Observer::failed);
                 return Vec::new();
             }
         };

@@ -13,7 +13,7 @@ use serde_json::json;
 use web::{House, Shared, api::local::Act};
 
 use crate::{
-    CliError, Format, data,
+    CliError, Format, agent_host, data,
     door::Door,
     follow::Followers,
     intake,

@@ -81,14 +81,20 @@ async fn collect_here(ctx: Shared) -> Result<Json, Error> {
     let here = ctx.house.kept.get::<here::Here>();
     let (observer, digests) = (here.look(), here.digests.clone());
     let began = Instant::now();
-    let (summary, payload) = blocking(move || {
+    let looked = blocking(move || {
         let root = Path::new("/");
         let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
         let facts = collect::collect_again(root, FULL, &key, &mut digests)
             .map_err(|source| Error::Io { path: root.to_owned(), source })?;
         Ok::<_, Error>((collect::summary(&facts), facts.to_document().to_string().into_bytes()))
-    })
-    .await??;
+    });
+    let (summary, payload) = match looked.await.and_then(|looked| looked) {
+        Ok(found) => found,
+        Err(error) => {
+            observer.iter().for_each(|observer| observer.failed());
+            return Err(error);
+        }
+    };
     let cost = began.elapsed();
     let taken = match &observer {
         Some(observer) => {

@@ -96,7 +96,7 @@ impl Processes {
             return;
         }
         let process = self.all.entry(pid).or_default();
-        if is_loader(path.as_slice()) && !process.opened.is_empty() {
+        if is_loader(path.as_slice()) {
             // The kernel opens the loader only after it has read a program that needs it.
             if let Some(last) = process.opened.last_mut() {
                 last.1 = true;
@@ -244,6 +244,9 @@ mod tests {
         processes.ended(20);
         assert_eq!(names(&processes, 20), ["/usr/bin/tee"]);
         processes.queue_was_empty();
+        assert_eq!(names(&processes, 20), [""; 0]);
+        // A loader alone says nothing of what it loads.
+        processes.opened(20, "/usr/lib/ld-linux.so.2".into());
         assert_eq!(names(&processes, 20), [""; 0]);
     }
 

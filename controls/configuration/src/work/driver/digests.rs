@@ -41,7 +41,7 @@ impl DigestCache {
     }
 
     pub(super) fn put(&mut self, path: &Bytes, stat: &Stat, digests: Digests, now_s: i64) {
-        let is_settled = stat.st_ctime as i64 + SETTLED_S < now_s;
+        let is_settled = stat.st_ctime + SETTLED_S < now_s;
         if is_settled && (self.known.len() < FILES_MAX || self.known.contains_key(path)) {
             self.known.insert(path.clone(), (stamp_of(stat), digests));
         }

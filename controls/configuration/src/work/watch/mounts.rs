@@ -1,7 +1,7 @@
 //! Which file systems hold what counts: those of the folders that the collector reads, and what is mounted below.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
@@ -74,9 +74,9 @@ impl Marked {
 
     fn add(&mut self, group: &Group, place: &Path, mask: u64) {
         let marked = folder(place).and_then(|(number, fd)| {
-            if !self.folders.contains_key(&number) {
+            if let Entry::Vacant(vacant) = self.folders.entry(number) {
                 group.mark(place, mask)?;
-                self.folders.insert(number, (place.to_owned(), fd));
+                vacant.insert((place.to_owned(), fd));
             }
             Ok(())
         });

@@ -41,9 +41,15 @@ const FIRST_MAX: Duration = Duration::from_secs(20);
 const PACKAGES_QUIET: Duration = Duration::from_secs(15);
 const PACKAGES_MAX: Duration = Duration::from_secs(300);
 /// Between two looks lies so many times what one took, within these.
-const PAUSE_TIMES: u32 = 30;
+const PAUSE_TIMES: u32 = 20;
 const PAUSE_MIN: Duration = Duration::from_secs(10);
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_secs(40);
+/// After a look that failed.
+const PAUSE_FAILED: Duration = Duration::from_secs(300);
+/// Looks for the sake of changes: so many at once, and another each time this has passed. A program that writes its
+/// configuration every minute must not fill the ledger.
+const LOOKS_MAX: u32 = 20;
+const LOOK_GROWS: Duration = Duration::from_secs(300);
 const CANARY_FIRST: Duration = Duration::from_secs(60);
 const CANARY_EVERY: Duration = Duration::from_secs(4 * 3600);
 /// What was not noticed by then was not noticed.
@@ -128,6 +134,9 @@ struct Inner {
     last: Option<Instant>,
     by_packages: bool,
     not_before: Instant,
+    /// Looks that are left, and when the last was added.
+    looks: u32,
+    grown: Instant,
     test: Test,
 }
 
@@ -163,9 +172,17 @@ impl Inner {
             true => (PACKAGES_QUIET, PACKAGES_MAX),
             false => (QUIET, FIRST_MAX),
         };
-        matches!(self.test, Test::Noticed(_) | Test::Missed)
-            || waited(self.last, quiet)
-            || waited(self.first, most)
+        let is_changed = waited(self.last, quiet) || waited(self.first, most);
+        matches!(self.test, Test::Noticed(_) | Test::Missed) || (is_changed && self.looks > 0)
+    }
+
+    fn grow(&mut self, now: Instant) {
+        if self.looks == LOOKS_MAX {
+            self.grown = now;
+        } else if now - self.grown >= LOOK_GROWS {
+            self.looks += 1;
+            self.grown = now;
+        }
     }
 }
 
@@ -220,6 +237,8 @@ impl Observer {
             last: None,
             by_packages: false,
             not_before: started,
+            looks: LOOKS_MAX,
+            grown: started,
             test: Test::Next(started + CANARY_FIRST),
         };
         let micros = clock.clone();
@@ -276,6 +295,9 @@ impl Observer {
         let mut inner = self.shared.lock();
         let mut journal = std::mem::take(&mut inner.journal);
         let from = std::mem::replace(&mut inner.taken_at, now);
+        if inner.last.is_some() {
+            inner.looks = inner.looks.saturating_sub(1);
+        }
         (inner.first, inner.last, inner.by_packages) = (None, None, false);
         inner.is_dirty = true;
         inner.saved = Instant::now();
@@ -308,6 +330,12 @@ impl Observer {
         inner.is_dirty = true;
     }
 
+    /// The host could not be looked at: it is tried again later, and not at once.
+    pub fn failed(&self) {
+        self.shared.lock().not_before = Instant::now() + PAUSE_FAILED;
+        self.shared.due.store(false, Ordering::Relaxed);
+    }
+
     /// Changes the test file now, instead of when it is time.
     pub fn test_now(&self) {
         self.shared.lock().test = Test::Next(Instant::now());
@@ -332,6 +360,7 @@ impl Shared {
         let now = Instant::now();
         let (writes, saves) = {
             let mut inner = self.lock();
+            inner.grow(now);
             let writes = matches!(inner.test, Test::Next(at) if now >= at);
             match inner.test {
                 // Before it is written: it may be noticed before the writing returns.
@@ -390,5 +419,69 @@ fn load(path: &Path) -> (Journal, Saved) {
             }
             Default::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use baseline::{
+        Bytes,
+        actor::{Doer, How, Source},
+    };
+
+    fn inner(at: Instant) -> Inner {
+        Inner {
+            journal: Journal::default(),
+            taken_at: 0,
+            is_dirty: false,
+            saved: at,
+            first: None,
+            last: None,
+            by_packages: false,
+            not_before: at,
+            looks: LOOKS_MAX,
+            grown: at,
+            test: Test::Next(at + CANARY_EVERY),
+        }
+    }
+
+    fn change(program: &str) -> Seen {
+        let programs = vec![Bytes::from(program)];
+        let doer = Doer { source: Source::Fanotify, pid: 7, programs, who: None };
+        let how = How::named("write").unwrap_or_default();
+        Seen::Touch { path: "/etc/x".into(), how, at: 1, doer }
+    }
+
+    #[test]
+    fn a_look_waits_for_quiet_but_not_for_ever_and_longer_while_packages_change() {
+        let mut inner = inner(Instant::now());
+        assert!(!inner.is_due(Instant::now()));
+        inner.see(change("/usr/bin/vim"), 1);
+        let at = Instant::now();
+        assert!(!inner.is_due(at) && inner.is_due(at + QUIET));
+        // Changes go on.
+        inner.last = Some(at + FIRST_MAX);
+        assert!(!inner.is_due(at + FIRST_MAX - QUIET) && inner.is_due(at + FIRST_MAX));
+        inner.see(change("/usr/bin/dpkg"), 1);
+        assert!(!inner.is_due(Instant::now() + QUIET));
+        assert!(inner.is_due(Instant::now() + PACKAGES_QUIET));
+        inner.not_before = Instant::now() + PAUSE_FAILED;
+        assert!(!inner.is_due(Instant::now() + PACKAGES_QUIET));
+    }
+
+    #[test]
+    fn looks_for_changes_are_bounded_and_a_test_is_never_held_up() {
+        let at = Instant::now();
+        let mut inner = inner(at);
+        inner.see(change("/usr/bin/vim"), 1);
+        inner.looks = 0;
+        let later = Instant::now() + FIRST_MAX;
+        assert!(!inner.is_due(later));
+        inner.test = Test::Noticed(at);
+        assert!(inner.is_due(later));
+        inner.test = Test::Next(at + CANARY_EVERY);
+        inner.grow(at + LOOK_GROWS);
+        assert!(inner.looks == 1 && inner.is_due(later));
     }
 }

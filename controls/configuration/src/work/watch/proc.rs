@@ -16,7 +16,6 @@ const UNSET: u32 = u32::MAX;
 /// A process as it is now.
 pub struct Live {
     pub program: Option<Bytes>,
-    pub parent: u32,
     /// Ticks after the start of the machine.
     pub start: u64,
     pub who: Who,
@@ -81,7 +80,7 @@ pub fn read(pid: u32, key: &FingerprintKey) -> Option<Live> {
         command: (!arguments.is_empty()).then(|| command_line(arguments, key)),
         account: None,
     };
-    Some(Live { program: program(pid), parent: stat.parent, start: stat.start, who })
+    Some(Live { program: program(pid), start: stat.start, who })
 }
 
 fn effective_uid(status: &str) -> Option<u32> {

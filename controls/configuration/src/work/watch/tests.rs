@@ -213,9 +213,8 @@ fn what_does_not_fit_into_the_queue_is_a_gap() {
     let started = Instant::now();
     let mut gap = None;
     while gap.is_none() && started.elapsed() < WAIT {
-        match seen.recv_timeout(Duration::from_secs(1)) {
-            Ok(Seen::Gap(why)) => gap = Some(why),
-            Ok(_) | Err(_) => {}
+        if let Ok(Seen::Gap(why)) = seen.recv_timeout(Duration::from_secs(1)) {
+            gap = Some(why);
         }
     }
     assert_eq!(gap, Some("queue_overflow"));

@@ -268,16 +268,17 @@ impl Watcher {
     /// Takes all that waits.
     fn round(&mut self, buffer: &mut [u8], stop: &AtomicBool) -> io::Result<()> {
         loop {
-            // Whatever is heard afterwards of processes came after these events, or waited beside them.
+            let is_bare = self.group.grade == Grade::Bare;
+            let before = is_bare.then(proc::ticks_now).flatten();
             let count = self.group.read(buffer)?;
-            self.hear();
             if count == 0 {
+                // Before more is heard: of who ends from now on, events may come that were not there yet.
                 self.processes.queue_was_empty();
-                if self.group.grade == Grade::Bare {
-                    self.empty_at = proc::ticks_now().unwrap_or(0);
-                }
+                self.empty_at = before.unwrap_or(0);
+                self.hear();
                 return Ok(());
             }
+            self.hear();
             let (events, broken) = fanotify::read(&buffer[..count]);
             for event in &events {
                 self.take(event);
