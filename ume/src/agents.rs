@@ -8,12 +8,12 @@ use std::{
 };
 
 use clap::Subcommand;
-use edge::{agent::Collected, ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
+use edge::{ca::HouseCa, centre::SharedCentre, listen, pages, tls, token::Token};
 use serde_json::json;
 use web::{House, Shared, api::local::Act};
 
 use crate::{
-    CliError, Format, data,
+    CliError, Format, agent_host, data,
     door::Door,
     follow::Followers,
     intake,
@@ -24,7 +24,12 @@ use crate::{
 };
 
 /// Record types that agents may write.
-const ACCEPTS: &[&str] = &["configuration.snapshot", "configuration.sbom"];
+const ACCEPTS: &[&str] = &[
+    "configuration.snapshot",
+    "configuration.sbom",
+    configuration::work::TOUCHES,
+    configuration::work::CANARY_CHANGE,
+];
 const STATUS_EVERY_HOURS: i64 = 1;
 const STATUS_LOOK: std::time::Duration = std::time::Duration::from_secs(15);
 /// What agents work by.
@@ -204,14 +209,16 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     let own = intake::own_files(config).into_iter().chain(options.follow.iter().cloned());
     let allow = settings.config.agent.may_follow.0.clone();
     let followed = Followers::new(stream.clone(), shutdown.clone(), allow, own);
-    let key_file = folder.join("fingerprint.key");
     let bill_note = folder.join("sbom.made");
+    let host = Arc::new(agent_host::Host::begin(folder, settings.config.watch.changes)?);
+    let due = host.clone();
     let agent = edge::agent::run(edge::agent::Options {
         url: options.join.unwrap_or_default(),
         token: options.token_file,
         data: folder.to_owned(),
         version: env!("CARGO_PKG_VERSION"),
-        collect: Arc::new(move || collect(&key_file, &bill_note)),
+        collect: Arc::new(move || host.collect().into_iter().chain(bill(&bill_note)).collect()),
+        due: Arc::new(move || due.is_due()),
         apply: followed.into_apply(),
         state_every: edge::agent::STATE_EVERY,
         stream,
@@ -224,26 +231,6 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
     followers.iter().for_each(tokio::task::JoinHandle::abort);
     outcome?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What an agent tells of its host. A failure to look leaves the last snapshot, or bill of materials, to age.
-fn collect(key_file: &Path, bill_note: &Path) -> Vec<Collected> {
-    snapshot(key_file).into_iter().chain(bill(bill_note)).collect()
-}
-
-fn snapshot(key_file: &Path) -> Option<Collected> {
-    let key = configuration::work::keys::of_file(key_file);
-    let key =
-        key.inspect_err(|error| tracing::error!(%error, "the configuration is not collected"));
-    let full = configuration::work::FULL;
-    let found = configuration::work::collect::collect(Path::new("/"), true, full, &key.ok()?);
-    let found =
-        found.inspect_err(|error| tracing::error!(%error, "the configuration is not collected"));
-    let found = found.ok()?;
-    let facts = configuration::work::collect::summary(&found);
-    let facts = facts.as_object().cloned().unwrap_or_default();
-    let payload = Some(found.to_document().to_string());
-    Some(Collected { ty: "configuration.snapshot", facts, payload })
 }
 
 /// The bill of materials, once a day and when packages changed.

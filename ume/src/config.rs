@@ -43,6 +43,15 @@ pub struct Config {
     pub bus: Option<Bus>,
     pub packages: configuration::archive::Packages,
     pub configuration: configuration::impact::settings::Settings,
+    pub watch: Watch,
+}
+
+/// What is watched of the host that Ume runs on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    /// Who changes its configuration, as the kernel reports it.
+    pub changes: Option<bool>,
 }
 
 /// What an agent lets the rules of its centre do.

@@ -101,6 +101,13 @@ const KEYS: &[Key] = &[
         "Files of this host that the centre's collection rules may make an agent follow; `*` within a name, `**` for names. Nothing beyond is opened, however well a rule is signed",
     ),
     key(
+        "watch.changes",
+        "true",
+        "true",
+        "このホストの構成を誰が変更したかを、カーネルの通知（fanotify）から知る。rootでないときは通知を受け取れず、変更者は不明のままになる",
+        "Learn from the kernel's reports (fanotify) who changes the configuration of this host; not as root there are none, and actors stay unknown",
+    ),
+    key(
         "intake.journal",
         "true",
         "true",
@@ -591,6 +598,7 @@ const TABLES: &[(&str, bool)] = &[
     ("", false),
     ("files", false),
     ("agent", false),
+    ("watch", false),
     ("intake", false),
     ("intake.syslog_udp", true),
     ("intake.syslog_tcp", true),

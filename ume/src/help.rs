@@ -63,12 +63,13 @@ mod tests {
     }
 
     /// Commands whose output is no result that a program would read otherwise.
-    const WITHOUT_FORMAT: [(&str, &str); 9] = [
+    const WITHOUT_FORMAT: [(&str, &str); 10] = [
         ("ume serve", "runs until it is stopped"),
         ("ume completions", "prints a script for a shell"),
         ("ume man", "prints or writes roff"),
         ("ume oscal export", "writes a document, and --format says json or yaml"),
         ("ume baseline export", "writes a project into a folder"),
+        ("ume baseline watch", "prints a line of JSON for each change, as it happens"),
         ("ume baseline sheet fill", "writes a workbook"),
         ("ume sbom make", "writes a document, and --to says its form"),
         ("ume sbom convert", "writes a document, and --to says its form"),

@@ -1,5 +1,6 @@
 //! The front door: command line, configuration, wiring. No logic.
 
+mod agent_host;
 mod agents;
 mod backup;
 mod bundle_cmd;

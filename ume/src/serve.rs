@@ -85,6 +85,9 @@ pub async fn run(
         intake: RwLock::new(serde_json::to_value(stream.counters()).unwrap_or_default()),
         ..at_rest
     });
+    if let Some(changes) = settings.config.watch.changes {
+        house.kept.get::<configuration::work::here::Here>().configure(changes);
+    }
     isms::welcome::refresh_local(&house).await?;
     // Before the first line is read.
     stream.take_manners(monitoring::work::logs::manners(&house.store).await?);

@@ -5,6 +5,7 @@ mod rebuild;
 pub mod sbom;
 mod sheet;
 mod upgrade;
+mod watch;
 
 use std::{
     io::{Read, Write},
@@ -68,7 +69,8 @@ pub fn verb() -> Verb {
         .subcommands([gather, facts, diff, check])
         .subcommand(rebuild::export_command())
         .subcommand(rebuild::prove_command())
-        .subcommand(sheet::command());
+        .subcommand(sheet::command())
+        .subcommand(watch::command());
     Verb { command, run }
 }
 
@@ -132,6 +134,7 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
         Some(("export", matches)) => rebuild::run_export(matches, out),
         Some(("prove", matches)) => rebuild::run_prove(matches, out),
         Some(("sheet", matches)) => sheet::run(matches, out),
+        Some(("watch", matches)) => watch::run(matches, out),
         _ => Err(Error::said("baseline: no such subcommand")),
     }
 }

@@ -798,6 +798,28 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "configuration.touches",
+        writer: Writer::Agents,
+        title: t("観測した変更", "Changes seen"),
+        fields: &[
+            f("watch", "監視の程度", "Extent of the watch", TEXT).required(),
+            f("touches", "変更されたファイル", "Files changed", n("")).required(),
+            f("unnamed", "変更者を読めなかったもの", "Of these unnamed", n("")).required(),
+            f("runs", "パッケージ操作", "Runs of the package manager", n("")),
+            f("gaps", "観測できなかった時間帯", "Gaps", n("")).required(),
+            f("unwatched", "監視できない領域", "File systems not watched", n("")),
+        ],
+    },
+    RecordSpec {
+        ty: "configuration.canary_change",
+        writer: Writer::Agents,
+        title: t("試験変更", "Canary change"),
+        fields: &[
+            f("noticed", "気付いた", "Noticed", Boolean).required(),
+            f("after_ms", "変更からの経過", "After the change", n("ms")).required(),
+        ],
+    },
+    RecordSpec {
         ty: "configuration.sheet",
         writer: Writer::Anyone,
         title: t("パラメータシート", "Parameter sheet"),

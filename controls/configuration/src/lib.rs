@@ -110,7 +110,7 @@ impl Room for Configuration {
     }
 
     fn services(&self) -> Vec<Service> {
-        Vec::new()
+        work::services()
     }
 
     fn routes(&self) -> Vec<web::route::Route> {

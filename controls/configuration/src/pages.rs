@@ -1,30 +1,31 @@
 //! The room's own pages and their documents.
 
+mod actor;
 mod addresses;
 mod advisory;
+mod change_form;
+mod change_typed;
+mod changes;
 mod components;
+mod drift;
+mod host_checks;
 mod hosts;
+mod impact;
+mod lanes;
 mod licences;
+mod month;
+mod one_drift;
 mod rebuilds;
+mod reviews;
+mod sbom;
+mod sboms;
 mod sheets;
 mod sheets_api;
 mod system_picture;
 mod system_tests;
 mod systems;
 mod templates;
-mod impact;
-mod sbom;
-mod sboms;
 mod vex;
-mod change_form;
-mod change_typed;
-mod changes;
-mod drift;
-mod host_checks;
-mod lanes;
-mod month;
-mod one_drift;
-mod reviews;
 mod words;
 
 use web::route::Route;

@@ -6,6 +6,7 @@
 //! fingerprint where it is read and is in nothing this crate gives out; what was not read is said to
 //! be unread and never counts as absent.
 
+pub mod actor;
 pub mod addresses;
 pub mod archive;
 mod bytes;

@@ -481,7 +481,7 @@ fn gives_rights(entry: &Entry) -> bool {
         || entry.xattrs.iter().any(|(name, _)| &**name == b"security.capability")
 }
 
-fn is_generated(path: &[u8]) -> bool {
+pub(crate) fn is_generated(path: &[u8]) -> bool {
     GENERATED.contains(&path)
         || GENERATED_PARTS.iter().any(|part| memchr::memmem::find(path, part).is_some())
 }

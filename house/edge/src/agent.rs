@@ -51,6 +51,9 @@ pub struct Collected {
 /// Collects once; the rooms are not known here.
 pub type Collect = Arc<dyn Fn() -> Vec<Collected> + Send + Sync>;
 
+/// Whether something happened that should be collected before its time; asked every second, so it must be quick.
+pub type Due = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What became of rules on this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -73,6 +76,7 @@ pub struct Options {
     pub data: PathBuf,
     pub version: &'static str,
     pub collect: Collect,
+    pub due: Due,
     pub apply: Apply,
     /// The spool, which intakes fill.
     pub stream: Stream,
@@ -326,7 +330,7 @@ impl Runner {
         loop {
             // Collecting goes on while the centre is away.
             let every = self.applied.collect_every.unwrap_or(COLLECT_EVERY);
-            if collected.is_none_or(|at| at.elapsed() >= every) {
+            if collected.is_none_or(|at| at.elapsed() >= every) || (self.options.due)() {
                 self.collect().await?;
                 collected = Some(tokio::time::Instant::now());
             }

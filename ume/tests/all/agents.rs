@@ -155,6 +155,7 @@ impl Place {
             data,
             version: "test",
             collect: Arc::new(Vec::new),
+            due: Arc::new(|| false),
             apply: Arc::new(|_| agent::Applied::default()),
             now: clock.read(),
             state_every: Duration::from_secs(1),

@@ -179,7 +179,12 @@ impl House {
         self.put(row, "another").await
     }
 
-    pub(crate) async fn send(&self, who: &Browser, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn send(
+        &self,
+        who: &Browser,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> (u16, String) {
         let mut fields = fields.to_vec();
         fields.push(("csrf", &who.csrf));
         let encode = |(n, v): &(&str, &str)| format!("{n}={}", urlencoding::encode(v));
@@ -210,7 +215,12 @@ impl House {
     }
 
     /// Signs by passkey, as the script does.
-    pub(crate) async fn sign(&self, hand: &Hand, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn sign(
+        &self,
+        hand: &Hand,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> (u16, String) {
         let challenge = match self.prepare(hand, path, fields).await {
             Ok(challenge) => challenge,
             Err(refused) => return refused,

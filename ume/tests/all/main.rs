@@ -1,6 +1,7 @@
 //! The tests of the front door from outside, in one program: a program each is minutes of linking and gigabytes of disk.
 
 mod access;
+mod actors;
 mod add_source;
 mod addresses;
 mod agents;
@@ -28,8 +29,8 @@ mod findings_stream;
 mod follow;
 mod gap;
 mod hunts;
-mod indicator_sets;
 mod import;
+mod indicator_sets;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]
 mod intake_http;

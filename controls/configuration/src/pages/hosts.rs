@@ -23,7 +23,10 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
-use super::drift::{day_after, may_propose};
+use super::{
+    actor,
+    drift::{day_after, may_propose},
+};
 use crate::{
     kinds::{DRIFT_CLASSES, FAMILIES},
     work::handled::{self, Handled},
@@ -212,11 +215,28 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
             .iter()
             .map(|record| Line {
                 host: record.subject.and_then(|id| Some((id, named.get(&id)?.clone()))),
-                ..line(cx, record, &Json::Null)
+                ..line(cx, record, &Json::Null, &BTreeMap::new())
             })
             .collect(),
     };
     page(cx, cx.t("構成管理", "Configuration"), &body)
+}
+
+/// Names of the people who made these differences, as far as the reader may see them.
+async fn people(
+    house: &Shared,
+    user: &User,
+    drift: &[(Record, Json)],
+) -> Result<BTreeMap<Id, String>, StoreError> {
+    let ids = actor::people(drift.iter().map(|(_, payload)| &payload[0]["verdict"]));
+    let within = user.reader().sees_of(Table::Party);
+    let mut names = BTreeMap::new();
+    for row in house.store.rows_by_id(Table::Party, &ids).await? {
+        if house.store.reaches(Table::Party, row.id, &within).await? {
+            names.insert(row.id, row.name);
+        }
+    }
+    Ok(names)
 }
 
 fn class_said(cx: &Cx, class: &str) -> String {
@@ -225,7 +245,7 @@ fn class_said(cx: &Cx, class: &str) -> String {
 }
 
 /// A difference with what its payload says of it.
-fn line(cx: &Cx, record: &Record, payload: &Json) -> Line {
+fn line(cx: &Cx, record: &Record, payload: &Json, people: &BTreeMap<Id, String>) -> Line {
     let first = payload.as_array().and_then(|all| all.first()).unwrap_or(&Json::Null);
     let value = |name: &str| {
         let value = &first["delta"][name];
@@ -236,10 +256,7 @@ fn line(cx: &Cx, record: &Record, payload: &Json) -> Line {
         }
     };
     let known = record.facts.get("actor_known").and_then(Json::as_bool).unwrap_or(false);
-    let actor = first["verdict"]["actor"].as_object().map(|actor| {
-        let parts = actor.values().filter(|v| !v.is_null()).map(plain);
-        parts.collect::<Vec<_>>().join(" ")
-    });
+    let actor = actor::texts(cx, &first["verdict"], people).map(|texts| texts.line());
     let class = text(record, "class");
     Line {
         record: record.id,
@@ -248,7 +265,7 @@ fn line(cx: &Cx, record: &Record, payload: &Json) -> Line {
         class: class_said(cx, class),
         is_bad: class == "unauthorised",
         actor: match (known, actor) {
-            (true, Some(actor)) => short(&actor),
+            (true, Some(actor)) => actor,
             (true, None) => cx.t("分かる", "known").to_owned(),
             (false, _) => cx.t("不明", "unknown").to_owned(),
         },
@@ -342,6 +359,7 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
     let all = checks.values().flat_map(|(_, payload)| payload.as_array().into_iter().flatten());
     let ids: Vec<&str> = all.filter_map(|result| result["id"].as_str()).collect();
     let taken_up = handled::of(&house.store, id, ids.into_iter()).await?;
+    let people = people(&house, &user, &drift).await?;
     let family = |family: &model::Choice| {
         let found = checks.get(family.value);
         let number = found.and_then(|(r, _)| r.facts.get("checks")).and_then(Json::as_i64);
@@ -360,7 +378,7 @@ async fn show_host(State(house): State<Shared>, user: User, Path(id): Path<Strin
         name: row.name.clone(),
         families: FAMILIES.iter().map(family).collect(),
         is_cut: drift.len() == OF_HOST_MAX,
-        drift: drift.iter().map(|(record, payload)| line(cx, record, payload)).collect(),
+        drift: drift.iter().map(|(record, payload)| line(cx, record, payload, &people)).collect(),
     };
     page(cx, &row.name, &body)
 }

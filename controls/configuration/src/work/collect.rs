@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use baseline::{ChunkIndex, Facts, FingerprintKey, Layer, Plan, Roots, facts, seal};
 use serde_json::{Value, json};
 
-use super::driver::{self, Driver, RootDriver};
+use super::driver::{self, DigestCache, Driver, RootDriver};
 
 const UNREAD_SHOWN_MAX: usize = 200;
 /// How many of the eight considerations there are.
@@ -21,6 +21,21 @@ pub fn collect(
     let live = live && root == Path::new("/");
     let mut driver = RootDriver::open(root, live)?;
     Ok(collect_by(&mut driver, live, full, key))
+}
+
+/// Collects below `root`, the running kernel included, with the digests of an earlier collection for files whose
+/// stamps are the same; those of every few hours are all taken anew.
+pub fn collect_again(
+    root: &Path,
+    full: bool,
+    key: &FingerprintKey,
+    digests: &mut DigestCache,
+) -> std::io::Result<Facts> {
+    let mut driver = RootDriver::open(root, true)?;
+    driver.remember(std::mem::take(digests));
+    let facts = collect_by(&mut driver, root == Path::new("/"), full, key);
+    *digests = driver.remembered();
+    Ok(facts)
 }
 
 /// Collects by any driver.

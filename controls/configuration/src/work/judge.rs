@@ -15,20 +15,23 @@ use sha2::{Digest, Sha256};
 use store::{Filter, Record, RecordDraft, Row, Store};
 
 use super::{
-    actors,
+    SNAPSHOT, actors,
     changes::{self, scope::setting},
     handled::{self, Handled},
     keys, manifests,
 };
 
-const SNAPSHOT: &str = "configuration.snapshot";
 /// Differences with a record of their own.
 const SINGLE_MAX: usize = 300;
 const RULES_MAX: usize = 1_000;
 const MICROSECONDS_DAY: i64 = 86_400_000_000;
 
+/// The job and whoever has just collected may judge at once; a snapshot is judged by one of them.
+static JUDGING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Judges what has come since the last run.
 pub async fn judge(ctx: Shared) -> Result<Json, Error> {
+    let _one = JUDGING.lock().await;
     let store = ctx.store();
     let (mut judged, mut deltas, mut waiting) = (0, 0, 0);
     for record in store.latest_per_subject(&[SNAPSHOT]).await? {
@@ -102,7 +105,7 @@ async fn one(ctx: &Shared, host: Id, before: Option<Id>, record: &Record) -> Res
         before: past,
         changes: agreed.changes,
         design: agreed.design,
-        actors: actors::of(store, host, record, &deltas).await?,
+        actors: actors::of(store, host, (seen_from, seen_to), &new, &deltas).await?,
         seen_from,
         seen_to,
     };

@@ -1,12 +1,14 @@
 //! Who answers the collector's questions: a root directory, or a host over SSH. Both give the same
 //! capture of the same host; an agent is the first of them, running there.
 
+mod digests;
 mod live;
 mod root;
 mod ssh;
 
 use baseline::{Ask, Capture, Collector, Got, Plan, Step};
 
+pub use digests::DigestCache;
 pub use root::RootDriver;
 pub use ssh::SshDriver;
 

@@ -21,7 +21,7 @@ use rustix::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Driver, live};
+use super::{DigestCache, Driver, live};
 
 const BYTES_MAX: u64 = 1 << 30;
 const LEVELS_MAX: usize = 256;
@@ -34,15 +34,27 @@ pub struct RootDriver {
     live: bool,
     bytes: u64,
     buffer: Vec<u8>,
+    digests: Option<DigestCache>,
 }
 
 impl RootDriver {
+    /// Takes digests of an earlier collection for files that have not changed since.
+    pub fn remember(&mut self, mut digests: DigestCache) {
+        digests.begin();
+        self.digests = Some(digests);
+    }
+
+    /// The digests to remember for the next collection.
+    pub fn remembered(&mut self) -> DigestCache {
+        self.digests.take().unwrap_or_default()
+    }
+
     /// Opens the root. With `live` the running system is asked as well, which only `/` may.
     pub fn open(root: &Path, live: bool) -> std::io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let fd = fs::open(root, flags, Mode::empty())?;
         let live = live && root == Path::new("/");
-        Ok(Self { root: fd, live, bytes: 0, buffer: vec![0; 128 << 10] })
+        Ok(Self { root: fd, live, bytes: 0, buffer: vec![0; 128 << 10], digests: None })
     }
 
     fn open_file(&self, path: &Bytes) -> Result<OwnedFd, Fault> {
@@ -114,6 +126,11 @@ impl RootDriver {
 
     fn digest(&mut self, path: &Bytes, md5: bool) -> Result<Digests, Fault> {
         self.twice(path, BYTES_MAX, |driver, file| {
+            let stat = fs::fstat(&*file).map_err(fault)?;
+            let known = driver.digests.as_ref().and_then(|all| all.get(path, &stat, md5));
+            if let Some(known) = known {
+                return Ok(known);
+            }
             let (mut strong, mut weak) = (Sha256::new(), Md5::new());
             loop {
                 let count = file.read(&mut driver.buffer).map_err(io_fault)?;
@@ -126,7 +143,11 @@ impl RootDriver {
                 }
             }
             let sum: [u8; 16] = weak.finalize().into();
-            Ok(Digests { md5: md5.then_some(sum), sha256: strong.finalize().into() })
+            let digests = Digests { md5: md5.then_some(sum), sha256: strong.finalize().into() };
+            if let Some(all) = &mut driver.digests {
+                all.put(path, &stat, digests, jiff::Timestamp::now().as_second());
+            }
+            Ok(digests)
         })
     }
 
