@@ -213,7 +213,13 @@ async fn a_change_authorises_what_lies_in_it_and_closes_when_the_rest_is_decided
         let mut site = Site::over(house).await;
         site.collect(&[("port", "22"), ("banner", "none")], &[]).await;
         // What is not right is shown beside its field, and nothing is saved.
-        let fields = [("name", "x"), ("type", "normal"), ("settings", "port"), ("from", "soon")];
+        let fields = [
+            ("name", "x"),
+            ("type", "normal"),
+            ("all_hosts", "true"),
+            ("settings", "port"),
+            ("from", "soon"),
+        ];
         let path = "/configuration/changes/new";
         let (status, text) = site.house.send(&site.administrator.who, path, &fields).await;
         assert_eq!(status, 200);

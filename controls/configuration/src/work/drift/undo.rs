@@ -197,6 +197,11 @@ fn resources(name: &str, deltas: &[&Delta], now: &Facts, out: &mut Undo) {
         project.files.get("undo.sh").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let is_work = |line: &&str| line.starts_with("if {");
     let script = script.filter(|text| text.lines().any(|line| is_work(&line)));
+    // What the head of a rebuild says of itself is not so here.
+    let script = script.map(|text| {
+        let lines = text.lines().filter(|line| !line.starts_with("# Builds"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    });
     for delta in deltas {
         let path = delta.path();
         let left = project.residuals.iter().find(|residual| residual.fact == path);
