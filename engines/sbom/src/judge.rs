@@ -579,3 +579,7 @@ impl Subject {
         self
     }
 }
+
+#[cfg(test)]
+#[path = "judge/changing_tests.rs"]
+mod tests;

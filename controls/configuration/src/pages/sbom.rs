@@ -233,7 +233,9 @@ async fn show(
 
 fn lines(bom: &Bom, told: &Told, wanted: &str) -> Vec<Line> {
     let mut touched: HashMap<(&str, &str), usize> = HashMap::new();
-    for part in told.touches.values().flat_map(|touch| &touch.parts) {
+    let parts = told.touches.values().flat_map(|touch| &touch.parts);
+    // What somebody decided not to be affected is no longer counted.
+    for part in parts.filter(|part| part.state != "not_affected") {
         *touched.entry((&part.name, &part.version)).or_default() += 1;
     }
     let line = |one: &Component| {
