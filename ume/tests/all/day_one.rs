@@ -307,7 +307,7 @@ async fn a_template_brings_design_and_tests_before_the_first_host_and_its_chain_
         "{page}"
     );
     let system: Id = to.rsplit('/').next().unwrap().parse().unwrap();
-    let (_, again) = house.form(path, &[("system", &system.to_string())]).await;
+    let (_, again) = house.form(path, &[("system", system.to_string().as_str())]).await;
     assert!(again.contains("already"), "{again}");
     let applied = house.newest("configuration.template_applied", system).await.expect("recorded");
     assert_eq!(
@@ -354,7 +354,7 @@ async fn a_template_brings_design_and_tests_before_the_first_host_and_its_chain_
 async fn a_proof_comes_in_with_shares_computed_here_and_licences_are_counted_from_packages() {
     let house = House::start().await;
     let (_, to) =
-        house.form("/configuration/templates/web", &[("system", &house.system.to_string())]).await;
+        house.form("/configuration/templates/web", &[("system", house.system.to_string().as_str())]).await;
     assert!(to.starts_with("/configuration/system/"), "{to}");
     house.collect().await;
     let token = house.served.token("administrator").await;
