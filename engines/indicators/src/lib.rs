@@ -4,5 +4,8 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 mod kind;
+pub mod pattern;
+pub mod stix;
+pub mod tlp;
 
 pub use kind::Kind;

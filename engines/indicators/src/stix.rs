@@ -1,0 +1,3 @@
+//! STIX.
+
+pub mod time;
