@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods)]
 
 mod common;
+mod document;
+mod document_corpus;
 mod pattern;
 mod pattern_corpus;
 mod pattern_oracle;
