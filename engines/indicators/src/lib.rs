@@ -4,8 +4,10 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 mod kind;
+pub mod misp;
 pub mod pattern;
 pub mod stix;
+pub mod taxii;
 pub mod tlp;
 
 pub use kind::Kind;

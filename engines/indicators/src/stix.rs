@@ -19,6 +19,7 @@ mod validate;
 mod version;
 
 pub use diagnostic::{Diagnostic, Rule, Severity};
+pub(crate) use document::slices;
 pub use document::{Limits, Object, ParseError, Parsed, parse};
 pub use id::{sco_id, sco_key};
 pub use jcs::canonical;

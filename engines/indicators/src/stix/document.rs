@@ -107,6 +107,24 @@ fn object_or_bundle<'a>(
     take(parsed, bytes, items, "/objects", limits)
 }
 
+/// The items of a member that is a list, as they came; none if there is no such list.
+pub(crate) fn slices<'a>(bytes: &'a [u8], name: &str) -> Option<Vec<&'a [u8]>> {
+    let mut scan = Scan { bytes, at: 0 };
+    if scan.blank() != Some(b'{') {
+        return None;
+    }
+    let quoted = format!("\"{name}\"");
+    let members = scan.members().ok()?;
+    // Of several the last counts, as it does for whoever reads the whole.
+    let (_, list) =
+        members.iter().rev().find(|(key, _)| bytes[key.clone()] == *quoted.as_bytes())?;
+    if bytes[list.start] != b'[' {
+        return None;
+    }
+    let items = Scan { bytes, at: list.start }.items().ok()?;
+    Some(items.into_iter().map(|item| &bytes[item]).collect())
+}
+
 /// A bundle without its objects.
 fn frame(bytes: &[u8], members: &[Member]) -> Value {
     let read = |range: &Range<usize>| serde_json::from_slice::<Value>(&bytes[range.clone()]).ok();

@@ -6,7 +6,10 @@
 mod common;
 mod document;
 mod document_corpus;
+mod misp;
 mod pattern;
 mod pattern_corpus;
 mod pattern_oracle;
+mod taxii_client;
+mod taxii_server;
 mod tlp;
