@@ -3,6 +3,7 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod exchange;
 mod kind;
 pub mod misp;
 pub mod pattern;

@@ -6,6 +6,7 @@
 mod common;
 mod document;
 mod document_corpus;
+mod exchange;
 mod misp;
 mod pattern;
 mod pattern_corpus;

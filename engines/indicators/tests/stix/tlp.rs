@@ -90,6 +90,19 @@ fn unmarked_has_the_mark_of_its_source_and_statements_limit_nothing() {
 }
 
 #[test]
+fn a_definition_goes_with_what_it_marks_unless_it_is_marked_itself() {
+    let green = definition(Edition::Two, Level::Green);
+    let object = json!({"id": "a--1", "object_marking_refs": [green["id"]]});
+    assert_eq!(
+        whole(&graph(json!([object.clone(), green.clone()])), "a--1", Level::Red),
+        Level::Green
+    );
+    let mut marked = green.clone();
+    marked["object_marking_refs"] = json!([definition_id(Edition::Two, Level::Amber)]);
+    assert_eq!(whole(&graph(json!([object, marked])), "a--1", Level::Clear), Level::Amber);
+}
+
+#[test]
 fn what_cannot_be_read_is_red() {
     let amber = definition_id(Edition::Two, Level::Amber);
     for odd in [
