@@ -199,6 +199,11 @@ pub fn to_misp(items: &[Item], info: &str, org: (String, String), at: i64) -> Ev
     })
 }
 
+/// The UUID of an organisation that has none: always the same for a name.
+pub fn org_uuid(name: &str) -> String {
+    Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+}
+
 fn attribute(item: &Item) -> DraftAttribute {
     let key = format!("{}\n{}\n{:?}", item.kind.as_str(), item.value, item.side);
     DraftAttribute {

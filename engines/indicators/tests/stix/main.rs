@@ -7,6 +7,7 @@ mod common;
 mod document;
 mod document_corpus;
 mod exchange;
+mod interop;
 mod misp;
 mod pattern;
 mod pattern_corpus;
