@@ -35,6 +35,8 @@ EXPLAINED = {
 
 def judged(ume, file):
     run = subprocess.run([ume, "indicators", "validate", "--format", "ndjson", str(file)], capture_output=True, text=True)
+    if run.returncode not in (0, 1, 3):
+        sys.exit(f"{ume} ends with {run.returncode}: {run.stderr}")
     found = [json.loads(line) for line in run.stdout.splitlines()]
     return run.returncode, [f for f in found if f["severity"] == "error"]
 
@@ -58,6 +60,9 @@ def main():
                 both += 1
                 continue
             apart += 1
+            # The other refuses UUIDs that are of no version from 1 to 5; ours are warned of.
+            if not ours and all("does not match the id format" in error for error in their_errors):
+                continue
             if ours and all(f["rule"] in EXPLAINED for f in ours):
                 continue
             wrong += 1
