@@ -426,12 +426,7 @@ fn log_to_stderr(configured: Option<&str>, serves: bool) {
 }
 
 fn lang() -> Lang {
-    ["LC_ALL", "LC_MESSAGES", "LANG"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty())
-        .and_then(|value| Lang::parse(&value))
-        .unwrap_or(Lang::En)
+    room::lang()
 }
 
 /// The text of the reader's language.

@@ -1,5 +1,10 @@
 //! The room's verbs on the command line.
 
+mod convert;
+mod documents;
+mod pattern;
+mod validate;
+
 use std::io::Write;
 
 use clap::{ArgMatches, Command};
@@ -10,11 +15,19 @@ pub(crate) fn verb() -> Verb {
     let command = Command::new("indicators")
         .about("Threat indicators on plain files: normalise, extract, build, match, explain")
         .subcommand_required(true)
-        .arg_required_else_help(true);
+        .arg_required_else_help(true)
+        .subcommands([pattern::command(), validate::command(), convert::command()]);
     Verb { command, run }
 }
 
-fn run(matches: &ArgMatches, _out: &mut dyn Write) -> Result<Outcome, Error> {
-    let name = matches.subcommand_name().unwrap_or_default();
-    Err(Error::said(format!("indicators: no such subcommand: {name}")))
+fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
+    match matches.subcommand() {
+        Some(("pattern", matches)) => pattern::run(matches, out),
+        Some(("validate", matches)) => validate::run(matches, out),
+        Some(("convert", matches)) => convert::run(matches, out),
+        _ => Err(Error::said("indicators: no such subcommand")),
+    }
 }
+
+#[cfg(test)]
+mod documents_tests;

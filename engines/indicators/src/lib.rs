@@ -3,12 +3,18 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod exchange;
 mod key;
 mod kind;
+pub mod misp;
 pub mod normalise;
+pub mod pattern;
 mod reject;
 mod row;
 pub mod set;
+pub mod stix;
+pub mod taxii;
+pub mod tlp;
 pub mod validity;
 pub mod warning;
 

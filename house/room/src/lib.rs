@@ -9,6 +9,7 @@
 
 mod host;
 mod job;
+mod lang;
 mod schedule;
 mod service;
 mod write;
@@ -19,6 +20,7 @@ use model::RoomSpec;
 
 pub use host::this_host;
 pub use job::{Job, Run, host_name};
+pub use lang::lang;
 pub use schedule::Schedule;
 pub use service::{Pause, Service, Services};
 pub use write::{blocking, draft, write};
