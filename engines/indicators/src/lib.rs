@@ -3,6 +3,7 @@
 //!
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
+pub mod extract;
 mod kind;
 
 pub use kind::Kind;
