@@ -179,6 +179,11 @@ fn values_kinds_and_directions_of_held_out_notices_reach_the_bar() {
 }
 
 #[test]
+fn values_kinds_and_directions_of_fresh_notices_reach_the_bar() {
+    hold("fresh", include_str!("notices/fresh.txt"));
+}
+
+#[test]
 fn there_are_as_many_notices_as_the_bar_asks() {
     let count = made(include_str!("notices/tuned.txt")).len()
         + made(include_str!("notices/held_out.txt")).len();

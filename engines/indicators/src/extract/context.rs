@@ -19,6 +19,7 @@ use super::{
 mod arrows;
 mod named;
 mod score;
+mod sentence;
 mod wrapped;
 
 pub(super) use wrapped::join_wrapped;
@@ -27,6 +28,10 @@ pub(super) use wrapped::join_wrapped;
 const HEADING_CHARS_MAX: usize = 60;
 const LEAD_CHARS_MAX: usize = 48;
 const HEAD_CHARS_MAX: usize = 30;
+/// A cell that is longer is prose.
+const CELL_BYTES: usize = 200;
+/// Characters between `from` and what it speaks of.
+const FROM_CHARS: usize = 12;
 /// How far a sentence is followed.
 const SENTENCE_BYTES: usize = 400;
 
@@ -36,6 +41,8 @@ pub(super) struct Read<'a> {
     pub lines: &'a [Line],
     /// Ascending.
     pub marks: &'a [Mark],
+    /// Ascending.
+    pub verbs: &'a [Mark],
     /// Ascending.
     pub dates: &'a [Found],
 }
@@ -55,7 +62,9 @@ impl Hint {
         for mark in marks {
             hint.direction = mark.role.direction.or(hint.direction);
             hint.main = Some(mark.role.about);
-            hint.abouts.push(mark.role.about);
+            if !hint.abouts.contains(&mark.role.about) {
+                hint.abouts.push(mark.role.about);
+            }
         }
         hint
     }
@@ -73,6 +82,8 @@ impl Hint {
 #[derive(Default)]
 struct State {
     heading: Option<Hint>,
+    /// The block in which the heading stands.
+    heading_block: usize,
     /// Heads of columns, with how their line was cut.
     header: Option<(Cut, Vec<Hint>)>,
 }
@@ -85,6 +96,19 @@ struct Block {
     is_mixed: bool,
 }
 
+/// What is the same for all values of a line.
+struct Whole {
+    /// Its cells stand below heads of columns.
+    has_heads: bool,
+    /// The direction that an arrow says for all of it.
+    arrow: Option<Direction>,
+    /// It holds values and nothing else.
+    is_alone: bool,
+    has_hash: bool,
+    /// What the others say, by cell.
+    rows: Vec<Hint>,
+}
+
 /// What was found out about one value.
 struct Context {
     direction: Option<Direction>,
@@ -93,6 +117,8 @@ struct Context {
     is_reference: bool,
     is_version: bool,
     about: Option<About>,
+    /// Words speak of something on the network.
+    is_network: bool,
     period: Option<Period>,
 }
 
@@ -130,17 +156,13 @@ impl Read<'_> {
                 continue;
             }
             spans.extend(self.named(at, lead.as_ref(), candidates, &state));
+            let whole = self.whole(line, candidates, &state);
             for (place, candidate) in candidates.iter().enumerate() {
-                let context = self.context(at, candidates, place, lead.as_ref(), &state, &blocks);
-                spans.push(score::span(
-                    self.view,
-                    self.line_of(at),
-                    candidates,
-                    candidate,
-                    &context,
-                ));
+                let context =
+                    self.context(at, &whole, candidates, place, lead.as_ref(), &state, &blocks);
+                spans.push(score::span(self.view, &whole, candidate, &context));
             }
-            if candidates.is_empty() {
+            if candidates.is_empty() && !self.is_value(at, &state) {
                 self.take_heading(at, &found, &mut state);
             }
         }
@@ -261,6 +283,21 @@ impl Read<'_> {
         false
     }
 
+    /// Whether a line is the value that its heading speaks of: a subject, a mutex, a user agent.
+    fn is_value(&self, at: usize, state: &State) -> bool {
+        let (line, text) = self.line_of(at);
+        let about = state.heading.as_ref().and_then(|hint| hint.main);
+        let is_value =
+            matches!(about, Some(About::Subject | About::Kind(Kind::Mutex | Kind::UserAgent)));
+        let is_near = line.block <= state.heading_block + 1;
+        let is_heading = line.is_decorated && !self.marks_in(line.start, line.end).is_empty();
+        is_value
+            && is_near
+            && !is_heading
+            && !text.ends_with('。')
+            && text.chars().any(char::is_alphanumeric)
+    }
+
     /// A line without values may say what those below it are.
     fn take_heading(&self, at: usize, found: &[Vec<Candidate>], state: &mut State) {
         let (line, text) = self.line_of(at);
@@ -283,37 +320,63 @@ impl Read<'_> {
             && (line.is_decorated || closes || is_first || hint.main.is_some());
         if hint.main.is_some() && !has_value && (leads || is_bare) {
             state.heading = Some(hint);
+            state.heading_block = line.block;
         } else if is_bare && hint.main.is_none() {
             state.heading = None;
         }
     }
 
+    /// What is the same for all values of a line.
+    fn whole(&self, line: &Line, candidates: &[Candidate], state: &State) -> Whole {
+        let text = &self.view.text[line.start..line.end];
+        let has_heads = state
+            .header
+            .as_ref()
+            .is_some_and(|(cut, heads)| *cut == line.cut && heads.len() == line.cells.len());
+        let arrow = arrows::find(text).filter(|_| has_heads || arrows::is_one(text));
+        Whole {
+            has_heads,
+            arrow,
+            is_alone: score::is_alone(line, text, candidates),
+            has_hash: candidates.iter().any(|candidate| score::is_hash(candidate.kind)),
+            rows: self.rows(line, candidates, has_heads),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
     fn context(
         &self,
         at: usize,
+        whole: &Whole,
         candidates: &[Candidate],
         place: usize,
         lead: Option<&(Hint, usize)>,
         state: &State,
         blocks: &[Block],
     ) -> Context {
-        let (line, text) = self.line_of(at);
+        let line = &self.lines[at];
         let candidate = &candidates[place];
         let cell = line.cell(candidate.start);
-        let column = state.header.as_ref().and_then(|(cut, heads)| {
-            let fits = *cut == line.cut && heads.len() == line.cells.len();
-            cell.filter(|_| fits).and_then(|cell| heads.get(cell))
-        });
-        let row = self.row(line, cell, candidates);
+        let heads = state.header.as_ref().filter(|_| whole.has_heads);
+        let column = heads.and_then(|(_, heads)| heads.get(cell?));
+        let nothing = Hint::default();
+        let row = cell.and_then(|cell| whole.rows.get(cell)).unwrap_or(&nothing);
         let lead = lead.map(|(hint, _)| hint).filter(|_| column.is_none());
-        let sentence = self.sentence(at, candidate);
-        let heading = state.heading.as_ref();
+        let inside = column.and(cell).map(|cell| line.cells[cell]);
+        let sentence =
+            self.sentence(inside.unwrap_or_else(|| self.bounds(at, candidate)), candidate);
+        // A heading speaks of lists, not of whatever follows them.
+        let is_item = line.is_decorated
+            || candidates.first().is_some_and(|first| first.start <= line.start + 3);
+        let heading = state.heading.as_ref().filter(|_| is_item);
         let block = &blocks[line.block];
         let of = |hint: Option<&Hint>| hint.and_then(|hint| hint.direction);
-        let arrow = arrows::find(text).filter(|_| arrows::is_one(text) || column.is_some());
-        let direction = arrow
+        let says_way = whole
+            .arrow
             .or_else(|| self.beside(line, candidates, place))
             .or(block.direction)
+            .filter(|_| is_network(candidate.kind));
+        let direction = says_way
             .or_else(|| of(lead))
             .or(sentence.near)
             .or(row.direction)
@@ -325,36 +388,53 @@ impl Read<'_> {
         let is_labelled = column.is_some_and(Hint::is_sign)
             || row.is_sign()
             || speaking.is_some_and(Hint::is_sign)
-            || sentence.near.is_some() && sentence.is_sign;
+            || (sentence.near.is_some() && sentence.is_sign)
+            || says_way.is_some();
         let is_version = [lead, Some(&sentence.hint), column].into_iter().flatten();
         let mut is_version = is_version.map(|hint| hint.abouts.contains(&About::Version));
         Context {
-            direction: direction.filter(|_| is_network(candidate.kind)),
+            direction,
             is_labelled,
             is_reference: speaking.is_some_and(Hint::is_reference),
             is_version: is_version.any(|said| said) || sentence.is_version,
             about: speaking.and_then(|hint| hint.main).or(row.main),
+            is_network: speaking.is_some_and(|hint| {
+                hint.abouts.contains(&About::Network)
+                    && !hint.abouts.contains(&About::Kind(Kind::FileName))
+            }) || sentence.near.is_some(),
             period: self.period(line, column.is_some()).or(block.period),
         }
     }
 
-    /// What the other cells of a row say.
-    fn row(&self, line: &Line, cell: Option<usize>, candidates: &[Candidate]) -> Hint {
-        let Some(own) = cell.filter(|_| line.cut != Cut::Whole) else { return Hint::default() };
-        let is_free = |cell: &(usize, usize)| {
-            !candidates.iter().any(|candidate| (cell.0..cell.1).contains(&candidate.start))
-        };
-        let others = line.cells.iter().enumerate().filter(|(at, cell)| *at != own && is_free(cell));
-        let mut marks = Vec::new();
+    /// What the other cells of a row say, for each cell with a value.
+    fn rows(&self, line: &Line, candidates: &[Candidate], has_heads: bool) -> Vec<Hint> {
         // Prose with commas is no row.
-        let is_table = !matches!(line.cut, Cut::Commas | Cut::Semicolons)
-            || line.cells.iter().all(|cell| cell.1 - cell.0 <= 200) && line.cells.len() > 3;
-        for (_, cell) in others.filter(|_| is_table) {
-            marks.extend_from_slice(self.marks_in(cell.0, cell.1));
+        let is_table = match line.cut {
+            Cut::Whole => false,
+            Cut::Commas | Cut::Semicolons => {
+                let is_short = |cell: &(usize, usize)| cell.1 - cell.0 <= CELL_BYTES;
+                has_heads || (line.cells.len() > 3 && line.cells.iter().all(is_short))
+            }
+            _ => true,
+        };
+        if !is_table {
+            return Vec::new();
         }
+        let has_value = |cell: &(usize, usize)| {
+            let first = candidates.partition_point(|candidate| candidate.start < cell.0);
+            candidates.get(first).is_some_and(|candidate| candidate.start < cell.1)
+        };
+        let values: Vec<bool> = line.cells.iter().map(has_value).collect();
         let says = |mark: &&Mark| mark.role.place != Place::After || mark.role.direction.is_some();
-        let marks: Vec<Mark> = marks.iter().filter(says).copied().collect();
-        Hint::of(&marks)
+        let row = |own: usize| {
+            let others = line.cells.iter().enumerate();
+            let others = others.filter(|(at, _)| *at != own && !values[*at]);
+            let marks = others.flat_map(|(_, cell)| self.marks_in(cell.0, cell.1));
+            Hint::of(&marks.filter(says).copied().collect::<Vec<_>>())
+        };
+        (0..line.cells.len())
+            .map(|own| if values[own] { row(own) } else { Hint::default() })
+            .collect()
     }
 
     /// An arrow right behind the value, where a line has several.
@@ -377,102 +457,6 @@ impl Read<'_> {
             [only] if is_row => Some(only.period),
             _ => None,
         }
-    }
-}
-
-/// What the sentence around a value says.
-#[derive(Default)]
-struct Sentence {
-    hint: Hint,
-    /// Said right behind the value or in front of it.
-    near: Option<Direction>,
-    /// Said further behind.
-    far: Option<Direction>,
-    is_sign: bool,
-    is_version: bool,
-}
-
-impl Read<'_> {
-    fn sentence(&self, at: usize, candidate: &Candidate) -> Sentence {
-        let (start, end) = self.bounds(at, candidate);
-        let mut sentence = Sentence::default();
-        let before = self.marks_in(start, candidate.start);
-        let before = before.iter().rev().find(|mark| mark.role.place != Place::After);
-        let behind = self.marks_in(candidate.end, end);
-        let glued = behind.first().filter(|mark| {
-            let between = &self.view.text[candidate.end..mark.start];
-            mark.role.place == Place::After && between.chars().count() <= 2
-        });
-        if let Some(mark) = glued {
-            sentence.near = direction_of(mark, candidate.kind);
-            sentence.is_version = mark.role.about == About::Version;
-            sentence.is_sign = mark.role.about == About::Network;
-        }
-        if let Some(mark) = before {
-            sentence.hint = Hint::of(&[*mark]);
-            if sentence.near.is_none() && glued.is_none_or(|mark| mark.role.about != About::From) {
-                sentence.near = mark.role.direction;
-            }
-        }
-        let far = behind.iter().find(|mark| direction_of(mark, candidate.kind).is_some());
-        sentence.far = far.and_then(|mark| direction_of(mark, candidate.kind));
-        if sentence.hint.main.is_none()
-            && let Some(mark) = far.filter(|mark| mark.role.about != About::From)
-        {
-            sentence.hint = Hint::of(&[*mark]);
-        }
-        sentence
-    }
-
-    /// From where to where the sentence goes in which a value stands.
-    fn bounds(&self, at: usize, candidate: &Candidate) -> (usize, usize) {
-        let line = &self.lines[at];
-        let text = self.view.text.as_str();
-        if let Some(cell) = line.cell(candidate.start)
-            && matches!(line.cut, Cut::Tabs | Cut::Pipes)
-        {
-            return line.cells[cell];
-        }
-        let wraps = |upper: usize, lower: usize| {
-            let (Some(above), Some(below)) = (self.lines.get(upper), self.lines.get(lower)) else {
-                return false;
-            };
-            let is_long = above.end.saturating_sub(above.start) > 60;
-            above.block == below.block
-                && !below.is_blank()
-                && !below.is_decorated
-                && is_long
-                && !text[above.start..above.end].ends_with(['。', ':'])
-        };
-        let from = if at > 0 && wraps(at - 1, at) { self.lines[at - 1].start } else { line.start };
-        let to = if wraps(at, at + 1) { self.lines[at + 1].end } else { line.end };
-        let from =
-            text.ceil_char_boundary(from.max(candidate.start.saturating_sub(SENTENCE_BYTES)));
-        let to =
-            text.floor_char_boundary(to.min(candidate.end + SENTENCE_BYTES)).max(candidate.end);
-        let start = text[from..candidate.start]
-            .rmatch_indices(['。', '.', '!', '?'])
-            .find(|(place, sign)| is_stop(text, from + place, sign))
-            .map_or(from, |(place, sign)| from + place + sign.len());
-        let end = text[candidate.end..to]
-            .match_indices(['。', '.', '!', '?'])
-            .find(|(place, sign)| is_stop(text, candidate.end + place, sign))
-            .map_or(to, |(place, _)| candidate.end + place);
-        (start, end)
-    }
-}
-
-fn is_stop(text: &str, at: usize, sign: &str) -> bool {
-    let behind = &text[at + sign.len()..];
-    sign == "。" || behind.is_empty() || behind.starts_with([' ', '\n'])
-}
-
-/// What `から` means depends on what stands before it: files are fetched from sites, attacks come from addresses.
-fn direction_of(mark: &Mark, kind: Kind) -> Option<Direction> {
-    match (mark.role.about, kind) {
-        (About::From, Kind::Url | Kind::Domain) => Some(Direction::Out),
-        (About::From, _) => Some(Direction::In),
-        _ => mark.role.direction,
     }
 }
 

@@ -64,6 +64,11 @@ pub(super) fn ending(name: &str) -> Option<&str> {
     (is_known && !before.is_empty()).then_some(ending)
 }
 
+/// Whether what stands before a place ends as the name of a file does.
+fn ends_as_file(text: &str, start: usize, at: usize) -> bool {
+    ending(&text[text.ceil_char_boundary(start.max(at.saturating_sub(16)))..at]).is_some()
+}
+
 pub(super) fn is_dull(name: &str) -> bool {
     let ending = ending(name).unwrap_or_default();
     DULL.iter().any(|dull| ending.eq_ignore_ascii_case(dull))
@@ -103,7 +108,7 @@ fn is_path(value: &str, kind: Kind) -> bool {
 }
 
 fn begins(text: &str, at: usize, before: Option<char>) -> Option<Kind> {
-    if before.is_some_and(|sign| sign.is_ascii_alphanumeric() || "\\/%.:_-".contains(sign)) {
+    if before.is_some_and(|sign| sign.is_ascii_alphanumeric() || "\\/%._-".contains(sign)) {
         return None;
     }
     let rest = &text.as_bytes()[at..];
@@ -137,7 +142,7 @@ fn begins(text: &str, at: usize, before: Option<char>) -> Option<Kind> {
 /// Where the path that begins at `start` ends.
 fn path_end(text: &str, start: usize, before: Option<char>, kind: Kind) -> usize {
     if let Some(close) = before.and_then(closing)
-        && let Some(length) = text[start..].find(close).filter(|length| *length <= PATH_BYTES_MAX)
+        && let Some(length) = near(text, start, PATH_BYTES_MAX).find(close)
     {
         return start + length;
     }
@@ -154,7 +159,7 @@ fn path_end(text: &str, start: usize, before: Option<char>, kind: Kind) -> usize
             sign if sign.is_ascii() => !sign.is_control(),
             sign => letter_goes_on(text, start, at, sign, last, kind),
         };
-        if !goes_on {
+        if !goes_on || at - start > PATH_BYTES_MAX {
             break;
         }
         let step = if sign == '(' { "(x86)".len() } else { sign.len_utf8() };
@@ -164,18 +169,23 @@ fn path_end(text: &str, start: usize, before: Option<char>, kind: Kind) -> usize
     start + text[start..at].trim_end_matches(['.', ' ', ':', '\'', '*']).len()
 }
 
+/// The text from a place on, for so many bytes.
+fn near(text: &str, from: usize, bytes_max: usize) -> &str {
+    &text[from..text.floor_char_boundary((from + bytes_max).min(text.len()))]
+}
+
 /// Letters of other scripts stand in names of folders; prose that follows begins with hiragana.
 fn letter_goes_on(text: &str, start: usize, at: usize, sign: char, last: char, kind: Kind) -> bool {
-    if kind == Kind::RegistryKey || ending(&text[start..at]).is_some() || !sign.is_alphanumeric() {
+    if kind == Kind::RegistryKey || ends_as_file(text, start, at) || !sign.is_alphanumeric() {
         return false;
     }
     let is_hiragana = ('\u{3041}'..='\u{309f}').contains(&sign);
-    !(is_hiragana && (last.is_ascii() || !text[at..].contains('\\')))
+    !(is_hiragana && (last.is_ascii() || !near(text, at, AHEAD_BYTES).contains('\\')))
 }
 
 /// Whether a blank is part of the path: another part of it follows soon.
 fn joins(text: &str, start: usize, at: usize) -> bool {
-    if ending(&text[start..at]).is_some() {
+    if ends_as_file(text, start, at) {
         return false;
     }
     let mut end = (at + AHEAD_BYTES).min(text.len());
@@ -229,10 +239,26 @@ pub(super) fn names(text: &str, base: usize, taken: &mut [bool]) -> Vec<Candidat
             continue;
         }
         let end = start + inner.len();
+        let (start, is_prose) = with_letters(text, start);
+        let mut candidate =
+            Candidate::new(base + start, base + end, Kind::FileName, text[start..end].to_owned());
+        candidate.is_doubtful = is_prose;
         taken[start..end].fill(true);
-        all.push(Candidate::new(base + start, base + end, Kind::FileName, inner.to_owned()));
+        all.push(candidate);
     }
     all
+}
+
+/// Where a name begins that has letters of other scripts in front; whether prose may be glued to it.
+fn with_letters(text: &str, start: usize) -> (usize, bool) {
+    let is_letter = |sign: &char| {
+        !sign.is_ascii() && sign.is_alphanumeric() && !('\u{3041}'..='\u{309f}').contains(sign)
+    };
+    let letters = text[..start].chars().rev().take(NAME_BYTES_MAX / 4).take_while(is_letter);
+    let from = start - letters.map(char::len_utf8).sum::<usize>();
+    let before = text[..from].chars().next_back();
+    let is_free = before.is_none_or(|sign| !sign.is_alphanumeric());
+    if is_free { (from, false) } else { (start, from < start) }
 }
 
 /// Without what follows the ending: `a.exe)`.
@@ -245,8 +271,8 @@ fn quoted(text: &str, base: usize, taken: &mut [bool]) -> Vec<Candidate> {
     let mut at = 0;
     while let Some(sign) = text[at..].chars().next() {
         let from = at + sign.len_utf8();
-        let length = closing(sign).and_then(|close| text[from..].find(close));
-        let Some(length) = length.filter(|length| *length <= NAME_BYTES_MAX) else {
+        let length = closing(sign).and_then(|close| near(text, from, NAME_BYTES_MAX).find(close));
+        let Some(length) = length else {
             at = from;
             continue;
         };

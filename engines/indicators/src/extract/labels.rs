@@ -64,6 +64,8 @@ pub(super) enum About {
     Version,
     /// `から`: the direction depends on the value.
     From,
+    /// Says a direction only behind a value and its particle.
+    Verb,
 }
 
 impl About {
@@ -82,6 +84,7 @@ impl About {
             "reference" => About::Reference,
             "version" => About::Version,
             "from" => About::From,
+            "verb" => About::Verb,
             other => About::Kind(Kind::named(other)?),
         })
     }

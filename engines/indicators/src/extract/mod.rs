@@ -166,7 +166,10 @@ pub fn extract(text: &str, labels: &Labels) -> Notice {
     let (text, mut is_cut) = clip(text, TEXT_BYTES_MAX);
     let view = View::of(text);
     let lines = layout::lines(&view.text);
-    let marks = labels.find(&view.text);
+    let (verbs, marks): (Vec<_>, Vec<_>) = labels
+        .find(&view.text)
+        .into_iter()
+        .partition(|mark| mark.role.about == labels::About::Verb);
     let mut found = Vec::with_capacity(lines.len());
     let mut dates = Vec::new();
     let mut taken = Vec::new();
@@ -176,7 +179,8 @@ pub fn extract(text: &str, labels: &Labels) -> Notice {
         dates.extend(dates::find(content, line.start));
     }
     context::join_wrapped(&view.text, &lines, &mut found);
-    let read = context::Read { view: &view, lines: &lines, marks: &marks, dates: &dates };
+    let read =
+        context::Read { view: &view, lines: &lines, marks: &marks, verbs: &verbs, dates: &dates };
     let (mut spans, period) = read.judge(found);
     let marking = facts::marking(&view.text);
     spans.extend(facts::vulnerabilities(&view.text));

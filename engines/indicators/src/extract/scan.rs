@@ -47,7 +47,9 @@ pub(super) fn line(text: &str, base: usize, taken: &mut [bool], commas: bool) ->
         run(text, at, at + length, base, &mut all);
         at += length;
     }
-    idns(text, base, taken, &mut all);
+    let mut other = Vec::new();
+    idns(text, base, taken, &mut other);
+    settle(text, base, other, &mut all);
     all.sort_by_key(|candidate| candidate.start);
     let mut end = 0;
     all.retain(|candidate| {
@@ -365,6 +367,23 @@ fn name(text: &str, start: usize) -> Option<Candidate> {
     (rest.is_empty() || rest.starts_with([':', '/'])).then_some(candidate)
 }
 
+/// `日本語.example.jp` is one name, `端末はexample.jp` is prose and a name: what counts is whether the Latin part begins
+/// behind a dot.
+fn settle(text: &str, base: usize, others: Vec<Candidate>, all: &mut Vec<Candidate>) {
+    all.sort_by_key(|candidate| candidate.start);
+    let mut free = Vec::new();
+    for other in others {
+        let first = all.partition_point(|candidate| candidate.start < other.start);
+        let within = all.get(first).filter(|candidate| candidate.end <= other.end).cloned();
+        match within {
+            None => free.push(other),
+            Some(latin) if text[..latin.start - base].ends_with('.') => all[first] = other,
+            Some(_) => {}
+        }
+    }
+    all.append(&mut free);
+}
+
 /// Domains that are written in other letters: `例え.jp`. They begin behind a sign or a blank.
 fn idns(text: &str, base: usize, taken: &[bool], all: &mut Vec<Candidate>) {
     let mut from = 0;
@@ -372,7 +391,10 @@ fn idns(text: &str, base: usize, taken: &[bool], all: &mut Vec<Candidate>) {
         let start = from;
         from = start + word.len();
         from += text[from..].chars().next().map_or(0, char::len_utf8);
-        if word.is_ascii() || !word.contains('.') || taken[start] || word.len() > host::BYTES_MAX {
+        if word.is_ascii() || !word.contains('.') || word.len() > host::BYTES_MAX {
+            continue;
+        }
+        if taken[start..start + word.len()].iter().any(|taken| *taken) {
             continue;
         }
         // The last label is Latin: what is glued to it is prose.
@@ -459,6 +481,8 @@ mod tests {
 
     #[test]
     fn names_in_other_letters_are_domains() {
+        assert_eq!(one("日本語.example.jpへ").1, "日本語.example.jp");
+        assert_eq!(one("端末はa.example.jpに接続").1, "a.example.jp");
         assert_eq!(one("「例え.jp」に"), (Kind::Domain, "例え.jp".to_owned()));
     }
 }

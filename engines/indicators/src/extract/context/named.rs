@@ -16,7 +16,7 @@ impl Read<'_> {
         candidates: &[Candidate],
         state: &State,
     ) -> Vec<Span> {
-        let (line, text) = self.line_of(at);
+        let line = &self.lines[at];
         let mut all = Vec::new();
         if let Some((cut, heads)) = &state.header
             && *cut == line.cut
@@ -24,6 +24,7 @@ impl Read<'_> {
         {
             for (head, cell) in heads.iter().zip(&line.cells) {
                 all.extend(self.value(head.main, cell.0, cell.1));
+                all.extend(self.file(cell.0, cell.1, candidates));
             }
             return all;
         }
@@ -33,11 +34,8 @@ impl Read<'_> {
         if all.is_empty() {
             all.extend(self.inline(line.start, line.end));
         }
-        let is_value = |about: &About| {
-            matches!(about, About::Subject | About::Kind(Kind::Mutex | Kind::UserAgent))
-        };
-        let heading = state.heading.as_ref().and_then(|hint| hint.main).filter(is_value);
-        if all.is_empty() && lead.is_none() && candidates.is_empty() && !text.ends_with('。') {
+        if all.is_empty() && lead.is_none() && candidates.is_empty() && self.is_value(at, state) {
+            let heading = state.heading.as_ref().and_then(|hint| hint.main);
             all.extend(self.value(heading, line.start, line.end));
         }
         // A cell that is the name of a file, with letters of any script and blanks.
@@ -162,7 +160,8 @@ fn quoted(behind: &str) -> Option<(usize, usize)> {
             _ => return None,
         };
         let from = at + sign.len_utf8();
-        let length = behind[from..].find(close)?;
+        let near = behind.floor_char_boundary((from + VALUE_CHARS_MAX * 4).min(behind.len()));
+        let length = behind[from..near].find(close)?;
         return Some((from, from + length));
     }
     None

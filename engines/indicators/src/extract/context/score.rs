@@ -2,25 +2,24 @@
 
 use std::net::IpAddr;
 
-use super::{About, Candidate, Context, Kind, Line, files, is_network};
-use crate::extract::{Basis, Span, What, view::View};
+use super::{About, Candidate, Context, Kind, Line, Whole, files, is_network};
+use crate::extract::{Basis, Span, What, host, view::View};
 
-pub(super) fn span(
-    view: &View,
-    (line, text): (&Line, &str),
-    all: &[Candidate],
-    candidate: &Candidate,
-    context: &Context,
-) -> Span {
+pub(super) fn span(view: &View, whole: &Whole, candidate: &Candidate, context: &Context) -> Span {
     let is_defanged = view.is_defanged(candidate.start, candidate.end);
-    let (confidence, basis) =
-        score(candidate, context, is_defanged, is_alone(line, text, all), all);
+    // `files.example.zip` behind `fetched from` is a domain.
+    let as_domain = candidate.value.to_ascii_lowercase();
+    let is_domain =
+        candidate.kind == Kind::FileName && context.is_network && host::is_domain(&as_domain);
+    let turned = Candidate { kind: Kind::Domain, value: as_domain, ..candidate.clone() };
+    let candidate = if is_domain { &turned } else { candidate };
+    let (confidence, basis) = score(candidate, context, is_defanged, whole);
     Span {
         start: candidate.start,
         end: candidate.end,
         what: What::Indicator(candidate.kind),
         value: candidate.value.clone(),
-        direction: context.direction,
+        direction: context.direction.filter(|_| is_network(candidate.kind)),
         period: context.period,
         port: candidate.port,
         confidence,
@@ -32,9 +31,9 @@ fn score(
     candidate: &Candidate,
     context: &Context,
     is_defanged: bool,
-    is_alone: bool,
-    all: &[Candidate],
+    whole: &Whole,
 ) -> (u16, Basis) {
+    let is_alone = whole.is_alone;
     if is_empty(candidate) {
         return (50, Basis::Private);
     }
@@ -48,9 +47,12 @@ fn score(
         return (300, Basis::Private);
     }
     if candidate.kind == Kind::FileName {
-        return file(candidate, context, is_alone, all);
+        return file(candidate, context, whole);
     }
-    if candidate.kind == Kind::Path && candidate.value.ends_with('\\') && !context.is_labelled {
+    // A folder, or a share that is likelier one's own.
+    let is_dull = candidate.value.ends_with('\\') || candidate.value.starts_with("\\\\");
+    let says_path = matches!(context.about, Some(About::Kind(Kind::Path)));
+    if candidate.kind == Kind::Path && is_dull && !says_path {
         return (300, Basis::Prose);
     }
     if is_defanged {
@@ -65,6 +67,7 @@ fn score(
     match candidate.kind {
         Kind::Url | Kind::Domain | Kind::Email if is_alone => (700, Basis::Listed),
         Kind::Url | Kind::Domain | Kind::Email | Kind::Asn => (400, Basis::Prose),
+        Kind::Ip if looks_like_version(candidate) && !is_alone => (300, Basis::Version),
         Kind::Ip | Kind::Cidr if context.direction.is_some() => (700, Basis::Prose),
         Kind::Ip | Kind::Cidr => (600, Basis::Prose),
         _ => (800, Basis::Form),
@@ -74,12 +77,7 @@ fn score(
 /// What is defanged under links of the publisher: meant not to be opened, so somebody should look.
 const LOW: u16 = super::super::LIKELY;
 
-fn file(
-    candidate: &Candidate,
-    context: &Context,
-    is_alone: bool,
-    all: &[Candidate],
-) -> (u16, Basis) {
+fn file(candidate: &Candidate, context: &Context, whole: &Whole) -> (u16, Basis) {
     let says_file = matches!(
         context.about,
         Some(About::Kind(Kind::FileName | Kind::Path) | About::Hash | About::Ioc | About::Malware)
@@ -87,20 +85,21 @@ fn file(
     if files::is_common(&candidate.value) {
         return (200, Basis::Common);
     }
-    let has_hash = all.iter().any(|other| {
-        matches!(other.kind, Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 | Kind::Ssdeep)
-    });
-    if says_file || has_hash {
+    if (says_file || whole.has_hash) && !candidate.is_doubtful {
         return (900, Basis::Labelled);
     }
-    match is_alone && !files::is_dull(&candidate.value) {
+    match whole.is_alone && !files::is_dull(&candidate.value) {
         true => (700, Basis::Listed),
         false => (400, Basis::Prose),
     }
 }
 
+pub(super) fn is_hash(kind: Kind) -> bool {
+    matches!(kind, Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 | Kind::Ssdeep)
+}
+
 /// Whether a line holds values and nothing else but signs and ports.
-fn is_alone(line: &Line, text: &str, all: &[Candidate]) -> bool {
+pub(super) fn is_alone(line: &Line, text: &str, all: &[Candidate]) -> bool {
     let mut at = line.start;
     let mut rest = String::new();
     for candidate in all {
@@ -113,6 +112,12 @@ fn is_alone(line: &Line, text: &str, all: &[Candidate]) -> bool {
     rest.push_str(text.get(at.saturating_sub(line.start)..).unwrap_or_default());
     let rest = rest.replace("tcp", "").replace("udp", "").replace("TCP", "").replace("UDP", "");
     !rest.chars().any(char::is_alphabetic)
+}
+
+/// Four small numbers in prose are likelier a version.
+fn looks_like_version(candidate: &Candidate) -> bool {
+    let mut parts = candidate.value.split('.');
+    parts.clone().count() == 4 && parts.all(|part| part.len() <= 2) && candidate.port.is_none()
 }
 
 /// Addresses that mean nothing at all.
