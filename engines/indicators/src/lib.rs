@@ -4,6 +4,19 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 pub mod extract;
+mod key;
 mod kind;
+pub mod normalise;
+mod reject;
+mod row;
+pub mod set;
+pub mod validity;
+pub mod warning;
 
+pub use key::{Key, Scope};
 pub use kind::Kind;
+pub use normalise::normalise;
+pub use reject::Reject;
+pub use row::{Ceiling, Decision, Direction, Entry, Kinds, Micros, Row};
+pub use set::{Hit, Observable, Set};
+pub use validity::validity;

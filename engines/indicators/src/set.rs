@@ -1,0 +1,33 @@
+//! Sets of indicators in one file: found without reading it, trusted only where bytes agree.
+//!
+//! A file (`.uix`) holds records; per kind a table of slots, ordered by seeded hashes, and filters
+//! over the same hashes; networks by their beginnings; the few values that need automata; and at
+//! its end what all of it is. A filter says "surely not" for nearly every value of a log. What it
+//! lets through is looked up in the slots, and is a hit only if the record holds the same bytes, in
+//! its direction, in its period.
+//!
+//! A [`Set`] is a base and what was added and taken away since: a later file has the last word on
+//! each row it names.
+//!
+//! Invariants: nothing is lost and nothing false is told, whatever hashes collide; a torn or hostile
+//! file is an error, never a panic and never an endless search; files are read where they lie, and
+//! only the footer, automata and a few words per million rows are in private memory.
+
+mod build;
+mod format;
+mod lookup;
+mod nets;
+mod observable;
+mod open;
+mod pack;
+mod residue;
+mod table;
+
+pub use build::{BuildError, Limits, Summary, build, build_delta};
+pub use format::Damage;
+pub use lookup::Hit;
+pub use observable::Observable;
+pub use open::{LAYERS_MAX, Set, verify};
+
+#[cfg(test)]
+mod tests;

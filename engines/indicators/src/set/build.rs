@@ -1,0 +1,539 @@
+//! Writing a set. Records are written as they come; in memory remain 12 bytes a row.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashMap},
+    io,
+    net::IpAddr,
+};
+
+use rapidhash::v3::RapidSecrets;
+use sha2::{Digest, Sha256};
+use xorf::{BinaryFuse8, DmaSerializable};
+
+use super::{
+    format::{
+        CHAINS_FROM, Footer, MAGIC, NEST_MAX, NET4, NET6, Part, Profile, RUN_MAX, Record, SLOT,
+        Shard, TablePart, scope_bits, seal,
+    },
+    nets::Nets,
+    pack::pack,
+    table::{hash, home, secrets, shard_of},
+};
+use crate::{Entry, Key, Kind, Scope};
+
+/// Rows are sorted in runs of so many, which are merged at the end.
+const RUN_ROWS: usize = 1 << 20;
+/// Filters are built over so many keys at most: what building one costs is 25 bytes a key.
+const SHARD_ROWS: u64 = 1 << 19;
+/// Rows of one hash that have slots of their own; more of them are a chain.
+const SLOTS_OF_ONE: usize = 4;
+
+/// What a set may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub rows_max: u64,
+    pub bytes_max: u64,
+    pub nets_max: usize,
+    /// Patterns, substrings and expressions live in memory, and each costs every lookup.
+    pub residue_max: usize,
+    pub profiles_max: usize,
+}
+
+impl Limits {
+    pub const DEFAULT: Limits = Limits {
+        rows_max: 100_000_000,
+        bytes_max: CHAINS_FROM as u64 - (1 << 20),
+        nets_max: 4_000_000,
+        residue_max: 50_000,
+        profiles_max: 1_000_000,
+    };
+}
+
+/// Why no set was written.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("more than {max} {what}")]
+    Limit { what: &'static str, max: u64 },
+    #[error("the hashes cluster; another seed is needed")]
+    Seed,
+    #[error("a value of kind {} cannot have the scope {}", .0.as_str(), .1.as_str())]
+    Scope(Kind, Scope),
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub rows: u64,
+    /// Bytes of values as they lie in the file.
+    pub values: u64,
+    pub bytes: u64,
+    /// SHA-256 of the whole file.
+    pub root: [u8; 32],
+    pub by_kind: BTreeMap<Kind, u64>,
+}
+
+/// Writes a set of all rows. The seed is a random number that nobody who writes feeds knows.
+pub fn build(
+    rows: impl IntoIterator<Item = Entry>,
+    seed: [u8; 16],
+    limits: &Limits,
+    out: &mut impl io::Write,
+) -> Result<Summary, BuildError> {
+    Builder::new(seed, limits, out).run(rows, None)
+}
+
+/// Writes what changed since: rows that are new or other, and the numbers of those that are gone.
+pub fn build_delta(
+    rows: impl IntoIterator<Item = Entry>,
+    gone: impl IntoIterator<Item = u64>,
+    seed: [u8; 16],
+    limits: &Limits,
+    out: &mut impl io::Write,
+) -> Result<Summary, BuildError> {
+    Builder::new(seed, limits, out).run(rows, Some(gone.into_iter().collect()))
+}
+
+/// A row as it is sorted: its hash in two halves, and where its record lies.
+type Place = (u32, u32, u32);
+
+fn hash_of(place: Place) -> u64 {
+    u64::from(place.0) << 32 | u64::from(place.1)
+}
+
+#[derive(Default)]
+struct Rows {
+    sorted: Vec<Vec<Place>>,
+    last: Vec<Place>,
+    count: u64,
+    scopes: u8,
+    schemeless: bool,
+    lengths: Option<(u32, u32)>,
+}
+
+impl Rows {
+    fn push(&mut self, place: Place, key: &Key, length: usize) {
+        self.last.push(place);
+        self.count += 1;
+        self.scopes |= 1 << scope_bits(key.scope());
+        self.schemeless |= key.text().starts_with("//");
+        let length = length as u32;
+        let (least, most) = self.lengths.unwrap_or((length, length));
+        self.lengths = Some((least.min(length), most.max(length)));
+        if self.last.len() == RUN_ROWS {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let mut last = std::mem::take(&mut self.last);
+        last.sort_unstable();
+        last.shrink_to_fit();
+        self.sorted.push(last);
+    }
+
+    /// All rows in the order of hashes, those of one hash together.
+    fn groups(
+        mut self,
+        mut each: impl FnMut(u64, &[u32]) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        self.close();
+        let mut heads: Vec<_> = self.sorted.into_iter().map(Vec::into_iter).collect();
+        let mut heap: BinaryHeap<_> = heads
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(from, head)| Some(Reverse((head.next()?, from))))
+            .collect();
+        let (mut now, mut group) = (0, Vec::new());
+        while let Some(Reverse((place, from))) = heap.pop() {
+            if let Some(next) = heads[from].next() {
+                heap.push(Reverse((next, from)));
+            }
+            if hash_of(place) != now && !group.is_empty() {
+                each(now, &group)?;
+                group.clear();
+            }
+            now = hash_of(place);
+            group.push(place.2);
+        }
+        if group.is_empty() { Ok(()) } else { each(now, &group) }
+    }
+}
+
+/// What goes out, counted and digested.
+struct Out<'w, W> {
+    to: &'w mut W,
+    sha: Sha256,
+    at: u64,
+}
+
+impl<W: io::Write> Out<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)?;
+        self.sha.update(bytes);
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+struct Builder<'w, W> {
+    out: Out<'w, W>,
+    seed: [u8; 16],
+    secrets: RapidSecrets,
+    limits: Limits,
+    tables: BTreeMap<Kind, Rows>,
+    nets: Nets,
+    residue: Vec<(Kind, u32)>,
+    profiles: HashMap<Profile, u32>,
+    sources: HashMap<String, u32>,
+    chains: Vec<u32>,
+    rows: u64,
+    values: u64,
+    by_kind: BTreeMap<Kind, u64>,
+    record: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl<'w, W: io::Write> Builder<'w, W> {
+    fn new(seed: [u8; 16], limits: &Limits, to: &'w mut W) -> Self {
+        Builder {
+            out: Out { to, sha: Sha256::new(), at: 0 },
+            seed,
+            secrets: secrets(&seed),
+            limits: *limits,
+            tables: BTreeMap::new(),
+            nets: Nets::default(),
+            residue: Vec::new(),
+            profiles: HashMap::new(),
+            sources: HashMap::new(),
+            chains: Vec::new(),
+            rows: 0,
+            values: 0,
+            by_kind: BTreeMap::new(),
+            record: Vec::new(),
+            packed: Vec::new(),
+        }
+    }
+
+    fn run(
+        mut self,
+        rows: impl IntoIterator<Item = Entry>,
+        gone: Option<Vec<u64>>,
+    ) -> Result<Summary, BuildError> {
+        // No record lies at 0: an empty slot is 0.
+        self.out.write(&MAGIC)?;
+        let delta = gone.is_some();
+        let mut named = gone.unwrap_or_default();
+        for row in rows {
+            if delta {
+                named.push(row.id);
+            }
+            self.row(row)?;
+        }
+        named.sort_unstable();
+        named.dedup();
+        self.finish(&named)
+    }
+
+    fn row(&mut self, row: Entry) -> Result<(), BuildError> {
+        let max = self.limits.rows_max;
+        self.rows += 1;
+        if self.rows > max {
+            return Err(BuildError::Limit { what: "rows", max });
+        }
+        let kind = row.key.kind();
+        if !row.key.scope().suits(kind) {
+            return Err(BuildError::Scope(kind, row.key.scope()));
+        }
+        *self.by_kind.entry(kind).or_default() += 1;
+        let table = table_of(&row.key);
+        let mut packed = std::mem::take(&mut self.packed);
+        pack(table, row.key.text().trim_matches(['[', ']']), &mut packed);
+        self.values += packed.len() as u64;
+        let place = self.record(&row, &packed)?;
+        self.place(&row.key, table, &packed, place)?;
+        self.packed = packed;
+        Ok(())
+    }
+
+    fn record(&mut self, row: &Entry, packed: &[u8]) -> Result<u32, BuildError> {
+        let profile = self.profile(row)?;
+        let at = self.out.at;
+        let max = self.limits.bytes_max.min(Limits::DEFAULT.bytes_max);
+        if at + packed.len() as u64 > max {
+            return Err(BuildError::Limit { what: "bytes of records", max });
+        }
+        self.record.clear();
+        let scope = row.key.scope();
+        Record {
+            scope,
+            key: packed,
+            profile: u64::from(profile),
+            id: row.id,
+            from: row.from,
+            until: row.until,
+        }
+        .write(&mut self.record);
+        self.out.write(&self.record)?;
+        Ok(at as u32)
+    }
+
+    fn profile(&mut self, row: &Entry) -> Result<u32, BuildError> {
+        let sources = self.sources.len() as u32;
+        let source = match self.sources.get(&row.source) {
+            Some(source) => *source,
+            None => *self.sources.entry(row.source.clone()).or_insert(sources),
+        };
+        let profile = Profile {
+            kind: row.key.kind(),
+            direction: row.direction,
+            ceiling: row.ceiling,
+            source,
+            kinds: row.kinds,
+        };
+        let next = self.profiles.len();
+        let max = self.limits.profiles_max;
+        let number = *self.profiles.entry(profile).or_insert(next as u32);
+        if next >= max && number as usize == next {
+            return Err(BuildError::Limit { what: "sources and lists", max: max as u64 });
+        }
+        Ok(number)
+    }
+
+    fn place(
+        &mut self,
+        key: &Key,
+        table: Kind,
+        packed: &[u8],
+        place: u32,
+    ) -> Result<(), BuildError> {
+        if matches!(key.scope(), Scope::Pattern | Scope::Substring | Scope::Regex) {
+            let max = self.limits.residue_max;
+            if self.residue.len() >= max {
+                return Err(BuildError::Limit { what: "patterns", max: max as u64 });
+            }
+            self.residue.push((key.kind(), place));
+            return Ok(());
+        }
+        if table == Kind::Cidr {
+            let max = self.limits.nets_max;
+            if self.nets.len() >= max {
+                return Err(BuildError::Limit { what: "networks", max: max as u64 });
+            }
+            self.nets.push(packed, place);
+            return Ok(());
+        }
+        let hash = hash(packed, &self.secrets);
+        let halves = ((hash >> 32) as u32, hash as u32, place);
+        self.tables.entry(table).or_default().push(halves, key, packed.len());
+        Ok(())
+    }
+
+    fn finish(mut self, named: &[u64]) -> Result<Summary, BuildError> {
+        let mut tables = Vec::new();
+        for (kind, rows) in std::mem::take(&mut self.tables) {
+            tables.push(self.table(kind, rows)?);
+        }
+        let chains = self.part(self.chains.len(), |this| {
+            let bytes: Vec<u8> = this.chains.iter().flat_map(|word| word.to_le_bytes()).collect();
+            this.out.write(&bytes)
+        })?;
+        let nested = BuildError::Limit { what: "networks in each other", max: NEST_MAX as u64 };
+        let (v4, v6) = std::mem::take(&mut self.nets).written().ok_or(nested)?;
+        let v4 = self.part(v4.len() / NET4, |this| this.out.write(&v4))?;
+        let v6 = self.part(v6.len() / NET6, |this| this.out.write(&v6))?;
+        let named = self.part(named.len(), |this| {
+            let bytes: Vec<u8> = named.iter().flat_map(|id| id.to_le_bytes()).collect();
+            this.out.write(&bytes)
+        })?;
+        let footer = Footer {
+            seed: self.seed,
+            body: self.out.at,
+            digest: self.out.sha.clone().finalize().into(),
+            rows: self.rows,
+            tables,
+            chains,
+            v4,
+            v6,
+            residue: std::mem::take(&mut self.residue),
+            named,
+            profiles: in_order(std::mem::take(&mut self.profiles)),
+            sources: in_order(std::mem::take(&mut self.sources)),
+        };
+        let footer = postcard::to_stdvec(&footer).map_err(io::Error::other)?;
+        self.out.write(&footer)?;
+        self.out.write(&seal(&footer))?;
+        self.out.write(&(footer.len() as u32).to_le_bytes())?;
+        self.out.write(&MAGIC)?;
+        self.out.to.flush()?;
+        Ok(Summary {
+            rows: self.rows,
+            values: self.values,
+            bytes: self.out.at,
+            root: self.out.sha.finalize().into(),
+            by_kind: self.by_kind,
+        })
+    }
+
+    fn part(
+        &mut self,
+        count: usize,
+        write: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> Result<Part, BuildError> {
+        let at = self.out.at;
+        write(self)?;
+        Ok(Part { at, count: count as u64 })
+    }
+
+    fn table(&mut self, kind: Kind, rows: Rows) -> Result<TablePart, BuildError> {
+        let (scopes, schemeless, count) = (rows.scopes, rows.schemeless, rows.count);
+        let (length_min, length_max) = rows.lengths.unwrap_or_default();
+        let mut slots = Slots::new(count);
+        let mut filters = Filters::new(count);
+        let at = self.out.at;
+        let (out, chains) = (&mut self.out, &mut self.chains);
+        rows.groups(|hash, places| {
+            filters.push(hash)?;
+            if places.len() <= SLOTS_OF_ONE {
+                places.iter().try_for_each(|place| slots.push(hash, *place, out))?;
+            } else {
+                slots.push(hash, CHAINS_FROM + chains.len() as u32, out)?;
+                chains.push(places.len() as u32);
+                chains.extend_from_slice(places);
+            }
+            Ok(())
+        })?;
+        let (total, homes, run) = slots.finish(out)?;
+        let shards = filters.finish()?;
+        let shards = shards.into_iter().map(|(descriptor, bytes)| {
+            let shard = Shard { descriptor, at: out.at, length: bytes.len() as u64 };
+            out.write(&bytes)?;
+            Ok(shard)
+        });
+        Ok(TablePart {
+            kind,
+            rows: count,
+            shards: shards.collect::<io::Result<_>>()?,
+            slots: Part { at, count: total },
+            homes,
+            run,
+            scopes,
+            schemeless,
+            length_min,
+            length_max,
+        })
+    }
+}
+
+/// A URL's host is looked for where hosts are.
+pub(super) fn table_of(key: &Key) -> Kind {
+    match (key.kind(), key.scope()) {
+        (Kind::Url, Scope::Host | Scope::Subdomains) => {
+            let host = key.text().trim_matches(['[', ']']);
+            if host.parse::<IpAddr>().is_ok() { Kind::Ip } else { Kind::Domain }
+        }
+        (kind, _) => kind,
+    }
+}
+
+fn in_order<T: Clone>(numbered: HashMap<T, u32>) -> Vec<T> {
+    let mut all: Vec<(T, u32)> = numbered.into_iter().collect();
+    all.sort_unstable_by_key(|(_, number)| *number);
+    all.into_iter().map(|(one, _)| one).collect()
+}
+
+/// Slots in the order of hashes, each at its home or as soon behind it as there is room.
+struct Slots {
+    homes: u64,
+    next: u64,
+    run: u64,
+    buffer: Vec<u8>,
+}
+
+impl Slots {
+    fn new(rows: u64) -> Slots {
+        // A sixth is left free, so that runs are short.
+        Slots { homes: rows + rows / 6 + 1, next: 0, run: 0, buffer: Vec::new() }
+    }
+
+    fn push(
+        &mut self,
+        hash: u64,
+        place: u32,
+        out: &mut Out<'_, impl io::Write>,
+    ) -> Result<(), BuildError> {
+        let home = home(hash, self.homes);
+        let at = self.next.max(home);
+        self.run = self.run.max(at - home);
+        if self.run > u64::from(RUN_MAX) {
+            return Err(BuildError::Seed);
+        }
+        self.pad(at);
+        self.buffer.extend_from_slice(&(hash as u16).to_le_bytes());
+        self.buffer.extend_from_slice(&place.to_le_bytes());
+        self.next = at + 1;
+        if self.buffer.len() > 1 << 16 {
+            out.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn pad(&mut self, to: u64) {
+        let empty = (to - self.next) as usize * SLOT;
+        self.buffer.resize(self.buffer.len() + empty, 0);
+    }
+
+    fn finish(mut self, out: &mut Out<'_, impl io::Write>) -> Result<(u64, u64, u32), BuildError> {
+        let total = self.next.max(self.homes);
+        self.pad(total);
+        out.write(&self.buffer)?;
+        Ok((total, self.homes, self.run as u32))
+    }
+}
+
+type Built = ([u8; 20], Vec<u8>);
+
+/// Filters over ranges of hashes, which come in their order.
+struct Filters {
+    bits: u32,
+    keys: Vec<u64>,
+    built: Vec<Built>,
+}
+
+impl Filters {
+    fn new(rows: u64) -> Filters {
+        let bits = (rows / SHARD_ROWS).checked_ilog2().map_or(0, |bits| bits + 1);
+        Filters { bits, keys: Vec::new(), built: Vec::new() }
+    }
+
+    fn push(&mut self, hash: u64) -> Result<(), BuildError> {
+        while self.built.len() < shard_of(hash, self.bits) {
+            self.close()?;
+        }
+        self.keys.push(hash);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), BuildError> {
+        let keys = std::mem::take(&mut self.keys);
+        if keys.is_empty() {
+            self.built.push(([0; 20], Vec::new()));
+            return Ok(());
+        }
+        let filter = BinaryFuse8::try_from(&keys).map_err(|_| BuildError::Seed)?;
+        let mut descriptor = [0; 20];
+        filter.dma_copy_descriptor_to(&mut descriptor);
+        self.built.push((descriptor, filter.fingerprints.into_vec()));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Built>, BuildError> {
+        while self.built.len() < 1 << self.bits {
+            self.close()?;
+        }
+        Ok(self.built)
+    }
+}

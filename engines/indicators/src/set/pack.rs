@@ -1,0 +1,65 @@
+//! Under which bytes a value lies: hashes and addresses packed, all else as text.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::Kind;
+
+/// The bytes of a canonical text.
+pub(super) fn pack(kind: Kind, text: &str, out: &mut Vec<u8>) {
+    out.clear();
+    match kind {
+        Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 => {
+            let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
+            out.extend(
+                text.as_bytes()
+                    .chunks(2)
+                    .map(|two| digit(two[0]) << 4 | two.get(1).copied().map_or(0, digit)),
+            );
+        }
+        Kind::Ip => match text.parse() {
+            Ok(ip) => ip_bytes(ip, out),
+            Err(_) => out.extend_from_slice(text.as_bytes()),
+        },
+        Kind::Cidr => match text.parse::<IpNet>() {
+            Ok(net) => {
+                ip_bytes(net.addr(), out);
+                out.push(net.prefix_len());
+            }
+            Err(_) => out.extend_from_slice(text.as_bytes()),
+        },
+        _ => out.extend_from_slice(text.as_bytes()),
+    }
+}
+
+pub(super) fn ip_bytes(ip: IpAddr, out: &mut Vec<u8>) {
+    match ip {
+        IpAddr::V4(v4) => out.extend_from_slice(&v4.octets()),
+        IpAddr::V6(v6) => out.extend_from_slice(&v6.octets()),
+    }
+}
+
+/// The text again. Bytes of a damaged file make some text as well.
+pub(super) fn unpack(kind: Kind, bytes: &[u8]) -> String {
+    match kind {
+        Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 => {
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+        Kind::Ip => ip_of(bytes).map_or_else(String::new, |ip| ip.to_string()),
+        Kind::Cidr => match bytes.split_last() {
+            Some((length, address)) => {
+                ip_of(address).map_or_else(String::new, |ip| format!("{ip}/{length}"))
+            }
+            None => String::new(),
+        },
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(IpAddr::V4(Ipv4Addr::from(four)));
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(|all| IpAddr::V6(Ipv6Addr::from(all)))
+}
