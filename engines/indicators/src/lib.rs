@@ -12,6 +12,9 @@ mod row;
 pub mod set;
 pub mod validity;
 pub mod warning;
+pub mod pattern;
+pub mod stix;
+pub mod tlp;
 
 pub use key::{Key, Scope};
 pub use kind::Kind;

@@ -38,7 +38,7 @@ mod limits;
 mod matcher;
 mod modifier;
 mod number;
-mod pcre;
+pub mod pcre;
 mod predicate;
 mod profile;
 mod set;

@@ -9,7 +9,7 @@ use crate::fold::{fold, folded};
 
 /// Writes what the two dialects spell differently as the regex crate does:
 /// `\<`, `\>` are the characters; in a class `[`, `&&`, `--`, `~~` are too; `{` that begins no count is.
-pub(crate) fn translate(source: &str) -> String {
+pub fn translate(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let mut out = String::with_capacity(source.len() + 8);
     let mut class = false;
@@ -66,7 +66,7 @@ pub(crate) fn translate(source: &str) -> String {
 const END: &str = "(?:\\n?\\z)";
 
 /// Puts flags in front; `$` is PCRE's unless it ends lines.
-pub(crate) fn finish(source: &str, i: bool, m: bool, s: bool) -> String {
+pub fn finish(source: &str, i: bool, m: bool, s: bool) -> String {
     let inline = source.starts_with("(?")
         && source.find(')').is_some_and(|end| source[2..end].contains('m'));
     let source = if m || inline { source.to_owned() } else { dollars(source) };
