@@ -7,14 +7,14 @@ pub mod extract;
 mod key;
 mod kind;
 pub mod normalise;
+pub mod pattern;
 mod reject;
 mod row;
 pub mod set;
-pub mod validity;
-pub mod warning;
-pub mod pattern;
 pub mod stix;
 pub mod tlp;
+pub mod validity;
+pub mod warning;
 
 pub use key::{Key, Scope};
 pub use kind::Kind;

@@ -6,7 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use indicators::extract::{Labels, Notice, What, extract};
+use indicators::{
+    Direction,
+    extract::{Labels, Notice, What, extract},
+    tlp::Level,
+};
 
 #[path = "notices/pools.rs"]
 mod pools;
@@ -82,7 +86,12 @@ fn told(notice: &Notice) -> BTreeSet<(String, String, String)> {
     let of = |span: &indicators::extract::Span| {
         let is_shown = span.indicator().is_some() || span.what == What::Subject;
         is_shown.then(|| {
-            let direction = span.direction.map_or("-", |direction| direction.as_str());
+            let direction = match span.direction {
+                Some(Direction::Destination) => "out",
+                Some(Direction::Source) => "in",
+                Some(Direction::Both) => "both",
+                None => "-",
+            };
             (span.what.as_str().to_owned(), span.value.clone(), direction.to_owned())
         })
     };
@@ -137,7 +146,7 @@ fn tally(file: &str) -> Tally {
 fn holds(notice: &Notice, fact: &str, value: &str) -> bool {
     let names = |what: What| notice.values(what).contains(&value);
     match fact {
-        "tlp" => notice.marking.is_some_and(|marking| marking.level.as_str() == value),
+        "tlp" => notice.marking.is_some_and(|marking| marking.level == level(value)),
         "audience" => notice.marking.is_some_and(|marking| marking.has_group),
         "period" => notice.period.is_some_and(|period| {
             let shown = [period.from, period.to]
@@ -149,6 +158,10 @@ fn holds(notice: &Notice, fact: &str, value: &str) -> bool {
         "cve" => names(What::Vulnerability),
         other => panic!("no fact {other}"),
     }
+}
+
+fn level(word: &str) -> Level {
+    Level::parse(&word.replace('_', "+")).expect("a level")
 }
 
 fn hold(name: &str, file: &str) {

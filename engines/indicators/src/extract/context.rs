@@ -4,13 +4,13 @@
 //! the sentence, other cells of the row, the column, the heading. Invariant: a value is looked at with its own line,
 //! its neighbours and what is in force; never with the whole text.
 
-use crate::Kind;
+use crate::{Direction, Kind};
 
 use super::{
     Span, What,
     dates::{Found, Period},
     files,
-    labels::{About, Direction, Mark, Place},
+    labels::{About, Mark, Place},
     layout::{Cut, Line},
     scan::Candidate,
     view::View,

@@ -2,34 +2,12 @@
 //!
 //! Invariant: where several markings stand, the strictest holds.
 
-use serde::{Deserialize, Serialize};
+use crate::tlp::Level;
 
 use super::{Basis, Span, What};
 
-/// How far a notice may go (TLP 2.0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    Clear,
-    Green,
-    Amber,
-    AmberStrict,
-    Red,
-}
-
-impl Level {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Level::Clear => "clear",
-            Level::Green => "green",
-            Level::Amber => "amber",
-            Level::AmberStrict => "amber_strict",
-            Level::Red => "red",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// How far a notice may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marking {
     pub level: Level,
     /// Companies of the group may have it: 自組織および関連組織.

@@ -8,38 +8,19 @@ use std::{collections::HashMap, sync::LazyLock};
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::{Deserialize, Serialize};
 
-use crate::Kind;
+use crate::{Direction, Kind};
 
 /// Words of one's own, and the length of one.
 pub const WORDS_MAX: usize = 2_000;
 pub const WORD_BYTES_MAX: usize = 200;
 
-/// Between whom and whom: seen from the organisation that reads the notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// 内→外: what is inside contacts it.
-    Out,
-    /// 外→内: it contacts what is inside.
-    In,
-    Both,
-}
-
-impl Direction {
-    pub const ALL: [Direction; 3] = [Direction::Out, Direction::In, Direction::Both];
-
-    /// The stable word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Direction::Out => "out",
-            Direction::In => "in",
-            Direction::Both => "both",
-        }
-    }
-
-    /// The direction of a stable word.
-    pub fn named(word: &str) -> Option<Direction> {
-        Direction::ALL.into_iter().find(|direction| direction.as_str() == word)
+/// A direction as the list of words writes it, seen from the organisation that reads the notice.
+fn direction(word: &str) -> Option<Direction> {
+    match word {
+        "out" => Some(Direction::Destination),
+        "in" => Some(Direction::Source),
+        "both" => Some(Direction::Both),
+        _ => None,
     }
 }
 
@@ -218,7 +199,7 @@ fn shipped(line: &str) -> Result<(&str, Role), LabelError> {
         _ => return Err(wrong()),
     };
     let about = About::named(about).ok_or_else(wrong)?;
-    Ok((word, Role { place, direction: Direction::named(direction), about }))
+    Ok((word, Role { place, direction: self::direction(direction), about }))
 }
 
 /// A Latin word is not met within another.
@@ -266,12 +247,12 @@ mod tests {
         let own = |about: &str, text: &str| Word {
             text: text.to_owned(),
             about: about.to_owned(),
-            direction: Some(Direction::In),
+            direction: Some(Direction::Source),
         };
         let labels =
             Labels::with(&[own("network", "踏み台"), own("network", "通信先")]).expect("labels");
         let found = labels.find("踏み台 通信先");
-        assert!(found.iter().all(|mark| mark.role.direction == Some(Direction::In)));
+        assert!(found.iter().all(|mark| mark.role.direction == Some(Direction::Source)));
         assert_eq!(found.len(), 2);
         assert!(matches!(Labels::with(&[own("colour", "x")]), Err(LabelError::About(..))));
         assert!(matches!(Labels::with(&[own("ioc", " ")]), Err(LabelError::Length(_))));

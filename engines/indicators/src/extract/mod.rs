@@ -22,16 +22,16 @@ mod view;
 use serde::{Deserialize, Serialize};
 
 pub use dates::Period;
-pub use facts::{Level, Marking};
-pub use labels::{Direction, LabelError, Labels, WORD_BYTES_MAX, WORDS_MAX, Word};
+pub use facts::Marking;
+pub use labels::{LabelError, Labels, WORD_BYTES_MAX, WORDS_MAX, Word};
 
-use crate::Kind;
+use crate::{Direction, Kind};
 use view::View;
 
 /// What is read of a text; the rest is left out, and the notice says so.
 pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Spans of one notice.
-pub const SPANS_MAX: usize = 50_000;
+pub const SPANS_MAX: usize = 20_000;
 /// From here on a value is taken for an indicator; below it is shown only.
 pub const LIKELY: u16 = 500;
 
@@ -137,7 +137,7 @@ impl Span {
 }
 
 /// What was read out of a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
     pub spans: Vec<Span>,
     pub marking: Option<Marking>,

@@ -44,8 +44,8 @@ fn all(text: &str) -> impl Iterator<Item = Direction> {
         match (from_inside && to_outside, from_outside && to_inside) {
             (false, false) => None,
             _ if is_both => Some(Direction::Both),
-            (true, _) => Some(Direction::Out),
-            (false, true) => Some(Direction::In),
+            (true, _) => Some(Direction::Destination),
+            (false, true) => Some(Direction::Source),
         }
     })
 }
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn arrows_between_inside_and_outside_are_read() {
         for (text, direction) in [
-            ("内→外", Direction::Out),
-            ("内 → 外", Direction::Out),
-            ("社内から社外", Direction::Out),
-            ("LAN -> WAN", Direction::Out),
-            ("外→内", Direction::In),
-            ("outside => inside", Direction::In),
+            ("内→外", Direction::Destination),
+            ("内 → 外", Direction::Destination),
+            ("社内から社外", Direction::Destination),
+            ("LAN -> WAN", Direction::Destination),
+            ("外→内", Direction::Source),
+            ("outside => inside", Direction::Source),
             ("内⇄外", Direction::Both),
             ("内⇔外", Direction::Both),
             ("外 <-> 内", Direction::Both),

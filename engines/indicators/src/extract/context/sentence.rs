@@ -73,7 +73,7 @@ impl Read<'_> {
             return None;
         }
         let fetches = ["ダウンロード", "取得"].contains(&&self.view.text[verb.start..verb.end]);
-        (fetches == (particle == "から")).then_some(Direction::Out)
+        (fetches == (particle == "から")).then_some(Direction::Destination)
     }
 
     /// From where to where the sentence goes in which a value stands.
@@ -122,8 +122,8 @@ fn is_stop(text: &str, at: usize, sign: &str) -> bool {
 /// What `から` means depends on what stands before it: files are fetched from sites, attacks come from addresses.
 fn direction_of(mark: &Mark, kind: Kind) -> Option<Direction> {
     match (mark.role.about, kind) {
-        (About::From, Kind::Url | Kind::Domain) => Some(Direction::Out),
-        (About::From, _) => Some(Direction::In),
+        (About::From, Kind::Url | Kind::Domain) => Some(Direction::Destination),
+        (About::From, _) => Some(Direction::Source),
         _ => mark.role.direction,
     }
 }
