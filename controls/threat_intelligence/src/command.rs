@@ -2,6 +2,7 @@
 
 mod convert;
 mod documents;
+mod extract;
 mod pattern;
 mod validate;
 
@@ -16,7 +17,7 @@ pub(crate) fn verb() -> Verb {
         .about("Threat indicators on plain files: normalise, extract, build, match, explain")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([pattern::command(), validate::command(), convert::command()]);
+        .subcommands([pattern::command(), validate::command(), convert::command(), extract::command()]);
     Verb { command, run }
 }
 
@@ -25,6 +26,7 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
         Some(("pattern", matches)) => pattern::run(matches, out),
         Some(("validate", matches)) => validate::run(matches, out),
         Some(("convert", matches)) => convert::run(matches, out),
+        Some(("extract", matches)) => extract::run(matches, out),
         _ => Err(Error::said("indicators: no such subcommand")),
     }
 }

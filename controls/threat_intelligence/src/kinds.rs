@@ -216,9 +216,18 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("timeline", t("タイムライン", "Timeline"), FieldType::Multiline)
                 .aliases(&["タイムライン", "対応経過"]),
             Field::new("raw", t("原本", "Original"), FieldType::File).aliases(&["原本", "添付"]),
+            text("raw_encoding", t("原本の文字コード", "Encoding of the original")),
+            Field::new(
+                "indicator_rows",
+                t("確認した指標（NDJSON）", "Confirmed indicators (NDJSON)"),
+                FieldType::File,
+            ),
         ],
         groups: &[
-            Group::new(t("入手", "Receipt"), &["source", "received", "field", "tlp", "raw"]),
+            Group::new(
+                t("入手", "Receipt"),
+                &["source", "received", "field", "tlp", "raw", "raw_encoding"],
+            ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
             Group::new(
                 t("攻撃", "Attack"),
@@ -229,6 +238,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "conditions",
                     "attack_targets",
                     "indicators",
+                    "indicator_rows",
                     "active_from",
                     "active_to",
                 ],

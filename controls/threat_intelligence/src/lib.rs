@@ -3,13 +3,15 @@
 //! Owns the kinds `intel_source`, `intel_item`, `threat_actor`, `vulnerability`, `brand`,
 //! `sharing_channel` and `org_profile`, and the records `threat_intelligence.*`.
 //!
-//! Invariants: pure data, no I/O and no work yet; the facts of a record name no person and no
+//! Invariants: the facts of a record name no person and no
 //! victim; scores are integers (tenths, permille); nothing here matches or blocks, since edges load
 //! a signed set and never this room.
 
 mod command;
 mod criteria;
 mod kinds;
+mod pages;
+pub mod work;
 
 use model::{LevelText, Question, RoomSpec, t};
 use room::{Job, Room, Service, Verb};
@@ -116,7 +118,7 @@ impl Room for ThreatIntelligence {
     }
 
     fn routes(&self) -> Vec<web::route::Route> {
-        Vec::new()
+        pages::routes()
     }
 
     fn commands(&self) -> Vec<Verb> {

@@ -4,6 +4,7 @@
 //! Absent here: files, sockets, clocks, random numbers, threads. Bytes and values in, answers out.
 
 pub mod exchange;
+pub mod extract;
 mod key;
 mod kind;
 pub mod misp;

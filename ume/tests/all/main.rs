@@ -40,6 +40,7 @@ mod intake_otlp;
 #[allow(dead_code)]
 #[path = "../../src/intake_upload.rs"]
 mod intake_upload;
+mod intelligence;
 mod interrupt;
 #[allow(dead_code)]
 #[path = "../../src/jobs_page.rs"]
