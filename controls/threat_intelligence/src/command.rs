@@ -17,7 +17,12 @@ pub(crate) fn verb() -> Verb {
         .about("Threat indicators on plain files: normalise, extract, build, match, explain")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([pattern::command(), validate::command(), convert::command(), extract::command()]);
+        .subcommands([
+            pattern::command(),
+            validate::command(),
+            convert::command(),
+            extract::command(),
+        ]);
     Verb { command, run }
 }
 

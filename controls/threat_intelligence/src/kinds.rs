@@ -973,6 +973,12 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "threat_intelligence.channel_token_made",
+        writer: Writer::Ume,
+        title: t("チャネルの鍵の作成", "Token of a channel made"),
+        fields: &[text("channel", t("チャネル", "Channel")).required()],
+    },
+    RecordSpec {
         ty: "threat_intelligence.shared",
         writer: Writer::Ume,
         title: t("情報の提供", "Shared"),

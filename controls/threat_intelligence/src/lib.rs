@@ -114,7 +114,7 @@ impl Room for ThreatIntelligence {
     }
 
     fn services(&self) -> Vec<Service> {
-        Vec::new()
+        work::services()
     }
 
     fn routes(&self) -> Vec<web::route::Route> {

@@ -1,8 +1,10 @@
 //! The room's own pages and their documents.
 
+mod channels;
 mod confirm;
 mod inbox;
 mod item;
+mod taxii;
 
 use model::Table;
 use web::{
@@ -16,7 +18,8 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all = [inbox::routes(), item::routes(), confirm::routes()];
+    let all =
+        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
     all.into_iter().flatten().collect()
 }
 
