@@ -5,6 +5,7 @@
 
 mod key;
 mod kind;
+pub mod ndjson;
 pub mod normalise;
 mod reject;
 mod row;
@@ -19,3 +20,7 @@ pub use reject::Reject;
 pub use row::{Ceiling, Decision, Direction, Entry, Kinds, Micros, Row};
 pub use set::{Hit, Observable, Set};
 pub use validity::validity;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
