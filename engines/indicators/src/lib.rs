@@ -8,6 +8,7 @@ pub mod extract;
 mod key;
 mod kind;
 pub mod misp;
+pub mod ndjson;
 pub mod normalise;
 pub mod pattern;
 mod reject;
@@ -26,3 +27,7 @@ pub use reject::Reject;
 pub use row::{Ceiling, Decision, Direction, Entry, Kinds, Micros, Row};
 pub use set::{Hit, Observable, Set};
 pub use validity::validity;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -61,6 +61,34 @@ pub fn normalise(kind: Kind, raw: &str, names: &Names) -> Result<Key, Reject> {
     Ok(Key { kind, scope, text })
 }
 
+/// What kind a value is by its form, where it is none but one. A name of a file may be a domain, so
+/// domains go first and must have a suffix that is listed; names, mutexes and agents have no form.
+pub fn guess(raw: &str, names: &Names) -> Option<Kind> {
+    let raw = raw.trim();
+    let listed = |key: &Key| names.is_listed(key.text());
+    let asn = raw.get(..2).is_some_and(|head| head.eq_ignore_ascii_case("as"));
+    let all = [
+        (Kind::Md5, true),
+        (Kind::Sha1, true),
+        (Kind::Sha256, true),
+        (Kind::Sha512, true),
+        (Kind::Ip, !raw.bytes().all(|b| b.is_ascii_digit())),
+        (Kind::Cidr, raw.contains('/')),
+        (Kind::Asn, asn),
+        (Kind::Email, raw.contains('@') && !raw.contains('/')),
+        (Kind::Ssdeep, raw.bytes().next().is_some_and(|b| b.is_ascii_digit())),
+        (Kind::RegistryKey, raw.contains('\\')),
+        (Kind::Path, true),
+        (Kind::Url, raw.contains('/')),
+        (Kind::Domain, raw.contains('.')),
+    ];
+    let fits = |kind: Kind| match normalise(kind, raw, names) {
+        Ok(key) => kind != Kind::Domain || listed(&key),
+        Err(_) => false,
+    };
+    all.into_iter().find(|(kind, may)| *may && fits(*kind)).map(|(kind, _)| kind)
+}
+
 /// What is taken away may leave behind a mark, a variable or a blank at the end that was none
 /// before. Nobody nests them in earnest, so what does not settle soon is refused.
 fn settled(raw: &str, form: Form) -> Result<(Scope, String), Reject> {

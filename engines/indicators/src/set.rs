@@ -20,10 +20,13 @@ mod nets;
 mod observable;
 mod open;
 mod pack;
+mod places;
 mod residue;
+mod scan;
+mod slots;
 mod table;
 
-pub use build::{BuildError, Limits, Summary, build, build_delta};
+pub use build::{BuildError, Change, Limits, Summary, build, build_delta};
 pub use format::Damage;
 pub use lookup::Hit;
 pub use observable::Observable;

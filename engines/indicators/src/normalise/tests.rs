@@ -235,6 +235,34 @@ fn every_refusal_has_words_in_both_languages() {
     }
 }
 
+#[test]
+fn a_form_tells_the_kind_or_nothing_does() {
+    let guess = |raw: &str| super::guess(raw, &Names::shipped());
+    for (raw, kind) in [
+        ("10.0.0.1", Kind::Ip),
+        ("10.0.0.0/8", Kind::Cidr),
+        ("evil.co.jp", Kind::Domain),
+        ("*.evil.com", Kind::Domain),
+        ("https://h.jp/", Kind::Url),
+        ("h.jp/a.exe", Kind::Url),
+        ("a@h.jp", Kind::Email),
+        ("AS64500", Kind::Asn),
+        ("HKLM\\x", Kind::RegistryKey),
+        ("C:\\a", Kind::Path),
+        ("/etc/x", Kind::Path),
+        ("%TEMP%\\x", Kind::Path),
+        ("3:a:b", Kind::Ssdeep),
+        (&"a".repeat(32), Kind::Md5),
+        (&"0".repeat(64), Kind::Sha256),
+        ("2001:db8::1", Kind::Ip),
+    ] {
+        assert_eq!(guess(raw), Some(kind), "{raw}");
+    }
+    for raw in ["", "x", "12345", "invoice.xlsm", "Mozilla/4.0 (x)", "梅"] {
+        assert_eq!(guess(raw), None, "{raw}");
+    }
+}
+
 fn near() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[a-zA-Z0-9]{1,4}",

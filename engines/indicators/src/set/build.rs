@@ -1,31 +1,27 @@
 //! Writing a set. Records are written as they come; in memory remain 12 bytes a row.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashMap},
+    collections::{BTreeMap, HashMap},
     io,
     net::IpAddr,
 };
 
 use rapidhash::v3::RapidSecrets;
 use sha2::{Digest, Sha256};
-use xorf::{BinaryFuse8, DmaSerializable};
 
 use super::{
     format::{
-        CHAINS_FROM, Footer, MAGIC, NEST_MAX, NET4, NET6, Part, Profile, RUN_MAX, Record, SLOT,
-        Shard, TablePart, scope_bits, seal,
+        CHAINS_FROM, Footer, MAGIC, NEST_MAX, NET4, NET6, Part, Profile, Record, Shard, TablePart,
+        seal,
     },
     nets::Nets,
     pack::pack,
-    table::{hash, home, secrets, shard_of},
+    places::Rows,
+    slots::{Filters, Out, Slots},
+    table::{hash, secrets},
 };
 use crate::{Entry, Key, Kind, Scope};
 
-/// Rows are sorted in runs of so many, which are merged at the end.
-const RUN_ROWS: usize = 1 << 20;
-/// Filters are built over so many keys at most: what building one costs is 25 bytes a key.
-const SHARD_ROWS: u64 = 1 << 19;
 /// Rows of one hash that have slots of their own; more of them are a chain.
 const SLOTS_OF_ONE: usize = 4;
 
@@ -82,100 +78,25 @@ pub fn build(
     limits: &Limits,
     out: &mut impl io::Write,
 ) -> Result<Summary, BuildError> {
-    Builder::new(seed, limits, out).run(rows, None)
+    Builder::new(seed, limits, out).run(rows.into_iter().map(Change::Put), false)
 }
 
-/// Writes what changed since: rows that are new or other, and the numbers of those that are gone.
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new, or other than it was.
+    Put(Entry),
+    Gone(u64),
+}
+
+/// Writes what changed since.
 pub fn build_delta(
-    rows: impl IntoIterator<Item = Entry>,
-    gone: impl IntoIterator<Item = u64>,
+    changes: impl IntoIterator<Item = Change>,
     seed: [u8; 16],
     limits: &Limits,
     out: &mut impl io::Write,
 ) -> Result<Summary, BuildError> {
-    Builder::new(seed, limits, out).run(rows, Some(gone.into_iter().collect()))
-}
-
-/// A row as it is sorted: its hash in two halves, and where its record lies.
-type Place = (u32, u32, u32);
-
-fn hash_of(place: Place) -> u64 {
-    u64::from(place.0) << 32 | u64::from(place.1)
-}
-
-#[derive(Default)]
-struct Rows {
-    sorted: Vec<Vec<Place>>,
-    last: Vec<Place>,
-    count: u64,
-    scopes: u8,
-    schemeless: bool,
-    lengths: Option<(u32, u32)>,
-}
-
-impl Rows {
-    fn push(&mut self, place: Place, key: &Key, length: usize) {
-        self.last.push(place);
-        self.count += 1;
-        self.scopes |= 1 << scope_bits(key.scope());
-        self.schemeless |= key.text().starts_with("//");
-        let length = length as u32;
-        let (least, most) = self.lengths.unwrap_or((length, length));
-        self.lengths = Some((least.min(length), most.max(length)));
-        if self.last.len() == RUN_ROWS {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        let mut last = std::mem::take(&mut self.last);
-        last.sort_unstable();
-        last.shrink_to_fit();
-        self.sorted.push(last);
-    }
-
-    /// All rows in the order of hashes, those of one hash together.
-    fn groups(
-        mut self,
-        mut each: impl FnMut(u64, &[u32]) -> Result<(), BuildError>,
-    ) -> Result<(), BuildError> {
-        self.close();
-        let mut heads: Vec<_> = self.sorted.into_iter().map(Vec::into_iter).collect();
-        let mut heap: BinaryHeap<_> = heads
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(from, head)| Some(Reverse((head.next()?, from))))
-            .collect();
-        let (mut now, mut group) = (0, Vec::new());
-        while let Some(Reverse((place, from))) = heap.pop() {
-            if let Some(next) = heads[from].next() {
-                heap.push(Reverse((next, from)));
-            }
-            if hash_of(place) != now && !group.is_empty() {
-                each(now, &group)?;
-                group.clear();
-            }
-            now = hash_of(place);
-            group.push(place.2);
-        }
-        if group.is_empty() { Ok(()) } else { each(now, &group) }
-    }
-}
-
-/// What goes out, counted and digested.
-struct Out<'w, W> {
-    to: &'w mut W,
-    sha: Sha256,
-    at: u64,
-}
-
-impl<W: io::Write> Out<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to.write_all(bytes)?;
-        self.sha.update(bytes);
-        self.at += bytes.len() as u64;
-        Ok(())
-    }
+    Builder::new(seed, limits, out).run(changes, true)
 }
 
 struct Builder<'w, W> {
@@ -219,18 +140,24 @@ impl<'w, W: io::Write> Builder<'w, W> {
 
     fn run(
         mut self,
-        rows: impl IntoIterator<Item = Entry>,
-        gone: Option<Vec<u64>>,
+        changes: impl IntoIterator<Item = Change>,
+        delta: bool,
     ) -> Result<Summary, BuildError> {
         // No record lies at 0: an empty slot is 0.
         self.out.write(&MAGIC)?;
-        let delta = gone.is_some();
-        let mut named = gone.unwrap_or_default();
-        for row in rows {
+        let mut named = Vec::new();
+        for change in changes {
+            let id = match change {
+                Change::Gone(id) => id,
+                Change::Put(row) => {
+                    let id = row.id;
+                    self.row(row)?;
+                    id
+                }
+            };
             if delta {
-                named.push(row.id);
+                named.push(id);
             }
-            self.row(row)?;
         }
         named.sort_unstable();
         named.dedup();
@@ -332,6 +259,7 @@ impl<'w, W: io::Write> Builder<'w, W> {
     }
 
     fn finish(mut self, named: &[u64]) -> Result<Summary, BuildError> {
+        let records = self.out.at;
         let mut tables = Vec::new();
         for (kind, rows) in std::mem::take(&mut self.tables) {
             tables.push(self.table(kind, rows)?);
@@ -350,6 +278,7 @@ impl<'w, W: io::Write> Builder<'w, W> {
         })?;
         let footer = Footer {
             seed: self.seed,
+            records,
             body: self.out.at,
             digest: self.out.sha.clone().finalize().into(),
             rows: self.rows,
@@ -442,98 +371,4 @@ fn in_order<T: Clone>(numbered: HashMap<T, u32>) -> Vec<T> {
     let mut all: Vec<(T, u32)> = numbered.into_iter().collect();
     all.sort_unstable_by_key(|(_, number)| *number);
     all.into_iter().map(|(one, _)| one).collect()
-}
-
-/// Slots in the order of hashes, each at its home or as soon behind it as there is room.
-struct Slots {
-    homes: u64,
-    next: u64,
-    run: u64,
-    buffer: Vec<u8>,
-}
-
-impl Slots {
-    fn new(rows: u64) -> Slots {
-        // A sixth is left free, so that runs are short.
-        Slots { homes: rows + rows / 6 + 1, next: 0, run: 0, buffer: Vec::new() }
-    }
-
-    fn push(
-        &mut self,
-        hash: u64,
-        place: u32,
-        out: &mut Out<'_, impl io::Write>,
-    ) -> Result<(), BuildError> {
-        let home = home(hash, self.homes);
-        let at = self.next.max(home);
-        self.run = self.run.max(at - home);
-        if self.run > u64::from(RUN_MAX) {
-            return Err(BuildError::Seed);
-        }
-        self.pad(at);
-        self.buffer.extend_from_slice(&(hash as u16).to_le_bytes());
-        self.buffer.extend_from_slice(&place.to_le_bytes());
-        self.next = at + 1;
-        if self.buffer.len() > 1 << 16 {
-            out.write(&self.buffer)?;
-            self.buffer.clear();
-        }
-        Ok(())
-    }
-
-    fn pad(&mut self, to: u64) {
-        let empty = (to - self.next) as usize * SLOT;
-        self.buffer.resize(self.buffer.len() + empty, 0);
-    }
-
-    fn finish(mut self, out: &mut Out<'_, impl io::Write>) -> Result<(u64, u64, u32), BuildError> {
-        let total = self.next.max(self.homes);
-        self.pad(total);
-        out.write(&self.buffer)?;
-        Ok((total, self.homes, self.run as u32))
-    }
-}
-
-type Built = ([u8; 20], Vec<u8>);
-
-/// Filters over ranges of hashes, which come in their order.
-struct Filters {
-    bits: u32,
-    keys: Vec<u64>,
-    built: Vec<Built>,
-}
-
-impl Filters {
-    fn new(rows: u64) -> Filters {
-        let bits = (rows / SHARD_ROWS).checked_ilog2().map_or(0, |bits| bits + 1);
-        Filters { bits, keys: Vec::new(), built: Vec::new() }
-    }
-
-    fn push(&mut self, hash: u64) -> Result<(), BuildError> {
-        while self.built.len() < shard_of(hash, self.bits) {
-            self.close()?;
-        }
-        self.keys.push(hash);
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), BuildError> {
-        let keys = std::mem::take(&mut self.keys);
-        if keys.is_empty() {
-            self.built.push(([0; 20], Vec::new()));
-            return Ok(());
-        }
-        let filter = BinaryFuse8::try_from(&keys).map_err(|_| BuildError::Seed)?;
-        let mut descriptor = [0; 20];
-        filter.dma_copy_descriptor_to(&mut descriptor);
-        self.built.push((descriptor, filter.fingerprints.into_vec()));
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Vec<Built>, BuildError> {
-        while self.built.len() < 1 << self.bits {
-            self.close()?;
-        }
-        Ok(self.built)
-    }
 }

@@ -96,6 +96,8 @@ pub(super) struct TablePart {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Footer {
     pub seed: [u8; 16],
+    /// Where the records end.
+    pub records: u64,
     pub body: u64,
     pub digest: [u8; 32],
     pub rows: u64,
@@ -169,9 +171,15 @@ fn whole(time: Micros) -> Option<u32> {
 
 /// The record at a place, as far as its bytes make one.
 pub(super) fn record(bytes: &[u8], at: u64) -> Result<Record<'_>, Damage> {
+    measured(bytes, at).map(|(record, _)| record)
+}
+
+/// The record at a place, and where it ends.
+pub(super) fn measured(bytes: &[u8], at: u64) -> Result<(Record<'_>, u64), Damage> {
     let start = usize::try_from(at).ok().filter(|start| *start < bytes.len());
     let mut rest = start.map(|start| &bytes[start..]).ok_or(Damage::Record { at })?;
-    read(&mut rest).ok_or(Damage::Record { at })
+    let record = read(&mut rest).ok_or(Damage::Record { at })?;
+    Ok((record, (bytes.len() - rest.len()) as u64))
 }
 
 fn read<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {

@@ -7,7 +7,7 @@ use super::{
     nets::NetTable,
     observable::Observable,
     open::{Layer, Set},
-    pack::{pack, unpack},
+    pack::{is_hash, unpack},
     table::chain,
 };
 use crate::{Ceiling, Direction, Key, Kind, Kinds, Micros, Scope};
@@ -28,8 +28,8 @@ pub struct Hit<'a> {
     pub kinds: Kinds,
     /// Which file of the set: 0 is the base.
     pub layer: usize,
-    stored: Kind,
-    bytes: &'a [u8],
+    pub(super) stored: Kind,
+    pub(super) bytes: &'a [u8],
 }
 
 impl Hit<'_> {
@@ -79,7 +79,7 @@ impl<'a> Set<'a> {
     }
 
     /// Whether no later file has a word on the row.
-    fn stands(&self, hit: &Hit<'_>) -> bool {
+    pub(super) fn stands(&self, hit: &Hit<'_>) -> bool {
         !self.layers[hit.layer + 1..].iter().any(|layer| layer.names(hit.id))
     }
 }
@@ -98,7 +98,7 @@ impl<'a> Layer<'a> {
         }
     }
 
-    fn hit(
+    pub(super) fn hit(
         &self,
         record: Record<'a>,
         stored: Kind,
@@ -146,23 +146,14 @@ impl<'s> Search<'_, 's, '_> {
             Kind::Email => self.email(text)?,
             Kind::Path => self.path(text)?,
             Kind::RegistryKey => self.folders(Kind::RegistryKey, text, "\\")?,
+            kind if is_hash(kind) => self.key(kind, &seen.packed, WHOLE)?,
             kind => self.text(kind, text, WHOLE)?,
         }
         self.residue(seen.kind, text)
     }
 
     fn text(&mut self, kind: Kind, text: &str, scopes: &[Scope]) -> Result<(), Damage> {
-        if self.layer.table(kind, scopes).is_none() {
-            return Ok(());
-        }
-        let mut packed = Vec::new();
-        match kind {
-            Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 | Kind::Ip => {
-                pack(kind, text, &mut packed);
-                self.key(kind, &packed, scopes)
-            }
-            _ => self.key(kind, text.as_bytes(), scopes),
-        }
+        self.key(kind, text.as_bytes(), scopes)
     }
 
     fn key(&mut self, kind: Kind, key: &[u8], scopes: &[Scope]) -> Result<(), Damage> {

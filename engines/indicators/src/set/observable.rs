@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use netname::{Host, Names, Url};
 
+use super::pack::{is_hash, pack};
 use crate::{Direction, Key, Kind, Reject, normalise};
 
 /// A value that was seen.
@@ -11,6 +12,8 @@ use crate::{Direction, Key, Kind, Reject, normalise};
 pub struct Observable {
     pub(super) kind: Kind,
     pub(super) text: String,
+    /// Of a hash: its bytes, under which it lies.
+    pub(super) packed: Vec<u8>,
     pub(super) direction: Direction,
     /// Of a URL or domain: where its host stands in the text.
     pub(super) host: (usize, usize),
@@ -82,8 +85,12 @@ impl Observable {
 
     fn of_text(kind: Kind, text: String, direction: Direction, names: &Names) -> Observable {
         let ip = if kind == Kind::Ip { text.parse().ok() } else { None };
+        let mut packed = Vec::new();
+        if is_hash(kind) {
+            pack(kind, &text, &mut packed);
+        }
         let mut seen =
-            Observable { kind, host: (0, 0), least: 0, ip, path: (0, 0), text, direction };
+            Observable { kind, host: (0, 0), least: 0, ip, path: (0, 0), packed, text, direction };
         if kind == Kind::Domain {
             seen.host = (0, seen.text.len());
             seen.least = names.registrable(&seen.text).map_or(seen.text.len(), str::len);
@@ -107,6 +114,7 @@ impl Observable {
             host: (start, start + length),
             least,
             ip: host.ip(),
+            packed: Vec::new(),
             path: (path - url.path().len(), path),
             text: url.into_string(),
             direction,

@@ -34,6 +34,8 @@ pub(super) struct Layer<'a> {
     pub profiles: Vec<Profile>,
     pub sources: Vec<String>,
     pub rows: u64,
+    /// Where the records end.
+    pub records: usize,
 }
 
 impl<'a> Set<'a> {
@@ -92,6 +94,8 @@ impl<'a> Layer<'a> {
         let part = |part: Part, size: usize, name: &'static str| {
             slice(body, part.at, part.count, size).ok_or(Damage::Part { part: name })
         };
+        let records = usize::try_from(footer.records).ok();
+        let records = records.filter(|end| *end <= body.len() && *end >= MAGIC.len());
         let mut tables: Vec<Option<Table<'a>>> = Kind::ALL.iter().map(|_| None).collect();
         for one in &footer.tables {
             tables[one.kind as usize] = Some(Table::open(body, one)?);
@@ -112,6 +116,7 @@ impl<'a> Layer<'a> {
             profiles: footer.profiles,
             sources: footer.sources,
             rows: footer.rows,
+            records: records.ok_or(Damage::Part { part: "the records" })?,
         })
     }
 

@@ -33,6 +33,11 @@ pub(super) fn pack(kind: Kind, text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether values of the kind are bytes written in digits.
+pub(super) fn is_hash(kind: Kind) -> bool {
+    matches!(kind, Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512)
+}
+
 pub(super) fn ip_bytes(ip: IpAddr, out: &mut Vec<u8>) {
     match ip {
         IpAddr::V4(v4) => out.extend_from_slice(&v4.octets()),

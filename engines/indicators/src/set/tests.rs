@@ -8,7 +8,9 @@ use netname::{Names, Url};
 use proptest::prelude::*;
 
 use super::format::{SEAL, TRAILER, seal};
-use super::{BuildError, Damage, LAYERS_MAX, Limits, Observable, Set, build, build_delta, verify};
+use super::{
+    BuildError, Change, Damage, LAYERS_MAX, Limits, Observable, Set, build, build_delta, verify,
+};
 use crate::{Ceiling, Direction, Entry, Key, Kind, Micros, Scope, normalise, normalise::residue};
 
 /// Random numbers for rows and questions from one seed (SplitMix64).
@@ -275,6 +277,11 @@ fn below(above: &str, text: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['\\', '/']))
 }
 
+fn changes(rows: &[Entry], gone: impl IntoIterator<Item = u64>) -> Vec<Change> {
+    let put = rows.iter().cloned().map(Change::Put);
+    put.chain(gone.into_iter().map(Change::Gone)).collect()
+}
+
 fn written(rows: &[Entry], seed: [u8; 16]) -> Vec<u8> {
     let mut out = Vec::new();
     let summary = build(rows.to_vec(), seed, &Limits::DEFAULT, &mut out).unwrap();
@@ -360,7 +367,7 @@ proptest! {
             rows.retain(|row| !gone.contains(&row.id) && !changed.iter().any(|one| one.id == row.id));
             rows.extend(changed.iter().cloned());
             let mut out = Vec::new();
-            build_delta(changed, gone, [delta as u8; 16], &Limits::DEFAULT, &mut out).unwrap();
+            build_delta(changes(&changed, gone), [delta as u8; 16], &Limits::DEFAULT, &mut out).unwrap();
             files.push(out);
         }
         let later: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
@@ -455,6 +462,31 @@ fn the_seed_decides_where_rows_lie_and_not_what_is_found() {
         let seen = Observable::of(&row.key, Direction::Both, &names);
         assert_eq!(ids(&one, &seen, 0), ids(&other, &seen, 0));
     }
+}
+
+#[test]
+fn a_scan_tells_every_row_that_stands() {
+    let mut dice = Dice(6);
+    let rows: Vec<Entry> = (0..300).map(|id| entry(id, &mut dice)).collect();
+    let base = written(&rows, [1; 16]);
+    let mut delta = Vec::new();
+    build_delta(changes(&rows[..5], 5..10), [2; 16], &Limits::DEFAULT, &mut delta).unwrap();
+    let set = Set::open(&base, &[&delta]).unwrap();
+    let mut told = Vec::new();
+    set.scan(|hit| told.push((hit.id, hit.kind, hit.scope, hit.value(), hit.from, hit.until)))
+        .unwrap();
+    told.sort_unstable_by_key(|row| row.0);
+    let want: Vec<_> = rows
+        .iter()
+        .filter(|row| !(5..10).contains(&row.id))
+        .map(|row| {
+            let host = row.key.kind() == Kind::Url
+                && matches!(row.key.scope(), Scope::Host | Scope::Subdomains);
+            let text = if host { row.key.text().trim_matches(['[', ']']) } else { row.key.text() };
+            (row.id, row.key.kind(), row.key.scope(), text.to_owned(), row.from, row.until)
+        })
+        .collect();
+    assert_eq!(told, want);
 }
 
 #[test]
