@@ -53,6 +53,8 @@ struct Last {
 pub struct Judged {
     pub row: Indicator,
     pub verdict: Verdict,
+    /// What of it goes into the set: nothing of one that does not hold.
+    pub entries: Vec<Entry>,
 }
 
 /// One round: makes and publishes the set anew if what holds has changed.
@@ -93,7 +95,8 @@ pub async fn judged(store: &Store, at: Timestamp) -> Result<Vec<Judged>, Error> 
         context.own = set.as_ref();
         let verdict = |row: Indicator| {
             let verdict = validity::validity(&row, &context, at.0).map_err(Error::said)?;
-            Ok(Judged { row, verdict })
+            let entries = validity::entries(&row, &context, at.0).map_err(Error::said)?;
+            Ok(Judged { row, verdict, entries })
         };
         rows.into_iter().map(verdict).collect()
     })
@@ -216,23 +219,9 @@ fn seed() -> Result<[u8; 16], Error> {
     Ok(seed)
 }
 
-/// What of an indicator goes into the set: nothing of one that does not hold.
-fn entry(one: &Judged) -> Option<Entry> {
-    let holds = matches!(one.verdict.state, State::Active | State::NotYet)
-        && one.verdict.ceiling != Ceiling::Nothing;
-    let row = &one.row;
-    holds.then(|| Entry {
-        direction: row.direction,
-        ceiling: one.verdict.ceiling,
-        from: one.verdict.from,
-        until: one.verdict.until,
-        ..Entry::new(row.id, row.key.clone(), &row.source)
-    })
-}
-
 async fn publish(ctx: &Shared, judged: &[Judged], now: Micros) -> Result<(), Error> {
     let store = ctx.store();
-    let entries: Vec<Entry> = judged.iter().filter_map(entry).collect();
+    let entries: Vec<Entry> = judged.iter().flat_map(|one| one.entries.clone()).collect();
     let expired = judged.iter().filter(|one| one.verdict.state == State::Expired).count();
     let made_of = digest(&entries);
     let before = store.setting(MADE_OF).await?;
