@@ -1,4 +1,12 @@
-//! The room's verbs on the command line.
+//! `ume indicators`: indicators on plain files, without a server.
+
+mod build;
+mod diff;
+mod explain;
+mod input;
+mod matching;
+mod normalise;
+mod shown;
 
 use std::io::Write;
 
@@ -8,13 +16,29 @@ use room::{Error, Outcome, Verb};
 /// `ume indicators`.
 pub(crate) fn verb() -> Verb {
     let command = Command::new("indicators")
-        .about("Threat indicators on plain files: normalise, extract, build, match, explain")
+        .about("Threat indicators on plain files: normalise, build, match, explain, compare")
         .subcommand_required(true)
-        .arg_required_else_help(true);
+        .arg_required_else_help(true)
+        .subcommands([
+            normalise::command(),
+            build::command(),
+            matching::command(),
+            explain::command(),
+            diff::command(),
+        ]);
     Verb { command, run }
 }
 
-fn run(matches: &ArgMatches, _out: &mut dyn Write) -> Result<Outcome, Error> {
-    let name = matches.subcommand_name().unwrap_or_default();
-    Err(Error::said(format!("indicators: no such subcommand: {name}")))
+fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
+    match matches.subcommand() {
+        Some(("normalise", matches)) => normalise::run(matches, out),
+        Some(("build", matches)) => build::run(matches, out),
+        Some(("match", matches)) => matching::run(matches, out),
+        Some(("explain", matches)) => explain::run(matches, out),
+        Some(("diff", matches)) => diff::run(matches, out),
+        _ => Err(Error::said("indicators: no such subcommand")),
+    }
 }
+
+#[cfg(test)]
+mod tests;

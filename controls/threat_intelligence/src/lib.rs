@@ -10,6 +10,7 @@
 mod command;
 mod criteria;
 mod kinds;
+mod map;
 
 use model::{LevelText, Question, RoomSpec, t};
 use room::{Job, Room, Service, Verb};
