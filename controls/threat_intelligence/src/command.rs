@@ -1,4 +1,12 @@
-//! The room's verbs on the command line.
+//! `ume indicators`: indicators on plain files, without a server.
+
+mod build;
+mod diff;
+mod explain;
+mod input;
+mod matching;
+mod normalise;
+mod shown;
 
 mod convert;
 mod documents;
@@ -22,6 +30,11 @@ pub(crate) fn verb() -> Verb {
             validate::command(),
             convert::command(),
             extract::command(),
+            normalise::command(),
+            build::command(),
+            matching::command(),
+            explain::command(),
+            diff::command(),
         ]);
     Verb { command, run }
 }
@@ -32,9 +45,15 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
         Some(("validate", matches)) => validate::run(matches, out),
         Some(("convert", matches)) => convert::run(matches, out),
         Some(("extract", matches)) => extract::run(matches, out),
+        Some(("normalise", matches)) => normalise::run(matches, out),
+        Some(("build", matches)) => build::run(matches, out),
+        Some(("match", matches)) => matching::run(matches, out),
+        Some(("explain", matches)) => explain::run(matches, out),
+        Some(("diff", matches)) => diff::run(matches, out),
         _ => Err(Error::said("indicators: no such subcommand")),
     }
 }
 
 #[cfg(test)]
 mod documents_tests;
+mod tests;

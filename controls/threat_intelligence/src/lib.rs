@@ -10,6 +10,7 @@
 mod command;
 mod criteria;
 mod kinds;
+mod map;
 mod pages;
 pub mod work;
 
