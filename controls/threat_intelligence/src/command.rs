@@ -1,17 +1,16 @@
 //! `ume indicators`: indicators on plain files, without a server.
 
 mod build;
+mod convert;
 mod diff;
+mod documents;
 mod explain;
+mod extract;
 mod input;
 mod matching;
 mod normalise;
-mod shown;
-
-mod convert;
-mod documents;
-mod extract;
 mod pattern;
+mod shown;
 mod validate;
 
 use std::io::Write;
@@ -26,15 +25,15 @@ pub(crate) fn verb() -> Verb {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands([
-            pattern::command(),
-            validate::command(),
-            convert::command(),
-            extract::command(),
             normalise::command(),
+            extract::command(),
             build::command(),
             matching::command(),
             explain::command(),
             diff::command(),
+            pattern::command(),
+            validate::command(),
+            convert::command(),
         ]);
     Verb { command, run }
 }
@@ -56,4 +55,5 @@ fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
 
 #[cfg(test)]
 mod documents_tests;
+#[cfg(test)]
 mod tests;

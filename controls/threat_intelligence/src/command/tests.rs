@@ -110,9 +110,8 @@ fn explain_tells_each_step_of_each_row() {
     let dir = folder(&[("rows", ROWS), ("list.json", LIST)]);
     let ume = |line: &str| ume(dir.path(), line).unwrap();
     ume("build --lists -o @warn.uix @list.json");
-    let (outcome, told) = ume(&format!(
-        "explain 8.8.8.8 --warnings @warn.uix --format ndjson --at 2026-04-02T00:00:00Z @rows"
-    ));
+    let (outcome, told) =
+        ume("explain 8.8.8.8 --warnings @warn.uix --format ndjson --at 2026-04-02T00:00:00Z @rows");
     assert_eq!((outcome, told.lines().count()), (Outcome::Found, 7));
     let warned = told.lines().nth(3).unwrap();
     assert!(
