@@ -234,7 +234,7 @@ pub async fn run_agent(settings: &Settings, options: EdgeOptions) -> Result<Exit
 }
 
 /// The bill of materials, once a day and when packages changed.
-fn bill(note: &Path) -> Option<Collected> {
+fn bill(note: &Path) -> Option<edge::agent::Collected> {
     let bill = configuration::work::bill::when_due(note, &hostname(), (store::system_clock())());
     let bill = bill.inspect_err(|error| tracing::error!(%error, "no bill of materials was made"));
     let bill = bill.ok()??;
@@ -245,7 +245,7 @@ fn bill(note: &Path) -> Option<Collected> {
         );
     }
     let payload = Some(bill.text());
-    Some(Collected { ty: "configuration.sbom", facts: bill.facts, payload })
+    Some(edge::agent::Collected { ty: "configuration.sbom", facts: bill.facts, payload })
 }
 
 /// The centre's parts that listen; the tasks end when this is dropped.

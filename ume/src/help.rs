@@ -102,7 +102,13 @@ mod tests {
             let names: Vec<String> =
                 values.into_iter().flatten().map(|v| v.get_name().to_owned()).collect();
             let common = ["table", "json", "csv"].map(str::to_owned);
-            assert!(excused || names.starts_with(&common), "{name}: {names:?}");
+            // What these print may be larger than memory, so JSON comes line by line.
+            let is_stream = name.starts_with("ume indicators ");
+            let is_good = match is_stream {
+                true => names.iter().any(|name| name == "ndjson"),
+                false => names.starts_with(&common),
+            };
+            assert!(excused || is_good, "{name}: {names:?}");
         }
     }
 }

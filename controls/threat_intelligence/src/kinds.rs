@@ -819,6 +819,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             Field::new("verdict", t("判定", "Verdict"), VERDICT).required(),
             Field::new("audience", t("対応した部署", "Audience"), AUDIENCE).required(),
             text("proof", t("完了を示す記録", "Closing record")).required(),
+            text("input", t("何の情報か", "What it is about")),
             text("channel", t("受領元の共有チャネル", "Channel it came from")),
             minutes("delay_min", t("完了までの時間", "Time to close")),
         ],

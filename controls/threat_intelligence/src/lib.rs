@@ -111,7 +111,7 @@ impl Room for ThreatIntelligence {
     }
 
     fn jobs(&self) -> Vec<Job> {
-        Vec::new()
+        work::jobs()
     }
 
     fn services(&self) -> Vec<Service> {

@@ -193,7 +193,7 @@ fn unfit(key: &Key, names: &Names) -> Option<Finding> {
         }
         Kind::Domain => names.is_public(text).then_some(Finding::Suffix),
         Kind::Url if matches!(key.scope(), Scope::Host | Scope::Subdomains) => {
-            let ip: Option<std::net::IpAddr> = text.parse().ok();
+            let ip: Option<core::net::IpAddr> = text.parse().ok();
             match ip {
                 Some(ip) => special(ip),
                 None => names.is_public(text).then_some(Finding::Suffix),
@@ -204,8 +204,8 @@ fn unfit(key: &Key, names: &Names) -> Option<Finding> {
     }
 }
 
-fn special(ip: std::net::IpAddr) -> Option<Finding> {
-    let broadcast = ip == std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+fn special(ip: core::net::IpAddr) -> Option<Finding> {
+    let broadcast = ip == core::net::IpAddr::V4(core::net::Ipv4Addr::BROADCAST);
     let here = ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || broadcast;
     here.then_some(Finding::Special)
 }

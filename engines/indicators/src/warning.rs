@@ -156,7 +156,7 @@ fn string(value: &str, kinds: &[Kind], names: &Names) -> Result<Vec<Key>, Reject
 
 fn parts(scope: Scope, value: &str, kinds: &[Kind]) -> Result<Vec<Key>, Reject> {
     // An address is no part of another: `1.1.1.1` is not in `11.1.1.1`.
-    if scope == Scope::Substring && value.parse::<std::net::IpAddr>().is_ok() {
+    if scope == Scope::Substring && value.parse::<core::net::IpAddr>().is_ok() {
         return Ok(vec![normalise(Kind::Cidr, value, &Names::shipped())?]);
     }
     let suit = kinds.iter().filter(|kind| scope.suits(**kind));

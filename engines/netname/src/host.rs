@@ -1,6 +1,7 @@
 //! A host: a domain or an address.
 
-use std::{fmt, net::IpAddr};
+use core::net::IpAddr;
+use std::fmt;
 
 use crate::{Domain, Error, HOST_BYTES_MAX, domain, ip};
 

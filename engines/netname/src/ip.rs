@@ -3,7 +3,7 @@
 //! Octal, hexadecimal, decimal and short IPv4 by WHATWG (`010.1` is `8.0.0.1`); IPv6 in brackets,
 //! with zone, with an IPv4 tail. An IPv4 address mapped into IPv6 is that IPv4 address.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 

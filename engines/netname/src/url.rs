@@ -4,7 +4,8 @@
 //! path segments. Escapes are upper case and only where they change the meaning. The scheme stays:
 //! `http` and `https` are two URLs.
 
-use std::{fmt, net::IpAddr};
+use core::net::IpAddr;
+use std::fmt;
 
 use crate::{Domain, Error, Host, domain, percent};
 

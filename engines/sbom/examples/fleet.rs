@@ -22,7 +22,9 @@ fn main() {
     let start = Instant::now();
     let mut fleet = Fleet::default();
     for number in 0..hosts {
-        host(number).for_each(|s| fleet.add(number, &s));
+        host(number).for_each(|s| {
+            fleet.add(number, &s);
+        });
     }
     println!(
         "fleet of {hosts} hosts, {packages} packages each: {:?}, {} subjects",

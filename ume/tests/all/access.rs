@@ -44,10 +44,16 @@ fn outcome(response: &Response) -> Outcome {
 fn may(role: &str, action: Action, route: &Route) -> bool {
     // A body that is no multipart form is refused before anybody asks whose it is.
     let unread = route.method == Method::POST && route.path.ends_with("/import");
-    let of_kind = action == Action::Write && route.path.starts_with("/register/") && !unread;
-    match of_kind {
-        true => scope(role, action, Table::Asset, false).is_some(),
-        false => allowed(role, action),
+    // Pages about rows of one kind ask for the right to that kind.
+    let of_kind = match route.path.as_str() {
+        "/configuration/changes/new" => Some(Table::Plan),
+        "/configuration/drift/propose" => Some(Table::Rule),
+        path if path.starts_with("/register/") && !unread => Some(Table::Asset),
+        _ => None,
+    };
+    match of_kind.filter(|_| action == Action::Write) {
+        Some(table) => scope(role, action, table, false).is_some(),
+        None => allowed(role, action),
     }
 }
 

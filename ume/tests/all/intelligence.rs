@@ -13,7 +13,7 @@ const NOTICE: &str = "取扱注意（AMBER） 自組織限定\n\n件名：製造
     CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB\n■対策\nファームウェアを 7.2.4.1 以降に更新してください。\n\
     参考：https://www.notice.example.jp/2023/0612.html\n";
 
-async fn place() -> (Place, Row) {
+pub(crate) async fn noticed() -> (Place, Row) {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     let source = json!({
         "active": true, "format": "hand", "interval_min": 1440, "tlp_default": "green",
@@ -52,7 +52,7 @@ async fn hand_in(
     (answer.status().as_u16(), to.unwrap_or_default())
 }
 
-async fn paste(place: &Place, source: Id) -> (String, Id) {
+pub(crate) async fn paste(place: &Place, source: Id) -> (String, Id) {
     let source = source.to_string();
     let parts = [("source", None, source.as_bytes()), ("text", None, NOTICE.as_bytes())];
     let (status, to) = hand_in(place, "administrator", &parts).await;
@@ -62,7 +62,7 @@ async fn paste(place: &Place, source: Id) -> (String, Id) {
 }
 
 /// The fields of the form that confirms, as a browser would send them.
-fn fields(page: &str) -> Vec<(String, String)> {
+pub(crate) fn fields(page: &str) -> Vec<(String, String)> {
     let value = |from: &str| {
         let (_, rest) = from.split_once("value=\"").unwrap();
         let text = rest.split_once('"').unwrap().0;
@@ -87,13 +87,13 @@ fn fields(page: &str) -> Vec<(String, String)> {
     all
 }
 
-async fn row(place: &Place, table: Table, id: Id) -> Row {
+pub(crate) async fn row(place: &Place, table: Table, id: Id) -> Row {
     place.store().row(table, id).await.unwrap().expect("a row")
 }
 
 #[tokio::test]
 async fn a_pasted_notice_becomes_indicators_a_verdict_a_task_and_its_closing_record() {
-    let (place, source) = place().await;
+    let (place, source) = noticed().await;
     let (path, id) = paste(&place, source.id).await;
     let item = row(&place, Table::Asset, id).await;
     assert_eq!(item.attributes["tlp"], "amber_strict");
@@ -173,7 +173,7 @@ async fn a_pasted_notice_becomes_indicators_a_verdict_a_task_and_its_closing_rec
 
 #[tokio::test]
 async fn the_same_original_is_one_item() {
-    let (place, source) = place().await;
+    let (place, source) = noticed().await;
     let first = paste(&place, source.id).await;
     let second = paste(&place, source.id).await;
     assert_eq!(first, second);
@@ -183,7 +183,7 @@ async fn the_same_original_is_one_item() {
 
 #[tokio::test]
 async fn an_original_of_unknown_encoding_is_kept_and_asked_about() {
-    let (place, source) = place().await;
+    let (place, source) = noticed().await;
     let source = source.id.to_string();
     // Shift_JIS, but for one byte.
     let bytes: &[u8] = b"\x92\xca\x90M\x90\xe6: 203[.]0[.]113[.]5 \xff\xff\x81";
@@ -199,7 +199,7 @@ async fn an_original_of_unknown_encoding_is_kept_and_asked_about() {
 
 #[tokio::test]
 async fn what_a_notice_says_is_shown_to_those_who_judge_and_a_foreign_form_is_refused() {
-    let (place, source) = place().await;
+    let (place, source) = noticed().await;
     let (path, _) = paste(&place, source.id).await;
     let page = place.page("auditor", &path).await;
     assert!(!page.contains("203[.]0[.]113[.]77") && !page.contains("203.0.113.77"));
@@ -217,7 +217,7 @@ async fn what_a_notice_says_is_shown_to_those_who_judge_and_a_foreign_form_is_re
 
 #[tokio::test]
 async fn a_value_that_is_none_of_its_kind_is_refused_by_name() {
-    let (place, source) = place().await;
+    let (place, source) = noticed().await;
     let (path, id) = paste(&place, source.id).await;
     let wrong =
         [("keep-0", "1"), ("kind-0", "ip"), ("value-0", "203.0.113.999"), ("direction-0", "")];

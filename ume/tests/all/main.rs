@@ -40,6 +40,7 @@ mod intake_otlp;
 #[path = "../../src/intake_upload.rs"]
 mod intake_upload;
 mod intelligence;
+mod intelligence_flow;
 mod interrupt;
 #[allow(dead_code)]
 #[path = "../../src/jobs_page.rs"]

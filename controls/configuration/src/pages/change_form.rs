@@ -271,8 +271,8 @@ pub(super) async fn new(Axum(house): Axum<Shared>, user: User) -> Answer {
 }
 
 pub(super) async fn edit(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>) -> Answer {
-    may_write(&house, &user)?;
     let change = found(&house, &id).await?;
+    may_write(&house, &user)?;
     let typed = Typed::of_change(&change, &user.cx.local.zone);
     let action = format!("/configuration/changes/{}/edit", change.row.id);
     draw(&house, &user, action, &typed, Vec::new(), false).await

@@ -129,10 +129,10 @@ async fn renew(
     Form(form): Form<TokenForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
+    let row = channel(&house, id).await?;
     if !may_judge(&house, user.reader()) {
         return Err(Refusal::Forbidden);
     }
-    let row = channel(&house, id).await?;
     let token = channels::renew_token(&house.store, row.id, &user.actor()).await.map_err(broken)?;
     let answer = shown(&house, &user, Some((row.id, token))).await?;
     // Shown once: neither browser nor proxy keeps it.

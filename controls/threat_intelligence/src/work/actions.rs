@@ -28,13 +28,17 @@ pub async fn done(
     let now = store.now();
     let verdict = item.attributes.get("verdict").and_then(Json::as_str).unwrap_or("act");
     let received = item.created_at;
-    let facts = json!({
+    let mut facts = json!({
         "item": item.id,
         "verdict": verdict,
         "audience": audience(task),
         "proof": proof,
         "delay_min": (now.0 - received.0).max(0) / MINUTE_MICROS,
     });
+    if let Some(input) = task.attributes.get("closes_where").and_then(|wanted| wanted.get("input"))
+    {
+        facts["input"] = input.clone();
+    }
     write
         .record(RecordDraft {
             ty: CLOSED.to_owned(),

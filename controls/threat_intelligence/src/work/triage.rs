@@ -104,6 +104,7 @@ impl Input {
     /// Who is asked for what, where the register has no rule of its own; and what proves it.
     fn usual(self) -> Route {
         let route = |audience: &str, expected: Text, proof: &str| Route {
+            input: Some(self),
             audience: audience.to_owned(),
             expected: format!("{} / {}", expected.ja, expected.en),
             proof: proof.to_owned(),
@@ -156,6 +157,8 @@ impl Input {
 /// Who is expected to do what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
+    /// What it is about; an action of another input closes by a record of its own.
+    pub input: Option<Input>,
     pub audience: String,
     pub expected: String,
     /// The record that shows it was done.
@@ -280,6 +283,7 @@ async fn routes(
         };
         let own = active.iter().filter(|rule| text(rule, "input") == input.as_str());
         let own = own.map(|rule| Route {
+            input: Some(*input),
             audience: text(rule, "audience"),
             expected: text(rule, "expected"),
             proof: text(rule, "closing_record"),
@@ -297,6 +301,7 @@ fn brief() -> Route {
         "Sum it up on one page and deliver it to executives",
     );
     Route {
+        input: None,
         audience: "executive".to_owned(),
         expected: format!("{} / {}", text.ja, text.en),
         proof: "threat_intelligence.brief_acknowledged".to_owned(),
@@ -323,6 +328,10 @@ fn task(
         "it" | "csirt" => "administrator",
         _ => "officer",
     };
+    let mut closes_where = json!({ "audience": route.audience, "item": item.id });
+    if let Some(input) = route.input {
+        closes_where["input"] = json!(input.as_str());
+    }
     let attributes = json!({
         "due": due.rfc3339().chars().take(DAY_CHARS).collect::<String>(),
         "zone": "UTC",
@@ -330,7 +339,7 @@ fn task(
         "remind_days": 1,
         "role": role,
         "closes_with": CLOSED,
-        "closes_where": { "audience": route.audience, "item": item.id },
+        "closes_where": closes_where,
     });
     task.attributes = attributes.as_object().cloned().unwrap_or_default();
     Ok(task)

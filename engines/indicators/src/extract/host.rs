@@ -1,6 +1,6 @@
 //! What can be the name of a host.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 pub(super) const BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
@@ -29,7 +29,7 @@ fn is_user(byte: u8) -> bool {
 
 fn bracketed(text: &str) -> Option<usize> {
     let close = text.bytes().take(48).position(|byte| byte == b']')?;
-    text[1..close].parse::<std::net::Ipv6Addr>().ok()?;
+    text[1..close].parse::<core::net::Ipv6Addr>().ok()?;
     Some(close + 1)
 }
 

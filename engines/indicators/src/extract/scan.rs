@@ -2,7 +2,7 @@
 //!
 //! Invariants: candidates of a line do not overlap and are in order; every byte is looked at a bounded number of times.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::Kind;
 

@@ -1,7 +1,7 @@
 //! Networks of `ISSUBSET` and `ISSUPERSET`.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 /// An address with the length of its prefix; a lone address has the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -124,7 +124,7 @@ fn trigger(kind: Kind, side: Option<Side>, literal: &Literal) -> Option<Trigger>
     let kind = match (kind, value.contains('/')) {
         (Kind::Ip, true) => Kind::Cidr,
         // The far end of a connection is an address or a name.
-        (Kind::Ip, false) if value.parse::<std::net::IpAddr>().is_err() => Kind::Domain,
+        (Kind::Ip, false) if value.parse::<core::net::IpAddr>().is_err() => Kind::Domain,
         _ => kind,
     };
     Some(Trigger { kind, value, side })

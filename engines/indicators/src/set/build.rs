@@ -1,9 +1,9 @@
 //! Writing a set. Records are written as they come; in memory remain 12 bytes a row.
 
+use core::net::IpAddr;
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    net::IpAddr,
 };
 
 use rapidhash::v3::RapidSecrets;

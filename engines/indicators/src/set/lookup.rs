@@ -1,6 +1,6 @@
 //! Looking a value up: under its whole text, under what lies above it, under its host.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{
     format::{CHAINS_FROM, Damage, Record, record},

@@ -1,6 +1,6 @@
 //! What was seen: a value of an event in its one form, with all under which it may be known.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use netname::{Host, Names, Url};
 

@@ -1,6 +1,6 @@
 //! Under which bytes a value lies: hashes and addresses packed, all else as text.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 

@@ -1,7 +1,7 @@
 //! Nothing lost and nothing false against a scan of all rows, whatever is asked of whatever set;
 //! torn and hostile files are errors.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use netname::{Names, Url};

@@ -1,6 +1,6 @@
 //! Texts that have a form.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! How likely a value is meant as an indicator.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{About, Candidate, Context, Kind, Line, Whole, files, is_network};
 use crate::extract::{Basis, Span, What, host, view::View};
