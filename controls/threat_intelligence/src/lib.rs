@@ -3,7 +3,7 @@
 //! Owns the kinds `intel_source`, `intel_item`, `threat_actor`, `vulnerability`, `brand`,
 //! `sharing_channel` and `org_profile`, and the records `threat_intelligence.*`.
 //!
-//! Invariants: pure data, no I/O and no work yet; the facts of a record name no person and no
+//! Invariants: what the room is is pure data; files are read by its commands alone; the facts of a record name no person and no
 //! victim; scores are integers (tenths, permille); nothing here matches or blocks, since edges load
 //! a signed set and never this room.
 

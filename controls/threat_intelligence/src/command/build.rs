@@ -128,14 +128,13 @@ fn judged(
         told,
         stop: &stop,
     };
-    let summary = written(target, |to| {
+    written(target, |to| {
         let built = match matches.get_flag("delta") {
             true => build_delta(rows, seed, &Limits::DEFAULT, to),
             false => build(rows.filter_map(put), seed, &Limits::DEFAULT, to),
         };
         stop.take().map_or(Ok(built), Err)
-    });
-    summary
+    })
 }
 
 fn put(change: Change) -> Option<Entry> {

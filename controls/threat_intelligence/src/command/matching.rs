@@ -58,7 +58,7 @@ struct Seen {
     kind: Option<String>,
     value: String,
     direction: Option<String>,
-    at: Option<jiff::Timestamp>,
+    at: Option<String>,
 }
 
 pub(super) fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, Error> {
@@ -135,7 +135,13 @@ impl Defaults {
             }
             None => self.direction,
         };
-        let at = seen.at.map_or(self.at, jiff::Timestamp::as_microsecond);
+        let at = match &seen.at {
+            Some(at) => at
+                .parse::<jiff::Timestamp>()
+                .map_err(|_| format!("at: no time: {at}"))?
+                .as_microsecond(),
+            None => self.at,
+        };
         Ok((self.seen(&seen.value, kind, direction)?, at))
     }
 
