@@ -135,12 +135,12 @@ impl Defaults {
             }
             None => self.direction,
         };
-        let at = match &seen.at {
+        let at = match seen.at {
+            Some(at) => at
+                .parse::<jiff::Timestamp>()
+                .map_err(|_| format!("at: no time: {at}"))?
+                .as_microsecond(),
             None => self.at,
-            Some(text) => {
-                let time: Result<jiff::Timestamp, _> = text.parse();
-                time.map_err(|error| format!("at: {error}"))?.as_microsecond()
-            }
         };
         Ok((self.seen(&seen.value, kind, direction)?, at))
     }

@@ -25,7 +25,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-const ROWS: &str = r#"{"id":1,"kind":"domain","value":"*.Evil.example","source":"notice","received":"2026-04-01T00:00:00Z"}
+const ROWS: &str = r#"{"id":1,"kind":"domain","value":"*.Evil-ume.com","source":"notice","received":"2026-04-01T00:00:00Z"}
 {"id":2,"kind":"ip","value":"8.8.8.8","source":"feed","direction":"destination","received":"2026-04-01T00:00:00Z"}
 {"id":3,"kind":"ip","value":"198.51.100.7","source":"feed","direction":"source","received":"2026-04-01T00:00:00Z","valid_until":"2026-05-01T00:00:00Z"}
 {"id":4,"kind":"domain","value":"co.jp","source":"feed","received":"2026-04-01T00:00:00Z"}
@@ -42,7 +42,7 @@ fn rows_become_a_set_that_knows_values() {
         ("list.json", LIST),
         (
             "log",
-            "www.evil.example\n198.51.100.7\n10.0.0.1\n{\"kind\":\"ip\",\"value\":\"8.8.8.8\",\"direction\":\"destination\"}\n",
+            "www.evil-ume.com\n198.51.100.7\n10.0.0.1\n{\"kind\":\"ip\",\"value\":\"8.8.8.8\",\"direction\":\"destination\"}\n",
         ),
         ("clean", "example.com\n192.0.2.1\n"),
         ("odd", "x y\n"),
@@ -65,7 +65,7 @@ fn rows_become_a_set_that_knows_values() {
     assert_eq!(
         hits,
         [
-            "1,domain,www.evil.example,1,domain,subdomains,evil.example,both,block,notice,,2026-09-28T00:00:00Z",
+            "1,domain,www.evil-ume.com,1,domain,subdomains,evil-ume.com,both,block,notice,,2026-09-28T00:00:00Z",
             "2,ip,198.51.100.7,3,ip,exact,198.51.100.7,source,block,feed,,2026-05-01T00:00:00Z",
             "4,ip,8.8.8.8,2,ip,exact,8.8.8.8,destination,alert,feed,,2026-09-28T00:00:00Z",
         ]
@@ -79,13 +79,13 @@ fn rows_become_a_set_that_knows_values() {
 
 #[test]
 fn a_delta_takes_away_and_adds_and_diff_tells_it() {
-    let changed = r#"{"id":1,"kind":"domain","value":"*.evil.example","source":"notice","revoked":true}
+    let changed = r#"{"id":1,"kind":"domain","value":"*.evil-ume.com","source":"notice","revoked":true}
 {"gone":3}
 {"id":9,"kind":"md5","value":"d41d8cd98f00b204e9800998ecf8427e","source":"notice"}"#;
     let dir = folder(&[
         ("rows", ROWS),
         ("changed", changed),
-        ("log", "www.evil.example\n198.51.100.7\nd41d8cd98f00b204e9800998ecf8427e\n"),
+        ("log", "www.evil-ume.com\n198.51.100.7\nd41d8cd98f00b204e9800998ecf8427e\n"),
     ]);
     let ume = |line: &str| ume(dir.path(), line).unwrap();
     ume(&format!("build -o @set.uix {AT} @rows"));
@@ -135,7 +135,7 @@ fn values_are_brought_into_their_form_and_the_rest_is_named() {
 
 #[test]
 fn a_torn_set_is_refused_and_a_failed_build_leaves_the_old_one() {
-    let dir = folder(&[("rows", ROWS), ("log", "a.example\n")]);
+    let dir = folder(&[("rows", ROWS), ("log", "a.example.com\n")]);
     ume(dir.path(), &format!("build -o @set.uix {AT} @rows")).unwrap();
     let set = std::fs::read(dir.path().join("set.uix")).unwrap();
     assert!(ume(dir.path(), "build -o @set.uix @missing").is_err());
