@@ -6,7 +6,7 @@
 //!
 //! The functions of [`Storage`] wait for the database and are called on threads that may.
 
-use std::{path::Path, str::FromStr as _};
+use std::path::Path;
 
 use indicators::{
     stix::time,
@@ -55,7 +55,7 @@ pub struct Objects {
 
 impl Objects {
     pub async fn open(path: &Path) -> Result<Objects, sqlx::Error> {
-        let options = SqliteConnectOptions::from_str("sqlite::memory:")?
+        let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
