@@ -353,8 +353,9 @@ async fn a_template_brings_design_and_tests_before_the_first_host_and_its_chain_
 #[tokio::test]
 async fn a_proof_comes_in_with_shares_computed_here_and_licences_are_counted_from_packages() {
     let house = House::start().await;
-    let (_, to) =
-        house.form("/configuration/templates/web", &[("system", house.system.to_string().as_str())]).await;
+    let (_, to) = house
+        .form("/configuration/templates/web", &[("system", house.system.to_string().as_str())])
+        .await;
     assert!(to.starts_with("/configuration/system/"), "{to}");
     house.collect().await;
     let token = house.served.token("administrator").await;

@@ -14,6 +14,7 @@ mod backups;
 mod beside;
 mod bundle;
 mod criteria;
+mod day_one;
 #[allow(dead_code)]
 #[path = "../../src/declared.rs"]
 mod declared;

@@ -139,6 +139,7 @@ struct SystemsPage<'a> {
     families: Vec<&'a str>,
     systems: Vec<SystemLine>,
     whole: usize,
+    failing: usize,
 }
 
 async fn show(State(house): State<Shared>, user: User) -> Answer {
@@ -152,6 +153,7 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
         cx,
         families: FAMILIES.iter().map(|family| cx.pick(&family.label)).collect(),
         whole: all.iter().filter(is_whole).count(),
+        failing: all.iter().filter(|one| one.cells.iter().any(|c| c.mark == Mark::Fail)).count(),
         systems: all
             .iter()
             .map(|system| SystemLine {

@@ -228,14 +228,23 @@ fn known_keyword(class: Class, item: &str, facts: &Facts) -> Option<Asked> {
         };
         facts.class(class).iter().find(fits)
     })?;
-    Some(bare(class, &fact.name.to_string(), attribute_of(class)))
+    Some(bare(class, &bare_name(class, &fact.name.to_string()), attribute_of(class)))
 }
 
 fn find<'f>(facts: &'f Facts, class: Class, name: &str) -> Option<&'f Fact> {
     facts.get(class, name.as_bytes()).or_else(|| {
         let wanted = fold(name);
-        facts.class(class).iter().find(|fact| fold(&fact.name.to_string()) == wanted)
+        let is_it = |fact: &&Fact| fold(&bare_name(class, &fact.name.to_string())) == wanted;
+        facts.class(class).iter().find(is_it)
     })
+}
+
+/// The name of a fact as people write it: settings of login.defs without their file.
+fn bare_name(class: Class, name: &str) -> String {
+    match class {
+        Class::LoginDefault => name.strip_prefix("login.defs/").unwrap_or(name).to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 /// Items whose shape says what they are: `net.ipv4.ip_forward`, `nginx.service`, `/etc/shadow`.
@@ -310,7 +319,7 @@ pub(super) mod tests {
     fn host() -> Facts {
         Facts::new(vec![
             fact(Class::Sshd, "permitrootlogin", Value::texts(["no"])),
-            fact(Class::LoginDefault, "PASS_MAX_DAYS", Value::text("90")),
+            fact(Class::LoginDefault, "login.defs/PASS_MAX_DAYS", Value::text("90")),
             fact(Class::Sysctl, "net.ipv4.ip_forward", Value::text("0")),
             fact(Class::Unit, "ssh.service", Value::map([("state", Value::text("enabled"))])),
             fact(
