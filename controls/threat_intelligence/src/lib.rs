@@ -10,7 +10,6 @@
 mod command;
 mod criteria;
 mod kinds;
-mod map;
 mod pages;
 pub mod work;
 

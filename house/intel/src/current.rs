@@ -9,16 +9,15 @@ use std::{
 };
 
 use indicators::{Set, set};
-use memmap2::Mmap;
 use merkle::VerifierKey;
 use self_cell::self_cell;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, FileRef, MANIFEST, Manifest, Signed, manifest::BYTES_MAX};
+use crate::{Error, FileRef, MANIFEST, Manifest, Map, Signed, manifest::BYTES_MAX};
 
 self_cell!(
     struct Open {
-        owner: Vec<Mmap>,
+        owner: Vec<Map>,
         #[covariant]
         dependent: Set,
     }
@@ -35,7 +34,7 @@ impl Current {
     pub fn load(folder: &Path, keys: &[VerifierKey]) -> Result<Option<Current>, Error> {
         let Some(bytes) = manifest_bytes(folder)? else { return Ok(None) };
         let manifest = Signed::open(&bytes, keys)?;
-        let maps: Vec<Mmap> =
+        let maps: Vec<Map> =
             manifest.files.iter().map(|file| map(folder, file)).collect::<Result<_, _>>()?;
         let name = || manifest.files.first().map_or(MANIFEST, |file| &file.name).to_owned();
         let open = Open::try_new(maps, |maps| {
@@ -74,21 +73,17 @@ fn manifest_bytes(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
-fn map(folder: &Path, wanted: &FileRef) -> Result<Mmap, Error> {
+fn map(folder: &Path, wanted: &FileRef) -> Result<Map, Error> {
     let name = wanted.name.as_str();
     let wrong = || Error::File { name: name.to_owned() };
     if name.contains(['/', '\\']) || !name.ends_with(".uix") {
         return Err(wrong());
     }
     let io = |source| Error::Io { name: name.to_owned(), source };
-    let file = File::open(folder.join(name)).map_err(io)?;
-    if file.metadata().map_err(io)?.len() != wanted.bytes {
+    let map = Map::open(&folder.join(name)).map_err(io)?;
+    if map.len() as u64 != wanted.bytes {
         return Err(wrong());
     }
-    // SAFETY: files of a set are named by their content, written under another name, renamed and never
-    // written again, in a folder that this user alone may write to; removing one leaves the mapping whole.
-    #[allow(unsafe_code)]
-    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
     if hex::encode(Sha256::digest(&map[..])) != wanted.sha256 {
         return Err(wrong());
     }

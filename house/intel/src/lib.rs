@@ -11,10 +11,12 @@
 
 mod current;
 mod manifest;
+mod map;
 mod publish;
 
 pub use current::{Current, Look, Watch};
 pub use manifest::{FileRef, MANIFEST, Manifest, Signed};
+pub use map::Map;
 pub use publish::{add_file, put, sweep};
 
 /// Folder of published sets, in the data folder.

@@ -115,6 +115,25 @@ async fn confirmed_indicators_are_met_in_the_logs_and_the_task_closes_by_the_dee
     publish::round(place.ctx()).await.unwrap();
     let published = place.of_type(publish::PUBLISHED).await;
     assert_eq!((published.len(), &published[0].facts["removed"]), (2, &json!(1)));
+
+    // The set before was applied and hunted with; this one was not yet.
+    let mut open = task.clone();
+    (open.id, open.status) = (place.store().new_id().unwrap(), "open".to_owned());
+    open.version = 0;
+    open.attributes.remove("closed_by");
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    let open = write.put(open).await.unwrap();
+    write.commit().await.unwrap();
+    let mut judged_before = false;
+    for step in 0..3 {
+        let out = json!({"value": format!("198.51.100.{}", 9 + step), "reason": "誤検知", "expires": "2099-01-01"});
+        place.put_row(Table::Rule, "indicator_exclusion", out).await;
+        place.later(5);
+        publish::round(place.ctx()).await.unwrap();
+        closing::run(place.ctx()).await.unwrap();
+        judged_before |= row(&place, Table::Task, open.id).await.status == "closed";
+    }
+    assert!(!judged_before, "a set that nobody applied closes nothing");
 }
 
 #[tokio::test]
@@ -158,7 +177,10 @@ async fn a_peer_fetches_what_it_was_given_and_no_more_than_the_marking_permits()
         .await;
     assert!(page.contains("evil-parts") && !page.contains("製造業を狙う"));
     assert_eq!(place.send("administrator", &give, &form).await, 303);
-    assert_eq!(place.send("administrator", &give, &form).await, 303, "again is nothing new");
+    let shared = place.of_type("threat_intelligence.shared").await.len();
+    assert_eq!(place.send("administrator", &give, &form).await, 303);
+    let again = place.of_type("threat_intelligence.shared").await.len();
+    assert_eq!(again, shared, "what a peer has is given nothing twice");
 
     let (status, headers, first) =
         place.taxii(Method::GET, &format!("{objects}?limit=2"), who, None).await;

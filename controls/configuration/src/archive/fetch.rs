@@ -9,6 +9,8 @@ use std::{
 
 use reqwest::{Client, StatusCode, redirect::Policy};
 
+use crate::impact::fetch::cause;
+
 /// Connecting, and each part of an answer.
 const WAIT: Duration = Duration::from_secs(20);
 /// A whole answer.
@@ -128,18 +130,6 @@ impl Transport for Web {
             }
         })
     }
-}
-
-/// What failed, down to the innermost cause, without the address.
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn tags(headers: &header::HeaderMap) -> Tags {
 }
 
 /// What failed, down to the innermost cause, without the address that stands beside it anyway.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -358,14 +358,15 @@ async fn may_not_sign(
     })
 }
 
+/// What somebody signs with, and the hash of what was shown.
 #[derive(Deserialize)]
-struct SignForm {
-    csrf: String,
-    hash: String,
-    outcome: String,
-    reason: String,
+pub(super) struct SignForm {
+    pub csrf: String,
+    pub hash: String,
+    pub outcome: String,
+    pub reason: String,
     #[serde(flatten)]
-    given: Given,
+    pub given: Given,
 }
 
 async fn sign(

@@ -12,7 +12,6 @@ use axum::{
 };
 use model::{Id, Table, t};
 use room::blocking;
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::{Filter, Store, StoreError};
 use web::{
@@ -22,13 +21,14 @@ use web::{
         Caller,
         problem::{self, Problem},
     },
-    decide::{self, About, Cast, Given, Ruling},
+    decide::{self, About, Cast, Ruling},
     frame::{Answer, Cx, Refusal, User, page},
     people::with_script,
     route::{Access, Api, Param, Place, Route},
 };
 
 use super::{
+    changes::SignForm,
     drift::{day_after, may_propose, one, plan_of},
     words,
 };
@@ -393,16 +393,6 @@ async fn show_plan(Axum(house): Axum<Shared>, user: User, Path(id): Path<String>
         plan: &plan,
     };
     Ok(with_script(page(cx, &body.plan.row.name.clone(), &body)?))
-}
-
-#[derive(Deserialize)]
-struct SignForm {
-    csrf: String,
-    hash: String,
-    outcome: String,
-    reason: String,
-    #[serde(flatten)]
-    given: Given,
 }
 
 async fn sign(

@@ -1,4 +1,4 @@
-//! What somebody with the right to it has admitted as an exception, for now.
+//! Exceptions in force: what somebody with the right to it admitted, until its day.
 
 use std::collections::BTreeSet;
 

@@ -19,7 +19,7 @@ use netname::Names;
 use room::{Error, Outcome};
 
 use super::input::{Faults, Lines, Maps, at, at_of, files, path, path_of, paths_of};
-use crate::map::Map;
+use intel::Map;
 
 pub(super) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {

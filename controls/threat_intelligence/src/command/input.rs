@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, builder::PossibleValuesParser, value_pars
 use indicators::{Kind, Micros, Set, ndjson::LINE_BYTES_MAX};
 use room::Error;
 
-use crate::map::Map;
+use intel::Map;
 
 /// Faults that are told one by one; the rest is counted.
 const TOLD_MAX: u64 = 100;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use indicators::taxii::{Collection, Entry};
 use model::{Assurance, Id, Table, Timestamp};
-use room::{Error, Shared};
+use room::Error;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{RecordDraft, Row, Store, StoreError};
@@ -173,9 +173,4 @@ fn draft(house: &web::House, ty: &str, channel: &Row, facts: Json) -> RecordDraf
         facts: facts.as_object().cloned().unwrap_or_default(),
         payload: None,
     }
-}
-
-/// What the room's services need of a channel's objects.
-pub async fn shelf(ctx: &Shared) -> Result<Objects, Error> {
-    objects(&ctx.house).await
 }

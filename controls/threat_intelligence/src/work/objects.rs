@@ -20,6 +20,8 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 const CONNECTIONS: u32 = 4;
+/// Objects of a collection that a peer writes into: a peer fills its own and no disk.
+const OBJECTS_MAX: u64 = 1_000_000;
 /// How long a status is kept, in microseconds.
 const STATUS_KEPT: i64 = 48 * 3_600 * 1_000_000;
 const SCHEMA: &str = "
@@ -84,6 +86,13 @@ impl Objects {
         let sql = "SELECT COUNT(*) FROM object WHERE collection = ? AND is_last = 1";
         let count: i64 = sqlx::query(sql).bind(collection).fetch_one(&self.pool).await?.get(0);
         Ok(count.unsigned_abs())
+    }
+
+    /// Whether this version of an object is there.
+    pub async fn knows(&self, collection: &str, entry: &Entry) -> Result<bool, sqlx::Error> {
+        let sql = "SELECT 1 FROM object WHERE collection = ? AND id = ? AND version = ? LIMIT 1";
+        let query = sqlx::query(sql).bind(collection).bind(&entry.id).bind(entry.version);
+        Ok(query.fetch_optional(&self.pool).await?.is_some())
     }
 
     async fn page_of(&self, collection: &str, window: &Window<'_>) -> Result<Page, sqlx::Error> {
@@ -337,7 +346,13 @@ impl Storage for Desk {
         objects: Vec<Entry>,
         now: i64,
     ) -> Result<Vec<Outcome>, sqlx::Error> {
-        self.runtime.block_on(self.objects.add_all(collection, objects, now))
+        self.runtime.block_on(async {
+            if self.objects.count(collection).await? >= OBJECTS_MAX {
+                let what = format!("the collection holds {OBJECTS_MAX} objects, and takes no more");
+                return Err(sqlx::Error::Protocol(what));
+            }
+            self.objects.add_all(collection, objects, now).await
+        })
     }
 
     fn delete(&mut self, collection: &str, filter: &Filter) -> Result<(), sqlx::Error> {

@@ -107,9 +107,13 @@ pub async fn give(
     }
     let entries: Vec<Entry> = parcel.objects.iter().map(entry).collect();
     let given = channels::collection(channel.id, true);
+    let mut is_new = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        is_new.push(!objects.knows(&given, entry).await?);
+    }
     let outcomes = objects.add_all(&given, entries, now.0).await?;
-    for (object, outcome) in parcel.objects.iter().zip(&outcomes).skip(1) {
-        if outcome.failure.is_none() {
+    for ((object, outcome), is_new) in parcel.objects.iter().zip(&outcomes).zip(is_new).skip(1) {
+        if is_new && outcome.failure.is_none() {
             let facts = json!({
                 "channel": channel.id,
                 "object": object["id"],

@@ -9,11 +9,11 @@ use std::{fs, io, ops::Deref, path::Path};
 
 /// A file's bytes, read where they lie.
 #[derive(Debug)]
-pub(crate) struct Map(memmap2::Mmap);
+pub struct Map(memmap2::Mmap);
 
 impl Map {
     /// A regular file, whole.
-    pub(crate) fn open(path: &Path) -> io::Result<Map> {
+    pub fn open(path: &Path) -> io::Result<Map> {
         let file = fs::File::open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file"));
