@@ -32,6 +32,7 @@ use super::{
     words,
 };
 use crate::work::{
+    SNAPSHOT,
     changes::{self, Change, verify},
     drift::{
         self, Drift, Outcome, State,
@@ -213,6 +214,8 @@ struct ListPage<'a> {
     hosts: Vec<(Id, String)>,
     open: usize,
     late: usize,
+    /// Whether any host was ever looked at: without that, silence says nothing.
+    looked: bool,
     days: i64,
     may_propose: bool,
     tomorrow: String,
@@ -266,6 +269,7 @@ async fn list(Axum(house): Axum<Shared>, user: User, Query(mut asked): Query<Ask
         hosts,
         open,
         late,
+        looked: !house.store.newest_records(&[SNAPSHOT], None, 1).await?.is_empty(),
         days: asked.days(),
         may_propose: may_propose(&house, user.reader()),
         tomorrow: day_after(cx),

@@ -89,7 +89,7 @@ async fn shown(house: &Shared, user: &User, made: Option<(Id, String)>) -> Answe
         all.push(Shown {
             is_open: channels::is_open(row),
             has_token: channels::has_token(store, row.id).await?,
-            ceiling: share::level(row, "tlp_ceiling").as_str(),
+            ceiling: share::ceiling(row).as_str(),
             given: count(true).await.map_err(broken)?,
             taken: count(false).await.map_err(broken)?,
             row: row.clone(),

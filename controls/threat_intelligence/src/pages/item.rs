@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Redirect},
 };
 use indicators::{
-    Kind,
+    Direction, Kind,
     extract::{self, Notice, Span, What},
 };
 use model::{Id, Table, t};
@@ -101,6 +101,21 @@ impl ItemPage<'_> {
 
     fn may_be_judged(&self) -> bool {
         self.may_judge && matches!(self.verdict, None | Some(Verdict::Watch))
+    }
+
+    fn kind_said(&self, line: &Line) -> &'static str {
+        Kind::named(&line.kind).map_or("", |kind| super::confirm::kind_text(self.cx, kind))
+    }
+
+    fn direction_said(&self, line: &Line) -> &'static str {
+        let direction = line.direction.as_deref().and_then(Direction::named);
+        direction.map_or("", |direction| super::confirm::direction_text(self.cx, direction))
+    }
+
+    /// The day alone: notices know no hour.
+    fn since<'l>(&self, line: &'l Line) -> &'l str {
+        let text = line.valid_from.as_deref().unwrap_or_default();
+        text.split('T').next().unwrap_or_default()
     }
 
     fn advice(&self) -> &str {

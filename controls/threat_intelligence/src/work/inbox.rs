@@ -199,15 +199,24 @@ pub async fn receive(
     Ok(row.id)
 }
 
-fn name(handed: &Handed<'_>) -> String {
-    let line = |text: &str| {
-        let lines = text.lines().map(|line| line.trim_matches(|c: char| !c.is_alphanumeric()));
-        let mut lines =
-            lines.filter(|line| line.chars().filter(|c| c.is_alphanumeric()).count() > 3);
-        lines.next().map(str::to_owned)
+/// Labels before what a notice is about.
+const ABOUT: [&str; 4] = ["件名", "表題", "題名", "Subject"];
+
+/// The line of a text that says what it is about: the first that is more than signs or a marking.
+fn about(text: &str) -> Option<String> {
+    let lines = text.lines().map(|line| line.trim_matches(|c: char| !c.is_alphanumeric()));
+    let says = |line: &&str| {
+        let is_marking = Level::parse(line).is_some() || line.starts_with("取扱");
+        !is_marking && line.chars().filter(|c| c.is_alphanumeric()).count() > 3
     };
+    let line = lines.clone().find(says)?;
+    let rest = ABOUT.iter().find_map(|label| line.strip_prefix(label)?.strip_prefix([':', '：']));
+    Some(rest.unwrap_or(line).trim().to_owned())
+}
+
+fn name(handed: &Handed<'_>) -> String {
     let subject = Some(handed.original.subject.trim()).filter(|text| !text.is_empty());
-    let named = subject.map(str::to_owned).or_else(|| line(&handed.original.text));
+    let named = subject.map(str::to_owned).or_else(|| about(&handed.original.text));
     let named = named.unwrap_or_else(|| handed.blob.name.clone());
     named.replace(char::is_control, " ").chars().take(NAME_CHARS_MAX).collect()
 }
@@ -352,6 +361,19 @@ mod tests {
         assert!(matches!(read(b" \r\n", None), Err(InboxError::Empty)));
         let sjis: &[u8] = b"\x92\xca\x90M\x90\xe6: 192.0.2.1";
         assert_eq!(read(sjis, None).expect("text").text, "通信先: 192.0.2.1");
+    }
+
+    #[test]
+    fn a_notice_is_called_by_what_it_is_about_and_not_by_its_marking() {
+        for (text, name) in [
+            ("TLP:GREEN\n件名：製造業を狙うメール\n本文です", "製造業を狙うメール"),
+            ("取扱注意（AMBER） 自組織限定\n\n■ 注意喚起のお知らせ", "注意喚起のお知らせ"),
+            ("---\n\nSubject: Phishing wave\n", "Phishing wave"),
+            ("件名なしの連絡", "件名なしの連絡"),
+        ] {
+            assert_eq!(about(text).as_deref(), Some(name), "{text}");
+        }
+        assert_eq!(about("TLP:RED\n---\n"), None);
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl Known {
         let lower = text.to_lowercase();
         let mut all: Vec<Reason> = Vec::new();
         for word in &self.words {
-            if all.len() < REASONS_MAX && stands_in(&lower, &word.text) {
+            let is_told = all.iter().any(|one| one.touch == word.touch && one.word == word.text);
+            if all.len() < REASONS_MAX && !is_told && stands_in(&lower, &word.text) {
                 all.push(Reason {
                     touch: word.touch,
                     word: word.text.clone(),

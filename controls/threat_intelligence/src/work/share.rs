@@ -49,8 +49,8 @@ pub struct Parcel {
     pub left_out: usize,
 }
 
-/// The level of an item or the ceiling of a channel; what says nothing goes to nobody.
-pub fn level(row: &Row, field: &str) -> Level {
+/// The level that a field of a row says; what says nothing goes to nobody.
+fn level(row: &Row, field: &str) -> Level {
     match row.attributes.get(field).and_then(Json::as_str) {
         Some("clear") => Level::Clear,
         Some("green") => Level::Green,
@@ -60,13 +60,20 @@ pub fn level(row: &Row, field: &str) -> Level {
     }
 }
 
-/// Whom the peer of a channel is, by the widest marking that was agreed on.
+/// The strictest marking that a channel takes. A peer lies outside, so what is for the organisation
+/// alone or for named persons goes to none; without an agreed ceiling a peer gets what everyone may.
+pub fn ceiling(channel: &Row) -> Level {
+    match level(channel, "tlp_ceiling") {
+        agreed @ (Level::Amber | Level::Green) => agreed,
+        _ => Level::Clear,
+    }
+}
+
+/// Whom the peer of a channel is, by what it takes at most.
 fn exit(channel: &Row) -> Exit {
-    let ceiling = channel.attributes.get("tlp_ceiling").and_then(Json::as_str);
-    Exit::to(match ceiling {
-        Some("amber") => Audience::Clients,
-        Some("green") => Audience::Community,
-        // Neither a peer without agreement nor one that is not outside gets more than everyone.
+    Exit::to(match ceiling(channel) {
+        Level::Amber => Audience::Clients,
+        Level::Green => Audience::Community,
         _ => Audience::Public,
     })
 }
@@ -100,7 +107,7 @@ pub async fn give(
     let now = store.now();
     let mut write = store.write(actor, "share", "").await?;
     if let Permit::Refuse(why) = &parcel.permit {
-        let facts = json!({ "outlet": channel.id, "tlp": word(parcel.level) });
+        let facts = json!({ "outlet": channel.id, "tlp": inbox::tlp_word(parcel.level) });
         write.record(draft(REFUSED, channel, now, facts)).await?;
         write.commit().await?;
         return Err(ShareError::Marking(why.to_string()));
@@ -118,7 +125,7 @@ pub async fn give(
                 "channel": channel.id,
                 "object": object["id"],
                 "version": outcome.version,
-                "tlp": word(parcel.level),
+                "tlp": inbox::tlp_word(parcel.level),
                 "redaction": "victim_part",
             });
             write.record(draft(SHARED, channel, now, facts)).await?;
@@ -126,10 +133,6 @@ pub async fn give(
     }
     write.commit().await?;
     Ok(outcomes.iter().skip(1).filter(|outcome| outcome.failure.is_none()).count())
-}
-
-fn word(level: Level) -> &'static str {
-    inbox::tlp_word(level)
 }
 
 fn draft(ty: &str, channel: &Row, now: Timestamp, facts: Json) -> RecordDraft {
