@@ -591,6 +591,41 @@ const KEYS: &[Key] = &[
         "URLの証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
         "CA that the address's certificate is held against (PEM), instead of the system's",
     ),
+    key(
+        "configuration.ssh.to",
+        "\"web1.example.jp\"",
+        "",
+        "エージェントを置かず、このサーバーがSSHで採取するホスト。sshにそのまま渡す（sshの設定の名前、user@host、アドレス）。ホスト鍵は既知であること、鍵は対話なしで使えること",
+        "A host that this server collects over SSH, without an agent: what ssh is given, a name of its configuration, user@host or an address. Its host key must be known and ours usable without a question",
+    ),
+    key(
+        "configuration.ssh.name",
+        "\"web1\"",
+        "the host in `to`",
+        "台帳でのホスト名。なければ最初の採取で台帳に加える",
+        "The host's name in the register, where it is entered if it is not there",
+    ),
+    key(
+        "configuration.ssh.every_hours",
+        "24",
+        "24",
+        "採取の間隔（時間、1から168）。つながらないときは30分後に再び試す",
+        "Hours between two collections, 1 to 168; a host that did not answer is asked again after half an hour",
+    ),
+    key(
+        "configuration.ssh.sudo",
+        "true",
+        "false",
+        "`sudo -n`でrootとして読む。ホストのsudoersに`採取用アカウント ALL=(root) NOPASSWD: /bin/sh -s`が要る",
+        "Read as root by `sudo -n`; the host's sudoers needs `ACCOUNT ALL=(root) NOPASSWD: /bin/sh -s`",
+    ),
+    key(
+        "configuration.ssh.config",
+        "\"/etc/ume/ssh_config\"",
+        "of the user",
+        "sshの設定ファイル（踏み台、鍵、既知のホスト）",
+        "Configuration of ssh: jump hosts, keys, known hosts",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -623,6 +658,7 @@ const TABLES: &[(&str, bool)] = &[
     ("packages.archive", true),
     ("configuration", false),
     ("configuration.advisories", true),
+    ("configuration.ssh", true),
 ];
 
 fn split(path: &str) -> (&str, &str) {

@@ -120,6 +120,8 @@ pub async fn run(
     }
     let advisories = house.kept.get::<configuration::impact::settings::Configured>();
     advisories.configure(folder, &settings.config.configuration);
+    let reached = house.kept.get::<configuration::work::reached::Reached>();
+    reached.configure(&settings.config.configuration.ssh);
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

@@ -820,6 +820,12 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "configuration.unreached",
+        writer: Writer::Ume,
+        title: t("採取できないホスト", "Host not reached"),
+        fields: &[f("reason", "理由", "Reason", TEXT).required()],
+    },
+    RecordSpec {
         ty: "configuration.sheet",
         writer: Writer::Anyone,
         title: t("パラメータシート", "Parameter sheet"),

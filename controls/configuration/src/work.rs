@@ -16,6 +16,7 @@ pub mod keys;
 pub(crate) mod life;
 pub mod manifests;
 mod pulse;
+pub mod reached;
 pub mod review;
 pub(crate) mod seen;
 pub mod twin;
@@ -72,12 +73,15 @@ pub fn jobs() -> Vec<Job> {
     let settle = Job::new("configuration.settle", title, settle);
     let title = t("変更者の集計（30日）", "Count whose changes are known (30 days)");
     let actors = Job::new("configuration.actors", title, account::run);
+    let title = t("SSHによる構成の収集", "Collect configurations over SSH");
+    let ssh = Job::new("configuration.ssh", title, reached::run);
     vec![
         bill.every(MINUTE * 10).limit(MINUTE * 10).local(),
         advisories.every(MINUTE * 5).limit(MINUTE * 60),
         impact.every(MINUTE * 5).limit(MINUTE * 30),
         settle.every(MINUTE * 10).limit(MINUTE * 5),
         job.every(MINUTE * 360).limit(MINUTE * 10).local(),
+        ssh.every(MINUTE * 5).limit(MINUTE * 60).local(),
         judge.every(MINUTE * 10).limit(MINUTE * 10),
         addresses.every(MINUTE * 60).limit(MINUTE * 5).local(),
         Job::new("configuration.licences", LICENCES, licences::load::run).every(MINUTE * 360),

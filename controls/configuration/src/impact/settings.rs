@@ -11,6 +11,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::work::reached::Hosts;
+
 const SOURCES_MAX: usize = 64;
 const NAME_CHARS_MAX: usize = 64;
 const MIB_MAX: u64 = 4_096;
@@ -108,6 +110,7 @@ fn address(url: String) -> Result<String, String> {
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     pub advisories: Sources,
+    pub ssh: Hosts,
 }
 
 /// All sources; their names differ.

@@ -29,7 +29,10 @@ use super::{
 };
 use crate::{
     kinds::{DRIFT_CLASSES, FAMILIES},
-    work::handled::{self, Handled},
+    work::{
+        handled::{self, Handled},
+        reached,
+    },
 };
 
 const CHECK: &str = "configuration.check_run";
@@ -155,6 +158,8 @@ struct BoardPage<'a> {
     rows: Vec<Row8>,
     failing: usize,
     is_cut: bool,
+    /// Hosts that do not answer over SSH: id, name, reason, since.
+    silent: Vec<(Id, String, String, String)>,
     drift: Vec<Line>,
 }
 
@@ -187,8 +192,14 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
     let cx = &user.cx;
     let (hosts, is_cut) = newest(&house).await?;
     let drift = house.store.newest_records(&[DRIFT], None, DRIFT_SHOWN).await?;
-    let ids: Vec<Id> =
-        hosts.keys().copied().chain(drift.iter().filter_map(|d| d.subject)).collect();
+    let silent = reached::silent(&house.store).await?;
+    let silent = &silent[..silent.len().min(HOSTS_MAX)];
+    let ids: Vec<Id> = hosts
+        .keys()
+        .copied()
+        .chain(drift.iter().filter_map(|d| d.subject))
+        .chain(silent.iter().map(|(id, ..)| *id))
+        .collect();
     let named = names(&house, &ids).await?;
     let row = |(id, of): (&Id, &BTreeMap<String, Record>)| Row8 {
         id: *id,
@@ -211,6 +222,12 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
         failing: rows.iter().filter(is_failing).count(),
         rows,
         is_cut,
+        silent: silent
+            .iter()
+            .filter_map(|(id, why, at)| {
+                Some((*id, named.get(id)?.clone(), why.clone(), cx.time(at)))
+            })
+            .collect(),
         drift: drift
             .iter()
             .map(|record| Line {

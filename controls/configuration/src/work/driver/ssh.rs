@@ -9,7 +9,7 @@
 //! For `--sudo` the account needs one line in sudoers: `collector ALL=(root) NOPASSWD: /bin/sh -s`. That
 //! is root; whoever holds the key of that account holds the host.
 //!
-//! Limits: 1 GiB of answers a round.
+//! Limits: 1 GiB of answers and half an hour a round.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,6 +27,9 @@ use room::Error;
 use super::Driver;
 
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
+const ROUND_SECONDS_MAX: &str = "1800";
+/// What `timeout` of coreutils ends with when the time was over.
+const OVER: i32 = 124;
 
 /// Connects anew for each round.
 pub struct SshDriver {
@@ -66,7 +69,8 @@ impl SshDriver {
     }
 
     fn run(&mut self, script: &str) -> Result<Vec<u8>, String> {
-        let mut command = Command::new("ssh");
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=10", ROUND_SECONDS_MAX, "ssh"]);
         command.args(&self.arguments).arg(if self.sudo {
             "sudo -n /bin/sh -s"
         } else {
@@ -92,6 +96,9 @@ impl SshDriver {
         let errors = listener.join().unwrap_or_default();
         let status = child.wait().map_err(|error| format!("ssh: {error}"))?;
         read.map_err(|error| format!("ssh: {error}"))?;
+        if status.code() == Some(OVER) {
+            return Err(format!("ssh: no end after {ROUND_SECONDS_MAX} s"));
+        }
         if !status.success() {
             let errors = Bytes(errors).to_string();
             let last = errors
