@@ -29,6 +29,7 @@ mod findings_stream;
 mod follow;
 mod gap;
 mod hunts;
+mod impact_signed;
 mod import;
 mod indicator_sets;
 #[allow(dead_code)]
