@@ -223,7 +223,11 @@ async fn add(
         entry.version = date_added;
     }
     let ty = entry.id.split("--").next().unwrap_or_default().to_owned();
-    sqlx::query("INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 0, ?)")
+    // Of most objects there is one version: then no other has to be looked at.
+    let sql = "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+               NOT EXISTS (SELECT 1 FROM object WHERE collection = ?1 AND id = ?3), ?7) \
+               RETURNING is_last";
+    let is_only: bool = sqlx::query(sql)
         .bind(collection)
         .bind(date_added)
         .bind(&entry.id)
@@ -231,9 +235,12 @@ async fn add(
         .bind(entry.version)
         .bind(&entry.spec_version)
         .bind(&entry.bytes)
-        .execute(&mut *connection)
-        .await?;
-    mark_last(connection, collection, &entry.id).await?;
+        .fetch_one(&mut *connection)
+        .await?
+        .get(0);
+    if !is_only {
+        mark_last(connection, collection, &entry.id).await?;
+    }
     let version = time::print_millis(entry.version);
     Ok((Outcome { id: entry.id, version, failure: None }, Some(date_added)))
 }
