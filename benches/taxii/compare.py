@@ -102,7 +102,7 @@ def opentaxii(folder, port):
         "---", f"domain: localhost:{port}", "support_basic_auth: yes", "return_server_error_details: yes", "auth_api:",
         "  class: opentaxii.auth.sqldb.SQLDatabaseAPI", "  parameters:", database.replace("NAME", "auth").replace("      ", "    "),
         "    secret: measured", "taxii1:", "taxii2:", "  public_discovery: yes", "  title: measured",
-        "  max_content_length: 104857600", "  allow_custom_properties: yes", "  default_pagination_limit: 100", "  max_pagination_limit: 1000", "  persistence_api:",
+        "  max_content_length: 104857600", "  allow_custom_properties: yes", "  persistence_api:",
         "    class: opentaxii.persistence.sqldb.Taxii2SQLDatabaseAPI", "    parameters:", database, "logging:", "  opentaxii: error",
         "  root: error", ""]))
     env = {"OPENTAXII_CONFIG": str(config)}
@@ -122,7 +122,8 @@ with app.app_context():
     if made.returncode:
         sys.exit(f"opentaxii: {made.stderr[-2000:]}")
     root, collection = made.stdout.split()[-2:]
-    serve = f"from opentaxii.http import app; app.run(host='127.0.0.1', port={port}, threaded=False)"
+    # Its answers hold ids that its JSON cannot write: they are written as texts.
+    serve = f"import json; json.JSONEncoder.default = lambda _, one: str(one); from opentaxii.http import app; app.run(host='127.0.0.1', port={port}, threaded=False)"
     return Server(port, f"/taxii2/{root}/collections/{collection}/objects/", [sys.executable, "-c", serve], env)
 
 

@@ -210,7 +210,8 @@ async fn add(
         query.push(" AND version = ").push_bind(entry.version);
         query.push(" AND spec_version = ").push_bind(&entry.spec_version);
     }
-    query.push(" ORDER BY date_added LIMIT 1");
+    // With the `+` the rows of the id are sorted; else the whole collection would be gone through in order.
+    query.push(" ORDER BY +date_added LIMIT 1");
     let known = query.build().fetch_optional(&mut *connection).await?;
     if let Some(known) = known {
         let (version, bytes): (i64, Vec<u8>) = (known.get(0), known.get(1));
@@ -280,6 +281,10 @@ fn list(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[String]) {
 
 /// The condition of a filter over rows `o`.
 fn wanted(query: &mut QueryBuilder<Sqlite>, collection: &str, filter: &Filter) {
+    // A few objects are found by their ids, not by going through the collection in order.
+    if !filter.ids.is_empty() {
+        query.push(" INDEXED BY object_id");
+    }
     query.push(" WHERE o.collection = ").push_bind(collection.to_owned());
     list(query, "o.id", &filter.ids);
     list(query, "o.type", &filter.types);

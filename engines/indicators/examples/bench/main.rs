@@ -90,8 +90,10 @@ fn probe(rows: u64) {
             Questions { name, ids, seen }
         })
         .collect();
-    let ours: Vec<[f64; 3]> =
-        questions.iter().map(|one| [single(&set, one), together(&set, one, 9), together(&set, one, 63)]).collect();
+    let ours: Vec<[f64; 3]> = questions
+        .iter()
+        .map(|one| [single(&set, one), together(&set, one, 9), together(&set, one, 63)])
+        .collect();
     let mut bytes: HashMap<[u8; 32], u64, RandomState> =
         HashMap::with_capacity_and_hasher(rows as usize, RandomState::default());
     bytes.extend((0..rows).map(|id| (digest(id), id)));
@@ -112,7 +114,9 @@ fn probe(rows: u64) {
         let text = timed(one.ids.len(), || {
             one.seen.iter().filter(|seen| texts.contains_key(seen.text())).count()
         });
-        for (how, ns) in [("one by one", ours[0]), ("nine together", ours[1]), ("63 together", ours[2])] {
+        for (how, ns) in
+            [("one by one", ours[0]), ("nine together", ours[1]), ("63 together", ours[2])]
+        {
             println!(
                 "{} {how}: {ns:.0} ns; hashbrown of 32 bytes each {plain:.0} ns, ratio {:.2}; of texts {text:.0} ns, ratio {:.2}",
                 one.name,
