@@ -1,9 +1,9 @@
 //! Sets of indicators in one file: found without reading it, trusted only where bytes agree.
 //!
-//! A file (`.uix`) holds records; per kind a table of slots, ordered by seeded hashes, and filters
-//! over the same hashes; networks by their beginnings; the few values that need automata; and at
-//! its end what all of it is. A filter says "surely not" for nearly every value of a log. What it
-//! lets through is looked up in the slots, and is a hit only if the record holds the same bytes, in
+//! A file (`.uix`) holds records; per kind a table of buckets, ordered by seeded hashes, and a filter
+//! over the same hashes, each bucket and block within one line of a processor's cache; networks by their
+//! beginnings; the few values that need automata; and at its end what all of it is. A filter says "surely
+//! not" for nearly every value of a log. What it lets through is looked up in its bucket, and is a hit only if the record holds the same bytes, in
 //! its direction, in its period.
 //!
 //! A [`Set`] is a base and what was added and taken away since: a later file has the last word on
@@ -15,6 +15,7 @@
 
 mod build;
 mod format;
+mod keys;
 mod lookup;
 mod nets;
 mod observable;
@@ -25,9 +26,10 @@ mod residue;
 mod scan;
 mod slots;
 mod table;
+mod together;
 
 pub use build::{BuildError, Change, Limits, Summary, build, build_delta};
-pub use format::Damage;
+pub use format::{Damage, VERSION};
 pub use lookup::Hit;
 pub use observable::Observable;
 pub use open::{LAYERS_MAX, Set, verify};

@@ -210,7 +210,8 @@ async fn add(
         query.push(" AND version = ").push_bind(entry.version);
         query.push(" AND spec_version = ").push_bind(&entry.spec_version);
     }
-    query.push(" ORDER BY date_added LIMIT 1");
+    // With the `+` the rows of the id are sorted; else the whole collection would be gone through in order.
+    query.push(" ORDER BY +date_added LIMIT 1");
     let known = query.build().fetch_optional(&mut *connection).await?;
     if let Some(known) = known {
         let (version, bytes): (i64, Vec<u8>) = (known.get(0), known.get(1));
@@ -223,7 +224,11 @@ async fn add(
         entry.version = date_added;
     }
     let ty = entry.id.split("--").next().unwrap_or_default().to_owned();
-    sqlx::query("INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, 0, ?)")
+    // Of most objects there is one version: then no other has to be looked at.
+    let sql = "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+               NOT EXISTS (SELECT 1 FROM object WHERE collection = ?1 AND id = ?3), ?7) \
+               RETURNING is_last";
+    let is_only: bool = sqlx::query(sql)
         .bind(collection)
         .bind(date_added)
         .bind(&entry.id)
@@ -231,9 +236,12 @@ async fn add(
         .bind(entry.version)
         .bind(&entry.spec_version)
         .bind(&entry.bytes)
-        .execute(&mut *connection)
-        .await?;
-    mark_last(connection, collection, &entry.id).await?;
+        .fetch_one(&mut *connection)
+        .await?
+        .get(0);
+    if !is_only {
+        mark_last(connection, collection, &entry.id).await?;
+    }
     let version = time::print_millis(entry.version);
     Ok((Outcome { id: entry.id, version, failure: None }, Some(date_added)))
 }
@@ -273,6 +281,10 @@ fn list(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[String]) {
 
 /// The condition of a filter over rows `o`.
 fn wanted(query: &mut QueryBuilder<Sqlite>, collection: &str, filter: &Filter) {
+    // A few objects are found by their ids, not by going through the collection in order.
+    if !filter.ids.is_empty() {
+        query.push(" INDEXED BY object_id");
+    }
     query.push(" WHERE o.collection = ").push_bind(collection.to_owned());
     list(query, "o.id", &filter.ids);
     list(query, "o.type", &filter.types);

@@ -79,43 +79,98 @@ fn probe(rows: u64) {
     // In one piece, as the table is: both may lie in large pages.
     let file = file.as_slice().to_vec();
     let set = Set::open(&file, &[]).expect("a set");
-    let mut table: HashMap<[u8; 32], u64, RandomState> =
-        HashMap::with_capacity_and_hasher(rows as usize, RandomState::default());
-    table.extend((0..rows).map(|id| (digest(id), id)));
     let mut dice = Dice(9);
-    for (name, from) in [("miss", rows), ("hit", 0)] {
-        // Questions in random order, none of them twice near each other.
-        let ids: Vec<u64> = (0..1_000_000).map(|_| from + dice.next() % rows).collect();
-        let seen: Vec<Observable> =
-            ids.iter().map(|id| Observable::of(&key(*id), Direction::Both, &names)).collect();
-        // Each key beside as much else as an observable holds, so both read as much of the question.
-        let asked: Vec<(Observable, Box<[u8; 32]>)> = ids
-            .iter()
-            .map(|id| (Observable::of(&key(*id), Direction::Both, &names), Box::new(digest(*id))))
-            .collect();
-        let (mut ours, mut plain) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
-            let began = cpu();
-            let mut hits = Vec::new();
-            let mut found = 0;
-            for seen in &seen {
-                hits.clear();
-                set.lookup(seen, 0, &mut hits).expect("a sound set");
-                found += hits.len();
-            }
-            let middle = cpu();
-            let there = asked.iter().filter(|(_, key)| table.contains_key(&**key)).count();
-            plain.push(cpu() - middle);
-            ours.push(middle - began);
-            assert_eq!(black_box(found), black_box(there));
+    let questions: Vec<Questions> = [("miss", rows), ("hit", 0)]
+        .into_iter()
+        .map(|(name, from)| {
+            // In random order, none of them twice near each other.
+            let ids: Vec<u64> = (0..1_000_000).map(|_| from + dice.next() % rows).collect();
+            let seen: Vec<Observable> =
+                ids.iter().map(|id| Observable::of(&key(*id), Direction::Both, &names)).collect();
+            Questions { name, ids, seen }
+        })
+        .collect();
+    let ours: Vec<[f64; 3]> = questions
+        .iter()
+        .map(|one| [single(&set, one), together(&set, one, 9), together(&set, one, 63)])
+        .collect();
+    let mut bytes: HashMap<[u8; 32], u64, RandomState> =
+        HashMap::with_capacity_and_hasher(rows as usize, RandomState::default());
+    bytes.extend((0..rows).map(|id| (digest(id), id)));
+    let plain: Vec<f64> = questions
+        .iter()
+        .map(|one| {
+            // Each key beside as much else as an observable holds, so both read as much of the question.
+            let asked = one.ids.iter().zip(&one.seen).map(|(id, seen)| (seen.clone(), digest(*id)));
+            let asked: Vec<(Observable, [u8; 32])> = asked.collect();
+            timed(one.ids.len(), || asked.iter().filter(|(_, key)| bytes.contains_key(key)).count())
+        })
+        .collect();
+    drop(bytes);
+    let mut texts: HashMap<Box<str>, u64, RandomState> =
+        HashMap::with_capacity_and_hasher(rows as usize, RandomState::default());
+    texts.extend((0..rows).map(|id| (key(id).into_text().into_boxed_str(), id)));
+    for ((one, ours), plain) in questions.iter().zip(ours).zip(plain) {
+        let text = timed(one.ids.len(), || {
+            one.seen.iter().filter(|seen| texts.contains_key(seen.text())).count()
+        });
+        for (how, ns) in
+            [("one by one", ours[0]), ("nine together", ours[1]), ("63 together", ours[2])]
+        {
+            println!(
+                "{} {how}: {ns:.0} ns; hashbrown of 32 bytes each {plain:.0} ns, ratio {:.2}; of texts {text:.0} ns, ratio {:.2}",
+                one.name,
+                ns / plain,
+                ns / text
+            );
         }
-        let nanos = |times: &mut Vec<u64>| {
-            times.sort_unstable();
-            times[times.len() / 2] as f64 / seen.len() as f64
-        };
-        let (ours, plain) = (nanos(&mut ours), nanos(&mut plain));
-        println!("{name}: {ours:.0} ns, hashbrown {plain:.0} ns, ratio {:.2}", ours / plain);
     }
+}
+
+struct Questions {
+    name: &'static str,
+    ids: Vec<u64>,
+    seen: Vec<Observable>,
+}
+
+/// Nanoseconds of CPU time for each of so many, the median of five runs.
+fn timed(count: usize, mut run: impl FnMut() -> usize) -> f64 {
+    let mut times: Vec<u64> = (0..5)
+        .map(|_| {
+            let began = cpu();
+            black_box(run());
+            cpu() - began
+        })
+        .collect();
+    times.sort_unstable();
+    times[2] as f64 / count as f64
+}
+
+fn single(set: &Set<'_>, questions: &Questions) -> f64 {
+    timed(questions.seen.len(), || {
+        let (mut hits, mut found) = (Vec::new(), 0);
+        for seen in &questions.seen {
+            hits.clear();
+            set.lookup(seen, 0, &mut hits).expect("a sound set");
+            found += hits.len();
+        }
+        assert_eq!(found, if questions.name == "hit" { questions.seen.len() } else { 0 });
+        found
+    })
+}
+
+/// So many together: nine are an event's, 63 those of seven.
+fn together(set: &Set<'_>, questions: &Questions, count: usize) -> f64 {
+    timed(questions.seen.len(), || {
+        let (mut hits, mut found) = (Vec::new(), 0);
+        for seen in questions.seen.chunks(count) {
+            hits.clear();
+            set.lookup_all(seen, 0, &mut hits).expect("a sound set");
+            found += hits.len();
+        }
+        assert_eq!(found, if questions.name == "hit" { questions.seen.len() } else { 0 });
+        found
+    })
 }
 
 fn event(file: &str, others: &[&str]) {
@@ -126,24 +181,31 @@ fn event(file: &str, others: &[&str]) {
     let others: Vec<memmap2::Mmap> = others.iter().map(|file| map(file)).collect();
     let others: Vec<Set> = others.iter().map(|map| Set::open(map, &[]).expect("a set")).collect();
     let events: Vec<(String, rows::Fields)> = (0..20_000).map(rows::event).collect();
-    let (mut parsing, mut looking, mut found) = (Vec::new(), Vec::new(), 0);
+    let (mut parsing, mut reading, mut looking, mut found) =
+        (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..5 {
         let began = cpu();
         for (json, _) in &events {
             black_box(serde_json::from_str::<serde_json::Value>(json).expect("JSON"));
         }
         let middle = cpu();
+        let mut seen = Vec::with_capacity(9);
+        for (_, fields) in &events {
+            seen.clear();
+            black_box(observables(fields, &names, &mut seen));
+        }
+        let read = cpu();
         let mut hits = Vec::new();
         found = 0;
         for (_, fields) in &events {
             hits.clear();
-            for (kind, direction, value) in fields {
-                let seen = Observable::read(*kind, value, *direction, &names).expect("a value");
-                set.lookup(&seen, rows::NOW, &mut hits).expect("a sound set");
-            }
+            seen.clear();
+            observables(fields, &names, &mut seen);
+            set.lookup_all(&seen, rows::NOW, &mut hits).expect("a sound set");
             found += hits.len();
         }
-        looking.push(cpu() - middle);
+        looking.push(cpu() - read);
+        reading.push(read - middle);
         parsing.push(middle - began);
     }
     let nanos = |times: &mut Vec<u64>| {
@@ -152,12 +214,22 @@ fn event(file: &str, others: &[&str]) {
     };
     let bytes = events.iter().map(|(json, _)| json.len()).sum::<usize>() / events.len();
     let (parsing, looking) = (nanos(&mut parsing), nanos(&mut looking));
+    let reading = nanos(&mut reading);
     println!("{} rows, event of {bytes} bytes, nine lookups, {found} hits", set.rows());
-    println!("parse {parsing:.0} ns, nine lookups {looking:.0} ns, ratio {:.2}", looking / parsing);
+    println!(
+        "parse {parsing:.0} ns, nine lookups {looking:.0} ns (of it reading the values {reading:.0}), ratio {:.2}",
+        looking / parsing
+    );
     println!("{:.0} events/s/core, parsing included", 1e9 / (parsing + looking));
     let anonymous = kilobytes("/proc/self/smaps_rollup", "Anonymous:");
     let also: u64 = others.iter().map(Set::rows).sum();
     let own: usize = events.iter().map(|(json, _)| json.len() + 600).sum();
     println!("private memory {} MiB, of it some {} MiB the events", anonymous / 1_024, own >> 20);
     println!("open beside it: {also} rows");
+}
+
+fn observables(fields: &rows::Fields, names: &Names, seen: &mut Vec<Observable>) {
+    for (kind, direction, value) in fields {
+        seen.push(Observable::read(*kind, value, *direction, names).expect("a value"));
+    }
 }

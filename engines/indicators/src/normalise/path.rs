@@ -52,8 +52,13 @@ fn is_windows(text: &str) -> bool {
     text.get(..2).is_some_and(drive) || text.starts_with('%') || text.contains('\\')
 }
 
+/// Either slash separates on Windows.
+pub(super) fn with_backslashes(text: String) -> String {
+    if text.contains('/') { text.replace('/', "\\") } else { text }
+}
+
 fn windows(raw: &str) -> Result<String, Reject> {
-    let text = folded(raw).replace('/', "\\");
+    let text = with_backslashes(folded(raw));
     let (text, share) = bare(&text);
     let mut parts: Vec<&str> = Vec::new();
     for part in text.split('\\') {
@@ -76,7 +81,7 @@ fn windows(raw: &str) -> Result<String, Reject> {
     if !rooted {
         return Err(Reject::Relative);
     }
-    Ok(with_variables(&rooted_at(first, &parts, text.starts_with('\\'))))
+    Ok(with_variables(rooted_at(first, &parts, text.starts_with('\\'))))
 }
 
 fn rooted_at(first: &str, parts: &[&str], from_root: bool) -> String {
@@ -111,10 +116,8 @@ fn variable(part: &str) -> bool {
 
 /// A user's folder by its variable, whoever the user is: `c:\users\taro\appdata\roaming\x.exe` is
 /// `%appdata%\x.exe`.
-fn with_variables(text: &str) -> String {
-    let text = text.replace("\\progra~1\\", "\\program files\\");
-    let text = text.replace("\\progra~2\\", "\\program files (x86)\\");
-    let text = text.replace("c:\\docume~1\\", "c:\\documents and settings\\");
+fn with_variables(text: String) -> String {
+    let text = if text.contains('~') { with_long_names(text) } else { text };
     let text = of_user(&text).unwrap_or(text);
     for (long, short) in USER {
         if let Some(rest) = text.strip_prefix(long)
@@ -124,6 +127,13 @@ fn with_variables(text: &str) -> String {
         }
     }
     text
+}
+
+/// Folders by their whole names.
+fn with_long_names(text: String) -> String {
+    let text = text.replace("\\progra~1\\", "\\program files\\");
+    let text = text.replace("\\progra~2\\", "\\program files (x86)\\");
+    text.replace("c:\\docume~1\\", "c:\\documents and settings\\")
 }
 
 fn of_user(text: &str) -> Option<String> {

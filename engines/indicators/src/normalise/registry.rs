@@ -1,6 +1,9 @@
 //! Registry keys: one name for each hive, no case, users without their ids.
 
-use super::text::{folded, no_control};
+use super::{
+    path::with_backslashes,
+    text::{folded, no_control},
+};
 use crate::{Reject, Scope};
 
 /// Long names and how the registry itself calls them.
@@ -25,7 +28,7 @@ const HIVES: [(&str, &str); 12] = [
 /// user's hive is `hkcu`, whoever the user is.
 pub(super) fn key(raw: &str) -> Result<(Scope, String), Reject> {
     no_control(raw)?;
-    let text = folded(raw).replace('/', "\\");
+    let text = with_backslashes(folded(raw));
     let mut parts: Vec<&str> = text.split('\\').filter(|part| !part.is_empty()).collect();
     if parts.first() == Some(&"computer") {
         parts.remove(0);

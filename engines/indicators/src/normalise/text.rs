@@ -12,13 +12,17 @@ const LOCAL_BYTES_MAX: usize = 64;
 const FILE_NAME_BYTES_MAX: usize = 1_024;
 
 pub(super) fn no_control(text: &str) -> Result<(), Reject> {
-    if text.chars().any(char::is_control) { Err(Reject::Control) } else { Ok(()) }
+    let control = match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(char::is_control),
+    };
+    if control { Err(Reject::Control) } else { Ok(()) }
 }
 
 /// NFC in lower case, character by character as file systems without case fold.
 pub(super) fn folded(text: &str) -> String {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-        return text.to_owned();
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
     }
     text.nfc().map(lower).nfc().collect()
 }
@@ -32,7 +36,7 @@ fn lower(ch: char) -> char {
 }
 
 pub(super) fn nfc(text: &str) -> String {
-    if is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
+    if text.is_ascii() || is_nfc(text) { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// `local@domain`, or `@domain` for all addresses of a domain. The local part has no case: nobody

@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::{
     format::{
-        CHAINS_FROM, Footer, MAGIC, NEST_MAX, NET4, NET6, Part, Profile, Record, Shard, TablePart,
+        BLOCK, CHAINS_FROM, Footer, MAGIC, NEST_MAX, NET4, NET6, Part, Profile, Record, TablePart,
         seal,
     },
     nets::Nets,
     pack::pack,
     places::Rows,
-    slots::{Filters, Out, Slots},
+    slots::{Filter, Out, Slots},
     table::{hash, secrets},
 };
 use crate::{Entry, Key, Kind, Scope};
@@ -320,11 +320,12 @@ impl<'w, W: io::Write> Builder<'w, W> {
         let (scopes, schemeless, count) = (rows.scopes, rows.schemeless, rows.count);
         let (length_min, length_max) = rows.lengths.unwrap_or_default();
         let mut slots = Slots::new(count);
-        let mut filters = Filters::new(count);
+        let mut filter = Filter::new(count);
+        self.out.align()?;
         let at = self.out.at;
         let (out, chains) = (&mut self.out, &mut self.chains);
         rows.groups(|hash, places| {
-            filters.push(hash)?;
+            filter.push(hash);
             if places.len() <= SLOTS_OF_ONE {
                 places.iter().try_for_each(|place| slots.push(hash, *place, out))?;
             } else {
@@ -334,20 +335,16 @@ impl<'w, W: io::Write> Builder<'w, W> {
             }
             Ok(())
         })?;
-        let (total, homes, run) = slots.finish(out)?;
-        let shards = filters.finish()?;
-        let shards = shards.into_iter().map(|(descriptor, bytes)| {
-            let shard = Shard { descriptor, at: out.at, length: bytes.len() as u64 };
-            out.write(&bytes)?;
-            Ok(shard)
-        });
+        let (total, homes) = slots.finish(out)?;
+        let blocks = filter.bytes();
+        let filter = Part { at: out.at, count: (blocks.len() / BLOCK) as u64 };
+        out.write(blocks)?;
         Ok(TablePart {
             kind,
             rows: count,
-            shards: shards.collect::<io::Result<_>>()?,
-            slots: Part { at, count: total },
+            buckets: Part { at, count: total },
             homes,
-            run,
+            filter,
             scopes,
             schemeless,
             length_min,

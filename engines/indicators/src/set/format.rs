@@ -5,17 +5,27 @@ use sha2::{Digest, Sha256};
 
 use crate::{Ceiling, Direction, Kind, Scope, row::Kinds, row::Micros};
 
-pub(super) const MAGIC: [u8; 8] = *b"UMEUIX\x00\x01";
+/// The layout of a file: what it was made of is written anew where this has changed.
+pub const VERSION: u8 = 2;
+pub(super) const MAGIC: [u8; 8] = [b'U', b'M', b'E', b'U', b'I', b'X', 0, VERSION];
 /// What stands behind the footer: the beginning of its SHA-256, its length, [`MAGIC`].
 pub(super) const TRAILER: usize = SEAL + 4 + MAGIC.len();
 pub(super) const SEAL: usize = 16;
 pub(super) const FOOTER_BYTES_MAX: usize = 64 << 20;
-/// A slot: 16 bits of the hash, 32 of where the record lies.
-pub(super) const SLOT: usize = 6;
+/// A line of a processor's cache: buckets are one, blocks half of one.
+pub(super) const LINE: usize = 64;
+/// A bucket: of up to [`ROOM`] rows 16 bits of the hash, then where the records lie, 32 bits each, then
+/// how many of the buckets behind it hold rows that are at home here.
+pub(super) const BUCKET: usize = LINE;
+pub(super) const ROOM: usize = 10;
+pub(super) const PLACES: usize = ROOM * 2;
+pub(super) const RUN: usize = PLACES + ROOM * 4;
+/// A filter's block: a bit in each of eight words of 32 bits for each of its rows.
+pub(super) const BLOCK: usize = LINE / 2;
 /// From here on a slot names a chain: records of one hash that are more than a few.
 pub(super) const CHAINS_FROM: u32 = 0xE000_0000;
-/// Slots that are looked at for one hash. Seeded hashes never come near it.
-pub(super) const RUN_MAX: u32 = 4_096;
+/// Buckets that are looked at for one hash. Seeded hashes never come near it.
+pub(super) const RUN_MAX: usize = 400;
 pub(super) const NET4: usize = 13;
 pub(super) const NET6: usize = 25;
 /// No network lies in more than so many others that differ, times a few of the same.
@@ -26,6 +36,8 @@ pub(super) const NEST_MAX: usize = 4_096;
 pub enum Damage {
     #[error("no set of indicators, or cut off: its end is missing")]
     Cut,
+    #[error("written in layout {found}, where {VERSION} is read: it has to be made anew")]
+    Version { found: u8 },
     #[error("the part that says where everything lies is damaged")]
     Footer,
     #[error("{part} lies beyond the end of the file or contradicts itself")]
@@ -43,6 +55,9 @@ impl Damage {
     pub fn words(&self) -> (String, String) {
         let ja = match self {
             Damage::Cut => "指標の集合ではないか、途中で切れています(末尾がありません)".to_owned(),
+            Damage::Version { found } => {
+                format!("形式の版が{found}です(読めるのは{VERSION})。作り直してください")
+            }
             Damage::Footer => "各部の位置を記した部分が壊れています".to_owned(),
             Damage::Part { part } => format!("{part}の位置がファイルの外か、内容が矛盾しています"),
             Damage::Record { at } => format!("{at}バイト目の行が壊れています"),
@@ -69,23 +84,14 @@ pub(super) struct Part {
     pub count: u64,
 }
 
-/// Where the filter of a range of hashes lies.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Shard {
-    pub descriptor: [u8; 20],
-    pub at: u64,
-    pub length: u64,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct TablePart {
     pub kind: Kind,
     pub rows: u64,
-    pub slots: Part,
-    /// Hashes are spread over so many slots; the rest is where the last ones overflow.
+    pub buckets: Part,
+    /// Hashes are spread over so many buckets; the rest is where the last ones overflow.
     pub homes: u64,
-    pub run: u32,
-    pub shards: Vec<Shard>,
+    pub filter: Part,
     pub scopes: u8,
     /// Whether URLs without a scheme are among them.
     pub schemeless: bool,

@@ -4,10 +4,11 @@ use core::net::IpAddr;
 
 use super::{
     format::{CHAINS_FROM, Damage, Record, record},
+    keys::{Ask, keys},
     nets::NetTable,
     observable::Observable,
     open::{Layer, Set},
-    pack::{is_hash, unpack},
+    pack::unpack,
     table::chain,
 };
 use crate::{Ceiling, Direction, Key, Kind, Kinds, Micros, Scope};
@@ -39,15 +40,6 @@ impl Hit<'_> {
     }
 }
 
-const WHOLE: &[Scope] = &[Scope::Exact];
-const WHOLE_OR_BELOW: &[Scope] = &[Scope::Exact, Scope::Prefix];
-const BELOW: &[Scope] = &[Scope::Prefix];
-const HOST: &[Scope] = &[Scope::Exact, Scope::Subdomains, Scope::Host];
-const ABOVE_HOST: &[Scope] = &[Scope::Subdomains];
-/// Below an address lies nothing, whatever its source says.
-const ADDRESS: &[Scope] = &[Scope::Exact, Scope::Subdomains, Scope::Host];
-const MAIL_HOST: &[Scope] = &[Scope::Host];
-
 impl<'a> Set<'a> {
     /// All rows that the value hits at that time, added to `out`.
     pub fn lookup<'s>(
@@ -57,7 +49,7 @@ impl<'a> Set<'a> {
         out: &mut Vec<Hit<'s>>,
     ) -> Result<(), Damage> {
         for number in 0..self.layers.len() {
-            Search { set: self, number, layer: &self.layers[number], seen, at, out }.run()?;
+            Search::new(self, number, seen, at, out).run()?;
         }
         Ok(())
     }
@@ -125,7 +117,7 @@ impl<'a> Layer<'a> {
 }
 
 /// One lookup in one file.
-struct Search<'o, 's, 'a> {
+pub(super) struct Search<'o, 's, 'a> {
     set: &'s Set<'a>,
     number: usize,
     layer: &'s Layer<'a>,
@@ -134,56 +126,82 @@ struct Search<'o, 's, 'a> {
     out: &'o mut Vec<Hit<'s>>,
 }
 
-impl<'s> Search<'_, 's, '_> {
+impl<'o, 's, 'a> Search<'o, 's, 'a> {
+    pub(super) fn new(
+        set: &'s Set<'a>,
+        number: usize,
+        seen: &'o Observable,
+        at: Micros,
+        out: &'o mut Vec<Hit<'s>>,
+    ) -> Self {
+        Search { set, number, layer: &set.layers[number], seen, at, out }
+    }
+
     fn run(&mut self) -> Result<(), Damage> {
-        let seen = self.seen;
-        let text = seen.text.as_str();
+        let (layer, seen) = (self.layer, self.seen);
+        let mut damage = Ok(());
+        keys(layer, seen, |ask| {
+            if let Some(hash) = layer.hash(ask)
+                && layer.tables[ask.kind as usize].as_ref().is_some_and(|t| t.passes(hash))
+                && damage.is_ok()
+            {
+                damage = self.found(ask, hash);
+            }
+        });
+        damage?;
+        self.beside_keys()
+    }
+
+    /// What is found by no key: networks around an address, patterns.
+    pub(super) fn beside_keys(&mut self) -> Result<(), Damage> {
+        let (layer, seen) = (self.layer, self.seen);
         match seen.kind {
-            Kind::Domain => self.domain(text)?,
-            Kind::Ip => self.address(seen.ip)?,
-            Kind::Cidr => self.net(text)?,
-            Kind::Url => self.url()?,
-            Kind::Email => self.email(text)?,
-            Kind::Path => self.path(text)?,
-            Kind::RegistryKey => self.folders(Kind::RegistryKey, text, "\\")?,
-            kind if is_hash(kind) => self.key(kind, &seen.packed, WHOLE)?,
-            kind => self.text(kind, text, WHOLE)?,
+            Kind::Ip | Kind::Url => {
+                if let Some(ip) = seen.ip {
+                    self.around(ip, u8::MAX)?;
+                }
+            }
+            Kind::Cidr => self.net(&seen.text)?,
+            _ => {}
         }
-        self.residue(seen.kind, text)
+        if layer.residue.is_empty() {
+            return Ok(());
+        }
+        self.residue(seen.kind, &seen.text)?;
+        match (seen.kind, &seen.file) {
+            (Kind::Url, _) => self.residue(Kind::Domain, seen.host()),
+            (Kind::Path, Some(name)) => self.residue(Kind::FileName, name),
+            _ => Ok(()),
+        }
     }
 
-    fn text(&mut self, kind: Kind, text: &str, scopes: &[Scope]) -> Result<(), Damage> {
-        self.key(kind, text.as_bytes(), scopes)
-    }
-
-    fn key(&mut self, kind: Kind, key: &[u8], scopes: &[Scope]) -> Result<(), Damage> {
+    /// What lies under a hash that the filter lets through.
+    #[inline(never)]
+    fn found(&mut self, ask: Ask<'_>, hash: u64) -> Result<(), Damage> {
         let layer = self.layer;
-        let Some(table) = layer.table(kind, scopes) else { return Ok(()) };
-        table.find(key, &layer.secrets, |place| {
-            if place < CHAINS_FROM {
-                return self.record(kind, key, scopes, place);
-            }
-            for place in chain(layer.chains, place)? {
-                self.record(kind, key, scopes, place)?;
-            }
-            Ok(())
-        })
+        let Some(table) = &layer.tables[ask.kind as usize] else { return Ok(()) };
+        table.find(hash, |place| self.candidate(ask, place))
+    }
+
+    /// A place that a table names: a record, or a chain of them.
+    pub(super) fn candidate(&mut self, ask: Ask<'_>, place: u32) -> Result<(), Damage> {
+        if place < CHAINS_FROM {
+            return self.record(ask, place);
+        }
+        for place in chain(self.layer.chains, place)? {
+            self.record(ask, place)?;
+        }
+        Ok(())
     }
 
     /// The one place where a hit comes to be: the same bytes, far enough, in direction and period,
     /// and no later file says otherwise.
-    fn record(
-        &mut self,
-        kind: Kind,
-        key: &[u8],
-        scopes: &[Scope],
-        place: u32,
-    ) -> Result<(), Damage> {
+    fn record(&mut self, ask: Ask<'_>, place: u32) -> Result<(), Damage> {
         let record = record(self.layer.body, u64::from(place))?;
-        if record.key != key || !scopes.contains(&record.scope) {
+        if record.key != ask.key || !ask.scopes.contains(&record.scope) {
             return Ok(());
         }
-        self.add(record, kind, place)
+        self.add(record, ask.kind, place)
     }
 
     fn add(&mut self, record: Record<'s>, stored: Kind, place: u32) -> Result<(), Damage> {
@@ -193,31 +211,6 @@ impl<'s> Search<'_, 's, '_> {
             self.out.push(hit);
         }
         Ok(())
-    }
-
-    fn domain(&mut self, name: &str) -> Result<(), Damage> {
-        self.text(Kind::Domain, name, HOST)?;
-        if self.layer.table(Kind::Domain, ABOVE_HOST).is_none() {
-            return Ok(());
-        }
-        let mut rest = name;
-        while let Some((_, above)) = rest.split_once('.') {
-            if above.len() < self.seen.least {
-                break;
-            }
-            self.text(Kind::Domain, above, ABOVE_HOST)?;
-            rest = above;
-        }
-        Ok(())
-    }
-
-    fn address(&mut self, ip: Option<IpAddr>) -> Result<(), Damage> {
-        let Some(ip) = ip else { return Ok(()) };
-        match ip {
-            IpAddr::V4(v4) => self.key(Kind::Ip, &v4.octets(), ADDRESS)?,
-            IpAddr::V6(v6) => self.key(Kind::Ip, &v6.octets(), ADDRESS)?,
-        }
-        self.around(ip, u8::MAX)
     }
 
     fn net(&mut self, text: &str) -> Result<(), Damage> {
@@ -234,80 +227,6 @@ impl<'s> Search<'_, 's, '_> {
             let record = record(layer.body, u64::from(place))?;
             self.add(record, Kind::Cidr, place)
         })
-    }
-
-    fn url(&mut self) -> Result<(), Damage> {
-        let seen = self.seen;
-        let scheme = seen.text.find("//").unwrap_or(0);
-        let schemes = match self.layer.table(Kind::Url, WHOLE_OR_BELOW) {
-            None => 0,
-            Some(table) if table.schemeless => 2,
-            Some(_) => 1,
-        };
-        for start in [0, scheme].into_iter().take(schemes) {
-            self.url_text(start)?;
-        }
-        match seen.ip {
-            Some(ip) => self.address(Some(ip))?,
-            None => self.domain(seen.host())?,
-        }
-        self.residue(Kind::Domain, seen.host())
-    }
-
-    fn url_text(&mut self, start: usize) -> Result<(), Damage> {
-        let seen = self.seen;
-        let text = &seen.text[start..];
-        self.text(Kind::Url, text, WHOLE_OR_BELOW)?;
-        if self.layer.table(Kind::Url, BELOW).is_none() {
-            return Ok(());
-        }
-        let path = &seen.text[start..seen.path.1];
-        let longest = path.strip_suffix('/').unwrap_or(path);
-        if longest.len() < text.len() {
-            self.text(Kind::Url, longest, BELOW)?;
-        }
-        let mut rest = longest;
-        while let Some(cut) = rest.rfind('/').filter(|cut| start + cut >= seen.path.0) {
-            rest = &rest[..cut];
-            self.text(Kind::Url, rest, BELOW)?;
-        }
-        Ok(())
-    }
-
-    fn email(&mut self, text: &str) -> Result<(), Damage> {
-        self.text(Kind::Email, text, WHOLE)?;
-        match text.rfind('@') {
-            Some(at) => self.text(Kind::Email, &text[at..], MAIL_HOST),
-            None => Ok(()),
-        }
-    }
-
-    /// A path, the folders around it, and the file's name by itself.
-    fn path(&mut self, text: &str) -> Result<(), Damage> {
-        let separator = if text.contains('\\') { "\\" } else { "/" };
-        self.folders(Kind::Path, text, separator)?;
-        let Some((_, name)) = text.rsplit_once(separator) else { return Ok(()) };
-        // Names have no case; paths elsewhere than on Windows do.
-        match crate::normalise::file_name(name) {
-            Some(name) => {
-                self.text(Kind::FileName, &name, WHOLE)?;
-                self.residue(Kind::FileName, &name)
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn folders(&mut self, kind: Kind, text: &str, separator: &str) -> Result<(), Damage> {
-        self.text(kind, text, WHOLE_OR_BELOW)?;
-        if self.layer.table(kind, BELOW).is_none() {
-            return Ok(());
-        }
-        let mut rest = text;
-        while let Some((folder, _)) = rest.rsplit_once(separator) {
-            self.text(kind, folder, BELOW)?;
-            rest = folder;
-        }
-        Ok(())
     }
 
     fn residue(&mut self, kind: Kind, text: &str) -> Result<(), Damage> {

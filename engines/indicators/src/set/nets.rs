@@ -153,12 +153,23 @@ impl<'a> NetTable<'a> {
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.net(middle).is_some_and(|net| left(net.start)) {
+            if left(self.start(middle)) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
         low
+    }
+
+    /// Where the network begins; beyond the last one nothing does.
+    #[inline]
+    fn start(&self, at: usize) -> u128 {
+        let bytes = self.bytes.get(at * (self.width + 9)..).unwrap_or_default();
+        match (self.width, bytes.first_chunk::<4>(), bytes.first_chunk::<16>()) {
+            (4, Some(four), _) => u32::from_be_bytes(*four).into(),
+            (16, _, Some(all)) => u128::from_be_bytes(*all),
+            _ => u128::MAX,
+        }
     }
 }

@@ -4,7 +4,10 @@ use core::net::IpAddr;
 
 use netname::{Host, Names, Url};
 
-use super::pack::{is_hash, pack};
+use super::{
+    keys::separator,
+    pack::{Packed, is_hash},
+};
 use crate::{Direction, Key, Kind, Reject, normalise};
 
 /// A value that was seen.
@@ -12,8 +15,8 @@ use crate::{Direction, Key, Kind, Reject, normalise};
 pub struct Observable {
     pub(super) kind: Kind,
     pub(super) text: String,
-    /// Of a hash: its bytes, under which it lies.
-    pub(super) packed: Vec<u8>,
+    /// Of a hash or an address: the bytes under which it lies.
+    pub(super) packed: Packed,
     pub(super) direction: Direction,
     /// Of a URL or domain: where its host stands in the text.
     pub(super) host: (usize, usize),
@@ -22,6 +25,8 @@ pub struct Observable {
     pub(super) ip: Option<IpAddr>,
     /// Of a URL: where its path begins and ends.
     pub(super) path: (usize, usize),
+    /// Of a path: the file's name in its one form. Names have no case; paths elsewhere than on Windows do.
+    pub(super) file: Option<String>,
 }
 
 impl Observable {
@@ -85,12 +90,15 @@ impl Observable {
 
     fn of_text(kind: Kind, text: String, direction: Direction, names: &Names) -> Observable {
         let ip = if kind == Kind::Ip { text.parse().ok() } else { None };
-        let mut packed = Vec::new();
-        if is_hash(kind) {
-            pack(kind, &text, &mut packed);
-        }
+        let packed = if is_hash(kind) { Packed::of_hash(&text) } else { Packed::of_ip(ip) };
+        let file = match kind {
+            Kind::Path => text.rsplit_once(separator(&text)),
+            _ => None,
+        };
+        let file = file.and_then(|(_, name)| crate::normalise::file_name(name));
+        let path = (0, 0);
         let mut seen =
-            Observable { kind, host: (0, 0), least: 0, ip, path: (0, 0), packed, text, direction };
+            Observable { kind, host: (0, 0), least: 0, ip, path, packed, text, direction, file };
         if kind == Kind::Domain {
             seen.host = (0, seen.text.len());
             seen.least = names.registrable(&seen.text).map_or(seen.text.len(), str::len);
@@ -114,10 +122,11 @@ impl Observable {
             host: (start, start + length),
             least,
             ip: host.ip(),
-            packed: Vec::new(),
+            packed: Packed::of_ip(host.ip()),
             path: (path - url.path().len(), path),
             text: url.into_string(),
             direction,
+            file: None,
         }
     }
 }

@@ -4,7 +4,10 @@ use rapidhash::v3::RapidSecrets;
 use sha2::{Digest, Sha256};
 
 use super::{
-    format::{Damage, FOOTER_BYTES_MAX, Footer, MAGIC, Part, Profile, SEAL, TRAILER, seal},
+    format::{
+        Damage, FOOTER_BYTES_MAX, Footer, MAGIC, Part, Profile, SEAL, TRAILER, VERSION, seal,
+    },
+    keys::Ask,
     nets::NetTable,
     residue::Residue,
     table::{Table, secrets, slice},
@@ -68,8 +71,12 @@ fn footer(file: &[u8]) -> Result<Footer, Damage> {
     let (front, trailer) = file.split_at(trailer);
     let (sealed, trailer) = trailer.split_at(SEAL);
     let (length, magic) = trailer.split_at(4);
-    if magic != MAGIC || !front.starts_with(&MAGIC) {
+    let (name, version) = magic.split_at(MAGIC.len() - 1);
+    if name != &MAGIC[..MAGIC.len() - 1] || !front.starts_with(magic) {
         return Err(Damage::Cut);
+    }
+    if version != [VERSION] {
+        return Err(Damage::Version { found: version[0] });
     }
     let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
     let start = front.len().checked_sub(length).ok_or(Damage::Footer)?;
@@ -140,6 +147,13 @@ impl<'a> Layer<'a> {
         false
     }
 
+    /// The hash under which the key lies here, if rows of its kind, reach and length do.
+    #[inline]
+    pub(super) fn hash(&self, ask: Ask<'_>) -> Option<u64> {
+        self.table(ask.kind, ask.scopes)?.hash(ask.key, &self.secrets)
+    }
+
+    #[inline]
     pub(super) fn table(&self, kind: Kind, scopes: &[Scope]) -> Option<&Table<'a>> {
         let table = self.tables[kind as usize].as_ref()?;
         let any = scopes.iter().any(|scope| table.scopes & 1 << *scope as u8 != 0);

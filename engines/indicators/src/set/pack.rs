@@ -6,17 +6,61 @@ use ipnet::IpNet;
 
 use crate::Kind;
 
+/// The longest hash.
+const PACKED_BYTES: usize = 64;
+
+/// Bytes of a hash or an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    bytes: [u8; PACKED_BYTES],
+    length: usize,
+}
+
+impl Packed {
+    /// Of digits that stand for bytes.
+    pub(super) fn of_hash(text: &str) -> Packed {
+        let mut packed = Packed { bytes: [0; PACKED_BYTES], length: 0 };
+        let (pairs, _) = text.as_bytes().as_chunks::<2>();
+        for (byte, [high, low]) in packed.bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high) << 4 | digit(*low);
+            packed.length += 1;
+        }
+        packed
+    }
+
+    pub(super) fn of_ip(ip: Option<IpAddr>) -> Packed {
+        let mut packed = Packed { bytes: [0; PACKED_BYTES], length: 0 };
+        let mut put = |bytes: &[u8]| {
+            packed.bytes[..bytes.len()].copy_from_slice(bytes);
+            packed.length = bytes.len();
+        };
+        match ip {
+            Some(IpAddr::V4(v4)) => put(&v4.octets()),
+            Some(IpAddr::V6(v6)) => put(&v6.octets()),
+            None => {}
+        }
+        packed
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// What a hexadecimal digit is worth.
+fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        _ => (byte | 0x20).wrapping_sub(b'a' - 10) & 15,
+    }
+}
+
 /// The bytes of a canonical text.
 pub(super) fn pack(kind: Kind, text: &str, out: &mut Vec<u8>) {
     out.clear();
     match kind {
         Kind::Md5 | Kind::Sha1 | Kind::Sha256 | Kind::Sha512 => {
-            let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
-            out.extend(
-                text.as_bytes()
-                    .chunks(2)
-                    .map(|two| digit(two[0]) << 4 | two.get(1).copied().map_or(0, digit)),
-            );
+            out.extend_from_slice(Packed::of_hash(text).bytes());
         }
         Kind::Ip => match text.parse() {
             Ok(ip) => ip_bytes(ip, out),

@@ -1,9 +1,8 @@
-//! A table of slots and its filters, as it lies in the file.
+//! A table of buckets and its filter, as it lies in the file.
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
-use xorf::{BinaryFuse8Ref, Filter, FilterRef};
 
-use super::format::{CHAINS_FROM, Damage, RUN_MAX, SLOT, Shard, TablePart};
+use super::format::{BLOCK, BUCKET, CHAINS_FROM, Damage, PLACES, ROOM, RUN, RUN_MAX, TablePart};
 
 /// The seed of 16 bytes: half of it makes the secrets, the other half the start.
 pub(super) fn secrets(seed: &[u8; 16]) -> RapidSecrets {
@@ -22,24 +21,29 @@ pub(super) fn hash(key: &[u8], secrets: &RapidSecrets) -> u64 {
     rapidhash_v3_seeded(key, secrets)
 }
 
-/// The slot where a hash is at home: slots are in the order of hashes.
+/// Where a hash is at home among so many: both buckets and blocks are in the order of hashes.
 #[inline]
-pub(super) fn home(hash: u64, homes: u64) -> u64 {
+pub(super) fn scaled(hash: u64, homes: u64) -> u64 {
     ((u128::from(hash) * u128::from(homes)) >> 64) as u64
 }
 
+/// What of a hash stands in its bucket: bits that its home does not tell.
 #[inline]
-pub(super) fn shard_of(hash: u64, bits: u32) -> usize {
-    if bits == 0 { 0 } else { (hash >> (64 - bits)) as usize }
+pub(super) fn tag(hash: u64) -> u16 {
+    hash as u16
+}
+
+/// The bit of each of a block's eight words, from the 40 low bits of the hash.
+#[inline]
+pub(super) fn word_bits(hash: u64) -> impl Iterator<Item = u32> {
+    (0..8).map(move |word| (hash >> (5 * word)) as u32 & 31)
 }
 
 #[derive(Debug)]
 pub(super) struct Table<'a> {
-    slots: &'a [u8],
+    blocks: &'a [[u8; BLOCK]],
+    buckets: &'a [[u8; BUCKET]],
     homes: u64,
-    run: u64,
-    bits: u32,
-    filters: Vec<Option<BinaryFuse8Ref<'a>>>,
     pub scopes: u8,
     pub schemeless: bool,
     lengths: (usize, usize),
@@ -48,53 +52,72 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(super) fn open(body: &'a [u8], part: &TablePart) -> Result<Table<'a>, Damage> {
         let wrong = Damage::Part { part: "a table" };
-        let slots = slice(body, part.slots.at, part.slots.count, SLOT).ok_or(wrong)?;
-        let shards = part.shards.len();
-        if part.homes > part.slots.count || part.run > RUN_MAX || !shards.is_power_of_two() {
+        let buckets = slice(body, part.buckets.at, part.buckets.count, BUCKET).ok_or(wrong)?;
+        let blocks = slice(body, part.filter.at, part.filter.count, BLOCK).ok_or(wrong)?;
+        if part.homes == 0 || part.homes > part.buckets.count || blocks.is_empty() {
             return Err(wrong);
         }
-        let filters = part.shards.iter().map(|shard| filter(body, shard));
         Ok(Table {
-            slots,
+            blocks: blocks.as_chunks().0,
+            buckets: buckets.as_chunks().0,
             homes: part.homes,
-            run: u64::from(part.run),
-            bits: shards.trailing_zeros(),
-            filters: filters.collect::<Result<_, _>>()?,
             scopes: part.scopes,
             schemeless: part.schemeless,
             lengths: (part.length_min as usize, part.length_max as usize),
         })
     }
 
-    /// Where records of this key may lie: `visit` gets a record's place or, from [`CHAINS_FROM`] on,
-    /// a chain's number. Who visits compares bytes.
+    /// The hash of a key, unless no row is of its length.
     #[inline]
+    pub(super) fn hash(&self, key: &[u8], secrets: &RapidSecrets) -> Option<u64> {
+        let fits = key.len() >= self.lengths.0 && key.len() <= self.lengths.1;
+        fits.then(|| hash(key, secrets))
+    }
+
+    #[inline]
+    pub(super) fn block(&self, hash: u64) -> &'a [u8; BLOCK] {
+        &self.blocks[scaled(hash, self.blocks.len() as u64) as usize]
+    }
+
+    #[inline]
+    pub(super) fn bucket(&self, hash: u64) -> &'a [u8; BUCKET] {
+        &self.buckets[scaled(hash, self.homes) as usize]
+    }
+
+    /// Whether the filter lets a hash through: surely, if it is here.
+    #[inline]
+    pub(super) fn passes(&self, hash: u64) -> bool {
+        let (words, _) = self.block(hash).as_chunks::<4>();
+        let bits = words.iter().zip(word_bits(hash));
+        bits.fold(1, |there, (word, bit)| there & (u32::from_le_bytes(*word) >> bit)) == 1
+    }
+
+    /// Where records of this hash may lie: `visit` gets a record's place or, from [`CHAINS_FROM`] on,
+    /// a chain's number. Who visits compares bytes.
     pub(super) fn find(
         &self,
-        key: &[u8],
-        secrets: &RapidSecrets,
+        hash: u64,
         mut visit: impl FnMut(u32) -> Result<(), Damage>,
     ) -> Result<(), Damage> {
-        if key.len() < self.lengths.0 || key.len() > self.lengths.1 {
-            return Ok(());
-        }
-        let hash = hash(key, secrets);
-        match &self.filters[shard_of(hash, self.bits)] {
-            Some(filter) if filter.contains(&hash) => {}
-            _ => return Ok(()),
-        }
-        let home = home(hash, self.homes) as usize;
-        for slot in self.slots[home * SLOT..].chunks_exact(SLOT).take(self.run as usize + 1) {
-            let place = u32::from_le_bytes([slot[2], slot[3], slot[4], slot[5]]);
-            if place == 0 {
-                return Ok(());
-            }
-            if u16::from_le_bytes([slot[0], slot[1]]) == hash as u16 {
-                visit(place)?;
+        let home = scaled(hash, self.homes) as usize;
+        let run = u32::from_le_bytes(four(&self.buckets[home], RUN)) as usize;
+        for bucket in self.buckets[home..].iter().take(run.min(RUN_MAX) + 1) {
+            for at in 0..ROOM {
+                if u16::from_le_bytes([bucket[at * 2], bucket[at * 2 + 1]]) != tag(hash) {
+                    continue;
+                }
+                match u32::from_le_bytes(four(bucket, PLACES + at * 4)) {
+                    0 => {}
+                    place => visit(place)?,
+                }
             }
         }
         Ok(())
     }
+}
+
+fn four(bucket: &[u8; BUCKET], at: usize) -> [u8; 4] {
+    [bucket[at], bucket[at + 1], bucket[at + 2], bucket[at + 3]]
 }
 
 /// The bytes of `count` items of a size, if they lie within.
@@ -102,31 +125,6 @@ pub(super) fn slice(body: &[u8], at: u64, count: u64, size: usize) -> Option<&[u
     let start = usize::try_from(at).ok()?;
     let length = usize::try_from(count).ok()?.checked_mul(size)?;
     body.get(start..start.checked_add(length)?)
-}
-
-/// A filter indexes by what its descriptor says, unchecked but for slices' bounds, so it is held
-/// against its length here.
-fn filter<'a>(body: &'a [u8], shard: &Shard) -> Result<Option<BinaryFuse8Ref<'a>>, Damage> {
-    let wrong = Damage::Part { part: "a filter" };
-    if shard.length == 0 {
-        return Ok(None);
-    }
-    let bytes = slice(body, shard.at, shard.length, 1).ok_or(wrong)?;
-    let word = |at: usize| {
-        let bytes = [0, 1, 2, 3].map(|n| shard.descriptor[at + n]);
-        u64::from(u32::from_le_bytes(bytes))
-    };
-    let (segment, mask, count) = (word(8), word(12), word(16));
-    let consistent = segment.is_power_of_two()
-        && mask == segment - 1
-        && count >= segment
-        && count.is_multiple_of(segment)
-        && count + 2 * segment == bytes.len() as u64
-        && bytes.len() < u32::MAX as usize;
-    if !consistent {
-        return Err(wrong);
-    }
-    Ok(Some(BinaryFuse8Ref::from_dma(&shard.descriptor, bytes)))
 }
 
 /// The records of a chain.

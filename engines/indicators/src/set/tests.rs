@@ -315,6 +315,7 @@ fn agree(
 ) -> Result<usize, TestCaseError> {
     let names = Names::shipped();
     let mut found = 0;
+    let mut together = Vec::new();
     for _ in 0..questions {
         let kind = Kind::ALL[dice.below(Kind::ALL.len())];
         let raw = raw(kind, dice);
@@ -326,6 +327,11 @@ fn agree(
             rows.iter().filter(|row| asked.hits(row)).map(|row| row.id).collect();
         want.sort_unstable();
         found += want.len();
+        together.push(seen.clone());
+        if together.len() == 9 {
+            all_as_one_by_one(set, &together, at)?;
+            together.clear();
+        }
         prop_assert_eq!(
             ids(set, &seen, at),
             want,
@@ -337,6 +343,18 @@ fn agree(
         );
     }
     Ok(found)
+}
+
+fn all_as_one_by_one(set: &Set<'_>, seen: &[Observable], at: Micros) -> Result<(), TestCaseError> {
+    let mut all = Vec::new();
+    set.lookup_all(seen, at, &mut all).unwrap();
+    for (of, seen) in seen.iter().enumerate() {
+        let mut mine: Vec<u64> =
+            all.iter().filter(|(whose, _)| *whose == of).map(|(_, hit)| hit.id).collect();
+        mine.sort_unstable();
+        prop_assert_eq!(mine, ids(set, seen, at));
+    }
+    Ok(())
 }
 
 proptest! {
@@ -412,6 +430,7 @@ proptest! {
             for seen in &seen {
                 let _ = set.lookup(seen, 0, &mut out);
             }
+            let _ = set.lookup_all(&seen, 0, &mut Vec::new());
             let _: Vec<String> = out.iter().map(super::Hit::value).collect();
         }
     }
@@ -426,6 +445,10 @@ fn a_file_cut_off_anywhere_is_an_error() {
         assert!(Set::open(&file[..end], &[]).is_err(), "{end}");
     }
     assert_eq!(Set::open(b"", &[]).unwrap_err(), Damage::Cut);
+    let mut older = file.clone();
+    let end = older.len() - 1;
+    (older[7], older[end]) = (1, 1);
+    assert_eq!(Set::open(&older, &[]).unwrap_err(), Damage::Version { found: 1 });
     let many = vec![file.as_slice(); LAYERS_MAX];
     assert_eq!(Set::open(&file, &many).unwrap_err(), Damage::Layers { max: LAYERS_MAX });
 }

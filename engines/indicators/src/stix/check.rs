@@ -125,6 +125,7 @@ impl<'a> Checker<'a> {
             }
             Kind::Any => {}
             Kind::Dict => self.dictionary(value),
+            Kind::Lists => self.lists(value),
             Kind::Hashes => self.hashes(value),
             Kind::Bool if !value.is_boolean() => self.say(Rule::Type, "true or false"),
             Kind::Bool => {}
@@ -169,7 +170,10 @@ impl<'a> Checker<'a> {
         let quoted = || format!("{text:?}");
         match kind {
             Kind::Format(form) if !format::is(form, text) => self.say(Rule::Format, quoted()),
-            Kind::Time if time::parse(text).is_none() => self.say(Rule::Timestamp, quoted()),
+            Kind::Seconds if text.contains('.') => self.say(Rule::Format, quoted()),
+            Kind::Time | Kind::Seconds if time::parse(text).is_none() => {
+                self.say(Rule::Timestamp, quoted())
+            }
             Kind::Hex if hex::decode(text).is_err() => self.say(Rule::Hex, ""),
             Kind::Binary if STANDARD.decode(text).is_err() => self.say(Rule::Binary, ""),
             Kind::Language if !format::is_language(text) => self.say(Rule::Language, quoted()),
@@ -208,6 +212,15 @@ impl<'a> Checker<'a> {
         }
         for key in members.keys().filter(|key| !is_key(key)) {
             self.say_at(key, Rule::Key, format!("{key:?}"));
+        }
+    }
+
+    fn lists(&mut self, value: &Value) {
+        self.dictionary(value);
+        for (name, value) in value.as_object().into_iter().flatten() {
+            if !value.is_string() {
+                self.at(name, |c| c.list(value, &Kind::Text));
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn is(format: &str, text: &str) -> bool {
         "ipv4" => address(text, 32, |t| t.parse::<Ipv4Addr>().is_ok()),
         "ipv6" => address(text, 128, |t| t.parse::<Ipv6Addr>().is_ok()),
         "mac" => mac(text),
-        "domain" => !text.is_empty() && !text.contains(char::is_whitespace) && text.len() <= 1024,
+        "domain" => domain(text),
         "email" => text.contains('@') && !text.contains(char::is_whitespace),
         "url" => url(text),
         "cpe" => text.starts_with("cpe:2.3:") && cpe_parts(text) == 13,
@@ -31,6 +31,19 @@ pub(crate) fn is(format: &str, text: &str) -> bool {
         }
         _ => true,
     }
+}
+
+/// RFC 1034, in ASCII or in any script (RFC 5890); `_` as DNS has it.
+fn domain(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.chars().all(|ch| {
+                ch.is_ascii_alphanumeric()
+                    || matches!(ch, '-' | '_')
+                    || (!ch.is_ascii() && !ch.is_whitespace())
+            })
+    };
+    text.len() <= 1024 && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
 }
 
 fn address(text: &str, longest: u8, bare: fn(&str) -> bool) -> bool {
