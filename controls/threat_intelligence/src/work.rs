@@ -3,10 +3,12 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
+pub mod feeds;
 pub mod inbox;
 pub mod objects;
 pub mod publish;
 pub mod relevance;
+pub mod settings;
 pub mod share;
 pub mod triage;
 
@@ -18,6 +20,9 @@ use room::{Job, Pause, Service};
 /// What is confirmed is in force within two seconds: one here, one where it is met.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the intervals of sources are looked at.
+const FEEDS_EVERY: Duration = Duration::from_secs(20);
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The room's jobs.
@@ -28,5 +33,8 @@ pub fn jobs() -> Vec<Job> {
 
 /// The room's services.
 pub fn services() -> Vec<Service> {
-    vec![Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round)]
+    vec![
+        Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round),
+        Service::new("feeds", Pause::For(FEEDS_EVERY), feeds::round),
+    ]
 }

@@ -144,6 +144,8 @@ fn row(line: &Line, source: &str, names: &Names, at: Timestamp) -> Option<Indica
     let mut row = Indicator::new(0, key, source, received.0);
     row.direction = line.direction.as_deref().and_then(Direction::named).unwrap_or_default();
     row.valid_from = time(&line.valid_from).map(|from| from.0);
+    row.valid_until = time(&line.valid_until).map(|until| until.0);
+    row.ceiling = line.ceiling.as_deref().and_then(Ceiling::named).unwrap_or_default();
     Some(row)
 }
 
@@ -153,6 +155,11 @@ fn merge(known: &mut Indicator, other: &Indicator) {
         known.direction = Direction::Both;
     }
     known.received = known.received.max(other.received);
+    known.ceiling = known.ceiling.max(other.ceiling);
+    known.valid_until = match (known.valid_until, other.valid_until) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        _ => None,
+    };
     known.valid_from = match (known.valid_from, other.valid_from) {
         (Some(one), Some(other)) => Some(one.min(other)),
         _ => None,
