@@ -145,12 +145,20 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["TLP", "取扱区分"]),
             Field::new("rows_use", t("値の使い方", "Use of its values"), ROWS_USE)
                 .aliases(&["使い方", "利用方法"]),
-            Field::new("use_reason", t("そう使う理由", "Why they are used so"), FieldType::Multiline)
-                .aliases(&["利用の理由"]),
+            Field::new(
+                "use_reason",
+                t("そう使う理由", "Why they are used so"),
+                FieldType::Multiline,
+            )
+            .aliases(&["利用の理由"]),
             Field::new("value_kind", t("値の種類", "Kind of values"), VALUE_KIND)
                 .aliases(&["値の種類"]),
-            Field::new("columns", t("列の割り当て（列=役割）", "Columns (column=role)"), FieldType::List)
-                .aliases(&["列"]),
+            Field::new(
+                "columns",
+                t("列の割り当て（列=役割）", "Columns (column=role)"),
+                FieldType::List,
+            )
+            .aliases(&["列"]),
             Field::new("encoding", t("文字コード", "Encoding"), ENCODING).aliases(&["文字コード"]),
             text("collection", t("コレクション（TAXII）", "Collection (TAXII)"))
                 .aliases(&["コレクション"]),
@@ -781,6 +789,22 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             minutes("silent_min", t("最後の受領からの時間", "Time since last received")).required(),
             minutes("limit_min", t("許容（間隔の2倍）", "Limit: two intervals")).required(),
         ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.source_key_kept",
+        writer: Writer::Ume,
+        title: t("入手先の鍵の変更", "Key of a source changed"),
+        fields: &[Field::new(
+            "way",
+            t("認証の方法", "Way"),
+            FieldType::Enum(&[
+                choice("none", "なし", "None"),
+                choice("basic", "利用者名とパスワード", "User and password"),
+                choice("header", "鍵", "Key"),
+                choice("certificate", "クライアント証明書", "Client certificate"),
+            ]),
+        )
+        .required()],
     },
     RecordSpec {
         ty: "threat_intelligence.feed_ruled",

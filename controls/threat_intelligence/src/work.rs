@@ -3,8 +3,10 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
+mod feed_set;
 pub mod feeds;
 pub mod inbox;
+pub mod lists;
 pub mod objects;
 pub mod publish;
 pub mod relevance;
@@ -23,6 +25,9 @@ const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// How often the intervals of sources are looked at.
 const FEEDS_EVERY: Duration = Duration::from_secs(20);
 
+/// How often a folder of warning lists is looked at.
+const LISTS_EVERY: Duration = Duration::from_secs(300);
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The room's jobs.
@@ -35,6 +40,7 @@ pub fn jobs() -> Vec<Job> {
 pub fn services() -> Vec<Service> {
     vec![
         Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round),
+        Service::new("warning_lists", Pause::For(LISTS_EVERY), lists::round),
         Service::new("feeds", Pause::For(FEEDS_EVERY), feeds::round),
     ]
 }

@@ -54,11 +54,19 @@ mod tests {
 
     #[test]
     fn an_address_is_https_or_this_machine_or_a_path() {
-        for good in ["https://a.example/x", "http://127.0.0.1:9/x", "http://[::1]/", "file:///srv/a"] {
+        for good in
+            ["https://a.example/x", "http://127.0.0.1:9/x", "http://[::1]/", "file:///srv/a"]
+        {
             assert!(address(good).is_ok(), "{good}");
         }
         assert_eq!(address("/srv/a").ok(), Some(Address::Path("/srv/a".into())));
-        for bad in ["http://a.example/", "ftp://a.example/", "https://u:p@a.example/", "x", "http://127.0.0.1.evil.example/"] {
+        for bad in [
+            "http://a.example/",
+            "ftp://a.example/",
+            "https://u:p@a.example/",
+            "x",
+            "http://127.0.0.1.evil.example/",
+        ] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }

@@ -113,7 +113,8 @@ impl Client {
         let redirects = reqwest::redirect::Policy::custom(|attempt| {
             let from_here = attempt.previous().last().is_some_and(is_here);
             let to = attempt.url();
-            let secure = to.scheme() == "https" || (to.scheme() == "http" && is_here(to) && from_here);
+            let secure =
+                to.scheme() == "https" || (to.scheme() == "http" && is_here(to) && from_here);
             match attempt.previous().len() {
                 0..=REDIRECTS_MAX if secure => attempt.follow(),
                 _ => attempt.error("redirected too often, or away from https"),
@@ -125,8 +126,7 @@ impl Client {
             .redirect(redirects)
             .user_agent(concat!("ume/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = &trust.ca {
-            let failed =
-                |error: String| Fault::File { what: path.display().to_string(), error };
+            let failed = |error: String| Fault::File { what: path.display().to_string(), error };
             let about = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
             if about.len() > PEM_BYTES_MAX {
                 return Err(Fault::Large { max: PEM_BYTES_MAX });
@@ -181,8 +181,11 @@ impl Client {
         let mut response = request.send().await?;
         let status = response.status().as_u16();
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
         let max = self.limits.bytes_max;
         if response.content_length().is_some_and(|length| length > max) {
             return Err(Fault::Large { max });

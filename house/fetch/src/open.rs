@@ -26,7 +26,11 @@ pub fn open(path: &Path, unpacked_max: u64) -> Result<Box<dyn BufRead + Send>, F
     let reader = BufReader::with_capacity(1 << 16, file);
     Ok(match head[..read] == [0x1f, 0x8b] {
         true => {
-            let inner = Bounded { inner: MultiGzDecoder::new(reader), left: unpacked_max, max: unpacked_max };
+            let inner = Bounded {
+                inner: MultiGzDecoder::new(reader),
+                left: unpacked_max,
+                max: unpacked_max,
+            };
             Box::new(BufReader::with_capacity(1 << 16, inner))
         }
         false => {
@@ -46,9 +50,10 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-            io::Error::other(Fault::Unpacked { max: self.max })
-        })?;
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| io::Error::other(Fault::Unpacked { max: self.max }))?;
         Ok(read)
     }
 }

@@ -21,6 +21,7 @@ mod misp;
 pub mod rows;
 pub mod secret;
 mod settle;
+pub mod shown;
 pub mod source;
 mod stix;
 mod taxii;
@@ -158,8 +159,16 @@ pub fn busy(house: &web::House, id: Id) -> Option<Busy> {
 
 /// One round of the service: each source whose time has come.
 pub async fn round(ctx: Shared) -> Result<(), Error> {
+    // The addresses of the fictional company are nobody's.
+    if ctx.house.demo {
+        return Ok(());
+    }
     let store = ctx.store();
     let rows = source::active(store).await?;
+    let feeds = rows::feeds(&ctx.house).await?;
+    for gone in source::unknown(store, feeds.sources().await.map_err(Error::said)?).await? {
+        feeds.remove(&gone).await.map_err(Error::said)?;
+    }
     let rules = source::rules(store).await?;
     let mut due = Vec::new();
     for row in rows {

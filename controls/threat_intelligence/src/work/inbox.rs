@@ -257,6 +257,11 @@ pub fn tlp_word(level: Level) -> &'static str {
     }
 }
 
+/// The level of a word of the register; what says nothing goes to nobody.
+pub fn tlp_named(word: &str) -> Level {
+    Level::ALL.into_iter().find(|level| tlp_word(*level) == word).unwrap_or(Level::Red)
+}
+
 /// A confirmed indicator, as the builder of sets reads lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {

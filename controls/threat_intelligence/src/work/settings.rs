@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn folders_are_written_from_the_root_on_and_lists_are_a_folder_or_an_address() {
-        let good = read("folders = [\"/srv/feeds\"]\nwarning_lists = \"/srv/warning\"").expect("good");
+        let good =
+            read("folders = [\"/srv/feeds\"]\nwarning_lists = \"/srv/warning\"").expect("good");
         assert_eq!(good.folders.0, [PathBuf::from("/srv/feeds")]);
         assert!(read("warning_lists = \"https://a.example/list.json\"").is_ok());
         for (text, words) in [

@@ -73,7 +73,11 @@ async fn what_may_pass_is_tried_again_and_what_is_refused_is_not() {
     assert_eq!(get(&url, &Tags::default(), 100).await.0, Err(fault));
     let (url, _served) = server(vec![answer("429 x\r\nretry-after: 7200", "")]).await;
     let fault = Fault::Wait { status: 429, seconds: 7_200 };
-    assert_eq!(get(&url, &Tags::default(), 100).await.0, Err(fault), "who says when is not asked before");
+    assert_eq!(
+        get(&url, &Tags::default(), 100).await.0,
+        Err(fault),
+        "who says when is not asked before"
+    );
 }
 
 #[tokio::test]
@@ -94,7 +98,8 @@ async fn a_redirect_leads_to_https_or_from_this_machine_to_itself() {
     let (url, _served) = server(vec![answer(&format!("302 Found\r\nlocation: {end}"), "")]).await;
     assert_eq!(get(&url, &Tags::default(), 100).await.1, b"here");
     for to in ["http://192.0.2.1/x", "ftp://a.example/x", "file:///etc/passwd"] {
-        let (url, _served) = server(vec![answer(&format!("302 Found\r\nlocation: {to}"), "")]).await;
+        let (url, _served) =
+            server(vec![answer(&format!("302 Found\r\nlocation: {to}"), "")]).await;
         let (got, body) = get(&url, &Tags::default(), 100).await;
         assert!(got.is_err() && body.is_empty(), "{to}: {got:?}");
     }
@@ -103,7 +108,8 @@ async fn a_redirect_leads_to_https_or_from_this_machine_to_itself() {
 #[tokio::test]
 async fn who_never_answers_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url: Url = format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("one");
+    let url: Url =
+        format!("http://{}/", listener.local_addr().expect("bound")).parse().expect("one");
     let limits = Limits { time: Duration::from_millis(100), tries: 1, ..limits(9) };
     let client = Client::new(limits, &Trust::default()).expect("a client");
     let folder = tempfile::tempdir().expect("folder");

@@ -88,6 +88,16 @@ impl Account {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 
+    /// The accounts of all sources.
+    pub async fn all(store: &Store) -> Result<BTreeMap<Id, Account>, StoreError> {
+        let all = store.settings(ACCOUNT).await?;
+        let one = |(name, text): (String, String)| {
+            let id = name.strip_prefix(ACCOUNT)?.parse().ok()?;
+            Some((id, serde_json::from_str(&text).ok()?))
+        };
+        Ok(all.into_iter().filter_map(one).collect())
+    }
+
     pub async fn save(&self, store: &Store, id: Id) -> Result<(), StoreError> {
         store.set_setting(&format!("{ACCOUNT}{id}"), &self.text()).await
     }

@@ -34,9 +34,9 @@ impl Reader for Csv {
                 return Ok(Received { unchanged: true, ..Received::default() });
             };
             let row = desk.source.row.clone();
-            let listed = row.attributes.get("columns").and_then(Json::as_array).into_iter().flatten();
-            let listed: Vec<String> =
-                listed.filter_map(Json::as_str).map(str::to_owned).collect();
+            let listed =
+                row.attributes.get("columns").and_then(Json::as_array).into_iter().flatten();
+            let listed: Vec<String> = listed.filter_map(Json::as_str).map(str::to_owned).collect();
             let told = Told {
                 columns: listed,
                 kind: Kind::named(source::text(&row, "value_kind")),
@@ -139,7 +139,8 @@ fn one(
     now: i64,
     out: &mut Pour,
 ) -> Result<(), Fault> {
-    let field = |role: Role| columns.of(role).and_then(|at| record.get(at)).filter(|f| !f.is_empty());
+    let field =
+        |role: Role| columns.of(role).and_then(|at| record.get(at)).filter(|f| !f.is_empty());
     let time = |role: Role| field(role).and_then(columns::time);
     let by_column = field(Role::Kind).and_then(columns::kind_word);
     for (at, kind) in &columns.values {
@@ -147,8 +148,8 @@ fn one(
             continue;
         };
         let value = list::refanged(value);
-        let told = (*kind).or(by_column).or(told.kind);
-        let Some(kind) = list::kind_of(&value, told, names) else {
+        let said = (*kind).or(by_column).or(told.kind);
+        let Some(kind) = list::kind_of(&value, said, names) else {
             out.refuse("unknown_kind", &value, list::unknown_kind);
             continue;
         };
@@ -162,7 +163,7 @@ fn one(
         };
         match indicators::normalise(kind, bare, names) {
             Ok(key) => {
-                let mut row = FeedRow::new(key, columns.level(record).unwrap_or(columns.default));
+                let mut row = FeedRow::new(key, columns.level(record).unwrap_or(told.level));
                 row.valid_from = time(Role::From);
                 row.valid_until = time(Role::Until);
                 row.sighted = Some(time(Role::Seen).unwrap_or(now).min(now));
@@ -226,7 +227,8 @@ impl Lines {
 
     fn next(&mut self) -> io::Result<Option<String>> {
         self.line.clear();
-        let read = (&mut self.inner).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut self.line)?;
+        let read =
+            (&mut self.inner).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut self.line)?;
         if read == 0 {
             return Ok(None);
         }

@@ -15,11 +15,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{
-    FeedRow, Feeds, Group, Refused, Source,
-    account::Account,
-    local,
-    secret::Secret,
-    source,
+    FeedRow, Feeds, Group, Refused, Source, account::Account, local, secret::Secret, source,
 };
 use crate::work::settings::Configured;
 
@@ -95,8 +91,7 @@ impl Desk {
     ) -> Result<Desk, Fault> {
         let limits = Limits { bytes_max: source.bytes_max, ..limits() };
         let ca = house.kept.get::<Configured>().settings().ca.clone();
-        let identity =
-            (!secret.identity.is_empty()).then(|| secret.identity.clone().into_bytes());
+        let identity = (!secret.identity.is_empty()).then(|| secret.identity.clone().into_bytes());
         let has_identity = identity.is_some();
         let mut client = Client::new(limits, &Trust { ca, identity })?;
         if !secret.key.is_empty() {
@@ -213,11 +208,7 @@ impl Desk {
         }
     }
 
-    async fn fetched(
-        &mut self,
-        url: &Url,
-        tags: &Tags,
-    ) -> Result<(Option<Document>, Tags), Fault> {
+    async fn fetched(&mut self, url: &Url, tags: &Tags) -> Result<(Option<Document>, Tags), Fault> {
         self.files += 1;
         let path = self.folder.path().join(self.files.to_string());
         let Got::New { tags, bytes, content_type } = self.client.file(url, tags, &path).await?
@@ -256,9 +247,14 @@ impl Desk {
     async fn take_digest(&mut self, document: &Document) -> Result<(), Fault> {
         let (path, name) = (document.path.clone(), document.name.clone());
         let hash = tokio::task::spawn_blocking(move || {
-            let mut hash = Sha256::new();
-            std::io::copy(&mut std::fs::File::open(path)?, &mut hash)?;
-            Ok::<_, std::io::Error>(hash.finalize())
+            let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+            let mut file = std::fs::File::open(path)?;
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok::<_, std::io::Error>(hash.finalize()),
+                    read => hash.update(&buffer[..read]),
+                }
+            }
         });
         let hash = hash.await.map_err(|error| file_fault(&name, &error))?;
         self.digest.update(hash.map_err(|error| file_fault(&name, &error))?);
@@ -296,12 +292,8 @@ impl Desk {
                 format!("more than {GROUPS_MAX} groups in one delivery"),
             ));
         }
-        group.title = group
-            .title
-            .replace(char::is_control, " ")
-            .chars()
-            .take(GROUP_TEXT_CHARS_MAX)
-            .collect();
+        group.title =
+            group.title.replace(char::is_control, " ").chars().take(GROUP_TEXT_CHARS_MAX).collect();
         let mut raw = String::new();
         if self.source.usage == source::Usage::Inbox
             && !group.raw.is_empty()
@@ -310,7 +302,8 @@ impl Desk {
             let failed = |error: store::StoreError| file_fault("files", &error);
             let mut upload = self.store.upload().await.map_err(failed)?;
             upload.write(&group.raw).await.map_err(failed)?;
-            let name = format!("{}.json", group.key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+            let name =
+                format!("{}.json", group.key.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
             raw = self.store.keep(upload, &name, super::ACTOR).await.map_err(failed)?.sha256;
         }
         let put = self.feeds.put_group(self.source.id, &group, &raw).await;
@@ -364,8 +357,9 @@ pub(super) fn made_of(source: &Source) -> String {
 fn limits() -> Limits {
     match cfg!(test) {
         true => Limits {
-            time: std::time::Duration::from_secs(2),
+            time: std::time::Duration::from_secs(1),
             wait: std::time::Duration::from_millis(5),
+            tries: 2,
             ..Limits::default()
         },
         false => Limits::default(),

@@ -72,7 +72,8 @@ async fn item(
     let named = |line: &Line| (line.kind.clone(), line.value.clone());
     let fresh: Vec<Line> = new.collect();
     let replaced: BTreeSet<_> = fresh.iter().map(named).collect();
-    let mut lines: Vec<Line> = before.iter().filter(|l| !replaced.contains(&named(l))).cloned().collect();
+    let mut lines: Vec<Line> =
+        before.iter().filter(|l| !replaced.contains(&named(l))).cloned().collect();
     lines.extend(fresh);
     lines.truncate(LINES_MAX);
     if lines == before || lines.is_empty() {

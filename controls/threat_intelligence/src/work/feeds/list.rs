@@ -1,17 +1,17 @@
 //! Plain lists: one value a line, `#`, `;` and `//` begin a comment; files as `hosts`, which name domains behind an
 //! address.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
 
 use fetch::Fault;
-use indicators::{
-    Kind,
-    normalise::guess,
-};
+use indicators::{Kind, normalise::guess};
 use netname::Names;
 use tokio::sync::mpsc;
 
-use super::{BoxFuture, Desk, Document, Extent, FeedRow, Reader, Received, Refused, desk, rows::BATCH, source};
+use super::{
+    BoxFuture, Desk, Document, Extent, FeedRow, Reader, Received, Refused, desk, rows::BATCH,
+    source,
+};
 
 const LINE_BYTES_MAX: usize = 65_536;
 /// Refusals that are handed over one by one.
@@ -109,15 +109,14 @@ fn lines(
     let mut is_first = true;
     loop {
         line.clear();
-        let read = (&mut reader as &mut dyn std::io::BufRead)
-            .read_until(b'\n', &mut line)
-            .map_err(Fault::of_reading)?;
-        if read == 0 {
+        let read = reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line);
+        if read.map_err(Fault::of_reading)? == 0 {
             return Ok(());
         }
-        if line.len() > LINE_BYTES_MAX {
+        if line.len() == LINE_BYTES_MAX && line.last() != Some(&b'\n') {
             let shown = String::from_utf8_lossy(&line[..64]).into_owned();
-            out.refuse("too_long", &shown, || too_long());
+            out.refuse("too_long", &shown, too_long);
+            reader.skip_until(b'\n').map_err(Fault::of_reading)?;
             continue;
         }
         let (text, _) = stream::decode(&line);
@@ -174,7 +173,8 @@ fn value(text: &str) -> Option<&str> {
 
 /// Undoes what keeps a value from being clicked.
 pub(super) fn refanged(value: &str) -> String {
-    let mut text = value.replace("[.]", ".").replace("(.)", ".").replace("[:]", ":").replace("[@]", "@");
+    let mut text =
+        value.replace("[.]", ".").replace("(.)", ".").replace("[:]", ":").replace("[@]", "@");
     for (from, to) in [("hxxps", "https"), ("hxxp", "http"), ("hXXps", "https"), ("hXXp", "http")] {
         if let Some(rest) = text.strip_prefix(from) {
             text = format!("{to}{rest}");

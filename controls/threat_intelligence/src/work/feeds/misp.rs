@@ -15,7 +15,9 @@ use indicators::{
 use reqwest::{Method, Url, header};
 use serde_json::Value as Json;
 
-use super::{BoxFuture, Desk, Extent, FeedRow, Group, Reader, Received, desk::file_fault, settle::Balance};
+use super::{
+    BoxFuture, Desk, Extent, FeedRow, Group, Reader, Received, desk::file_fault, settle::Balance,
+};
 
 const MANIFEST: &str = "manifest.json";
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
@@ -54,7 +56,8 @@ async fn file(desk: &mut Desk, name: &str, max: u64) -> Result<Vec<u8>, Fault> {
             in_thread(move || document.bytes(max)).await
         }
         Address::Path(path) => {
-            let folder = if path.is_file() { path.parent().unwrap_or(&path).to_owned() } else { path };
+            let folder =
+                if path.is_file() { path.parent().unwrap_or(&path).to_owned() } else { path };
             let place = folder.join(name);
             let name = name.to_owned();
             let bytes = in_thread(move || {
@@ -87,8 +90,7 @@ async fn folder(desk: &mut Desk) -> Result<Received, Fault> {
     let known: BTreeMap<String, String> = desk.stamps().await?.into_iter().collect();
     let lost: Vec<String> =
         known.keys().filter(|uuid| !listed.contains_key(*uuid)).cloned().collect();
-    let balance =
-        Balance { had: known.len() as u64, have: (known.len() - lost.len()) as u64 };
+    let balance = Balance { had: known.len() as u64, have: (known.len() - lost.len()) as u64 };
     let is_drop = balance.is_drop(desk.source.hold_permille);
     if !lost.is_empty() && !is_drop {
         desk.drop_groups(&lost).await?;
@@ -112,8 +114,16 @@ async fn folder(desk: &mut Desk) -> Result<Received, Fault> {
     let more = wanted.next().is_some();
     if is_drop {
         return Err(Fault::said(
-            format!("マニフェストから{}件中{}件のイベントが消えました。消えたイベントの値は前のまま使い続けます", balance.had, lost.len()),
-            format!("the manifest lost {} of {} events; what they said stays in use", lost.len(), balance.had),
+            format!(
+                "マニフェストから{}件中{}件のイベントが消えました。消えたイベントの値は前のまま使い続けます",
+                balance.had,
+                lost.len()
+            ),
+            format!(
+                "the manifest lost {} of {} events; what they said stays in use",
+                lost.len(),
+                balance.had
+            ),
         ));
     }
     Ok(Received {
@@ -175,14 +185,22 @@ async fn took(
     };
     let own = event.uuid().unwrap_or_default().to_owned();
     if own != uuid && !uuid.is_empty() {
-        desk.refuse("event", uuid, ("別のイベントのファイルです".into(), "a file of another event".into()));
+        desk.refuse(
+            "event",
+            uuid,
+            ("別のイベントのファイルです".into(), "a file of another event".into()),
+        );
         return Ok(0);
     }
     let default = Marking::level(desk.source.level);
     let found = misp::rows(&event, &default);
     for (pointer, why) in &found.left {
         if *why != "no value to match" {
-            desk.refuse("attribute", &format!("{own}{pointer}"), (format!("読めない属性です（{why}）"), (*why).to_owned()));
+            desk.refuse(
+                "attribute",
+                &format!("{own}{pointer}"),
+                (format!("読めない属性です（{why}）"), (*why).to_owned()),
+            );
         }
     }
     let mut rows: Vec<FeedRow> = Vec::new();
@@ -250,7 +268,8 @@ async fn searched(desk: &mut Desk, url: Url) -> Result<Received, Fault> {
         page: place.page,
         limit: PAGE,
     };
-    let headers = [(header::ACCEPT, "application/json"), (header::CONTENT_TYPE, "application/json")];
+    let headers =
+        [(header::ACCEPT, "application/json"), (header::CONTENT_TYPE, "application/json")];
     let body = search.body().to_string().into_bytes();
     let reply = desk.client().call(Method::POST, url, &headers, Some(body)).await?;
     if reply.status != 200 {

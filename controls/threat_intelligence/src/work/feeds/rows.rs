@@ -7,23 +7,24 @@
 //! Invariants: numbers are never used again; whatever changes a row gives it the next mark, and what goes leaves its
 //! number and mark behind until a publication has seen them.
 
+mod kept;
+mod marks;
+
 use std::{path::Path, sync::Arc};
 
-use indicators::{
-    Ceiling, Direction, Key, Kind, Scope,
-    normalise::{normalise, residue},
-    tlp::Level,
-};
 use model::Id;
-use netname::Names;
 use room::Error;
 use sqlx::{
     QueryBuilder, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
 };
 use tokio::sync::Mutex;
 
 use super::{Extent, settle::Balance};
+use kept::KEPT;
+pub use kept::{FeedRow, Group, Judged, Kept, KeptGroup};
 
 const FILE: &str = "feeds.db";
 const CONNECTIONS: u32 = 4;
@@ -94,137 +95,6 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 ";
 
-/// A value of a feed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeedRow {
-    pub key: Key,
-    /// The group of the desk that it belongs to; empty for none.
-    pub group: String,
-    pub direction: Direction,
-    /// What its producer allows at most.
-    pub ceiling: Ceiling,
-    pub valid_from: Option<i64>,
-    pub valid_until: Option<i64>,
-    /// When it was last seen at work, or named again.
-    pub sighted: Option<i64>,
-    /// 0 to 100.
-    pub score: Option<u8>,
-    pub revoked: bool,
-    pub level: Level,
-    /// Id of what said it, by which it can be revoked.
-    pub said_by: String,
-}
-
-impl FeedRow {
-    pub fn new(key: Key, level: Level) -> FeedRow {
-        FeedRow {
-            key,
-            group: String::new(),
-            direction: Direction::Both,
-            ceiling: Ceiling::Block,
-            valid_from: None,
-            valid_until: None,
-            sighted: None,
-            score: None,
-            revoked: false,
-            level,
-            said_by: String::new(),
-        }
-    }
-}
-
-/// What a feed names together: an event, a report, a campaign.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
-    pub key: String,
-    pub title: String,
-    pub level: Option<Level>,
-    /// The original.
-    pub raw: Vec<u8>,
-    /// Changes with its content; empty where its producer has none.
-    pub stamp: String,
-}
-
-/// A group as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptGroup {
-    pub key: String,
-    pub title: String,
-    pub level: String,
-    pub raw: String,
-}
-
-/// A row as it stands, with its number.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    pub id: i64,
-    pub source: String,
-    pub kind: String,
-    pub scope: String,
-    pub value: String,
-    pub direction: String,
-    pub ceiling: String,
-    pub valid_from: Option<i64>,
-    pub valid_until: Option<i64>,
-    pub received: i64,
-    pub sighted: Option<i64>,
-    pub score: Option<u8>,
-    pub revoked: bool,
-    pub changed: i64,
-    pub in_set: bool,
-    pub verdict: Option<String>,
-}
-
-const KEPT: &str = "id, source, kind, scope, value, direction, ceiling, valid_from, valid_until, received, sighted, \
-                    score, revoked, changed, in_set, verdict";
-
-impl Kept {
-    fn of(row: &SqliteRow) -> Kept {
-        Kept {
-            id: row.get(0),
-            source: row.get(1),
-            kind: row.get(2),
-            scope: row.get(3),
-            value: row.get(4),
-            direction: row.get(5),
-            ceiling: row.get(6),
-            valid_from: row.get(7),
-            valid_until: row.get(8),
-            received: row.get(9),
-            sighted: row.get(10),
-            score: row.get::<Option<i64>, _>(11).and_then(|score| u8::try_from(score).ok()),
-            revoked: row.get::<i64, _>(12) != 0,
-            changed: row.get(13),
-            in_set: row.get::<i64, _>(14) != 0,
-            verdict: row.get(15),
-        }
-    }
-
-    /// The value in its form; none where this Ume refuses what an older one took.
-    pub fn key(&self, names: &Names) -> Option<Key> {
-        key(&self.kind, &self.scope, &self.value, names)
-    }
-}
-
-/// A key of its parts.
-pub fn key(kind: &str, scope: &str, value: &str, names: &Names) -> Option<Key> {
-    let (kind, scope) = (Kind::named(kind)?, Scope::named(scope)?);
-    if matches!(scope, Scope::Pattern | Scope::Substring | Scope::Regex) {
-        return residue(kind, scope, value).ok();
-    }
-    let key = normalise(kind, value, names).ok()?;
-    if key.scope() == scope { Some(key) } else { key.reaching(scope).ok() }
-}
-
-/// How many rows of a source were judged how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
-    pub verdict: String,
-    pub count: u64,
-    /// One of them.
-    pub value: String,
-}
-
 /// All rows of this house.
 #[derive(Clone)]
 pub struct Feeds {
@@ -266,7 +136,10 @@ impl Feeds {
         let _writing = self.writing.lock().await;
         for table in ["staged", "revoked"] {
             let sql = format!("DELETE FROM {table} WHERE source = ?");
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(source.to_string()).execute(&self.pool).await?;
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(source.to_string())
+                .execute(&self.pool)
+                .await?;
         }
         Ok(())
     }
@@ -425,9 +298,10 @@ impl Feeds {
             return Err(sqlx::Error::Protocol(format!("more than {ROWS_MAX} rows of feeds")));
         }
         // The words of SQLite for what differs, its sighting left out.
-        let other = ["direction", "ceiling", "valid_from", "valid_until", "score", "revoked", "level"]
-            .map(|column| format!("row.{column} IS NOT excluded.{column}"))
-            .join(" OR ");
+        let other =
+            ["direction", "ceiling", "valid_from", "valid_until", "score", "revoked", "level"]
+                .map(|column| format!("row.{column} IS NOT excluded.{column}"))
+                .join(" OR ");
         let sql = format!(
             "INSERT INTO row (source, grp, kind, scope, value, direction, ceiling, valid_from, \
              valid_until, received, sighted, score, revoked, level, said_by, changed, told) \
@@ -487,7 +361,8 @@ impl Feeds {
         group: &str,
         max: usize,
     ) -> Result<Vec<Kept>, sqlx::Error> {
-        let sql = format!("SELECT {KEPT} FROM row WHERE source = ? AND grp = ? AND told = 0 LIMIT ?");
+        let sql =
+            format!("SELECT {KEPT} FROM row WHERE source = ? AND grp = ? AND told = 0 LIMIT ?");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(source.to_string())
             .bind(group)
@@ -515,89 +390,6 @@ impl Feeds {
         let count: i64 =
             sqlx::query(sql).bind(source.to_string()).fetch_one(&self.pool).await?.get(0);
         Ok(count.unsigned_abs())
-    }
-
-    /// Why rows of a source are not used as their source says, counted.
-    pub async fn verdicts(&self, source: Id) -> Result<Vec<Judged>, sqlx::Error> {
-        let sql = "SELECT verdict, COUNT(*), MIN(value) FROM row WHERE source = ? \
-                   AND verdict IS NOT NULL GROUP BY verdict ORDER BY 2 DESC";
-        let rows = sqlx::query(sql).bind(source.to_string()).fetch_all(&self.pool).await?;
-        let judged = |row: &SqliteRow| Judged {
-            verdict: row.get(0),
-            count: row.get::<i64, _>(1).unsigned_abs(),
-            value: row.get(2),
-        };
-        Ok(rows.iter().map(judged).collect())
-    }
-
-    /// The newest mark.
-    pub async fn mark(&self) -> Result<i64, sqlx::Error> {
-        let sql = "SELECT value FROM mark WHERE name = 'changed'";
-        Ok(sqlx::query(sql).fetch_optional(&self.pool).await?.map_or(0, |row| row.get(0)))
-    }
-
-    /// Rows in the order of their numbers, a page behind a number; only those changed after a mark.
-    pub async fn page(
-        &self,
-        after: i64,
-        since: i64,
-        max: usize,
-    ) -> Result<Vec<Kept>, sqlx::Error> {
-        let max = i64::try_from(max).unwrap_or(i64::MAX);
-        let sql = match since {
-            i64::MIN => format!("SELECT {KEPT} FROM row WHERE id > ? ORDER BY id LIMIT ?"),
-            since => format!(
-                "SELECT {KEPT} FROM row WHERE id > ? AND id IN (SELECT id FROM row WHERE changed > {since}) \
-                 ORDER BY id LIMIT ?"
-            ),
-        };
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(after)
-            .bind(max)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows.iter().map(Kept::of).collect())
-    }
-
-    /// How many rows changed after a mark.
-    pub async fn changed(&self, since: i64) -> Result<u64, sqlx::Error> {
-        let sql = "SELECT (SELECT COUNT(*) FROM row WHERE changed > ?1) + \
-                   (SELECT COUNT(*) FROM gone WHERE changed > ?1)";
-        let count: i64 = sqlx::query(sql).bind(since).fetch_one(&self.pool).await?.get(0);
-        Ok(count.unsigned_abs())
-    }
-
-    /// Numbers of rows that went after a mark and were in the set.
-    pub async fn gone(&self, since: i64) -> Result<Vec<i64>, sqlx::Error> {
-        let sql = "SELECT id FROM gone WHERE changed > ? ORDER BY id";
-        let rows = sqlx::query(sql).bind(since).fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// Notes what became of rows: whether they are in the set, and why not as their source says.
-    pub async fn note(&self, outcomes: &[(i64, bool, Option<String>)]) -> Result<(), sqlx::Error> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let _writing = self.writing.lock().await;
-        let mut transaction = self.pool.begin().await?;
-        for (id, in_set, verdict) in outcomes {
-            sqlx::query("UPDATE row SET in_set = ?, verdict = ? WHERE id = ?")
-                .bind(i64::from(*in_set))
-                .bind(verdict)
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await
-    }
-
-    /// Forgets what went, up to a mark that a base holds.
-    pub async fn forget_gone(&self, until: i64) -> Result<(), sqlx::Error> {
-        let _writing = self.writing.lock().await;
-        let sql = "DELETE FROM gone WHERE changed <= ?";
-        sqlx::query(sql).bind(until).execute(&self.pool).await?;
-        Ok(())
     }
 
     /// Lets go of all rows of a source.

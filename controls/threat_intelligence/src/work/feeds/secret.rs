@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
 
 const KEY: &str = "threat_intelligence.source_key:";
+pub const KEPT: &str = "threat_intelligence.source_key_kept";
 pub const TEXT_BYTES_MAX: usize = 4_096;
 pub const PEM_BYTES_MAX: usize = 65_536;
 
@@ -67,9 +68,26 @@ pub async fn load(store: &Store, id: Id) -> Result<Secret, StoreError> {
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-pub async fn save(store: &Store, id: Id, secret: &Secret) -> Result<(), StoreError> {
-    let text = serde_json::to_string(secret).unwrap_or_default();
-    store.set_secret_setting(&format!("{KEY}{id}"), &text).await
+/// Keeps what opens a source, or forgets it; that it was changed is recorded, never what it is.
+pub async fn save(store: &Store, id: Id, secret: &Secret, actor: &str) -> Result<(), StoreError> {
+    let name = format!("{KEY}{id}");
+    match secret.is_empty() {
+        true => drop(store.take_setting(&name).await?),
+        false => {
+            let text = serde_json::to_string(secret).unwrap_or_default();
+            store.set_secret_setting(&name, &text).await?;
+        }
+    }
+    let way = match () {
+        () if secret.is_empty() => "none",
+        () if !secret.key.is_empty() => "header",
+        () if !secret.user.is_empty() => "basic",
+        () => "certificate",
+    };
+    let mut write = store.write(actor, "feeds", "").await?;
+    let facts = serde_json::json!({ "way": way });
+    write.record(room::draft(KEPT, Some(id), store.now(), facts)).await?;
+    write.commit().await
 }
 
 pub async fn is_there(store: &Store, id: Id) -> Result<bool, StoreError> {

@@ -8,7 +8,10 @@ use model::{Id, Table};
 use serde_json::Value as Json;
 use store::{Row, Store, StoreError};
 
-use crate::work::{inbox::SOURCE, settings::Configured, share};
+use crate::work::{
+    inbox::{self, SOURCE},
+    settings::Configured,
+};
 
 pub const RULE: &str = "intel_source_rule";
 const SOURCES_MAX: usize = 1_000;
@@ -122,6 +125,17 @@ pub async fn active(store: &Store) -> Result<Vec<Row>, StoreError> {
     Ok(rows)
 }
 
+/// Those of these sources that the register knows no more.
+pub async fn unknown(store: &Store, ids: Vec<String>) -> Result<Vec<String>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = store.all(Table::Asset, &[SOURCE]).await?;
+    let known = rows.iter().filter(|row| !row.deleted).map(|row| row.id.to_string());
+    let known: std::collections::BTreeSet<String> = known.collect();
+    Ok(ids.into_iter().filter(|id| !known.contains(id)).collect())
+}
+
 pub async fn by_id(store: &Store, id: Id) -> Result<Option<Row>, StoreError> {
     Ok(store.row(Table::Asset, id).await?.filter(is_active))
 }
@@ -160,7 +174,7 @@ impl Source {
             usage: Usage::of(row),
             level: match text(row, "tlp_default") {
                 "" => Level::Amber,
-                _ => share::level(row, "tlp_default"),
+                word => inbox::tlp_named(word),
             },
             hold_permille: rule.and_then(|rule| rule.hold_permille).unwrap_or(HOLD_PERMILLE),
             bytes_max,

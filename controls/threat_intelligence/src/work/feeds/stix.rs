@@ -54,9 +54,7 @@ fn parsed(bytes: &[u8]) -> Result<(Vec<Json>, Left), Fault> {
             format!("it cannot be read as STIX: {error}"),
         )
     })?;
-    let left = parsed.diagnostics.iter().map(|one| {
-        (one.pointer.clone(), (one.ja(), one.en()))
-    });
+    let left = parsed.diagnostics.iter().map(|one| (one.pointer.clone(), (one.ja(), one.en())));
     let left = left.collect();
     Ok((parsed.objects.into_iter().map(|object| object.value).collect(), left))
 }
@@ -67,7 +65,8 @@ fn id_of(object: &Json) -> &str {
 
 /// Takes objects: rows of their indicators, groups of what brings them together, and what was taken back.
 pub async fn take(desk: &mut Desk, objects: Vec<Json>, fallback: &str) -> Result<u64, Fault> {
-    let by_id: BTreeMap<&str, &Json> = objects.iter().map(|object| (id_of(object), object)).collect();
+    let by_id: BTreeMap<&str, &Json> =
+        objects.iter().map(|object| (id_of(object), object)).collect();
     let groups = gathered(&by_id);
     let mut used: BTreeSet<&str> = BTreeSet::new();
     let mut rows = Vec::new();
@@ -119,7 +118,13 @@ fn text<'o>(object: &'o Json, name: &str) -> &'o str {
 
 fn group(key: &str, title: &str, members: &[&Json], stamp: &str) -> Group {
     let raw = serde_json::to_vec_pretty(&json!({ "objects": members })).unwrap_or_default();
-    Group { key: key.to_owned(), title: title.to_owned(), level: None, raw, stamp: stamp.to_owned() }
+    Group {
+        key: key.to_owned(),
+        title: title.to_owned(),
+        level: None,
+        raw,
+        stamp: stamp.to_owned(),
+    }
 }
 
 /// Which object brings an indicator together with others.
@@ -134,7 +139,9 @@ fn gathered<'o>(by_id: &BTreeMap<&'o str, &'o Json>) -> BTreeMap<&'o str, &'o st
         }
     };
     for (id, object) in by_id {
-        for member in object["object_refs"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        for member in
+            object["object_refs"].as_array().into_iter().flatten().filter_map(Json::as_str)
+        {
             put(member, id);
         }
         let target = object["target_ref"].as_str();

@@ -60,7 +60,10 @@ async fn resource(desk: &Desk, url: &Url) -> Result<Json, Fault> {
         ));
     }
     serde_json::from_slice(&reply.body).map_err(|error| {
-        Fault::said(format!("応答を読めません（{error}）"), format!("the answer cannot be read: {error}"))
+        Fault::said(
+            format!("応答を読めません（{error}）"),
+            format!("the answer cannot be read: {error}"),
+        )
     })
 }
 
@@ -98,9 +101,8 @@ async fn found(desk: &Desk) -> Result<(Url, String), Fault> {
         };
     };
     let first = about["default"].as_str().or_else(|| listed.iter().find_map(Json::as_str));
-    let first = first.ok_or_else(|| {
-        Fault::said("APIルートがありません", "the server names no API root")
-    })?;
+    let first = first
+        .ok_or_else(|| Fault::said("APIルートがありません", "the server names no API root"))?;
     let root = url.join(first).map_err(|_| Fault::Address("the API root is no address"))?;
     chosen(desk, root).await
 }
@@ -134,9 +136,9 @@ async fn chosen(desk: &Desk, root: Url) -> Result<(Url, String), Fault> {
             "this collection may not be read with these credentials",
         ));
     }
-    let id = one["id"].as_str().ok_or_else(|| {
-        Fault::said("コレクションにIDがありません", "the collection has no id")
-    })?;
+    let id = one["id"]
+        .as_str()
+        .ok_or_else(|| Fault::said("コレクションにIDがありません", "the collection has no id"))?;
     Ok((root, id.to_owned()))
 }
 
@@ -165,7 +167,10 @@ async fn poll(desk: &mut Desk, root: &Url, collection: &str) -> Result<Received,
                         Err(error) => desk.refuse(
                             "unreadable",
                             &String::from_utf8_lossy(&object[..object.len().min(80)]),
-                            (format!("JSONとして読めません（{error}）"), format!("no JSON: {error}")),
+                            (
+                                format!("JSONとして読めません（{error}）"),
+                                format!("no JSON: {error}"),
+                            ),
                         ),
                     }
                 }
@@ -199,6 +204,9 @@ async fn poll(desk: &mut Desk, root: &Url, collection: &str) -> Result<Received,
 fn said(reply: &Reply, failure: &indicators::taxii::Failure) -> Fault {
     match reply.status {
         401 | 403 => reply.fault(),
-        _ => Fault::said(format!("TAXIIの取得が途中で終わりました（{failure}）"), failure.to_string()),
+        _ => Fault::said(
+            format!("TAXIIの取得が途中で終わりました（{failure}）"),
+            failure.to_string(),
+        ),
     }
 }

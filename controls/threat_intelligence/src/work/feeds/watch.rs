@@ -4,7 +4,7 @@ use model::Id;
 use serde_json::{Value as Json, json};
 use store::{Row, Store, StoreError};
 
-use super::{ACTOR, account::Account, source};
+use super::{ACTOR, account::Account};
 use crate::work::inbox::RECEIVED;
 
 pub const WATCHED: &str = "threat_intelligence.source_watched";

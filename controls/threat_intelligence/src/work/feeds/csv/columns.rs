@@ -22,7 +22,6 @@ pub struct Columns {
     /// Columns of values, with their kind where it is known.
     pub values: Vec<(usize, Option<Kind>)>,
     roles: Vec<(Role, usize)>,
-    pub default: Level,
 }
 
 /// What a word of a header, or of the source, makes of a column.
@@ -32,8 +31,11 @@ enum Means {
 }
 
 fn means(word: &str) -> Option<Means> {
-    let plain: String =
-        word.to_lowercase().chars().map(|c| if matches!(c, ' ' | '-' | '.') { '_' } else { c }).collect();
+    let plain: String = word
+        .to_lowercase()
+        .chars()
+        .map(|c| if matches!(c, ' ' | '-' | '.') { '_' } else { c })
+        .collect();
     let plain = plain.trim_matches(['_', '"', '\'']);
     let value = |kind| Some(Means::Value(Some(kind)));
     let role = |role| Some(Means::Role(role));
@@ -75,8 +77,12 @@ pub fn check(told: &[String]) -> Result<(), Fault> {
         let is_good = one.split_once('=').is_some_and(|(_, word)| means(word).is_some());
         if !is_good {
             return Err(Fault::said(
-                format!("列の割り当て「{one}」を読めません。「列の名前か番号=url」のように書きます（value, ip, domain, url, sha256, type, first_seen, last_seen, valid_until, score, direction, tlp など）"),
-                format!("columns: {one:?} is not of the form \"name or number=url\" (value, ip, domain, url, sha256, type, first_seen, last_seen, valid_until, score, direction, tlp …)"),
+                format!(
+                    "列の割り当て「{one}」を読めません。「列の名前か番号=url」のように書きます（value, ip, domain, url, sha256, type, first_seen, last_seen, valid_until, score, direction, tlp など）"
+                ),
+                format!(
+                    "columns: {one:?} is not of the form \"name or number=url\" (value, ip, domain, url, sha256, type, first_seen, last_seen, valid_until, score, direction, tlp …)"
+                ),
             ));
         }
     }
@@ -92,12 +98,11 @@ impl Columns {
         kind: Option<Kind>,
         names: &Names,
     ) -> Result<(Columns, bool), Fault> {
-        let mut columns =
-            Columns { values: Vec::new(), roles: Vec::new(), default: Level::Amber };
+        let mut columns = Columns { values: Vec::new(), roles: Vec::new() };
         let comment: Vec<&str> = of_comment.iter().map(String::as_str).collect();
         let is_value = |field: &&str| guess(field, names).is_some();
         let known = |row: &[&str]| row.iter().filter(|word| means(word).is_some()).count();
-        let first_is_header = known(first) > 0 && !first.iter().any(|field| is_value(&field));
+        let first_is_header = known(first) > 0 && !first.iter().any(|field| is_value(field));
         let header: &[&str] = match () {
             () if first_is_header => first,
             () if known(&comment) > 0 && comment.len() == first.len() => &comment,
@@ -105,7 +110,8 @@ impl Columns {
         };
         if !told.is_empty() {
             // Names that the source gives may stand in a header that has no word of ours.
-            let by_name = |name: &str| first.iter().position(|word| word.eq_ignore_ascii_case(name));
+            let by_name =
+                |name: &str| first.iter().position(|word| word.eq_ignore_ascii_case(name));
             let mut is_header = first_is_header;
             for one in told {
                 let Some((name, word)) = one.split_once('=') else { continue };
@@ -134,7 +140,7 @@ impl Columns {
         }
         if columns.values.is_empty() {
             // Without a word to go by, the first column that can be nothing but a value.
-            let at = first.iter().position(|field| is_value(&field));
+            let at = first.iter().position(|field| is_value(field));
             let at = at.or((first.len() == 1 || kind.is_some()).then_some(0));
             columns.values.extend(at.map(|at| (at, None)));
         }
@@ -196,11 +202,9 @@ pub fn time(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<i64>() {
         return (text.len() >= 9).then(|| seconds.checked_mul(1_000_000)).flatten();
     }
-    if let Ok(time) = text.parse::<jiff::civil::DateTime>() {
-        return Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond());
-    }
-    let day = text.parse::<jiff::civil::Date>().ok()?;
-    Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
+    let time = [format!("{text}Z"), format!("{text}T00:00:00Z")];
+    let time = time.iter().find_map(|text| text.parse::<jiff::Timestamp>().ok());
+    time.map(|time| time.as_microsecond())
 }
 
 /// 0 to 100; shares from 0 to 1 as well.
@@ -225,12 +229,19 @@ mod tests {
     #[test]
     fn times_and_scores_are_read_as_feeds_write_them() {
         let at = 1_775_001_600_000_000;
-        for text in
-            ["2026-04-01T00:00:00Z", "2026-04-01 00:00:00", "2026-04-01 00:00:00 UTC", "2026-04-01", "1775001600"]
-        {
+        for text in [
+            "2026-04-01T00:00:00Z",
+            "2026-04-01 00:00:00",
+            "2026-04-01 00:00:00 UTC",
+            "2026-04-01",
+            "1775001600",
+        ] {
             assert_eq!(time(text), Some(at), "{text}");
         }
         assert_eq!((time(""), time("never"), time("20")), (None, None, None));
-        assert_eq!((score("75"), score("0.75"), score("101"), score("x")), (Some(75), Some(75), None, None));
+        assert_eq!(
+            (score("75"), score("0.75"), score("101"), score("x")),
+            (Some(75), Some(75), None, None)
+        );
     }
 }
