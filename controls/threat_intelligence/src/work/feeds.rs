@@ -39,6 +39,7 @@ use tokio::task::JoinSet;
 
 pub use desk::{Desk, Document};
 pub use rows::{FeedRow, Feeds, Group};
+pub use settle::Balance;
 pub use source::{Source, Usage};
 
 use account::Account;
@@ -94,6 +95,9 @@ pub struct Received {
     pub more: bool,
     /// Nothing changed since the last time.
     pub unchanged: bool,
+    /// Groups that the feed no longer names, too many to let go without a person's word; and what tells this loss from
+    /// others ([`Desk::is_confirmed`]).
+    pub lost: Option<(Balance, String)>,
     pub deed: Option<Box<dyn Deed>>,
 }
 

@@ -36,7 +36,7 @@ pub struct Trouble {
 }
 
 /// A delivery that lost too much and waits for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     pub at: i64,
     pub had: u64,
@@ -44,6 +44,9 @@ pub struct Held {
     pub bytes: u64,
     /// Of what came.
     pub digest: String,
+    /// Groups are gone, which stay until a person lets them go; nothing else of the delivery waits.
+    #[serde(default)]
+    pub of_groups: bool,
     pub cursor: Option<String>,
     pub tags: Tags,
     pub refused: BTreeMap<String, u64>,
@@ -77,8 +80,9 @@ pub struct Account {
     pub refused: BTreeMap<String, u64>,
     pub samples: Vec<Sample>,
     pub held: Option<Held>,
-    /// Of the last delivery that a person rejected.
+    /// Of the last delivery that a person rejected, and of the last loss of groups that a person confirmed.
     pub rejected: Option<String>,
+    pub confirmed: Option<String>,
 }
 
 impl Account {

@@ -79,6 +79,7 @@ struct Known {
     tags: Tags,
     cursor: Option<String>,
     digest: Option<String>,
+    confirmed: Option<String>,
 }
 
 impl Desk {
@@ -115,8 +116,9 @@ impl Desk {
                 tags: account.tags.clone(),
                 cursor: account.cursor.clone(),
                 digest: account.digest.clone(),
+                confirmed: account.confirmed.clone(),
             },
-            false => Known { tags: Tags::default(), cursor: None, digest: None },
+            false => Known { tags: Tags::default(), cursor: None, digest: None, confirmed: None },
         };
         Ok(Desk {
             source: source.clone(),
@@ -157,6 +159,11 @@ impl Desk {
     /// Where the last delivery ended.
     pub fn cursor(&self) -> Option<&str> {
         self.known.cursor.as_deref()
+    }
+
+    /// Whether a person confirmed this loss of groups.
+    pub fn is_confirmed(&self, loss: &str) -> bool {
+        self.known.confirmed.as_deref() == Some(loss)
     }
 
     /// The address of the source, where it is one.

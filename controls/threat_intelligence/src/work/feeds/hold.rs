@@ -113,6 +113,12 @@ pub async fn rule(
             write.commit().await.map_err(Error::from)?;
             feeds.unhold(id).await.map_err(Error::said)?;
         }
+        Ruling::Confirm if held.of_groups => {
+            // The next look lets them go.
+            (account.confirmed, account.tried_at) = (Some(held.digest), None);
+            account.save_in(&mut write, id).await.map_err(Error::from)?;
+            write.commit().await.map_err(Error::from)?;
+        }
         Ruling::Confirm => {
             let source = Source::read(&row, rules.get(&id), house)?;
             write.commit().await.map_err(Error::from)?;

@@ -3,7 +3,7 @@
 //! A group that changes while its item still waits changes that item; once it was judged, what is new of it is another
 //! item. The same rows make the same item, so a delivery that is entered twice makes none twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Table, Timestamp};
 use room::Error;
@@ -28,12 +28,17 @@ pub const GROUP: &str = "feed_group";
 
 /// An item that is about to be entered.
 pub struct Prepared {
-    row: Row,
+    row: Option<Row>,
+    /// Rows of the feed that are told of by it.
+    pub ids: Vec<i64>,
 }
 
 impl Prepared {
-    pub async fn put(&self, _store: &Store, write: &mut Write<'_>) -> Result<(), StoreError> {
-        write.put(self.row.clone()).await.map(drop)
+    pub async fn put(&self, write: &mut Write<'_>) -> Result<(), StoreError> {
+        match &self.row {
+            Some(row) => write.put(row.clone()).await.map(drop),
+            None => Ok(()),
+        }
     }
 }
 
@@ -43,41 +48,60 @@ pub async fn prepared(
     feeds: &Feeds,
     source: &Source,
 ) -> Result<Vec<Prepared>, Error> {
+    let groups = feeds.untold(source.id, GROUPS_MAX).await.map_err(Error::said)?;
+    if groups.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut waiting = waiting(store, source).await?;
     let mut all = Vec::new();
-    for group in feeds.untold(source.id, GROUPS_MAX).await.map_err(Error::said)? {
-        let rows = feeds.of_group(source.id, &group.key, LINES_MAX).await.map_err(Error::said)?;
-        if let Some(row) = item(store, source, &group, &rows).await? {
-            all.push(Prepared { row });
-        }
+    for group in groups {
+        let key = format!("{}/{}", source.id, group.key);
+        let known = waiting.remove(&key);
+        all.push(item(store, feeds, source, &group, &key, known).await?);
     }
     Ok(all)
 }
 
+/// The items of a source that nobody judged yet, by their group.
+async fn waiting(store: &Store, source: &Source) -> Result<BTreeMap<String, Row>, StoreError> {
+    let id = source.id.to_string();
+    let items = store.all(Table::Asset, &[ITEM]).await?;
+    let waits = |row: &Row| {
+        !row.deleted
+            && source::text(row, "source") == id
+            && source::text(row, "verdict").is_empty()
+            && !source::text(row, GROUP).is_empty()
+    };
+    let items = items.into_iter().filter(waits);
+    Ok(items.map(|row| (source::text(&row, GROUP).to_owned(), row)).collect())
+}
+
 async fn item(
     store: &Store,
+    feeds: &Feeds,
     source: &Source,
     group: &KeptGroup,
-    rows: &[Kept],
-) -> Result<Option<Row>, Error> {
-    let key = format!("{}\n{}", source.id, group.key);
-    let now = store.now();
-    let known = waiting(store, &key).await?;
+    key: &str,
+    known: Option<Row>,
+) -> Result<Prepared, Error> {
     let mut row = match known {
         Some(row) => row,
-        None => new(store, source, group, &key, now)?,
+        None => new(store, source, group, key, store.now())?,
     };
     let before = inbox::confirmed(store, &row).await.map_err(Error::said)?.unwrap_or_default();
+    // What does not fit waits for the item after this one.
+    let room = LINES_MAX.saturating_sub(before.len());
+    let rows = feeds.of_group(source.id, &group.key, room).await.map_err(Error::said)?;
+    let ids = rows.iter().map(|row| row.id).collect();
     let id = row.id.to_string();
-    let new = rows.iter().filter(|row| !row.revoked).map(|row| line(row, &id));
+    let fresh = rows.iter().filter(|row| !row.revoked).map(|row| line(row, &id));
+    let fresh: Vec<Line> = fresh.collect();
     let named = |line: &Line| (line.kind.clone(), line.value.clone());
-    let fresh: Vec<Line> = new.collect();
     let replaced: BTreeSet<_> = fresh.iter().map(named).collect();
-    let mut lines: Vec<Line> =
-        before.iter().filter(|l| !replaced.contains(&named(l))).cloned().collect();
-    lines.extend(fresh);
-    lines.truncate(LINES_MAX);
+    let stays = before.iter().filter(|line| !replaced.contains(&named(line))).cloned();
+    let lines: Vec<Line> = stays.chain(fresh).collect();
     if lines == before || lines.is_empty() {
-        return Ok(None);
+        return Ok(Prepared { row: None, ids });
     }
     let blob: Blob = inbox::keep(store, &lines, ACTOR).await.map_err(Error::said)?;
     inbox::put_into(&mut row, &lines, &blob);
@@ -85,15 +109,7 @@ async fn item(
         row.attributes.insert("raw".to_owned(), json!(group.raw));
         row.attributes.insert("raw_encoding".to_owned(), json!("utf-8"));
     }
-    Ok(Some(row))
-}
-
-/// The item of a group that nobody judged yet.
-async fn waiting(store: &Store, key: &str) -> Result<Option<Row>, StoreError> {
-    let Some(id) = store.row_with(Table::Asset, ITEM, GROUP, key).await? else { return Ok(None) };
-    let row = store.row(Table::Asset, id).await?;
-    let is_judged = |row: &Row| !source::text(row, "verdict").is_empty();
-    Ok(row.filter(|row| !row.deleted && !is_judged(row)))
+    Ok(Prepared { row: Some(row), ids })
 }
 
 fn new(

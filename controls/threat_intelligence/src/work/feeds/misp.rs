@@ -14,6 +14,7 @@ use indicators::{
 };
 use reqwest::{Method, Url, header};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use super::{
     BoxFuture, Desk, Extent, FeedRow, Group, Reader, Received, desk::file_fault, settle::Balance,
@@ -91,7 +92,8 @@ async fn folder(desk: &mut Desk) -> Result<Received, Fault> {
     let lost: Vec<String> =
         known.keys().filter(|uuid| !listed.contains_key(*uuid)).cloned().collect();
     let balance = Balance { had: known.len() as u64, have: (known.len() - lost.len()) as u64 };
-    let is_drop = balance.is_drop(desk.source.hold_permille);
+    let loss = hex::encode(Sha256::digest(lost.join("\n")));
+    let is_drop = balance.is_drop(desk.source.hold_permille) && !desk.is_confirmed(&loss);
     if !lost.is_empty() && !is_drop {
         desk.drop_groups(&lost).await?;
     }
@@ -112,25 +114,12 @@ async fn folder(desk: &mut Desk) -> Result<Received, Fault> {
         }
     }
     let more = wanted.next().is_some();
-    if is_drop {
-        return Err(Fault::said(
-            format!(
-                "マニフェストから{}件中{}件のイベントが消えました。消えたイベントの値は前のまま使い続けます",
-                balance.had,
-                lost.len()
-            ),
-            format!(
-                "the manifest lost {} of {} events; what they said stays in use",
-                lost.len(),
-                balance.had
-            ),
-        ));
-    }
     Ok(Received {
         items: events,
         extent: Extent::Groups,
         more: more && events > 0,
-        unchanged: events == 0 && lost.is_empty() && desk.refused.counts.is_empty(),
+        unchanged: events == 0 && (lost.is_empty() || is_drop) && desk.refused.counts.is_empty(),
+        lost: is_drop.then_some((balance, loss)),
         ..Received::default()
     })
 }

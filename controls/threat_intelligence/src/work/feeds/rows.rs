@@ -372,16 +372,20 @@ impl Feeds {
         Ok(rows.iter().map(Kept::of).collect())
     }
 
-    /// What came is entered: its rows are told of, its stamps count.
-    pub async fn told(&self, source: Id) -> Result<(), sqlx::Error> {
+    /// What came is entered: these rows are told of, and the stamps of groups count.
+    pub async fn told(&self, source: Id, ids: &[i64]) -> Result<(), sqlx::Error> {
         let _writing = self.writing.lock().await;
         let mut transaction = self.pool.begin().await?;
-        for sql in [
-            "UPDATE row SET told = 1 WHERE source = ? AND told = 0",
-            "UPDATE grp SET stamp = next WHERE source = ? AND stamp <> next",
-        ] {
-            sqlx::query(sql).bind(source.to_string()).execute(&mut *transaction).await?;
+        for ids in ids.chunks(BATCH) {
+            let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+            let sql = format!("UPDATE row SET told = 1 WHERE id IN ({})", ids.join(","));
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(false);
+            query.execute(&mut *transaction).await?;
         }
+        sqlx::query("UPDATE grp SET stamp = next WHERE source = ? AND stamp <> next")
+            .bind(source.to_string())
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await
     }
 

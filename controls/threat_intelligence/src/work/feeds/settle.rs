@@ -45,6 +45,22 @@ pub(super) async fn settle(
     let settled = [account.held.as_ref().map(|held| &held.digest), account.rejected.as_ref()];
     let is_known =
         received.extent == Extent::Whole && settled.into_iter().flatten().any(|d| *d == digest);
+    match &received.lost {
+        Some((_, loss)) if account.rejected.as_ref() == Some(loss) => account.held = None,
+        Some((balance, loss)) => {
+            let at = account.held.as_ref().filter(|held| held.digest == *loss).map(|held| held.at);
+            account.held = Some(Held {
+                at: at.unwrap_or(now.0),
+                had: balance.had,
+                have: balance.have,
+                digest: loss.clone(),
+                of_groups: true,
+                ..Held::default()
+            });
+        }
+        // What was gone came back.
+        None => account.held = account.held.filter(|held| !held.of_groups),
+    }
     if received.unchanged || is_known {
         account.succeed(now);
         account.save(store, source.id).await?;
@@ -69,6 +85,7 @@ pub(super) async fn settle(
                 have: balance.have,
                 bytes: desk.bytes,
                 digest,
+                of_groups: false,
                 cursor: received.cursor,
                 tags: desk.tags,
                 refused: desk.refused.counts,
@@ -125,7 +142,7 @@ pub(super) async fn enter(
     };
     let mut write = store.write(ACTOR, "feeds", "").await?;
     for item in &new {
-        item.put(store, &mut write).await?;
+        item.put(&mut write).await?;
     }
     if let Some(deed) = came.deed {
         deed.put(store, &mut write).await?;
@@ -150,7 +167,8 @@ pub(super) async fn enter(
         return Err(Error::said("cut off between rows and cursor"));
     }
     write.commit().await?;
-    feeds.told(source.id).await.map_err(Error::said)?;
+    let told: Vec<i64> = new.into_iter().flat_map(|item| item.ids).collect();
+    feeds.told(source.id, &told).await.map_err(Error::said)?;
     house.wake();
     Ok(())
 }

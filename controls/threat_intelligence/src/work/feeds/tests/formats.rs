@@ -158,6 +158,18 @@ async fn of_a_misp_feed_only_changed_events_are_fetched_and_what_leaves_an_event
     let before = place.asked().len();
     place.fetch(source).await;
     assert_eq!(place.asked().len(), before + 1, "the manifest alone");
+
+    // Half of the events are gone: they stay until a person lets them go.
+    let one = || document(&json!({ ONE: { "timestamp": "2" } }));
+    place.serve("/feed/manifest.json", vec![one(), one()]);
+    let account = place.fetch(source).await;
+    let held = account.held.expect("held");
+    assert_eq!((held.had, held.have, place.rows(source).await), (2, 1, 2));
+    let path = format!("/intelligence/sources/{source}/ruling");
+    let sent = [("ruling", "confirm"), ("reason", "提供元が取り下げた")];
+    assert_eq!(place.send("officer", &path, &sent).await, 303);
+    place.round().await;
+    assert_eq!(place.rows(source).await, 1);
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ pub struct Place {
     answers: Answers,
     asked: Asked,
     ahead: Arc<AtomicI64>,
+    stream: stream::Stream,
 }
 
 /// An answer of HTTP with its body.
@@ -118,6 +119,7 @@ impl Place {
         let store = Store::open(folder.path(), clock).await.expect("store");
         let ledger = ledger::Ledger::open(&folder.path().join("ledger"), "ume.test/feeds");
         let data = folder.path().join("stream");
+        let stream = stream::Stream::open(&data, stream::Limits::default()).expect("stream");
         let house =
             web::House::new(store, ledger.expect("ledger"), data, vec![&crate::SPEC], &crate::SPEC);
         let house = Arc::new(house);
@@ -139,7 +141,17 @@ impl Place {
             }
         });
         std::fs::create_dir_all(folder.path().join(intel::FOLDER)).expect("made");
-        Place { house, folder, base, client: client.expect("client"), feeds, answers, asked, ahead }
+        Place {
+            house,
+            folder,
+            base,
+            client: client.expect("client"),
+            feeds,
+            answers,
+            asked,
+            ahead,
+            stream,
+        }
     }
 
     /// What is answered at a path from now on, one after the other; nothing behind them.
@@ -191,9 +203,7 @@ impl Place {
     }
 
     pub fn ctx(&self) -> room::Shared {
-        let folder = self.folder.path().join("stream");
-        let stream = stream::Stream::open(&folder, stream::Limits::default()).expect("stream");
-        Arc::new(room::Ctx { house: self.house.clone(), stream })
+        Arc::new(room::Ctx { house: self.house.clone(), stream: self.stream.clone() })
     }
 
     pub async fn round(&self) {

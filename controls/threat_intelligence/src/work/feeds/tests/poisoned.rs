@@ -20,8 +20,8 @@ impl Place {
     }
 
     async fn current(&self) -> Option<Current> {
-        let key = self.house.ledger.lock().await.verifier_key();
-        Current::load(&self.folder.path().join(intel::FOLDER), &[key]).expect("a good set")
+        let keys = self.house.ledger.lock().await.own_keys().expect("keys");
+        Current::load(&self.folder.path().join(intel::FOLDER), &keys).expect("a good set")
     }
 
     /// What the set in force allows for a value now.
