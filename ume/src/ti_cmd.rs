@@ -181,8 +181,11 @@ fn absent(text: &str) -> CliError {
 }
 
 /// Whether somebody has to do something.
-fn code(document: &Json) -> ExitCode {
-    let is_bad = ["held", "failing", "silent"].iter().any(|state| document["state"] == *state);
+fn is_bad(document: &Json) -> bool {
+    ["held", "failing", "silent"].iter().any(|state| document["state"] == *state)
+}
+
+fn code(is_bad: bool) -> ExitCode {
     if is_bad { ExitCode::from(1) } else { ExitCode::SUCCESS }
 }
 
@@ -193,8 +196,7 @@ async fn list(data: &DataFolder, shown: &Shown) -> Result<ExitCode, CliError> {
     store.db().close().await;
     let columns = ["id", "name", "format", "use", "state", "rows", "arrived_at", "url"];
     print(&shown::rows(shown.format, &columns.map(str::to_owned), &rows));
-    let bad = rows.iter().find(|row| code(row) != ExitCode::SUCCESS);
-    Ok(bad.map_or(ExitCode::SUCCESS, code))
+    Ok(code(rows.iter().any(is_bad)))
 }
 
 async fn show(data: &DataFolder, id: &str, shown: &Shown) -> Result<ExitCode, CliError> {
@@ -203,7 +205,7 @@ async fn show(data: &DataFolder, id: &str, shown: &Shown) -> Result<ExitCode, Cl
     let document = one.map_err(failed)?.ok_or_else(|| absent(id))?.document();
     store.db().close().await;
     print(&shown::one(shown.format, &document));
-    Ok(code(&document))
+    Ok(code(is_bad(&document)))
 }
 
 async fn act(
@@ -232,7 +234,7 @@ async fn act(
         None => here(&Settings::load(data)?, id, text, &act).await?,
     };
     print(&shown::one(shown.format, &document));
-    Ok(code(&document))
+    Ok(code(is_bad(&document)))
 }
 
 /// Does it in this process; no server has the folder.

@@ -3,7 +3,7 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
-mod feed_set;
+pub(crate) mod feed_set;
 pub mod feeds;
 pub mod inbox;
 pub mod lists;

@@ -57,7 +57,11 @@ pub struct Account {
 
 /// The file in force, open.
 #[derive(Default)]
-pub struct Warnings(Mutex<Option<(String, Arc<Map>)>>);
+pub struct Warnings {
+    open: Mutex<Option<(String, Arc<Map>)>>,
+    /// Whoever makes the file anew.
+    making: tokio::sync::Mutex<()>,
+}
 
 pub async fn account(store: &store::Store) -> Result<Account, store::StoreError> {
     let text = store.setting(ACCOUNT).await?;
@@ -71,7 +75,7 @@ pub async fn current(house: &web::House) -> Result<Option<(String, Arc<Map>)>, E
         return Ok(None);
     }
     let kept = house.kept.get::<Warnings>();
-    let known = kept.0.lock().ok().and_then(|place| place.clone());
+    let known = kept.open.lock().ok().and_then(|place| place.clone());
     if let Some((name, map)) = known.filter(|(name, _)| *name == account.file) {
         return Ok(Some((name, map)));
     }
@@ -82,15 +86,29 @@ pub async fn current(house: &web::House) -> Result<Option<(String, Arc<Map>)>, E
     });
     // One that is gone or damaged is made anew by the next round.
     let Some(map) = map.await? else { return Ok(None) };
-    if let Ok(mut place) = kept.0.lock() {
+    if let Ok(mut place) = kept.open.lock() {
         *place = Some((account.file.clone(), map.clone()));
     }
     Ok(Some((account.file, map)))
 }
 
+/// The file in force; made if there is none, so that no set is made without it.
+pub async fn made(house: &web::House) -> Result<Option<(String, Arc<Map>)>, Error> {
+    if let Some(current) = current(house).await? {
+        return Ok(Some(current));
+    }
+    look(house).await?;
+    current(house).await
+}
+
 /// One round: makes the file anew if a list changed.
 pub async fn round(ctx: Shared) -> Result<(), Error> {
-    let house = &ctx.house;
+    look(&ctx.house).await
+}
+
+async fn look(house: &web::House) -> Result<(), Error> {
+    let kept = house.kept.get::<Warnings>();
+    let _making = kept.making.lock().await;
     let store = &house.store;
     let now = store.now().0;
     let settings = house.kept.get::<Configured>().settings();

@@ -173,7 +173,7 @@ async fn judge(house: &web::House) -> Result<Judge, Error> {
     Ok(Judge {
         own,
         own_keys,
-        lists: lists::current(house).await?,
+        lists: lists::made(house).await?,
         exclusions,
         sources: Judge::sources(store).await?,
         names,

@@ -47,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
     let api = |name: &str, has_id: bool| Api {
         tag: "threat_intelligence",
         id: format!("threat_intelligence_{name}"),
-        params: if has_id { vec![id.clone()] } else { Vec::new() },
+        params: if has_id { vec![id] } else { Vec::new() },
         request: None,
         response: (200, document()),
         refusals: if has_id { &[404] } else { &[] },
