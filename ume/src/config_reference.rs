@@ -626,6 +626,27 @@ const KEYS: &[Key] = &[
         "sshの設定ファイル（踏み台、鍵、既知のホスト）",
         "Configuration of ssh: jump hosts, keys, known hosts",
     ),
+    key(
+        "threat_intelligence.folders",
+        "[\"/srv/feeds\"]",
+        "[]",
+        "脅威情報の入手先として読んでよいフォルダ（/から書く）。データフォルダの`indicators/incoming`はいつでも読める",
+        "Folders that sources of intelligence may be read from, written from / on; `indicators/incoming` of the data folder always may",
+    ),
+    key(
+        "threat_intelligence.warning_lists",
+        "\"/srv/misp-warninglists/lists\"",
+        "",
+        "遮断してはならない値のリスト（MISPのlist.json形式）のフォルダか、1本のリストのURL。同梱のリストに加わる",
+        "Lists of what is not to be blocked, in the form of MISP's list.json: a folder, or the address of one list. They join those that ship",
+    ),
+    key(
+        "threat_intelligence.ca",
+        "\"/etc/ume/feeds-ca.pem\"",
+        "of the system",
+        "入手先の証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
+        "CA that certificates of sources are held against (PEM), instead of the system's",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -659,6 +680,7 @@ const TABLES: &[(&str, bool)] = &[
     ("configuration", false),
     ("configuration.advisories", true),
     ("configuration.ssh", true),
+    ("threat_intelligence", false),
 ];
 
 fn split(path: &str) -> (&str, &str) {

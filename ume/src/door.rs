@@ -283,6 +283,22 @@ impl Door {
         }
     }
 
+    /// Asks the server's API; nothing where the folder itself is open.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Json>,
+    ) -> Result<Option<Json>, CliError> {
+        let Door::Server(server) = self else { return Ok(None) };
+        let request = server.plain(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        server.send(request).await.map(Some)
+    }
+
     /// Carries answers from one edition of the standard to another; with `check` nothing is saved.
     pub async fn migrate(&self, from: &str, to: &str, check: bool) -> Result<Json, CliError> {
         match self {

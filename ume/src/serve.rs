@@ -122,6 +122,8 @@ pub async fn run(
     advisories.configure(folder, &settings.config.configuration);
     let reached = house.kept.get::<configuration::work::reached::Reached>();
     reached.configure(&settings.config.configuration.ssh);
+    let feeds = house.kept.get::<threat_intelligence::work::settings::Configured>();
+    feeds.configure(&settings.config.threat_intelligence);
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

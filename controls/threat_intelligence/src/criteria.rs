@@ -98,7 +98,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "届いた通知を、日付・入手先・ファイルとともに手で登録する",
             "Enter the notices that arrived by hand, with date, source and file",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.feeds"),
         minutes_per_miss: 20,
     },
     Criterion {

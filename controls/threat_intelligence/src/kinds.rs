@@ -52,11 +52,35 @@ const FORMAT: FieldType = FieldType::Enum(&[
     choice("taxii", "TAXII 2.1", "TAXII 2.1"),
     choice("misp", "MISP", "MISP"),
     choice("stix", "STIX ファイル", "STIX file"),
-    choice("csv", "CSV・一覧", "CSV or list"),
+    choice("csv", "CSV", "CSV"),
+    choice("list", "一覧（1行に1件）", "List, one value a line"),
     choice("rss", "RSS・Atom", "RSS or Atom"),
     choice("jvn", "JVN（MyJVN）", "JVN (MyJVN)"),
     choice("kev", "KEV", "KEV"),
     choice("epss", "EPSS", "EPSS"),
+]);
+
+const ROWS_USE: FieldType = FieldType::Enum(&[
+    choice("inbox", "受信箱で判定する", "Judged in the inbox"),
+    choice("alert", "すぐに検知に使う（遮断しない）", "Met at once, never blocked"),
+    choice("enforce", "すぐに検知と遮断に使う", "Met at once, may be blocked"),
+]);
+
+const VALUE_KIND: FieldType = FieldType::Enum(&[
+    choice("ip", "IPアドレス・ネットワーク", "Addresses and networks"),
+    choice("domain", "ドメイン", "Domains"),
+    choice("url", "URL", "URLs"),
+    choice("email", "メールアドレス", "Mail addresses"),
+    choice("md5", "MD5", "MD5"),
+    choice("sha1", "SHA-1", "SHA-1"),
+    choice("sha256", "SHA-256", "SHA-256"),
+    choice("file_name", "ファイル名", "File names"),
+]);
+
+const ENCODING: FieldType = FieldType::Enum(&[
+    choice("utf-8", "UTF-8", "UTF-8"),
+    choice("cp932", "Shift_JIS（CP932）", "Shift_JIS (CP932)"),
+    choice("euc-jp", "EUC-JP", "EUC-JP"),
 ]);
 
 const AUDIENCE: FieldType = FieldType::Enum(&[
@@ -119,6 +143,25 @@ pub(crate) const KINDS: &[KindSpec] = &[
             .aliases(&["信頼性", "信頼度"]),
             Field::new("tlp_default", t("表示がないときのTLP", "TLP when unmarked"), TLP)
                 .aliases(&["TLP", "取扱区分"]),
+            Field::new("rows_use", t("値の使い方", "Use of its values"), ROWS_USE)
+                .aliases(&["使い方", "利用方法"]),
+            Field::new(
+                "use_reason",
+                t("そう使う理由", "Why they are used so"),
+                FieldType::Multiline,
+            )
+            .aliases(&["利用の理由"]),
+            Field::new("value_kind", t("値の種類", "Kind of values"), VALUE_KIND)
+                .aliases(&["値の種類"]),
+            Field::new(
+                "columns",
+                t("列の割り当て（列=役割）", "Columns (column=role)"),
+                FieldType::List,
+            )
+            .aliases(&["列"]),
+            Field::new("encoding", t("文字コード", "Encoding"), ENCODING).aliases(&["文字コード"]),
+            text("collection", t("コレクション（TAXII）", "Collection (TAXII)"))
+                .aliases(&["コレクション"]),
             Field::new("contract_end", t("契約・会員の期限", "Contract end"), FieldType::Date)
                 .aliases(&["契約期限", "会員期限"]),
             Field::new("note", t("備考", "Note"), FieldType::Multiline).aliases(&["備考", "メモ"]),
@@ -126,14 +169,28 @@ pub(crate) const KINDS: &[KindSpec] = &[
         groups: &[
             Group::new(
                 t("取得", "How it arrives"),
-                &["active", "format", "url", "interval_min", "publisher"],
+                &[
+                    "active",
+                    "format",
+                    "url",
+                    "interval_min",
+                    "publisher",
+                    "collection",
+                    "value_kind",
+                    "columns",
+                    "encoding",
+                ],
             ),
             Group::new(
                 t("扱い", "Handling"),
-                &["reliability", "tlp_default", "contract_end", "note"],
+                &["rows_use", "use_reason", "reliability", "tlp_default", "contract_end", "note"],
             ),
         ],
-        rules: &[Rule::RequiredIf { field: "url", when: "format", is: &["taxii", "misp", "rss"] }],
+        rules: &[
+            Rule::RequiredIf { field: "url", when: "format", is: &["taxii", "misp", "rss"] },
+            // A standing verdict has its reason.
+            Rule::RequiredIf { field: "use_reason", when: "rows_use", is: &["alert", "enforce"] },
+        ],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -222,11 +279,12 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 t("確認した指標（NDJSON）", "Confirmed indicators (NDJSON)"),
                 FieldType::File,
             ),
+            text("feed_group", t("フィードでの識別子", "Id within its feed")),
         ],
         groups: &[
             Group::new(
                 t("入手", "Receipt"),
-                &["source", "received", "field", "tlp", "raw", "raw_encoding"],
+                &["source", "received", "field", "tlp", "raw", "raw_encoding", "feed_group"],
             ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
             Group::new(
@@ -730,6 +788,40 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             minutes("silent_min", t("最後の受領からの時間", "Time since last received")).required(),
             minutes("limit_min", t("許容（間隔の2倍）", "Limit: two intervals")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.source_key_kept",
+        writer: Writer::Ume,
+        title: t("入手先の鍵の変更", "Key of a source changed"),
+        fields: &[Field::new(
+            "way",
+            t("認証の方法", "Way"),
+            FieldType::Enum(&[
+                choice("none", "なし", "None"),
+                choice("basic", "利用者名とパスワード", "User and password"),
+                choice("header", "鍵", "Key"),
+                choice("certificate", "クライアント証明書", "Client certificate"),
+            ]),
+        )
+        .required()],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.feed_ruled",
+        writer: Writer::Ume,
+        title: t("保留した受領の判断", "Held delivery ruled on"),
+        fields: &[
+            Field::new(
+                "ruling",
+                t("判断", "Ruling"),
+                FieldType::Enum(&[
+                    choice("confirm", "受け入れる", "Confirm"),
+                    choice("reject", "前の内容を残す", "Reject"),
+                ]),
+            )
+            .required(),
+            count("had", t("前の行数", "Rows before")).required(),
+            count("have", t("届いた行数", "Rows that came")).required(),
         ],
     },
     RecordSpec {

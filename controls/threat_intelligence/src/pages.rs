@@ -4,6 +4,7 @@ mod channels;
 mod confirm;
 mod inbox;
 mod item;
+mod sources;
 mod taxii;
 
 use model::Table;
@@ -18,8 +19,14 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
+    let all = [
+        inbox::routes(),
+        item::routes(),
+        confirm::routes(),
+        channels::routes(),
+        taxii::routes(),
+        sources::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
 

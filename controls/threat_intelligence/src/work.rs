@@ -3,10 +3,14 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
+pub(crate) mod feed_set;
+pub mod feeds;
 pub mod inbox;
+pub mod lists;
 pub mod objects;
 pub mod publish;
 pub mod relevance;
+pub mod settings;
 pub mod share;
 pub mod triage;
 
@@ -18,6 +22,12 @@ use room::{Job, Pause, Service};
 /// What is confirmed is in force within two seconds: one here, one where it is met.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the intervals of sources are looked at.
+const FEEDS_EVERY: Duration = Duration::from_secs(20);
+
+/// How often a folder of warning lists is looked at.
+const LISTS_EVERY: Duration = Duration::from_secs(300);
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The room's jobs.
@@ -28,5 +38,9 @@ pub fn jobs() -> Vec<Job> {
 
 /// The room's services.
 pub fn services() -> Vec<Service> {
-    vec![Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round)]
+    vec![
+        Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round),
+        Service::new("warning_lists", Pause::For(LISTS_EVERY), lists::round),
+        Service::new("feeds", Pause::For(FEEDS_EVERY), feeds::round),
+    ]
 }

@@ -9,11 +9,13 @@
 //!
 //! Absent here: where indicators come from, whether they are valid (engine `indicators`), and what is done with a hit.
 
+mod built;
 mod current;
 mod manifest;
 mod map;
 mod publish;
 
+pub use built::Draft;
 pub use current::{Current, Look, Watch};
 pub use manifest::{FileRef, MANIFEST, Manifest, Signed};
 pub use map::Map;

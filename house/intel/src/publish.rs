@@ -24,7 +24,8 @@ pub fn put(folder: &Path, manifest: &Manifest, note: &str) -> Result<(), Error> 
     disk::replace(&folder.join(MANIFEST), &bytes).map_err(io)
 }
 
-/// Removes files of sets that neither of these names. Whoever still has one of them open keeps it.
+/// Removes files of sets that neither of these names, warning lists (`warn-`) left out. Whoever still has one of them
+/// open keeps it.
 pub fn sweep(folder: &Path, kept: &[&Manifest]) -> Result<usize, Error> {
     let names: BTreeSet<&str> =
         kept.iter().flat_map(|set| &set.files).map(|file| file.name.as_str()).collect();
@@ -33,7 +34,7 @@ pub fn sweep(folder: &Path, kept: &[&Manifest]) -> Result<usize, Error> {
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(".uix") && !names.contains(name) {
+        if name.ends_with(".uix") && !name.starts_with("warn-") && !names.contains(name) {
             std::fs::remove_file(&path).map_err(io)?;
             removed += 1;
         }

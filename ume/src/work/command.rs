@@ -131,6 +131,8 @@ async fn run_here(settings: &Settings, job: Job) -> Result<ExitCode, CliError> {
     let house = Arc::new(web::House { demo, ..house });
     let advisories = house.kept.get::<configuration::impact::settings::Configured>();
     advisories.configure(&settings.place.folder, &settings.config.configuration);
+    let feeds = house.kept.get::<threat_intelligence::work::settings::Configured>();
+    feeds.configure(&settings.config.threat_intelligence);
     let ctx = Arc::new(Ctx { house: house.clone(), stream: opened.stream });
     let asked = house.store.now();
     let schedule = Schedule::new(ctx, vec![job.clone()], serve::random()?);

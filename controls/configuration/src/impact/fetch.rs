@@ -8,6 +8,8 @@ use std::{path::Path, time::Duration};
 use reqwest::{Client, StatusCode, Url, header};
 use tokio::io::AsyncWriteExt;
 
+pub(crate) use ::fetch::cause;
+
 use super::settings::Source;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -144,18 +146,6 @@ fn tags(headers: &header::HeaderMap) -> Tags {
         (value.len() <= TAG_BYTES_MAX).then(|| value.to_owned())
     };
     Tags { etag: text(header::ETAG), modified: text(header::LAST_MODIFIED) }
-}
-
-/// What failed, down to the innermost cause, without the address that stands beside it anyway.
-pub(crate) fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut inner: &dyn std::error::Error = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 #[cfg(test)]

@@ -257,6 +257,11 @@ pub fn tlp_word(level: Level) -> &'static str {
     }
 }
 
+/// The level of a word of the register; what says nothing goes to nobody.
+pub fn tlp_named(word: &str) -> Level {
+    Level::ALL.into_iter().find(|level| tlp_word(*level) == word).unwrap_or(Level::Red)
+}
+
 /// A confirmed indicator, as the builder of sets reads lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -272,6 +277,11 @@ pub struct Line {
     pub valid_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+    /// What its producer allows at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<String>,
 }
 
 /// A value that a person confirmed.
@@ -311,6 +321,8 @@ pub fn lines(
                 source: item.id.to_string(),
                 valid_from: day(one.period.and_then(|period| period.from), "00:00:00"),
                 received: Some(now.rfc3339()),
+                valid_until: None,
+                ceiling: None,
             }),
             Err(reject) => {
                 let (ja, en) = reject.words();

@@ -1,30 +1,42 @@
 //! Publishes the indicators that hold: a signed set that every edge loads.
 //!
-//! Invariants: a value is in the set only if an item judged "act" confirms it and nothing speaks against it now
-//! (engine `indicators`, first that speaks); the set in force is replaced whole and only where what holds has changed;
-//! what ends, ends in the set by itself, and the set is made anew then.
+//! A set is a base and what changed since. A small set is made whole each time; of a large one what changed is a file of
+//! its own at once, and the base is made anew beside the rounds.
 //!
-//! Limits: `LINES_MAX` confirmed lines; beyond them the round fails and the set before stays.
+//! Invariants: a value is in the set only if an item judged "act" confirms it, or the register says that the rows of its
+//! source are used at once, and nothing speaks against it now (engine `indicators`, first that speaks); sets come into
+//! force by one rename, and only where what holds has changed; what ends, ends in the set by itself.
+//!
+//! Limits: `LINES_MAX` confirmed lines; beyond them the round fails and the set before stays. Rows of feeds are read in
+//! pages.
+
+mod files;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use indicators::{
-    Ceiling, Decision, Direction, Entry, Kind, Micros, Row as Indicator, Scope, Set, set,
-    validity::{self, Context, State, Verdict},
+    Ceiling, Decision, Direction, Entry, Kind, Micros, Row as Indicator, Scope, set,
+    validity::{self, State, Verdict},
 };
-use intel::Manifest;
 use model::{Table, Timestamp};
 use netname::Names;
 use room::{Error, Shared};
-use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value as Json;
 use store::{Row, Store};
 
-use super::inbox::{self, ITEM, Line};
+use super::{
+    feed_set::Judge,
+    feeds::rows,
+    inbox::{self, ITEM, Line, SOURCE},
+    lists,
+};
+use files::{Built, Made};
 
 pub const PUBLISHED: &str = "threat_intelligence.set_published";
 const ACTOR: &str = "system:threat_intelligence.publish";
@@ -32,20 +44,76 @@ const EXCLUSION: &str = "indicator_exclusion";
 const OWN_KINDS: [&str; 3] = ["brand", "subnet", "address"];
 /// Setting: what the set in force was made of.
 const MADE_OF: &str = "threat_intelligence.set_entries";
-/// Beside the set: what it holds, a line each, for the difference to the next.
-const HELD: &str = "held.txt";
+/// Rows of feeds up to which the whole set is made each time.
+const WHOLE_ROWS_MAX: u64 = 50_000;
+/// Files of a set before its base is made anew, and how old a base gets.
+const FILES_MAX: usize = 16;
+const BASE_EVERY: Micros = DAY;
+/// Of the numbers of confirmed values.
+const CONFIRMED_BIT: u64 = 1 << 63;
 const LINES_MAX: usize = 2_000_000;
 const RULES_MAX: usize = 10_000;
 const DAY: Micros = 86_400_000_000;
 
-/// What the last round saw, so that a round in which nothing changed costs three counts.
+/// What the last round saw, so that a round in which nothing changed costs a few counts.
+pub struct Publisher {
+    last: Mutex<Option<Last>>,
+    whole_rows_max: AtomicU64,
+    /// A base that is being made beside the rounds, or is ready.
+    base: Mutex<Base>,
+}
+
 #[derive(Default)]
-pub struct Publisher(Mutex<Option<Last>>);
+enum Base {
+    #[default]
+    None,
+    Making,
+    Ready(Box<Built>),
+    Failed(String),
+}
+
+impl Default for Publisher {
+    fn default() -> Publisher {
+        Publisher {
+            last: Mutex::default(),
+            whole_rows_max: AtomicU64::new(WHOLE_ROWS_MAX),
+            base: Mutex::default(),
+        }
+    }
+}
+
+impl Publisher {
+    /// Sets up to how many rows of feeds are made whole each time.
+    pub fn whole_rows_max(&self, rows: u64) {
+        self.whole_rows_max.store(rows, Ordering::Relaxed);
+    }
+
+    fn take_base(&self) -> Result<Base, Error> {
+        let mut place = self.base.lock().map_err(|_| Error::said("the publisher failed before"))?;
+        Ok(match *place {
+            Base::Making => Base::Making,
+            _ => std::mem::take(&mut *place),
+        })
+    }
+
+    fn is_making(&self) -> bool {
+        self.base.lock().is_ok_and(|place| matches!(*place, Base::Making))
+    }
+
+    fn put_base(&self, base: Base) {
+        if let Ok(mut place) = self.base.lock() {
+            *place = base;
+        }
+    }
+}
 
 #[derive(Clone, PartialEq, Eq)]
 struct Last {
     stamps: Vec<(u64, Timestamp)>,
-    /// When something in the set begins or ends by itself.
+    /// Newest change of a row of a feed, and the file of warning lists.
+    mark: i64,
+    lists: String,
+    /// When something in the set begins or ends by itself, or the base gets old.
     next: Option<Micros>,
 }
 
@@ -61,56 +129,93 @@ pub struct Judged {
 pub async fn round(ctx: Shared) -> Result<(), Error> {
     let (store, kept) = (ctx.store(), ctx.house.kept.get::<Publisher>());
     let now = store.now().0;
+    let feeds = rows::feeds(&ctx.house).await?;
+    let lists = lists::account(store).await?.file;
     let stamps = vec![
         store.stamp(Table::Asset, &[ITEM]).await?,
         store.stamp(Table::Asset, &OWN_KINDS).await?,
+        store.stamp(Table::Asset, &[SOURCE]).await?,
         store.stamp(Table::Rule, &[EXCLUSION]).await?,
     ];
-    let last = kept.0.lock().map_err(|_| Error::said("the publisher failed before"))?.clone();
-    let is_same =
-        last.is_some_and(|last| last.stamps == stamps && last.next.is_none_or(|next| now < next));
-    if is_same {
+    let mark = feeds.mark().await.map_err(Error::said)?;
+    let base = kept.take_base()?;
+    let is_waiting = matches!(base, Base::None | Base::Making);
+    let last = kept.last.lock().map_err(|_| Error::said("the publisher failed before"))?.clone();
+    let is_same = last.is_some_and(|last| {
+        (&last.stamps, last.mark, &last.lists) == (&stamps, mark, &lists)
+            && last.next.is_none_or(|next| now < next)
+    });
+    if is_same && is_waiting {
         return Ok(());
     }
-    let judged = judged(store, Timestamp(now)).await?;
+    let judge = judge(&ctx.house).await?;
+    let (judge, judged) = judged_by(store, judge, Timestamp(now)).await?;
     let next = judged.iter().flat_map(|one| [one.verdict.from, one.verdict.until]);
     let next = next.flatten().filter(|time| *time > now).min();
-    publish(&ctx, &judged, now).await?;
-    let mut place = kept.0.lock().map_err(|_| Error::said("the publisher failed before"))?;
-    *place = Some(Last { stamps, next });
+    let making = matches!(base, Base::Making);
+    let done = publish(&ctx, &kept, base, judge, &judged, now).await?;
+    let mut place = kept.last.lock().map_err(|_| Error::said("the publisher failed before"))?;
+    let next = next.unwrap_or(Micros::MAX).min(done.unwrap_or(now).saturating_add(BASE_EVERY));
+    *place = match making && done.is_none() {
+        // What waits for the base is looked at again once it is there.
+        true => None,
+        false => Some(Last { stamps, mark, lists, next: Some(next) }),
+    };
     Ok(())
 }
 
-/// All confirmed indicators of items judged "act", each value once, with the verdict on it.
-pub async fn judged(store: &Store, at: Timestamp) -> Result<Vec<Judged>, Error> {
+/// What rows of any kind are judged by now.
+async fn judge(house: &web::House) -> Result<Judge, Error> {
     let names = Names::shipped();
-    let rows = confirmed(store, &names, at).await?;
-    let own = own(store, &names).await?;
-    room::blocking(move || {
-        let set = match &own {
-            Some(bytes) => Some(Set::open(bytes, &[]).map_err(Error::said)?),
-            None => None,
-        };
-        let mut context = Context::new(&names);
-        context.own = set.as_ref();
-        let verdict = |row: Indicator| {
-            let verdict = validity::validity(&row, &context, at.0).map_err(Error::said)?;
-            let entries = validity::entries(&row, &context, at.0).map_err(Error::said)?;
-            Ok(Judged { row, verdict, entries })
-        };
-        rows.into_iter().map(verdict).collect()
+    let store = &house.store;
+    let exclusions = exclusions(store, &names).await?;
+    let (own, own_keys) = own(store, &names).await?;
+    Ok(Judge {
+        own,
+        own_keys,
+        lists: lists::made(house).await?,
+        exclusions,
+        sources: Judge::sources(store).await?,
+        names,
     })
-    .await?
 }
 
-async fn confirmed(store: &Store, names: &Names, at: Timestamp) -> Result<Vec<Indicator>, Error> {
+/// All confirmed indicators of items judged "act", each value once, with the verdict on it.
+pub async fn judged(house: &web::House, at: Timestamp) -> Result<Vec<Judged>, Error> {
+    let judge = judge(house).await?;
+    Ok(judged_by(&house.store, judge, at).await?.1)
+}
+
+async fn judged_by(
+    store: &Store,
+    judge: Judge,
+    at: Timestamp,
+) -> Result<(Arc<Judge>, Vec<Judged>), Error> {
+    let rows = confirmed(store, &judge, at).await?;
+    let judge = Arc::new(judge);
+    let by = judge.clone();
+    let judged = room::blocking(move || {
+        by.with(|context| {
+            let verdict = |row: Indicator| {
+                let verdict = validity::validity(&row, context, at.0).map_err(Error::said)?;
+                let entries = validity::entries(&row, context, at.0).map_err(Error::said)?;
+                Ok(Judged { row, verdict, entries })
+            };
+            rows.into_iter().map(verdict).collect()
+        })
+    })
+    .await??;
+    Ok((judge, judged))
+}
+
+async fn confirmed(store: &Store, judge: &Judge, at: Timestamp) -> Result<Vec<Indicator>, Error> {
+    let names = &judge.names;
     let items = store.all(Table::Asset, &[ITEM]).await?;
     let acts = |item: &&Row| {
         !item.deleted
             && item.status == "active"
             && item.attributes.get("verdict").and_then(Json::as_str) == Some("act")
     };
-    let exclusions = exclusions(store, names).await?;
     let mut rows: BTreeMap<(Kind, Scope, String), Indicator> = BTreeMap::new();
     for item in items.iter().filter(acts) {
         for line in inbox::confirmed(store, item).await.map_err(Error::said)?.unwrap_or_default() {
@@ -126,11 +231,22 @@ async fn confirmed(store: &Store, names: &Names, at: Timestamp) -> Result<Vec<In
         }
     }
     let mut rows: Vec<Indicator> = rows.into_values().collect();
-    for (id, row) in (0..).zip(&mut rows) {
-        row.id = id;
-        row.decision = exclusions.get(row.key.text()).cloned();
+    for row in &mut rows {
+        row.id = number(row);
+        let key = (row.key.kind(), row.key.text().to_owned());
+        row.decision = judge.exclusions.get(&key).cloned();
     }
     Ok(rows)
+}
+
+/// The number of a confirmed value: the same in every set.
+fn number(row: &Indicator) -> u64 {
+    use sha2::{Digest, Sha256};
+    let (kind, scope) = (row.key.kind().as_str(), row.key.scope().as_str());
+    let hash = Sha256::digest(format!("{kind} {scope} {}", row.key));
+    let mut head = [0; 8];
+    head.copy_from_slice(&hash[..8]);
+    u64::from_le_bytes(head) | CONFIRMED_BIT
 }
 
 /// A line that is none any more is left out: what was confirmed by an older Ume may be refused by this one.
@@ -144,6 +260,8 @@ fn row(line: &Line, source: &str, names: &Names, at: Timestamp) -> Option<Indica
     let mut row = Indicator::new(0, key, source, received.0);
     row.direction = line.direction.as_deref().and_then(Direction::named).unwrap_or_default();
     row.valid_from = time(&line.valid_from).map(|from| from.0);
+    row.valid_until = time(&line.valid_until).map(|until| until.0);
+    row.ceiling = line.ceiling.as_deref().and_then(Ceiling::named).unwrap_or_default();
     Some(row)
 }
 
@@ -153,6 +271,11 @@ fn merge(known: &mut Indicator, other: &Indicator) {
         known.direction = Direction::Both;
     }
     known.received = known.received.max(other.received);
+    known.ceiling = known.ceiling.max(other.ceiling);
+    known.valid_until = match (known.valid_until, other.valid_until) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        _ => None,
+    };
     known.valid_from = match (known.valid_from, other.valid_from) {
         (Some(one), Some(other)) => Some(one.min(other)),
         _ => None,
@@ -160,7 +283,10 @@ fn merge(known: &mut Indicator, other: &Indicator) {
 }
 
 /// What people took out, until their decision ends.
-async fn exclusions(store: &Store, names: &Names) -> Result<BTreeMap<String, Decision>, Error> {
+async fn exclusions(
+    store: &Store,
+    names: &Names,
+) -> Result<BTreeMap<(Kind, String), Decision>, Error> {
     let rows = store.all(Table::Rule, &[EXCLUSION]).await?;
     let mut all = BTreeMap::new();
     for rule in rows.iter().filter(|rule| rule.status == "active").take(RULES_MAX) {
@@ -171,7 +297,7 @@ async fn exclusions(store: &Store, names: &Names) -> Result<BTreeMap<String, Dec
             if let Ok(key) = indicators::normalise(*kind, text("value"), names) {
                 let decision =
                     Decision { ceiling: Ceiling::Nothing, until, reason: reason.clone() };
-                all.insert(key.text().to_owned(), decision);
+                all.insert((key.kind(), key.text().to_owned()), decision);
             }
         }
     }
@@ -184,7 +310,7 @@ fn end_of(day: &str) -> Option<Micros> {
 }
 
 /// A set of what is ours: genuine domains, networks, addresses. No feed puts them into a set.
-async fn own(store: &Store, names: &Names) -> Result<Option<Vec<u8>>, Error> {
+async fn own(store: &Store, names: &Names) -> Result<(Option<Vec<u8>>, String), Error> {
     let mut keys = BTreeSet::new();
     for row in store.all(Table::Asset, &OWN_KINDS).await?.iter().filter(|row| !row.deleted) {
         let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or("");
@@ -205,12 +331,14 @@ async fn own(store: &Store, names: &Names) -> Result<Option<Vec<u8>>, Error> {
         }
     }
     if keys.is_empty() {
-        return Ok(None);
+        return Ok((None, String::new()));
     }
+    // The file has a seed of its own each time; what it holds has not.
+    let said = keys.iter().map(|key| format!("{key} {}\n", key.scope().as_str())).collect();
     let entries = (0..).zip(keys).map(|(id, key)| Entry::new(id, key, "own"));
     let mut bytes = Vec::new();
     set::build(entries, seed()?, &set::Limits::DEFAULT, &mut bytes).map_err(Error::said)?;
-    Ok(Some(bytes))
+    Ok((Some(bytes), said))
 }
 
 fn seed() -> Result<[u8; 16], Error> {
@@ -219,16 +347,17 @@ fn seed() -> Result<[u8; 16], Error> {
     Ok(seed)
 }
 
-async fn publish(ctx: &Shared, judged: &[Judged], now: Micros) -> Result<(), Error> {
+/// Publishes what changed; says when the base in force was made, and nothing while one is being made.
+async fn publish(
+    ctx: &Shared,
+    kept: &Arc<Publisher>,
+    base: Base,
+    judge: Arc<Judge>,
+    judged: &[Judged],
+    now: Micros,
+) -> Result<Option<Micros>, Error> {
     let store = ctx.store();
-    let entries: Vec<Entry> = judged.iter().flat_map(|one| one.entries.clone()).collect();
-    let expired = judged.iter().filter(|one| one.verdict.state == State::Expired).count();
-    let made_of = digest(&entries);
-    let before = store.setting(MADE_OF).await?;
-    // Before the first indicator there is no set to sign.
-    if before.as_deref() == Some(&made_of) || (before.is_none() && entries.is_empty()) {
-        return Ok(());
-    }
+    let feeds = rows::feeds(&ctx.house).await?;
     let folder = ctx.house.folder().join(intel::FOLDER);
     let rows = entries.len() as u64;
     let held: BTreeSet<String> = entries.iter().map(held).collect();
@@ -303,6 +432,61 @@ fn digest(entries: &[Entry]) -> String {
             direction.as_str(),
             ceiling.as_str()
         ));
+    let entries: Vec<Entry> = judged.iter().flat_map(|one| one.entries.clone()).collect();
+    let confirmed = files::Confirmed::of(entries);
+    let expired = judged.iter().filter(|one| one.verdict.state == State::Expired).count() as u64;
+    let context = judge.digest();
+    let made = Made::read(store.setting(MADE_OF).await?.as_deref(), &folder);
+    let mark = feeds.mark().await.map_err(Error::said)?;
+    let rows = feeds.total(&judge.sources).await.map_err(Error::said)?;
+    let job = files::Job {
+        house: ctx.house.clone(),
+        feeds,
+        folder,
+        judge,
+        context: context.clone(),
+        confirmed: Arc::new(confirmed),
+        expired,
+        now,
+    };
+    match base {
+        Base::Failed(why) => return Err(Error::Said(why)),
+        Base::Ready(built) if built.context == context => {
+            job.install(*built).await?;
+            return Ok(Some(now));
+        }
+        _ => {}
     }
-    hex::encode(hash.finalize())
+    let is_due = made.based_at.saturating_add(BASE_EVERY) <= now || made.files >= FILES_MAX;
+    if made.is_current(&context, &job.confirmed, mark) && !is_due {
+        return Ok(Some(made.based_at));
+    }
+    // Before the first indicator there is no set to sign.
+    if made.files == 0 && job.confirmed.is_empty() && rows == 0 {
+        return Ok(Some(now));
+    }
+    if rows <= kept.whole_rows_max.load(Ordering::Relaxed) {
+        if is_due && made.is_current(&context, &job.confirmed, mark) && rows == 0 {
+            // Only confirmed values: they end by themselves, and what they say has not changed.
+            return Ok(Some(now));
+        }
+        let built = job.base().await?;
+        job.install(built).await?;
+        return Ok(Some(now));
+    }
+    let may_add = made.context == context && made.files > 0 && made.files < set::LAYERS_MAX - 1;
+    if may_add {
+        job.delta(&made).await?;
+    }
+    if !kept.is_making() && (is_due || !may_add) {
+        kept.put_base(Base::Making);
+        let (kept, job) = (kept.clone(), job);
+        tokio::spawn(async move {
+            kept.put_base(match job.base().await {
+                Ok(built) => Base::Ready(Box::new(built)),
+                Err(error) => Base::Failed(error.to_string()),
+            });
+        });
+    }
+    Ok(may_add.then_some(if is_due { now } else { made.based_at }))
 }
