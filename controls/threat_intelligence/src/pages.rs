@@ -1,7 +1,9 @@
 //! The room's own pages and their documents.
 
+mod channel;
 mod channels;
 mod confirm;
+mod explain;
 mod inbox;
 mod item;
 mod taxii;
@@ -18,8 +20,15 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
+    let all = [
+        inbox::routes(),
+        item::routes(),
+        confirm::routes(),
+        channels::routes(),
+        channel::routes(),
+        explain::routes(),
+        taxii::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
 

@@ -86,6 +86,7 @@ async fn answered(house: &Shared, request: Request) -> Result<Response, Error> {
     };
     let reply = handle(objects.clone(), channel.clone(), asked, context).await?;
     if let Some(channel) = channel {
+        channels::saw(&house.store, channel.id).await?;
         note(house, &channel, &parts.method, parts.uri.path(), &bytes, &reply, &objects).await?;
     }
     Ok(response(reply))

@@ -272,6 +272,14 @@ pub struct Line {
     pub valid_from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+    /// Id of the peer's object that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Its producer withdrew it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// A value that a person confirmed.
@@ -311,6 +319,7 @@ pub fn lines(
                 source: item.id.to_string(),
                 valid_from: day(one.period.and_then(|period| period.from), "00:00:00"),
                 received: Some(now.rfc3339()),
+                ..Line::default()
             }),
             Err(reject) => {
                 let (ja, en) = reject.words();

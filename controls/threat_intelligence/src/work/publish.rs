@@ -24,7 +24,11 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{Row, Store};
 
-use super::inbox::{self, ITEM, Line};
+use super::{
+    edges,
+    inbox::{self, ITEM, Line},
+    past,
+};
 
 pub const PUBLISHED: &str = "threat_intelligence.set_published";
 const ACTOR: &str = "system:threat_intelligence.publish";
@@ -61,7 +65,9 @@ pub struct Judged {
 pub async fn round(ctx: Shared) -> Result<(), Error> {
     let (store, kept) = (ctx.store(), ctx.house.kept.get::<Publisher>());
     let now = store.now().0;
+    let has_canary = edges::canary(store).await?.is_some();
     let stamps = vec![
+        (u64::from(has_canary), Timestamp(0)),
         store.stamp(Table::Asset, &[ITEM]).await?,
         store.stamp(Table::Asset, &OWN_KINDS).await?,
         store.stamp(Table::Rule, &[EXCLUSION]).await?,
@@ -84,7 +90,11 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
 /// All confirmed indicators of items judged "act", each value once, with the verdict on it.
 pub async fn judged(store: &Store, at: Timestamp) -> Result<Vec<Judged>, Error> {
     let names = Names::shipped();
-    let rows = confirmed(store, &names, at).await?;
+    let mut rows = confirmed(store, &names, at).await?;
+    let canary = edges::canary(store).await?;
+    if let Some(canary) = canary.and_then(|name| edges::row(&name, &names)) {
+        rows.push(Indicator { id: rows.len() as u64, ..canary });
+    }
     let own = own(store, &names).await?;
     room::blocking(move || {
         let set = match &own {
@@ -144,6 +154,8 @@ fn row(line: &Line, source: &str, names: &Names, at: Timestamp) -> Option<Indica
     let mut row = Indicator::new(0, key, source, received.0);
     row.direction = line.direction.as_deref().and_then(Direction::named).unwrap_or_default();
     row.valid_from = time(&line.valid_from).map(|from| from.0);
+    row.valid_until = time(&line.valid_until).map(|until| until.0);
+    row.revoked = line.revoked;
     Some(row)
 }
 
@@ -153,6 +165,12 @@ fn merge(known: &mut Indicator, other: &Indicator) {
         known.direction = Direction::Both;
     }
     known.received = known.received.max(other.received);
+    // As long as one of them still says it, it is said.
+    known.revoked &= other.revoked;
+    known.valid_until = match (known.valid_until, other.valid_until) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        _ => None,
+    };
     known.valid_from = match (known.valid_from, other.valid_from) {
         (Some(one), Some(other)) => Some(one.min(other)),
         _ => None,
@@ -234,15 +252,18 @@ async fn publish(ctx: &Shared, judged: &[Judged], now: Micros) -> Result<(), Err
     let held: BTreeSet<String> = entries.iter().map(held).collect();
     let seed = seed()?;
     let place = folder.clone();
-    let (file, was) = room::blocking(move || {
+    let (manifest, was) = room::blocking(move || {
         let mut bytes = Vec::new();
+        let kept = entries.clone();
         set::build(entries, seed, &set::Limits::DEFAULT, &mut bytes).map_err(Error::said)?;
         let file = intel::add_file(&place, "base", &bytes).map_err(Error::said)?;
-        Ok::<_, Error>((file, held_before(&place)))
+        let sequence = sequence(&place) + 1;
+        let manifest = Manifest { sequence, made_at: now, rows, files: vec![file] };
+        // Before the set is in force: none is that could not be made again.
+        past::keep(&place, &manifest, seed, &kept).map_err(Error::said)?;
+        Ok::<_, Error>((manifest, held_before(&place)))
     })
     .await??;
-    let sequence = sequence(&folder) + 1;
-    let manifest = Manifest { sequence, made_at: now, rows, files: vec![file] };
     let note = ctx.house.ledger.lock().await.sign(&manifest.text())?;
     let facts = json!({
         "root": manifest.root(),
