@@ -1,6 +1,7 @@
 //! The room's own pages and their documents.
 
 mod channel;
+mod channel_api;
 mod channels;
 mod confirm;
 mod explain;
@@ -26,6 +27,7 @@ pub fn routes() -> Vec<Route> {
         confirm::routes(),
         channels::routes(),
         channel::routes(),
+        channel_api::routes(),
         explain::routes(),
         taxii::routes(),
     ];

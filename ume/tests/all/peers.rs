@@ -155,8 +155,9 @@ async fn what_a_peer_posts_becomes_items_that_later_versions_change_and_revoke()
     let items = peer.items().await;
     assert_eq!(items.len(), 2);
     assert!(items[1].attributes.get("verdict").is_none());
-    publish::round(place.ctx()).await.unwrap();
-    assert_eq!(place.of_type(publish::PUBLISHED).await.len(), 1, "the set in force is as it was");
+    // What it said before it says no more.
+    let next = published(&place).await;
+    assert_eq!((&next.facts["added"], &next.facts["removed"]), (&json!(0), &json!(1)));
 
     // Revoked: out of the set, and said why.
     let mut gone = indicator(2, "worse.peer.example", "2026-03-01T00:00:00.000Z");
@@ -467,4 +468,94 @@ async fn the_canary_is_met_on_the_way_of_events_and_an_edge_that_is_cut_off_fail
         let kept = past::find(&sets, root).unwrap();
         assert_eq!(past::rebuild(&sets, &kept, &names).unwrap(), root);
     }
+}
+
+/// What stands for a MISP here: it checks the key, keeps events by UUID, and loses its first answer.
+async fn misp() -> (String, std::sync::Arc<std::sync::Mutex<Vec<Json>>>) {
+    use axum::{
+        Json as Body, Router,
+        extract::{Path, State},
+        http::{HeaderMap, StatusCode},
+        routing::{get, post},
+    };
+    type Kept = std::sync::Arc<std::sync::Mutex<Vec<Json>>>;
+    fn uuid(event: &Json) -> &str {
+        event["Event"]["uuid"].as_str().unwrap_or_default()
+    }
+    async fn version(headers: HeaderMap) -> (StatusCode, Body<Json>) {
+        match headers.get("authorization").is_some_and(|key| key == "the-key") {
+            true => (StatusCode::OK, Body(json!({ "version": "2.5.0" }))),
+            false => (StatusCode::FORBIDDEN, Body(json!({ "message": "no" }))),
+        }
+    }
+    async fn add(State(kept): State<Kept>, Body(event): Body<Json>) -> (StatusCode, Body<Json>) {
+        let mut kept = kept.lock().unwrap();
+        if kept.iter().any(|known| uuid(known) == uuid(&event)) {
+            return (StatusCode::FORBIDDEN, Body(json!({ "message": "Event already exists" })));
+        }
+        kept.push(event);
+        (StatusCode::BAD_GATEWAY, Body(json!({})))
+    }
+    async fn view(State(kept): State<Kept>, Path(id): Path<String>) -> (StatusCode, Body<Json>) {
+        match kept.lock().unwrap().iter().find(|known| uuid(known) == id) {
+            Some(event) => (StatusCode::OK, Body(event.clone())),
+            None => (StatusCode::NOT_FOUND, Body(json!({}))),
+        }
+    }
+    let kept = Kept::default();
+    let router = Router::new()
+        .route("/servers/getVersion", get(version))
+        .route("/events/add", post(add))
+        .route("/events/view/{id}", get(view))
+        .with_state(kept.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (address, kept)
+}
+
+#[tokio::test]
+async fn an_event_goes_to_a_misp_once_though_its_answer_is_lost() {
+    let (place, id) = with_item("green").await;
+    change(&place, id, "victim_organisation", json!("青梅商事")).await;
+    let (address, kept) = misp().await;
+    let channel = channel(&place, json!({ "protocol": "misp", "address": address })).await;
+    let login = |secret: &str| Login { user: String::new(), secret: secret.to_owned() };
+    login::set(place.store(), channel.id, &login("wrong"), "account:test").await.unwrap();
+    assert!(probe::probe(place.store(), &channel).await.unwrap().is_err());
+    login::set(place.store(), channel.id, &login("the-key"), "account:test").await.unwrap();
+    assert_eq!(probe::probe(place.store(), &channel).await.unwrap(), Ok("MISP 2.5.0".to_owned()));
+    let name = format!("threat_intelligence.channel_login:{}", channel.id);
+    let sealed = place.store().setting(&name);
+    assert!(!sealed.await.unwrap().unwrap().contains("the-key"), "a key is sealed");
+
+    let item = row(&place, Table::Asset, id).await;
+    let objects = channels::objects(&place.served.house).await.unwrap();
+    share::give(&place.served.house, &objects, &channel, &item, "account:test").await.unwrap();
+    push::run(place.ctx()).await.unwrap();
+    // It was stored, the answer said otherwise: what is there counts.
+    let accepted = place.of_type(channels::ACCEPTED).await;
+    assert!(accepted.len() >= 3 && accepted.iter().all(|r| r.facts["proof"] == "misp_200"));
+    assert_eq!(push::waiting(place.store()).await.unwrap(), []);
+    let kept = kept.lock().unwrap().clone();
+    assert_eq!(kept.len(), 1);
+    let text = kept[0].to_string();
+    assert!(text.contains("evil-parts.example") && !text.contains("青梅商事"));
+    assert!(!text.contains(item.name.as_str()));
+    let limits = indicators::misp::Limits::default();
+    assert!(indicators::misp::read_event(text.as_bytes(), &limits).is_ok());
+}
+
+#[tokio::test]
+async fn who_knocks_too_often_is_told_when_to_come_again() {
+    let served = crate::served::Served::start(5).await;
+    let knock = async || served.request(Method::GET, "/taxii2/").send().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(knock().await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let answer = knock().await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(answer.headers()["content-type"], "application/taxii+json;version=2.1");
+    assert_eq!(answer.json::<Json>().await.unwrap()["http_status"], "429");
 }

@@ -9,6 +9,7 @@ pub mod probe;
 pub mod push;
 pub mod receive;
 pub mod sightings;
+pub mod told;
 
 use serde_json::Value as Json;
 use store::{Row, Store, StoreError};

@@ -126,8 +126,12 @@ pub fn ceiling(channel: &Row) -> Level {
     }
 }
 
-/// Whom a peer is, by what it takes at most.
-fn exit(ceiling: Level) -> Exit {
+/// Whom the peer of a channel is, by what it takes at most.
+pub fn exit(channel: &Row) -> Exit {
+    exit_of(ceiling(channel))
+}
+
+fn exit_of(ceiling: Level) -> Exit {
     Exit::to(match ceiling {
         Level::Amber => Audience::Clients,
         Level::Green => Audience::Community,
@@ -137,7 +141,7 @@ fn exit(ceiling: Level) -> Exit {
 
 /// Whether something marked so may go out on a channel.
 pub fn permit(channel: &Row, level: Level) -> Permit {
-    tlp::permits(&exit(ceiling(channel)), &Marking::level(level))
+    tlp::permits(&exit(channel), &Marking::level(level))
 }
 
 /// What of an item would go out on a channel, and whether it may.
@@ -150,7 +154,7 @@ pub async fn parcel(store: &Store, channel: &Row, item: &Row) -> Result<Parcel, 
     }
     let given = given::all(store, channel.id).await?;
     let level = level(item, "tlp");
-    let permit = tlp::permits(&exit(terms.ceiling), &Marking::level(level));
+    let permit = tlp::permits(&exit_of(terms.ceiling), &Marking::level(level));
     let found: Vec<Json> = lines.iter().filter_map(|line| indicator(item, line, level)).collect();
     let left_out = lines.len() - found.len();
     let mut all = found;

@@ -312,17 +312,14 @@ impl Batch<'_> {
         let is_judged = Verdict::named(text(&row, "verdict")).is_some_and(|v| v != Verdict::Watch);
         let values: BTreeSet<(&str, &str)> =
             lines.iter().map(|line| (line.kind.as_str(), line.value.as_str())).collect();
-        let mut news = Vec::new();
-        let mut changes = Vec::new();
+        let (mut news, mut changes) = (Vec::new(), Vec::new());
         for one in members {
             let own = self.lines(&[one], row.id);
             let is_new =
                 own.iter().any(|line| !values.contains(&(line.kind.as_str(), line.value.as_str())));
             if is_judged && is_new { news.push(*one) } else { changes.push((*one, own)) }
         }
-        if !changes.is_empty() {
-            self.change(row, lines, changes).await?;
-        }
+        self.change(row, lines, &changes, &news).await?;
         if news.is_empty() { Ok(()) } else { self.make(&news).await }
     }
 
@@ -365,23 +362,28 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Later versions of what an item holds.
+    /// Later versions of what an item holds; what an object says otherwise now (`moved`) it says no more here.
     async fn change(
         &mut self,
         row: Row,
         mut lines: Vec<Line>,
-        changes: Vec<(&Came, Vec<Line>)>,
+        changes: &[(&Came, Vec<Line>)],
+        moved: &[&Came],
     ) -> Result<(), Error> {
         let before = lines.clone();
         let mut is_withdrawn = false;
-        for (one, own) in &changes {
-            let is_of = |line: &Line| line.object.as_deref() == Some(one.id.as_str());
+        let is_of = |line: &Line, one: &Came| line.object.as_deref() == Some(one.id.as_str());
+        for one in moved {
+            lines.iter_mut().filter(|line| is_of(line, one)).for_each(|line| line.revoked = true);
+        }
+        for (one, own) in changes {
             if is_revoked(one) {
-                lines.iter_mut().filter(|line| is_of(line)).for_each(|line| line.revoked = true);
+                let of = lines.iter_mut().filter(|line| is_of(line, one));
+                of.for_each(|line| line.revoked = true);
                 // What names the others takes them with it.
                 is_withdrawn |= matches!(one.ty.as_str(), "report" | "grouping" | "campaign");
             } else if one.ty == "indicator" {
-                lines.retain(|line| !is_of(line));
+                lines.retain(|line| !is_of(line, one));
                 lines.extend(own.iter().cloned());
             }
         }
