@@ -120,15 +120,15 @@ enum Command {
         #[command(subcommand)]
         command: configuration_cmd::ConfigurationCommand,
     },
+    /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
+    Ti {
+        #[command(subcommand)]
+        command: ti_cmd::TiCommand,
+    },
     /// Monitoring (8.16): comparisons of the collected events
     Monitoring {
         #[command(subcommand)]
         command: monitoring_cmd::MonitoringCommand,
-    },
-    /// Threat intelligence (5.7): sources and what came of them
-    Ti {
-        #[command(subcommand)]
-        command: ti_cmd::TiCommand,
     },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
@@ -454,8 +454,8 @@ impl Command {
             Command::Db { .. }
             | Command::Isms { .. }
             | Command::Configuration { .. }
-            | Command::Monitoring { .. }
             | Command::Ti { .. }
+            | Command::Monitoring { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -514,8 +514,8 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
         Command::Isms { command } => hall_cmd::run(command).await,
         Command::Configuration { command } => configuration_cmd::run(command).await,
-        Command::Monitoring { command } => monitoring_cmd::run(command).await,
         Command::Ti { command } => ti_cmd::run(command).await,
+        Command::Monitoring { command } => monitoring_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

@@ -945,6 +945,15 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         ],
     },
     RecordSpec {
+        ty: "monitoring.indicator_canary",
+        writer: Writer::Ume,
+        title: t("試験用指標の一致", "Canary indicator met"),
+        fields: &[
+            field("root", "指標集", "Set", FieldType::Hash).required(),
+            field("name", "試験用の名前", "Name", FieldType::Text).required(),
+        ],
+    },
+    RecordSpec {
         ty: "monitoring.baseline_status",
         writer: Writer::Ume,
         title: t("定常データの取得状況", "Steady-state data status"),

@@ -343,7 +343,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.edges"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -372,7 +372,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.probe"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -394,7 +394,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             bound: Bound::AtLeast(1),
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.closing"),
         minutes_per_miss: 90,
     },
     Criterion {
@@ -424,7 +424,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.push"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -453,7 +453,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.receive"),
         minutes_per_miss: 60,
     },
     Criterion {

@@ -165,6 +165,11 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("contract_end", t("契約・会員の期限", "Contract end"), FieldType::Date)
                 .aliases(&["契約期限", "会員期限"]),
             Field::new("note", t("備考", "Note"), FieldType::Multiline).aliases(&["備考", "メモ"]),
+            Field::new(
+                "channel",
+                t("共有チャネル", "Sharing channel"),
+                FieldType::Reference("sharing_channel"),
+            ),
         ],
         groups: &[
             Group::new(
@@ -179,6 +184,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "value_kind",
                     "columns",
                     "encoding",
+                    "channel",
                 ],
             ),
             Group::new(
@@ -280,11 +286,25 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 FieldType::File,
             ),
             text("feed_group", t("フィードでの識別子", "Id within its feed")),
+            Field::new(
+                "channel",
+                t("受領元の共有チャネル", "Channel it came by"),
+                FieldType::Reference("sharing_channel"),
+            ),
         ],
         groups: &[
             Group::new(
                 t("入手", "Receipt"),
-                &["source", "received", "field", "tlp", "raw", "raw_encoding", "feed_group"],
+                &[
+                    "source",
+                    "channel",
+                    "received",
+                    "field",
+                    "tlp",
+                    "raw",
+                    "raw_encoding",
+                    "feed_group",
+                ],
             ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
             Group::new(
@@ -1070,6 +1090,38 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         writer: Writer::Ume,
         title: t("チャネルの鍵の作成", "Token of a channel made"),
         fields: &[text("channel", t("チャネル", "Channel")).required()],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.channel_token_ended",
+        writer: Writer::Ume,
+        title: t("チャネルの鍵の失効", "Token of a channel ended"),
+        fields: &[text("channel", t("チャネル", "Channel")).required()],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.channel_login_changed",
+        writer: Writer::Ume,
+        title: t("相手側ログインの変更", "Login at a peer changed"),
+        fields: &[text("channel", t("チャネル", "Channel")).required()],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.share_asked",
+        writer: Writer::Ume,
+        title: t("提供の承認依頼", "Approval of sharing asked for"),
+        fields: &[
+            text("channel", t("チャネル", "Channel")).required(),
+            text("item", t("脅威情報", "Item")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.push_expired",
+        writer: Writer::Ume,
+        title: t("送信の打ち切り", "Sending given up"),
+        fields: &[
+            text("channel", t("チャネル", "Channel")).required(),
+            text("item", t("脅威情報", "Item")).required(),
+            count("tries", t("試行回数", "Tries")).required(),
+            text("reason", t("理由", "Reason")).required(),
+        ],
     },
     RecordSpec {
         ty: "threat_intelligence.shared",

@@ -1,7 +1,10 @@
 //! The room's own pages and their documents.
 
+mod channel;
+mod channel_api;
 mod channels;
 mod confirm;
+mod explain;
 mod inbox;
 mod item;
 mod sources;
@@ -26,6 +29,9 @@ pub fn routes() -> Vec<Route> {
         channels::routes(),
         taxii::routes(),
         sources::routes(),
+        channel::routes(),
+        channel_api::routes(),
+        explain::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -3,11 +3,15 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
+pub mod edges;
+pub mod explain;
 pub(crate) mod feed_set;
 pub mod feeds;
 pub mod inbox;
 pub mod lists;
 pub mod objects;
+pub mod past;
+pub mod peers;
 pub mod publish;
 pub mod relevance;
 pub mod settings;
@@ -29,11 +33,29 @@ const FEEDS_EVERY: Duration = Duration::from_secs(20);
 const LISTS_EVERY: Duration = Duration::from_secs(300);
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Often enough that one outcome a day is certain.
+const PROBE_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("指標の対応の完了確認", "Close what was asked about indicators");
-    vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)]
+    let mut all = vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)];
+    all.extend(sharing());
+    all
+}
+
+/// Jobs of what is shared with peers, and of the edges.
+fn sharing() -> [Job; 4] {
+    let edges = t("適用先の確認", "Check of the edges");
+    let probe = t("共有チャネルの疎通確認", "Probe of the channels");
+    let push = t("相手への送信", "Send to peers");
+    let receive = t("相手からの受領", "Take in what peers posted");
+    [
+        Job::new("threat_intelligence.edges", edges, edges::run).every(5 * MINUTE),
+        Job::new("threat_intelligence.probe", probe, peers::probe::run).every(PROBE_EVERY),
+        Job::new("threat_intelligence.push", push, peers::push::run).every(MINUTE),
+        Job::new("threat_intelligence.receive", receive, peers::receive::run).every(MINUTE),
+    ]
 }
 
 /// The room's services.

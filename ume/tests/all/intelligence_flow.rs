@@ -17,7 +17,7 @@ const TAXII: &str = "application/taxii+json;version=2.1";
 const TO_EVIL: &str = "<30>Nov 28 09:00:00 gw squid: 1795600000.123 345 10.0.0.9 TCP_MISS/200 1234 CONNECT cdn.evil-parts.example:443 mika HIER_DIRECT/203.0.113.77 text/html";
 
 impl Place {
-    async fn confirm(&self, path: &str) {
+    pub(crate) async fn confirm(&self, path: &str) {
         let page = self.page("administrator", path).await;
         let fields = fields(&page);
         let sent: Vec<(&str, &str)> =
@@ -25,12 +25,12 @@ impl Place {
         assert_eq!(self.send("administrator", &format!("{path}/confirm"), &sent).await, 303);
     }
 
-    async fn act(&self, path: &str) {
+    pub(crate) async fn act(&self, path: &str) {
         let act = [("verdict", "act"), ("reason", "x"), ("advice", "y"), ("input-indicator", "1")];
         assert_eq!(self.send("administrator", &format!("{path}/triage"), &act).await, 303);
     }
 
-    async fn of_type(&self, ty: &str) -> Vec<Record> {
+    pub(crate) async fn of_type(&self, ty: &str) -> Vec<Record> {
         let records = self.store().newest_records(&[ty], None, 50).await.unwrap();
         let spec = threat_intelligence::SPEC.records.iter().find(|spec| spec.ty == ty).unwrap();
         for record in &records {
@@ -39,7 +39,7 @@ impl Place {
         records
     }
 
-    async fn taxii(
+    pub(crate) async fn taxii(
         &self,
         method: Method,
         path: &str,

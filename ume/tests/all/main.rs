@@ -60,6 +60,7 @@ mod otlp;
 mod outside;
 mod pages;
 mod past_pages;
+mod peers;
 mod permission;
 mod postgres;
 mod process;

@@ -12,6 +12,8 @@ use stream::{Format, RawLine};
 use super::evaluate::{CANARY, Occurrence};
 use crate::findings;
 
+/// An indicator that a set holds for tests was met by that set.
+const INDICATOR_MET: &str = "monitoring.indicator_canary";
 const SENT: &str = "monitoring.canary";
 /// Source that the event comes from.
 pub const SOURCE: &str = "ume-canary";
@@ -65,6 +67,9 @@ pub async fn run(ctx: Shared) -> Result<Json, Error> {
 /// The rules met one: if it is the one on its way, it has arrived.
 pub(super) async fn seen(ctx: &Shared, occurrence: &Occurrence) -> Result<(), Error> {
     let store = ctx.store();
+    if occurrence.about.file == super::intel::DOCUMENT {
+        return indicator(ctx, occurrence).await;
+    }
     let Some(text) = store.setting(SENT).await? else { return Ok(()) };
     let Ok(sent) = serde_json::from_str::<Sent>(&text) else { return Ok(()) };
     let is_it = occurrence.event.source == SOURCE
@@ -74,6 +79,19 @@ pub(super) async fn seen(ctx: &Shared, occurrence: &Occurrence) -> Result<(), Er
         record(ctx, true, now.0 - sent.at, now).await?;
         ctx.house.wake();
     }
+    Ok(())
+}
+
+/// An event met the canary of a set of indicators. Only what Ume sent itself counts: its name may stand in other logs.
+async fn indicator(ctx: &Shared, occurrence: &Occurrence) -> Result<(), Error> {
+    let Some(name) = occurrence.event.fields.get("query") else { return Ok(()) };
+    if occurrence.event.source != SOURCE {
+        return Ok(());
+    }
+    let facts = json!({ "root": occurrence.about.hash, "name": name });
+    let draft = room::draft(INDICATOR_MET, None, ctx.store().now(), facts);
+    room::write(ctx.store(), ACTOR, draft).await?;
+    ctx.house.wake();
     Ok(())
 }
 

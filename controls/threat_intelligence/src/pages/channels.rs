@@ -23,10 +23,10 @@ use super::{may_judge, refusal};
 use crate::work::{
     channels::{self, CHANNEL},
     inbox::ITEM,
-    share::{self, ShareError},
+    share::{self, ShareError, approval, given},
 };
 
-const PATH: &str = "/intelligence/channels";
+pub(super) const PATH: &str = "/intelligence/channels";
 const CHANNELS_MAX: usize = 100;
 const ITEMS_MAX: usize = 200;
 
@@ -108,11 +108,11 @@ async fn shown(house: &Shared, user: &User, made: Option<(Id, String)>) -> Answe
     page(cx, cx.t("共有チャネル", "Sharing channels"), &body)
 }
 
-fn broken(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn broken(error: impl std::fmt::Display) -> Refusal {
     Refusal::Bad(error.to_string())
 }
 
-async fn channel(house: &Shared, id: Id) -> Result<Row, Refusal> {
+pub(super) async fn channel(house: &Shared, id: Id) -> Result<Row, Refusal> {
     let row = house.store.row(Table::Asset, id).await?;
     row.filter(|row| row.kind == CHANNEL && !row.deleted).ok_or(Refusal::NotFound)
 }
@@ -155,6 +155,11 @@ struct GivePage<'a> {
     left_out: usize,
     level: &'static str,
     refused: Option<String>,
+    needs_approval: bool,
+    /// Somebody asked for it; another person has to give it.
+    is_asked: bool,
+    /// Some of it was given and can be withdrawn.
+    is_given: bool,
 }
 
 async fn preview(
@@ -171,8 +176,15 @@ async fn preview(
     let item = item(&house, chosen.item).await?;
     let parcel = share::parcel(&house.store, &channel, &item).await.map_err(|e| said(cx, e))?;
     let objects = serde_json::to_string_pretty(&parcel.objects).unwrap_or_default();
+    let given = given::all(&house.store, channel.id).await?;
     let body = GivePage {
         cx,
+        needs_approval: parcel.needs_approval,
+        is_asked: approval::is_asked(&house.store, &channel, &item).await?,
+        is_given: parcel
+            .objects
+            .iter()
+            .any(|o| o["id"].as_str().is_some_and(|id| given.contains_key(id))),
         channel: &channel,
         item: &item,
         count: parcel.objects.len().saturating_sub(1),
@@ -187,7 +199,7 @@ async fn preview(
     page(cx, cx.t("相手に見える内容", "As the peer sees it"), &body)
 }
 
-async fn item(house: &Shared, id: Id) -> Result<Row, Refusal> {
+pub(super) async fn item(house: &Shared, id: Id) -> Result<Row, Refusal> {
     let row = house.store.row(Table::Asset, id).await?;
     row.filter(|row| row.kind == ITEM && !row.deleted).ok_or(Refusal::NotFound)
 }
@@ -214,14 +226,14 @@ async fn given(
     let done = share::give(&house, &objects, &channel, &item, &user.actor()).await;
     house.wake();
     done.map_err(|error| said(&user.cx, error))?;
-    Ok(see(PATH))
+    Ok(see(&format!("{PATH}/{}", channel.id)))
 }
 
 fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-fn said(cx: &Cx, error: ShareError) -> Refusal {
+pub(super) fn said(cx: &Cx, error: ShareError) -> Refusal {
     match error {
         ShareError::Nothing => Refusal::Bad(
             cx.t(
@@ -234,6 +246,21 @@ fn said(cx: &Cx, error: ShareError) -> Refusal {
             "{} ({why})",
             cx.t("TLPの範囲を超えるため渡せません。", "Its marking does not permit it.")
         )),
+        ShareError::Withdrawn => Refusal::Bad(
+            cx.t(
+                "この情報はこの相手から取り消し済みです。新しい情報として登録し直してください。",
+                "It was withdrawn from this peer: enter it as a new item.",
+            )
+            .to_owned(),
+        ),
+        ShareError::ByHand => Refusal::Bad(
+            cx.t(
+                "このチャネルには機械で送れません。メールや会員サイトで手で渡してください。",
+                "No machine sends on this channel: give it by mail or portal.",
+            )
+            .to_owned(),
+        ),
+        ShareError::Peer(why) => broken(why),
         ShareError::Objects(error) => broken(error),
         ShareError::Inbox(error) => refusal(cx, error),
         ShareError::Store(error) => Refusal::Store(error),

@@ -4,9 +4,11 @@
 //! A peer signs in by HTTP Basic: the id of its channel and the token of it. Without or with wrong credentials
 //! nothing is told, not even discovery.
 
+use std::{net::SocketAddr, time::Instant};
+
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,9 +16,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use indicators::taxii::{self, Context, Discovery, Root};
 use model::t;
 use room::Error;
+use serde_json::json;
 use store::Row;
 use web::{
     Shared,
+    api::limit::Quota,
     route::{Access, Route},
 };
 
@@ -28,6 +32,7 @@ use crate::work::{
 const BASE: &str = "/taxii2/";
 const ROOT: &str = "ume";
 const BODY_BYTES_MAX: usize = 10 << 20;
+const AWAY_SECONDS: u64 = 30;
 const PAGE_MAX: usize = 1_000;
 const KEY: &str = "threat_intelligence.taxii_key";
 /// Header of a client: more is none.
@@ -50,24 +55,60 @@ async fn answer(State(house): State<Shared>, request: Request) -> Response {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "TAXII request failed");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
+            let mut answer = refusal(StatusCode::SERVICE_UNAVAILABLE, "Not available now");
+            answer.headers_mut().insert(header::RETRY_AFTER, AWAY_SECONDS.into());
+            answer
         }
+    }
+}
+
+/// An error as TAXII says it.
+fn refusal(status: StatusCode, title: &str) -> Response {
+    let body = json!({ "title": title, "http_status": status.as_str() }).to_string();
+    (status, [(header::CONTENT_TYPE, taxii::MEDIA_TYPE)], body).into_response()
+}
+
+fn too_many(quota: &Quota) -> Response {
+    let mut answer = refusal(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
+    answer.headers_mut().insert(header::RETRY_AFTER, quota.seconds.max(1).into());
+    quota.write(&mut answer);
+    answer
+}
+
+/// Takes a request out of the bucket of a peer; of an address where nobody proved who asks.
+fn counted(house: &Shared, address: &str, channel: Option<&Row>) -> Quota {
+    match channel {
+        Some(row) => house.buckets.take(&format!("taxii:{}", row.id), Instant::now()),
+        None => house.buckets.take(address, Instant::now()),
     }
 }
 
 async fn answered(house: &Shared, request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
+    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let address = format!("taxii:{}", from.map_or_else(String::new, |c| c.0.ip().to_string()));
+    // Whoever failed too often from one address is not even looked up.
+    let quota = house.buckets.look(&address, Instant::now());
+    if !quota.granted {
+        return Ok(too_many(&quota));
+    }
     let channel = match credentials(&parts.headers) {
         Some((name, token)) => channels::enter(&house.store, &name, &token).await?,
         None => None,
     };
+    let quota = counted(house, &address, channel.as_ref());
+    if !quota.granted {
+        return Ok(too_many(&quota));
+    }
     let objects = channels::objects(house).await?;
     // A body of a stranger is not read.
     let read = match &channel {
         Some(_) => axum::body::to_bytes(body, BODY_BYTES_MAX).await,
         None => Ok(axum::body::Bytes::new()),
     };
-    let Ok(bytes) = read else { return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response()) };
+    let Ok(bytes) = read else {
+        return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE, "Too large"));
+    };
     let context = context(house).await?;
     let text =
         |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -86,6 +127,7 @@ async fn answered(house: &Shared, request: Request) -> Result<Response, Error> {
     };
     let reply = handle(objects.clone(), channel.clone(), asked, context).await?;
     if let Some(channel) = channel {
+        channels::saw(&house.store, channel.id).await?;
         note(house, &channel, &parts.method, parts.uri.path(), &bytes, &reply, &objects).await?;
     }
     Ok(response(reply))

@@ -4,7 +4,10 @@ use model::{Assurance, Id, Table};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
 
-use super::triage::{CLOSED, audience};
+use super::{
+    peers,
+    triage::{CLOSED, audience},
+};
 
 pub const PROOF_CHARS_MAX: usize = 500;
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -35,6 +38,9 @@ pub async fn done(
         "proof": proof,
         "delay_min": (now.0 - received.0).max(0) / MINUTE_MICROS,
     });
+    if let Some(channel) = peers::channel_of(store, item).await? {
+        facts["channel"] = json!(channel);
+    }
     if let Some(input) = task.attributes.get("closes_where").and_then(|wanted| wanted.get("input"))
     {
         facts["input"] = input.clone();

@@ -13,16 +13,20 @@ use sha2::{Digest, Sha256};
 use store::{RecordDraft, Row, Store, StoreError};
 use subtle::ConstantTimeEq as _;
 
-use super::objects::Objects;
+use super::{objects::Objects, share::given};
 
 pub const CHANNEL: &str = "sharing_channel";
 pub const RECEIVED: &str = "threat_intelligence.intel_received";
 pub const TOKEN_MADE: &str = "threat_intelligence.channel_token_made";
+pub const TOKEN_ENDED: &str = "threat_intelligence.channel_token_ended";
 pub const ACCEPTED: &str = "threat_intelligence.peer_accepted";
 /// Setting of a channel: hash of what opens it.
 const TOKEN: &str = "threat_intelligence.channel_token:";
 /// Setting of a channel: `date_added` up to which its peer has fetched what we gave.
 const FETCHED: &str = "threat_intelligence.channel_fetched:";
+/// Setting of a channel: when its peer signed in last, to the hour.
+const SEEN: &str = "threat_intelligence.channel_seen:";
+const HOUR: i64 = 3_600_000_000;
 const TOKEN_BYTES: usize = 32;
 /// Objects of one fetch that have a record of their own.
 const ACCEPTED_MAX: usize = 100;
@@ -44,14 +48,17 @@ pub async fn objects(house: &web::House) -> Result<Objects, Error> {
     shelf.0.get_or_try_init(open).await.cloned()
 }
 
-/// Whether a channel is open to its peer.
-pub fn is_open(row: &Row) -> bool {
-    let fact = |name: &str| row.attributes.get(name);
+/// Whether a channel is in use.
+pub fn is_used(row: &Row) -> bool {
     !row.deleted
         && row.kind == CHANNEL
         && row.status == "active"
-        && fact("active").and_then(Json::as_bool) == Some(true)
-        && fact("protocol").and_then(Json::as_str) == Some("taxii")
+        && row.attributes.get("active") == Some(&Json::Bool(true))
+}
+
+/// Whether a channel is open to its peer.
+pub fn is_open(row: &Row) -> bool {
+    is_used(row) && row.attributes.get("protocol").and_then(Json::as_str) == Some("taxii")
 }
 
 /// The collection of what we give on a channel, or of what we take.
@@ -88,6 +95,33 @@ pub async fn renew_token(store: &Store, channel: Id, actor: &str) -> Result<Stri
     write.record(token_made(channel, now)).await?;
     write.commit().await?;
     Ok(token)
+}
+
+/// Ends what opens a channel; false if there was nothing.
+pub async fn revoke_token(store: &Store, channel: Id, actor: &str) -> Result<bool, Error> {
+    let had = store.take_setting(&format!("{TOKEN}{channel}")).await?.is_some();
+    if had {
+        let facts = json!({ "channel": channel });
+        let draft = room::draft(TOKEN_ENDED, Some(channel), store.now(), facts);
+        room::write(store, actor, draft).await?;
+    }
+    Ok(had)
+}
+
+/// Notes that a peer signed in: one write an hour at most.
+pub async fn saw(store: &Store, channel: Id) -> Result<(), StoreError> {
+    let now = store.now();
+    let known = seen(store, channel).await?;
+    match known.is_some_and(|at| (0..HOUR).contains(&(now.0 - at.0))) {
+        true => Ok(()),
+        false => store.set_setting(&format!("{SEEN}{channel}"), &now.0.to_string()).await,
+    }
+}
+
+/// When a peer signed in last, to the hour.
+pub async fn seen(store: &Store, channel: Id) -> Result<Option<Timestamp>, StoreError> {
+    let text = store.setting(&format!("{SEEN}{channel}")).await?;
+    Ok(text.and_then(|at| at.parse().ok()).map(Timestamp))
 }
 
 /// Who made it is in the leaf of the change.
@@ -145,12 +179,15 @@ pub async fn gave(ctx: &web::Shared, channel: &Row, entries: &[Entry]) -> Result
         ctx.store.setting(&setting).await?.and_then(|at| at.parse().ok()).unwrap_or(i64::MIN);
     let new: Vec<&Entry> = entries.iter().filter(|entry| entry.date_added > before).collect();
     let Some(last) = new.iter().map(|entry| entry.date_added).max() else { return Ok(()) };
+    let given = given::all(&ctx.store, channel.id).await?;
     let mut write = ctx.store.write(ACTOR, "taxii", "").await?;
-    for entry in new.iter().take(ACCEPTED_MAX) {
+    // A definition of a marking is nobody's intelligence.
+    let told = new.iter().filter(|entry| !entry.id.starts_with("marking-definition--"));
+    for entry in told.take(ACCEPTED_MAX) {
         let facts = json!({
             "channel": channel.id,
             "object": entry.id,
-            "own_object": true,
+            "own_object": given.get(&entry.id).is_some_and(|state| given::is_own(state)),
             "proof": "authenticated_get",
         });
         write.record(draft(ctx, ACCEPTED, channel, facts)).await?;

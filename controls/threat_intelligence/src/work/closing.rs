@@ -11,6 +11,7 @@ use store::{Record, RecordDraft, Row, Store};
 
 use super::{
     inbox::ITEM,
+    peers,
     publish::PUBLISHED,
     triage::{CLOSED, Input, audience},
 };
@@ -94,7 +95,7 @@ async fn close(store: &Store, task: &Row, proof: &Proof) -> Result<bool, Error> 
     };
     let now = store.now();
     let verdict = row.attributes.get("verdict").and_then(Json::as_str).unwrap_or("act");
-    let facts = json!({
+    let mut facts = json!({
         "item": item,
         "verdict": verdict,
         "audience": audience(task),
@@ -102,6 +103,9 @@ async fn close(store: &Store, task: &Row, proof: &Proof) -> Result<bool, Error> 
         "proof": format!("{APPLIED} {} / {HUNT} {}", proof.applied, proof.hunt),
         "delay_min": (now.0 - row.created_at.0).max(0) / MINUTE_MICROS,
     });
+    if let Some(channel) = peers::channel_of(store, &row).await? {
+        facts["channel"] = json!(channel);
+    }
     let mut write = store.write(ACTOR, "work", "").await?;
     let record = write
         .record(RecordDraft {

@@ -282,6 +282,12 @@ pub struct Line {
     /// What its producer allows at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<String>,
+    /// Id of the peer's object that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Its producer withdrew it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// A value that a person confirmed.
@@ -321,8 +327,7 @@ pub fn lines(
                 source: item.id.to_string(),
                 valid_from: day(one.period.and_then(|period| period.from), "00:00:00"),
                 received: Some(now.rfc3339()),
-                valid_until: None,
-                ceiling: None,
+                ..Line::default()
             }),
             Err(reject) => {
                 let (ja, en) = reject.words();

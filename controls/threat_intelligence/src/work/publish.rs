@@ -31,6 +31,7 @@ use serde_json::Value as Json;
 use store::{Row, Store};
 
 use super::{
+    edges,
     feed_set::Judge,
     feeds::rows,
     inbox::{self, ITEM, Line, SOURCE},
@@ -131,7 +132,9 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
     let now = store.now().0;
     let feeds = rows::feeds(&ctx.house).await?;
     let lists = lists::account(store).await?.file;
+    let has_canary = edges::canary(store).await?.is_some();
     let stamps = vec![
+        (u64::from(has_canary), Timestamp(0)),
         store.stamp(Table::Asset, &[ITEM]).await?,
         store.stamp(Table::Asset, &OWN_KINDS).await?,
         store.stamp(Table::Asset, &[SOURCE]).await?,
@@ -191,7 +194,11 @@ async fn judged_by(
     judge: Judge,
     at: Timestamp,
 ) -> Result<(Arc<Judge>, Vec<Judged>), Error> {
-    let rows = confirmed(store, &judge, at).await?;
+    let mut rows = confirmed(store, &judge, at).await?;
+    let canary = edges::canary(store).await?;
+    if let Some(canary) = canary.and_then(|name| edges::row(&name, &judge.names)) {
+        rows.push(Indicator { id: number(&canary), ..canary });
+    }
     let judge = Arc::new(judge);
     let by = judge.clone();
     let judged = room::blocking(move || {
@@ -261,6 +268,7 @@ fn row(line: &Line, source: &str, names: &Names, at: Timestamp) -> Option<Indica
     row.direction = line.direction.as_deref().and_then(Direction::named).unwrap_or_default();
     row.valid_from = time(&line.valid_from).map(|from| from.0);
     row.valid_until = time(&line.valid_until).map(|until| until.0);
+    row.revoked = line.revoked;
     row.ceiling = line.ceiling.as_deref().and_then(Ceiling::named).unwrap_or_default();
     Some(row)
 }
@@ -272,6 +280,8 @@ fn merge(known: &mut Indicator, other: &Indicator) {
     }
     known.received = known.received.max(other.received);
     known.ceiling = known.ceiling.max(other.ceiling);
+    // As long as one of them still says it, it is said.
+    known.revoked &= other.revoked;
     known.valid_until = match (known.valid_until, other.valid_until) {
         (Some(one), Some(other)) => Some(one.max(other)),
         _ => None,
@@ -359,83 +369,10 @@ async fn publish(
     let store = ctx.store();
     let feeds = rows::feeds(&ctx.house).await?;
     let folder = ctx.house.folder().join(intel::FOLDER);
-    let rows = entries.len() as u64;
-    let held: BTreeSet<String> = entries.iter().map(held).collect();
-    let seed = seed()?;
-    let place = folder.clone();
-    let (file, was) = room::blocking(move || {
-        let mut bytes = Vec::new();
-        set::build(entries, seed, &set::Limits::DEFAULT, &mut bytes).map_err(Error::said)?;
-        let file = intel::add_file(&place, "base", &bytes).map_err(Error::said)?;
-        Ok::<_, Error>((file, held_before(&place)))
-    })
-    .await??;
-    let sequence = sequence(&folder) + 1;
-    let manifest = Manifest { sequence, made_at: now, rows, files: vec![file] };
-    let note = ctx.house.ledger.lock().await.sign(&manifest.text())?;
-    let facts = json!({
-        "root": manifest.root(),
-        "added": held.difference(&was).count(),
-        "removed": was.difference(&held).count(),
-        "expired": expired,
-    });
-    let (place, set) = (folder.clone(), manifest.clone());
-    room::blocking(move || put(&place, &set, &note, &held)).await??;
-    let mut write = store.write(ACTOR, "work", "").await?;
-    write.record(room::draft(PUBLISHED, None, Timestamp(now), facts)).await?;
-    write.set_setting(MADE_OF, &made_of).await?;
-    write.commit().await?;
-    ctx.house.wake();
-    Ok(())
-}
-
-fn put(
-    folder: &Path,
-    manifest: &Manifest,
-    note: &str,
-    held: &BTreeSet<String>,
-) -> Result<(), Error> {
-    intel::put(folder, manifest, note).map_err(Error::said)?;
-    let text: String = held.iter().map(|line| format!("{line}\n")).collect();
-    let path = folder.join(HELD);
-    disk::replace(&path, text.as_bytes()).map_err(|source| Error::Io { path, source })?;
-    intel::sweep(folder, &[manifest]).map_err(Error::said)?;
-    Ok(())
-}
-
-fn held(entry: &Entry) -> String {
-    format!("{} {}", entry.key.kind().as_str(), entry.key.text())
-}
-
-fn held_before(folder: &Path) -> BTreeSet<String> {
-    let path: PathBuf = folder.join(HELD);
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
-}
-
-/// Of the set on disk, whoever signed it: the next one counts on from there.
-fn sequence(folder: &Path) -> u64 {
-    let bytes = std::fs::read(folder.join(intel::MANIFEST)).unwrap_or_default();
-    let signed: Option<intel::Signed> = serde_json::from_slice(&bytes).ok();
-    signed.map_or(0, |signed| signed.manifest.sequence)
-}
-
-fn digest(entries: &[Entry]) -> String {
-    let mut hash = Sha256::new();
-    // A set in a layout that is no longer read is made anew.
-    hash.update([set::VERSION]);
-    for entry in entries {
-        let Entry { key, direction, ceiling, from, until, source, .. } = entry;
-        let (kind, scope) = (key.kind().as_str(), key.scope().as_str());
-        hash.update(format!(
-            "{kind}\t{scope}\t{key}\t{}\t{}\t{from:?}\t{until:?}\t{source}\n",
-            direction.as_str(),
-            ceiling.as_str()
-        ));
     let entries: Vec<Entry> = judged.iter().flat_map(|one| one.entries.clone()).collect();
     let confirmed = files::Confirmed::of(entries);
     let expired = judged.iter().filter(|one| one.verdict.state == State::Expired).count() as u64;
-    let context = judge.digest();
+    let context = format!("{} {}", set::VERSION, judge.digest());
     let made = Made::read(store.setting(MADE_OF).await?.as_deref(), &folder);
     let mark = feeds.mark().await.map_err(Error::said)?;
     let rows = feeds.total(&judge.sources).await.map_err(Error::said)?;

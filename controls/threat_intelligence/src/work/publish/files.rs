@@ -22,6 +22,7 @@ use super::{ACTOR, MADE_OF, PUBLISHED, seed};
 use crate::work::{
     feed_set::{Judge, Walk, Walked, number},
     feeds::Feeds,
+    past::{self, Keeper},
 };
 
 /// Beside the set: the confirmed values that it holds, number and digest a line, for the difference to the next.
@@ -148,13 +149,19 @@ impl Job {
             judge.with(|by| {
                 let mut walk = Walk::new(&feeds, &runtime, &judge, by, i64::MIN, now);
                 let mut content = Sha256::new();
+                // A base in a layout that is no longer read is made anew.
+                content.update([set::VERSION]);
+                let mut keeper = Keeper::new(&folder).map_err(Error::said)?;
                 let mut draft = Draft::new(&folder, "base").map_err(Error::said)?;
                 let rows = walk.by_ref().filter_map(|change| match change {
                     Change::Put(entry) => Some(entry),
                     Change::Gone(_) => None,
                 });
                 let all = confirmed.entries.iter().cloned().chain(rows);
-                let all = all.inspect(|entry| hash(&mut content, entry));
+                let all = all.inspect(|entry| {
+                    hash(&mut content, entry);
+                    keeper.row(entry);
+                });
                 let summary = set::build(all, seed, &set::Limits::DEFAULT, &mut draft);
                 if let Some(error) = walk.failed.take() {
                     return Err(error);
@@ -162,6 +169,7 @@ impl Job {
                 let summary = summary.map_err(Error::said)?;
                 let walked = walk.walked;
                 let file = draft.keep("base", summary.root, summary.bytes).map_err(Error::said)?;
+                keeper.done(&file, true, seed).map_err(Error::said)?;
                 let content = hex::encode(&content.finalize()[..16]);
                 Ok(Built { context, file, mark, confirmed: confirmed.clone(), content, walked })
             })
@@ -239,7 +247,11 @@ impl Job {
                 let removed = gone.len() as u64;
                 let gone = gone.into_iter().map(|id| Change::Gone(number(id)));
                 let all = changes.into_iter().chain(walk.by_ref()).chain(gone);
-                let all = all.inspect(|_| count += 1);
+                let mut keeper = Keeper::new(&folder).map_err(Error::said)?;
+                let all = all.inspect(|change| {
+                    count += 1;
+                    keeper.change(change);
+                });
                 let summary = set::build_delta(all, seed, &set::Limits::DEFAULT, &mut draft);
                 if let Some(error) = walk.failed.take() {
                     return Err(error);
@@ -251,6 +263,7 @@ impl Job {
                 let mut walked = walk.walked;
                 walked.removed += removed;
                 let file = draft.keep("delta", summary.root, summary.bytes).map_err(Error::said)?;
+                keeper.done(&file, false, seed).map_err(Error::said)?;
                 Ok(Some(Delta { file, mark, walked }))
             })
         })
@@ -277,6 +290,8 @@ impl Job {
         });
         let (folder, set) = (self.folder.clone(), manifest.clone());
         room::blocking(move || {
+            // Before the set is in force: none is that could not be made again.
+            past::keep(&folder, &set).map_err(Error::said)?;
             intel::put(&folder, &set, &note).map_err(Error::said)?;
             let line = |(id, digest): (&u64, &Digest16)| format!("{id} {}\n", hex::encode(digest));
             let text: String = confirmed.digests.iter().map(line).collect();
