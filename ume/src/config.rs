@@ -43,6 +43,7 @@ pub struct Config {
     pub bus: Option<Bus>,
     pub packages: configuration::archive::Packages,
     pub configuration: configuration::impact::settings::Settings,
+    pub threat_intelligence: threat_intelligence::work::settings::Settings,
     pub watch: Watch,
 }
 

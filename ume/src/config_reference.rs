@@ -591,6 +591,13 @@ const KEYS: &[Key] = &[
         "URLの証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
         "CA that the address's certificate is held against (PEM), instead of the system's",
     ),
+    key(
+        "threat_intelligence.maildir",
+        "\"/var/mail/intelligence\"",
+        "",
+        "新着メールを脅威情報の受信箱に入れるMaildir（/から書く）。取り込んだメールはnewからcurへ移す",
+        "Maildir, written from / on, whose new mails become items of the inbox of intelligence; what was taken is moved from new to cur",
+    ),
 ];
 
 /// Tables of the file, and whether they may stand several times.
@@ -623,6 +630,7 @@ const TABLES: &[(&str, bool)] = &[
     ("packages.archive", true),
     ("configuration", false),
     ("configuration.advisories", true),
+    ("threat_intelligence", false),
 ];
 
 fn split(path: &str) -> (&str, &str) {

@@ -120,6 +120,8 @@ pub async fn run(
     }
     let advisories = house.kept.get::<configuration::impact::settings::Configured>();
     advisories.configure(folder, &settings.config.configuration);
+    let intelligence = house.kept.get::<threat_intelligence::work::settings::Configured>();
+    intelligence.configure(&settings.config.threat_intelligence);
     let intakes = followers.len();
     followers.push(tokio::spawn(crate::people::watch(house.clone(), stream.clone())));
     let edges = agents::start(folder, options, &house).await?;

@@ -1,10 +1,12 @@
 //! The room's own pages and their documents.
 
+mod brands;
 mod channels;
 mod confirm;
 mod inbox;
 mod item;
 mod taxii;
+mod vulnerabilities;
 
 use model::Table;
 use web::{
@@ -18,8 +20,15 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
+    let all = [
+        inbox::routes(),
+        item::routes(),
+        confirm::routes(),
+        channels::routes(),
+        taxii::routes(),
+        vulnerabilities::routes(),
+        brands::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
 
