@@ -646,6 +646,11 @@ const KEYS: &[Key] = &[
         "of the system",
         "入手先の証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
         "CA that certificates of sources are held against (PEM), instead of the system's",
+        "threat_intelligence.maildir",
+        "\"/var/mail/intelligence\"",
+        "",
+        "新着メールを脅威情報の受信箱に入れるMaildir（/から書く）。取り込んだメールはnewからcurへ移す",
+        "Maildir, written from / on, whose new mails become items of the inbox of intelligence; what was taken is moved from new to cur",
     ),
 ];
 

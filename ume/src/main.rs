@@ -49,6 +49,7 @@ mod sigma_cmd;
 mod steady_cmd;
 mod steady_logs_cmd;
 mod ti_cmd;
+mod ti_news_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -129,6 +130,11 @@ enum Command {
     Monitoring {
         #[command(subcommand)]
         command: monitoring_cmd::MonitoringCommand,
+    },
+    /// Threat intelligence (5.7): the inbox, vulnerabilities
+    Ti {
+        #[command(subcommand)]
+        command: ti_cmd::TiCommand,
     },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
@@ -456,6 +462,7 @@ impl Command {
             | Command::Configuration { .. }
             | Command::Ti { .. }
             | Command::Monitoring { .. }
+            | Command::Ti { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -516,6 +523,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Configuration { command } => configuration_cmd::run(command).await,
         Command::Ti { command } => ti_cmd::run(command).await,
         Command::Monitoring { command } => monitoring_cmd::run(command).await,
+        Command::Ti { command } => ti_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

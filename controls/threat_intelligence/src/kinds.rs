@@ -280,6 +280,24 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 .aliases(&["タイムライン", "対応経過"]),
             Field::new("raw", t("原本", "Original"), FieldType::File).aliases(&["原本", "添付"]),
             text("raw_encoding", t("原本の文字コード", "Encoding of the original")),
+            text("link", t("公開ページ", "Published at")).aliases(&["URL", "リンク"]),
+            text("origin_id", t("発行元の番号", "Publisher's id")),
+            text("sender", t("送信者", "Sender")).personal().aliases(&["送信者", "差出人"]),
+            Field::new("attachments", t("添付ファイル", "Attachments"), FieldType::List),
+            text("language", t("言語", "Language")),
+            count("updates", t("更新の回数", "Updates")),
+            Field::new("vulnerabilities", t("脆弱性", "Vulnerabilities"), FieldType::List)
+                .aliases(&["CVE", "脆弱性番号"]),
+            Field::new("products", t("影響を受ける製品", "Affected products"), FieldType::List)
+                .aliases(&["影響製品", "対象製品"]),
+            Field::new("affected", t("該当する資産", "Affected assets"), FieldType::List),
+            Field::new("group", t("まとまりの手がかり", "What it is grouped by"), FieldType::List),
+            Field::new("hits", t("経営層へ上げる理由", "Reasons to escalate"), FieldType::List),
+            Field::new(
+                "reasons",
+                t("当組織との関係", "What it has to do with us"),
+                FieldType::List,
+            ),
             Field::new(
                 "indicator_rows",
                 t("確認した指標（NDJSON）", "Confirmed indicators (NDJSON)"),
@@ -304,9 +322,19 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "raw",
                     "raw_encoding",
                     "feed_group",
+                    "link",
+                    "origin_id",
+                    "sender",
+                    "attachments",
+                    "language",
+                    "updates",
                 ],
             ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
+            Group::new(
+                t("関係", "Relevance"),
+                &["hits", "reasons", "vulnerabilities", "products", "affected", "group"],
+            ),
             Group::new(
                 t("攻撃", "Attack"),
                 &[
@@ -393,6 +421,8 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("published", t("公表日", "Published"), FieldType::Date)
                 .aliases(&["公表日", "公開日"]),
             text("fix", t("対策", "Fix")).aliases(&["対策", "修正版", "修正バージョン"]),
+            Field::new("affected", t("該当する資産", "Affected assets"), FieldType::List),
+            flag("on_exposed", t("公開・重要な資産に該当", "On an exposed or important asset")),
         ],
         groups: &[
             Group::new(t("識別", "Identity"), &["cve", "jvndb", "products", "published"]),
@@ -400,7 +430,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 t("深刻さ", "Severity"),
                 &["cvss2", "cvss3", "cvss4", "cvss_vector", "exploited", "epss_permille"],
             ),
-            Group::new(t("対処", "Remedy"), &["fix"]),
+            Group::new(t("対処", "Remedy"), &["fix", "affected", "on_exposed"]),
         ],
         ..KindSpec::BASE
     },
@@ -872,9 +902,57 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             )
             .required(),
             Field::new("reasons", t("理由", "Reasons"), FieldType::List),
+            Field::new("hits", t("経営層へ上げる理由", "Reasons to escalate"), FieldType::List),
             flag("urgent", t("緊急", "Urgent")).required(),
             minutes("delay_min", t("判定までの時間", "Time to verdict")).required(),
             minutes("limit_min", t("期限", "Limit")).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.hits_found",
+        writer: Writer::Ume,
+        title: t("経営層へ上げる理由の発生", "Reason to escalate found"),
+        fields: &[
+            Field::new("item", t("脅威情報", "Item"), FieldType::Reference("intel_item"))
+                .required(),
+            Field::new("hits", t("経営層へ上げる理由", "Reasons to escalate"), FieldType::List)
+                .required(),
+            Field::new("assets", t("関係する資産", "Assets concerned"), FieldType::List).required(),
+            Field::new("vulnerabilities", t("脆弱性", "Vulnerabilities"), FieldType::List),
+            Field::new("tlp", t("TLP", "TLP"), TLP),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.takedown_requested",
+        writer: Writer::Anyone,
+        title: t("偽サイトの削除依頼", "Takedown requested"),
+        fields: &[
+            text("domain", t("ドメイン", "Domain")).required(),
+            Field::new(
+                "likeness",
+                t("似ている理由", "Likeness"),
+                FieldType::Enum(&[
+                    choice("other_suffix", "同じ名前で別の末尾", "Same name, other suffix"),
+                    choice("confusable", "見た目が同じ", "Looks the same"),
+                    choice("typo", "文字違い", "Letters differ"),
+                    choice("word", "名称を含む", "Holds the word"),
+                ]),
+            )
+            .required(),
+            text("word", t("ブランドの名称", "Word of the brand")),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.vulnerability_changed",
+        writer: Writer::Ume,
+        title: t("悪用状況の変化", "Exploitation changed"),
+        fields: &[
+            text("cve", t("CVE番号", "CVE id")).required(),
+            flag("exploited", t("悪用を確認（KEV）", "Exploited (KEV)")).required(),
+            permille("epss_permille", t("悪用見込み（EPSS）", "Exploit probability (EPSS)")),
+            count("assets", t("該当する資産", "Affected assets")).required(),
+            count("exposed_or_important", t("うち公開・重要", "Of these exposed or important"))
+                .required(),
         ],
     },
     RecordSpec {

@@ -5,6 +5,7 @@
 
 pub mod exchange;
 pub mod extract;
+pub mod feed;
 mod key;
 mod kind;
 pub mod misp;

@@ -43,6 +43,7 @@ mod intake_otlp;
 mod intake_upload;
 mod intelligence;
 mod intelligence_flow;
+mod intelligence_news;
 mod interrupt;
 #[allow(dead_code)]
 #[path = "../../src/jobs_page.rs"]

@@ -11,7 +11,7 @@ use axum::{
     extract::{Query, Request, State},
     response::{IntoResponse, Redirect, Response},
 };
-use indicators::extract;
+use indicators::extract::{self, Labels};
 use model::{Id, Table, t};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -29,6 +29,8 @@ use web::{
 use super::{may_judge, refusal};
 use crate::work::{
     inbox::{self, Handed, InboxError, SOURCE},
+    news::{bring, group},
+    relevance::{Hit, hits},
     triage::{Verdict, limit_min},
 };
 
@@ -36,6 +38,8 @@ use crate::work::{
 const SHOWN_MAX: usize = 100;
 const LISTED_MAX: usize = 1_000;
 const MINUTE_MICROS: i64 = 60_000_000;
+/// Fields of the form that take a file each.
+const FILES: [&str; 5] = ["file", "file-2", "file-3", "file-4", "file-5"];
 const PASTED_CHARS_MAX: usize = 1_000_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -69,6 +73,9 @@ struct Line {
     waited_min: i64,
     is_late: bool,
     confirmed: usize,
+    hits: Vec<Hit>,
+    /// Others about the same.
+    more: Vec<(Id, String)>,
 }
 
 impl Line {
@@ -85,8 +92,16 @@ impl Line {
             waited_min,
             is_late: verdict.is_none() && waited_min > limit_min(urgent, row.created_at),
             confirmed: listed.map_or(0, Vec::len),
+            hits: hits(&row),
+            more: Vec::new(),
             row,
         }
+    }
+
+    /// What it is grouped by.
+    fn keys(&self) -> Vec<&str> {
+        let keys = self.row.attributes.get("group").and_then(Json::as_array);
+        keys.into_iter().flatten().filter_map(Json::as_str).collect()
     }
 
     fn tlp(&self) -> String {
@@ -110,6 +125,8 @@ struct InboxPage<'a> {
     waiting: Vec<Line>,
     judged: Vec<Line>,
     late: usize,
+    /// Items that wait, those of a group each.
+    count: usize,
     sources: Vec<Row>,
     may_judge: bool,
     /// An original that waits for its encoding.
@@ -127,7 +144,11 @@ struct Asked {
 
 async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
     let cx = &user.cx;
-    let (waiting, judged) = lines(&house.store, SHOWN_MAX).await?;
+    let (waiting, judged) = lines(&house.store, LISTED_MAX).await?;
+    let (count, late) = (waiting.len(), waiting.iter().filter(|line| line.is_late).count());
+    let mut waiting = grouped(waiting);
+    waiting.truncate(SHOWN_MAX);
+    let judged: Vec<Line> = judged.into_iter().take(SHOWN_MAX).collect();
     let sources = sources(&house.store).await?;
     let may_judge = may_judge(&house, user.reader());
     let kept = match may_judge && !asked.kept.is_empty() {
@@ -136,7 +157,8 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     };
     let body = InboxPage {
         cx,
-        late: waiting.iter().filter(|line| line.is_late).count(),
+        late,
+        count,
         waiting,
         judged,
         sources,
@@ -154,6 +176,33 @@ async fn own(house: &House, user: &User, sha256: &str) -> Result<Option<Blob>, R
     }
     let blob = house.store.blob(sha256).await?;
     Ok(blob.filter(|blob| blob.uploaded_by == user.actor()))
+}
+
+/// Items about the same as one line, under the one that came first; what executives should hear goes first.
+fn grouped(lines: Vec<Line>) -> Vec<Line> {
+    let keys: Vec<Vec<&str>> = lines.iter().map(Line::keys).collect();
+    let first = group::groups(&keys);
+    let mut place = std::collections::HashMap::new();
+    let mut all: Vec<Line> = Vec::new();
+    for (at, line) in lines.into_iter().enumerate() {
+        match place.get(&first[at]) {
+            None => {
+                place.insert(first[at], all.len());
+                all.push(line);
+            }
+            Some(place) => {
+                let leader: &mut Line = &mut all[*place];
+                leader.more.push((line.row.id, line.row.name.clone()));
+                leader.hits.extend(line.hits);
+                leader.hits.sort_unstable();
+                leader.hits.dedup();
+                leader.is_late |= line.is_late;
+            }
+        }
+    }
+    // Stable: within each the oldest stays first.
+    all.sort_by_key(|line| line.hits.is_empty());
+    all
 }
 
 /// What waits, the oldest first, and what was judged, the newest first.
@@ -184,7 +233,7 @@ async fn take(State(house): State<Shared>, user: User, request: Request) -> Answ
     if !may_judge(&house, user.reader()) {
         return Err(Refusal::NotFound);
     }
-    let is_file = |name: &str| name == "file";
+    let is_file = |name: &str| FILES.contains(&name);
     let form = files::read_form(&house, &user, Action::Write, request, is_file).await?;
     let text = |name: &str| form.get(name).map(|text| text.trim()).unwrap_or_default();
     let no_source = || {
@@ -194,42 +243,95 @@ async fn take(State(house): State<Shared>, user: User, request: Request) -> Answ
     let id = text("source").parse::<Id>().map_err(|_| no_source())?;
     let source = house.store.row(Table::Asset, id).await?;
     let source = source.filter(|row| row.kind == SOURCE && !row.deleted).ok_or_else(no_source)?;
-    let blob = handed(&house, &user, &form).await?;
-    if let Some(id) = inbox::known(&house.store, &blob).await? {
-        return Ok(Redirect::to(&format!("/intelligence/{id}")).into_response());
-    }
+    let blobs = handed(&house, &user, &form).await?;
     let told = Encoding::named(text("encoding"));
-    let original = match inbox::original(&house.store, &blob, told).await {
+    let labels = inbox::labels(&house.store).await.map_err(|error| refusal(cx, error))?;
+    let mut to = "/intelligence".to_owned();
+    for blob in &blobs {
+        to = one(&house, &user, &source, blob, (told, &labels)).await?;
+    }
+    // Of several, each waits in the list; what asks for its encoding is asked about first.
+    let is_asked = to.contains("?kept=");
+    let to = if blobs.len() == 1 || is_asked { to } else { "/intelligence".to_owned() };
+    Ok(Redirect::to(&to).into_response())
+}
+
+/// Enters one original; where to look next.
+async fn one(
+    house: &House,
+    user: &User,
+    source: &Row,
+    blob: &Blob,
+    (told, labels): (Option<Encoding>, &Labels),
+) -> Result<String, Refusal> {
+    let cx = &user.cx;
+    if let Some(id) = inbox::known(&house.store, blob).await? {
+        return Ok(format!("/intelligence/{id}"));
+    }
+    if blob.bytes <= bring::BYTES_MAX
+        && let Some(bytes) = house.store.whole_blob(blob).await?
+        && let Some(sort) = bring::sort(&bytes)
+    {
+        return document(house, user, source, sort, bytes).await;
+    }
+    let original = match inbox::original(&house.store, blob, told).await {
         Ok(original) => original,
         // The original is kept; the page asks.
         Err(InboxError::Encoding) => {
-            let to = format!("/intelligence?kept={}&source={}", blob.sha256, source.id);
-            return Ok(Redirect::to(&to).into_response());
+            return Ok(format!("/intelligence?kept={}&source={}", blob.sha256, source.id));
         }
         Err(error) => return Err(refusal(cx, error)),
     };
-    let labels = inbox::labels(&house.store).await.map_err(|error| refusal(cx, error))?;
-    let notice = extract::extract(&original.whole(), &labels);
-    let handed = Handed { source: &source, blob: &blob, original: &original, notice: &notice };
-    let mut write = user.write(&house, cx.t("脅威情報の受領", "received intelligence")).await?;
+    let notice = extract::extract(&original.whole(), labels);
+    let handed = Handed { source, blob, original: &original, notice: &notice };
+    let mut write = user.write(house, cx.t("脅威情報の受領", "received intelligence")).await?;
     let id = inbox::receive(&house.store, &mut write, &handed).await?;
     write.commit().await?;
     house.wake();
-    Ok(Redirect::to(&format!("/intelligence/{id}")).into_response())
+    Ok(format!("/intelligence/{id}"))
 }
 
-/// The original of a form: a file, one that was kept before, or a pasted text.
+/// Enters what a document of a feed says.
+async fn document(
+    house: &House,
+    user: &User,
+    source: &Row,
+    sort: bring::Sort,
+    bytes: Vec<u8>,
+) -> Result<String, Refusal> {
+    let cx = &user.cx;
+    let length = bytes.len() as u64;
+    let broken = |error: String| {
+        tracing::warn!(error, "a document of a feed was not taken");
+        Refusal::Bad(error)
+    };
+    let read = tokio::task::spawn_blocking(move || bring::read(sort, &bytes));
+    let read = read.await.map_err(|error| broken(error.to_string()))?;
+    let read = read.map_err(|(ja, en)| Refusal::Bad(cx.either(&ja, &en).to_owned()))?;
+    let taken = bring::take(&house.store, house.folder(), source, read, &user.actor()).await;
+    let brought = taken.map_err(|error| broken(error.to_string()))?;
+    let mut write = user.write(house, cx.t("フィードの取り込み", "took in a feed")).await?;
+    bring::enter(&house.store, &mut write, source, &brought, length).await?;
+    write.commit().await?;
+    house.wake();
+    let is_list = matches!(sort, bring::Sort::Kev | bring::Sort::Epss);
+    Ok(if is_list { "/intelligence/vulnerabilities" } else { "/intelligence" }.to_owned())
+}
+
+/// The originals of a form: files, one that was kept before, or a pasted text.
 async fn handed(
     house: &House,
     user: &User,
     form: &HashMap<String, String>,
-) -> Result<Blob, Refusal> {
+) -> Result<Vec<Blob>, Refusal> {
     let cx = &user.cx;
     let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    for name in ["file", "kept"] {
-        if !text(name).is_empty() {
-            return own(house, user, text(name)).await?.ok_or(Refusal::NotFound);
-        }
+    let mut blobs = Vec::new();
+    for name in FILES.iter().chain(&["kept"]).filter(|name| !text(name).is_empty()) {
+        blobs.push(own(house, user, text(name)).await?.ok_or(Refusal::NotFound)?);
+    }
+    if !blobs.is_empty() {
+        return Ok(blobs);
     }
     let pasted = text("text");
     if pasted.trim().is_empty() {
@@ -240,7 +342,7 @@ async fn handed(
     }
     let mut upload = house.store.upload().await?;
     upload.write(pasted.as_bytes()).await?;
-    Ok(house.store.keep(upload, "notice.txt", &user.actor()).await?)
+    Ok(vec![house.store.keep(upload, "notice.txt", &user.actor()).await?])
 }
 
 async fn waiting(State(house): State<Shared>, caller: Caller) -> Response {

@@ -30,7 +30,7 @@ use super::{confirm::Value, may_judge, refusal};
 use crate::work::{
     actions,
     inbox::{self, InboxError, Line, Original},
-    relevance::{Known, Reason, Touch},
+    relevance::{Known, Reason, Touch, hits},
     triage::{self, Input, Judging, TriageError, Verdict},
 };
 
@@ -199,10 +199,39 @@ async fn show(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> An
         };
         body.inputs = Input::ALL.map(|input| (input, is_there(input))).to_vec();
     }
+    body.facts.extend(told(cx, &row, may_judge));
     let tasks = actions::of_item(store, id).await?;
     body.actions =
         tasks.into_iter().map(|row| Asked { is_open: row.status != "closed", row }).collect();
     page(cx, &row.name, &body)
+}
+
+/// What the row itself says beside its original.
+fn told(cx: &Cx, row: &Row, may_judge: bool) -> Vec<(&'static str, String)> {
+    let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
+    let listed = |name: &str| {
+        let all = row.attributes.get(name).and_then(Json::as_array).into_iter().flatten();
+        let texts: Vec<&str> = all.filter_map(Json::as_str).collect();
+        texts.join(cx.t("、", ", "))
+    };
+    let updates = row.attributes.get("updates").and_then(Json::as_i64).unwrap_or_default();
+    let mut all = vec![
+        (cx.t("公開ページ", "Published at"), text("link").to_owned()),
+        (cx.t("該当する資産", "Affected assets"), listed("affected")),
+        (cx.t("影響を受ける製品", "Affected products"), listed("products")),
+    ];
+    if updates > 0 {
+        all.push((cx.t("届いた更新", "Updates"), updates.to_string()));
+    }
+    // Who sent it is a person; what it says is for those who judge.
+    if may_judge {
+        all.push((cx.t("送信者", "Sender"), text("sender").to_owned()));
+        all.push((cx.t("添付ファイル", "Attachments"), listed("attachments")));
+        let hits: Vec<&str> = hits(row).into_iter().map(|hit| cx.pick(&hit.text())).collect();
+        all.push((cx.t("経営層へ上げる理由", "Reasons to escalate"), hits.join(cx.t("、", ", "))));
+    }
+    all.retain(|(_, text)| !text.is_empty());
+    all
 }
 
 fn said(refusal: Refusal) -> Result<String, Refusal> {

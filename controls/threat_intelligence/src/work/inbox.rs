@@ -178,10 +178,7 @@ pub async fn receive(
     handed: &Handed<'_>,
 ) -> Result<Id, StoreError> {
     let now = store.now();
-    let mut row = Row::new(Table::Asset, store.new_id()?, ITEM, &name(handed));
-    row.status = "active".to_owned();
-    row.attributes = attributes(handed, now).as_object().cloned().unwrap_or_default();
-    let row = write.put(row).await?;
+    let row = write.put(row(store, handed)?).await?;
     let facts = json!({ "items": 1, "bytes": handed.blob.bytes, "refused": {} });
     write
         .record(RecordDraft {
@@ -212,6 +209,14 @@ fn about(text: &str) -> Option<String> {
     let line = lines.clone().find(says)?;
     let rest = ABOUT.iter().find_map(|label| line.strip_prefix(label)?.strip_prefix([':', '：']));
     Some(rest.unwrap_or(line).trim().to_owned())
+}
+
+/// The row of an item as it is received.
+pub fn row(store: &Store, handed: &Handed<'_>) -> Result<Row, StoreError> {
+    let mut row = Row::new(Table::Asset, store.new_id()?, ITEM, &name(handed));
+    row.status = "active".to_owned();
+    row.attributes = attributes(handed, store.now()).as_object().cloned().unwrap_or_default();
+    Ok(row)
 }
 
 fn name(handed: &Handed<'_>) -> String {

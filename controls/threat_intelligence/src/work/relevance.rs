@@ -3,6 +3,10 @@
 //! Invariants: every reason names the word and the row that it comes from; a word of one letter is none; Latin words
 //! are met whole.
 
+pub mod hits;
+
+pub use hits::{Hit, hits};
+
 use model::{Id, Table};
 use netname::{Brand, Domain, Names, lookalike};
 use serde_json::Value as Json;

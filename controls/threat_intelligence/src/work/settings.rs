@@ -24,6 +24,17 @@ pub struct Settings {
     pub warning_lists: Option<Lists>,
     /// Certificates that are believed instead of the system's, PEM.
     pub ca: Option<PathBuf>,
+    /// New mails of this folder become items.
+    #[serde(deserialize_with = "absolute")]
+    pub maildir: Option<PathBuf>,
+}
+
+fn absolute<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(from)?;
+    match path.is_absolute() {
+        true => Ok(Some(path)),
+        false => Err(serde::de::Error::custom("maildir is a folder, written from / on")),
+    }
 }
 
 /// Folders from the root on.

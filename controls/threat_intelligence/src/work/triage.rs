@@ -7,7 +7,7 @@ use model::{Assurance, Table, Text, Timestamp, t};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
 
-use super::relevance::Reason;
+use super::relevance::{Hit, Reason, hits};
 
 pub const TRIAGED: &str = "threat_intelligence.intel_triaged";
 pub const CLOSED: &str = "threat_intelligence.action_closed";
@@ -247,6 +247,7 @@ fn draft(item: &Row, judging: &Judging<'_>, received: Timestamp, now: Timestamp)
         "origin": "external",
         "verdict": judging.verdict.as_str(),
         "reasons": reasons,
+        "hits": hits(item).into_iter().map(Hit::as_str).collect::<Vec<_>>(),
         "urgent": judging.is_urgent,
         "delay_min": (now.0 - received.0).max(0) / MINUTE_MICROS,
         "limit_min": limit_min(judging.is_urgent, received),

@@ -14,6 +14,8 @@ const HEADER_BYTES_MAX: usize = 2_000;
 pub struct Mail {
     pub subject: String,
     pub from: String,
+    /// Without its brackets; empty if it has none.
+    pub message_id: String,
     /// As the mail says it, RFC 3339.
     pub sent: Option<String>,
     pub text: String,
@@ -81,6 +83,7 @@ pub fn read(bytes: &[u8]) -> Result<Mail, MailError> {
                 .and_then(|a| a.address())
                 .unwrap_or_default(),
         ),
+        message_id: short(message.message_id().unwrap_or_default()),
         sent: message.date().map(|date| date.to_rfc3339()),
         ..Mail::default()
     };

@@ -161,6 +161,14 @@ impl Notice {
     }
 }
 
+/// The ids of vulnerabilities that a text names, each once, in order: CVE, JVNDB, JVN, JVNVU.
+pub fn ids(text: &str) -> Vec<String> {
+    let mut spans = facts::vulnerabilities(text);
+    spans.sort_by_key(|span| span.start);
+    let mut seen = std::collections::HashSet::new();
+    spans.into_iter().map(|span| span.value).filter(|id| seen.insert(id.clone())).collect()
+}
+
 /// Reads a text.
 pub fn extract(text: &str, labels: &Labels) -> Notice {
     let (text, mut is_cut) = clip(text, TEXT_BYTES_MAX);
