@@ -48,6 +48,7 @@ mod shown;
 mod sigma_cmd;
 mod steady_cmd;
 mod steady_logs_cmd;
+mod ti_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -118,6 +119,11 @@ enum Command {
     Configuration {
         #[command(subcommand)]
         command: configuration_cmd::ConfigurationCommand,
+    },
+    /// Threat intelligence (5.7): the brief for executives, their orders
+    Ti {
+        #[command(subcommand)]
+        command: ti_cmd::TiCommand,
     },
     /// Monitoring (8.16): comparisons of the collected events
     Monitoring {
@@ -448,6 +454,7 @@ impl Command {
             Command::Db { .. }
             | Command::Isms { .. }
             | Command::Configuration { .. }
+            | Command::Ti { .. }
             | Command::Monitoring { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
@@ -507,6 +514,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Status { shown, producers, .. } => status(place, shown.format, producers).await,
         Command::Isms { command } => hall_cmd::run(command).await,
         Command::Configuration { command } => configuration_cmd::run(command).await,
+        Command::Ti { command } => ti_cmd::run(command).await,
         Command::Monitoring { command } => monitoring_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,

@@ -2,6 +2,7 @@
 
 mod channels;
 mod confirm;
+mod executive;
 mod inbox;
 mod item;
 mod taxii;
@@ -18,8 +19,14 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
+    let all = [
+        inbox::routes(),
+        item::routes(),
+        confirm::routes(),
+        channels::routes(),
+        taxii::routes(),
+        executive::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
 

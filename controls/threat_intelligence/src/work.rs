@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod channels;
 pub mod closing;
+pub mod executive;
 pub mod inbox;
 pub mod objects;
 pub mod publish;
@@ -18,12 +19,20 @@ use room::{Job, Pause, Service};
 /// What is confirmed is in force within two seconds: one here, one where it is met.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
+/// Short-term hits are due within hours.
+const EXECUTIVE_EVERY: Duration = Duration::from_secs(300);
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("指標の対応の完了確認", "Close what was asked about indicators");
-    vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)]
+    let executive = t("経営層への伝達", "What reaches executives");
+    vec![
+        Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE),
+        Job::new("threat_intelligence.executive", executive, executive::round::run)
+            .every(EXECUTIVE_EVERY),
+    ]
 }
 
 /// The room's services.
