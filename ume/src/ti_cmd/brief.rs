@@ -48,6 +48,7 @@ pub enum BriefCommand {
     },
     /// What a brief says; without an id, the newest
     Show {
+        /// Id of the brief, as the list shows it
         #[arg(value_name = "ID")]
         id: Option<String>,
         #[command(flatten)]
@@ -57,6 +58,7 @@ pub enum BriefCommand {
     },
     /// Write the page as PDF; exit 3 if this build draws another than the one that was issued
     Pdf {
+        /// Id of the brief, as the list shows it
         #[arg(value_name = "ID")]
         id: String,
         /// File to write; - is standard output
@@ -80,6 +82,7 @@ pub enum BriefCommand {
     },
     /// Acknowledge a brief with the token of an executive's account; needs --server
     Ack {
+        /// Id of the brief, as the list shows it
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]

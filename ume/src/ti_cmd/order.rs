@@ -46,6 +46,7 @@ pub enum OrderCommand {
     },
     /// Close an order by the record of the deed, or by a decision
     Close {
+        /// Id of the order, as the list shows it
         #[arg(value_name = "ID")]
         id: String,
         /// Id of the record or decision that shows it

@@ -181,9 +181,9 @@ async fn a_hit_becomes_a_brief_that_an_executive_acknowledges_once_and_in_time()
     let acknowledge = format!("{path}/acknowledge");
     assert_eq!(house.send(&officer.who, &acknowledge, &[]).await.0, 400, "executives only");
     assert!(house.of_type(ACKNOWLEDGED).await.is_empty());
-    let forged = [("csrf", "0")];
     let request = house.served.request(Method::POST, &acknowledge);
-    let request = request.header(header::COOKIE, &chief.who.cookie).form(&forged);
+    let request = request.header(header::COOKIE, &chief.who.cookie).body("csrf=0");
+    let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     assert_eq!(request.send().await.unwrap().status(), 403);
     assert_eq!(house.send(&chief.who, &acknowledge, &[]).await.0, 303);
     assert_eq!(house.send(&chief.who, &acknowledge, &[]).await.0, 400, "once");
@@ -199,7 +199,7 @@ async fn a_hit_becomes_a_brief_that_an_executive_acknowledges_once_and_in_time()
     house.later(2);
     house.round().await;
     assert_eq!(house.of_type(ISSUED).await.len(), 2);
-    house.later(23);
+    house.later(21);
     assert_eq!(house.strand("short_term").await["late"], 0);
     house.later(2);
     assert_eq!(house.strand("short_term").await["late"], 1);
@@ -246,7 +246,7 @@ async fn the_page_is_made_again_from_what_was_kept_byte_by_byte_and_is_one_page(
             let text: String = text.split_whitespace().collect();
             let said = |word: &str| text.contains(&word.replace(' ', ""));
             assert!(said(word) && said(fact(&record, "snapshot_hash")), "{text}");
-            assert_eq!(said("60件") || said("60 more"), false, "some are shown");
+            assert!(!said("60件") && !said("60 more"), "more than one is shown");
             assert_eq!(text.contains("ほか") || text.contains("more"), at == 2, "{text}");
         }
     }
@@ -347,6 +347,10 @@ async fn hold(house: &House, brief: Option<Id>) {
     let inputs = json!([{"letter": "b", "sections": [section], "reason": ""}]);
     let review = json!({"held_on": today, "drawn_at": today, "inputs": inputs});
     let review = house.enter(Table::Plan, "management_review", "x", review).await;
+    let id = house.store().new_id().unwrap();
+    let mut held = Row::new(Table::Decision, id, "review_held", "x");
+    (held.subject, held.status) = (Some(review.id), "approved".to_owned());
+    house.put(held, "account:chief").await;
     let facts = json!({
         "scope": "organisation", "held_on": today, "inputs_present": 7, "inputs_empty": 0,
         "instructions_without_task": 0, "review": review.id,
@@ -363,7 +367,6 @@ async fn each_strand_of_the_promise_falls_without_its_evidence() {
     assert_eq!(missing(&house.verdict("5.7/take-5").await), 1, "no review had the brief");
 
     // Two weeks before the review the brief for it is issued, once.
-    let zone = jiff::tz::TimeZone::UTC;
     let day = |hours: i64| -> String {
         let at = house.store().now().plus_hours(hours);
         at.rfc3339().chars().take(10).collect()
@@ -416,7 +419,6 @@ async fn each_strand_of_the_promise_falls_without_its_evidence() {
     house.approve_all(&chief).await;
     house.later(24 * 366);
     assert_eq!(house.strand("long_term").await["in_last_review"], false);
-    let _ = zone;
 }
 
 #[tokio::test]

@@ -73,9 +73,10 @@ impl OverviewPage<'_> {
 async fn show(State(house): State<Shared>, user: User) -> Answer {
     let (cx, store, now) = (&user.cx, &house.store, house.store.now());
     let since = now.minus_hours(24 * DAYS);
-    let records = store.records_since(&[RECEIVED, TRIAGED, CLOSED], since, RECORDS_MAX).await?;
-    let found = hits::records(store, since).await?;
-    let (briefs, acks) = (brief::records(store).await?, brief::acknowledgements(store).await?);
+    let types = [RECEIVED, TRIAGED, CLOSED, MET, ISSUED, ACKNOWLEDGED];
+    let records = store.records_since(&types, since, RECORDS_MAX).await?;
+    let of = |ty: &str| records.iter().filter(|r| r.ty == ty).cloned().collect::<Vec<Record>>();
+    let (found, briefs, acks) = (of(MET), of(ISSUED), of(ACKNOWLEDGED));
     let zone = house.people.local().zone.clone();
     let given = orders::all(store, &zone).await?;
     let late = |hit: &Record| {

@@ -16,6 +16,7 @@ const NAME_CHARS_MAX: usize = 80;
 /// Months for which an order stands.
 const MONTHS: i64 = 24;
 const ORDERS_MAX: usize = 1_000;
+const CLOSED_MAX: usize = 10_000;
 const RISK_LINK: &str = "references";
 const REMIND_DAYS: i64 = 7;
 
@@ -200,7 +201,7 @@ pub async fn all(store: &Store, zone: &TimeZone) -> Result<Vec<Given>, StoreErro
     let ids: Vec<Id> = decisions.iter().map(|d| d.id).collect();
     let tasks = store.rows_about(Table::Task, &ids).await?;
     let since = store.now().minus_hours(3 * YEAR_HOURS);
-    let closed = store.present().records_about(ORDER_CLOSED, &ids, since).await?;
+    let closed = store.records_since(&[ORDER_CLOSED], since, CLOSED_MAX).await?;
     let mut all: Vec<Given> = decisions
         .into_iter()
         .map(|decision| Given {
