@@ -4,6 +4,7 @@
 
 use axum::{
     Json as Document,
+    body::Bytes,
     extract::{Path, Query, State},
     http::header,
     response::{IntoResponse, Response},
@@ -110,6 +111,14 @@ fn failed(caller: &Caller, error: &BriefError) -> Response {
     }
 }
 
+/// The body as JSON, or why not.
+fn body_of<T: serde::de::DeserializeOwned>(caller: &Caller, body: &Bytes) -> Result<T, Response> {
+    let wrong = |error: serde_json::Error| {
+        Problem::saying(caller.cx.lang, problem::BAD_REQUEST, error.to_string()).into_response()
+    };
+    serde_json::from_slice(body).map_err(wrong)
+}
+
 async fn all_briefs(State(house): State<Shared>, caller: Caller) -> Response {
     let loaded = async {
         let acks = brief::acknowledgements(&house.store).await?;
@@ -165,21 +174,21 @@ struct Issue {
     horizon: String,
 }
 
-async fn issue_now(
-    State(house): State<Shared>,
-    caller: Caller,
-    Document(asked): Document<Issue>,
-) -> Response {
-    if !may_judge(&house, &caller.reader) {
-        return no(&caller, problem::FORBIDDEN, t("権限がありません。", "This is not permitted."));
-    }
-    let Some(horizon) = Horizon::named(&asked.horizon) else {
+async fn issue_now(State(house): State<Shared>, caller: Caller, body: Bytes) -> Response {
+    let horizon = match body_of::<Issue>(&caller, &body) {
+        Ok(asked) => Horizon::named(&asked.horizon),
+        Err(refused) => return refused,
+    };
+    let Some(horizon) = horizon else {
         let said = t(
             "horizonはshort_termかlong_termにしてください。",
             "horizon is short_term or long_term.",
         );
         return no(&caller, problem::INVALID, said);
     };
+    if !may_judge(&house, &caller.reader) {
+        return no(&caller, problem::FORBIDDEN, t("権限がありません。", "This is not permitted."));
+    }
     match brief::issue(&house.store, horizon, &caller.actor()).await {
         Ok(record) => {
             house.wake();
@@ -243,8 +252,12 @@ async fn closed(
     State(house): State<Shared>,
     caller: Caller,
     Path(id): Path<Id>,
-    Document(asked): Document<Close>,
+    body: Bytes,
 ) -> Response {
+    let asked = match body_of::<Close>(&caller, &body) {
+        Ok(asked) => asked,
+        Err(refused) => return refused,
+    };
     if !may_close(&house, &caller.reader) {
         return no(&caller, problem::FORBIDDEN, t("権限がありません。", "This is not permitted."));
     }

@@ -234,13 +234,13 @@ struct IssueForm {
 
 async fn issue_now(State(house): State<Shared>, user: User, Form(form): Form<IssueForm>) -> Answer {
     user.form(&form.csrf, Action::Write)?;
-    if !may_judge(&house, user.reader()) {
-        return Err(Refusal::Forbidden);
-    }
     let horizon = Horizon::named(&form.horizon).ok_or_else(|| {
         let said = user.cx.t("短期か中長期を選んでください。", "Choose short or long term.");
         Refusal::Bad(said.to_owned())
     })?;
+    if !may_judge(&house, user.reader()) {
+        return Err(Refusal::Forbidden);
+    }
     let record = brief::issue(&house.store, horizon, &user.actor()).await.map_err(failed)?;
     house.wake();
     Ok(Redirect::to(&format!("{PATH}/{}", record.id)).into_response())
