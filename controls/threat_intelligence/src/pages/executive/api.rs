@@ -112,9 +112,9 @@ fn failed(caller: &Caller, error: &BriefError) -> Response {
 }
 
 /// The body as JSON, or why not.
-fn body_of<T: serde::de::DeserializeOwned>(caller: &Caller, body: &Bytes) -> Result<T, Response> {
+fn body_of<T: serde::de::DeserializeOwned>(caller: &Caller, body: &Bytes) -> Result<T, Problem> {
     let wrong = |error: serde_json::Error| {
-        Problem::saying(caller.cx.lang, problem::BAD_REQUEST, error.to_string()).into_response()
+        Problem::saying(caller.cx.lang, problem::BAD_REQUEST, error.to_string())
     };
     serde_json::from_slice(body).map_err(wrong)
 }
@@ -177,7 +177,7 @@ struct Issue {
 async fn issue_now(State(house): State<Shared>, caller: Caller, body: Bytes) -> Response {
     let horizon = match body_of::<Issue>(&caller, &body) {
         Ok(asked) => Horizon::named(&asked.horizon),
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let Some(horizon) = horizon else {
         let said = t(
@@ -256,7 +256,7 @@ async fn closed(
 ) -> Response {
     let asked = match body_of::<Close>(&caller, &body) {
         Ok(asked) => asked,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     if !may_close(&house, &caller.reader) {
         return no(&caller, problem::FORBIDDEN, t("権限がありません。", "This is not permitted."));
