@@ -17,7 +17,7 @@ use web::{
 
 use crate::work::{
     executive::{
-        brief, fact,
+        ACKNOWLEDGED, ISSUED, MET, brief, fact,
         hits::{self, Hit},
         orders, sheet,
     },
