@@ -63,7 +63,7 @@ mod tests {
     }
 
     /// Commands whose output is no result that a program would read otherwise.
-    const WITHOUT_FORMAT: [(&str, &str); 13] = [
+    const WITHOUT_FORMAT: [(&str, &str); 14] = [
         ("ume serve", "runs until it is stopped"),
         ("ume completions", "prints a script for a shell"),
         ("ume man", "prints or writes roff"),
@@ -72,6 +72,7 @@ mod tests {
         ("ume baseline watch", "prints a line of JSON for each change, as it happens"),
         ("ume baseline sheet fill", "writes a workbook"),
         ("ume indicators build", "writes a set"),
+        ("ume ti brief pdf", "writes a document"),
         ("ume indicators convert", "writes a document, and --to says its form"),
         ("ume indicators pattern", "prints patterns, which have a form of their own"),
         ("ume sbom make", "writes a document, and --to says its form"),

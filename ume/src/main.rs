@@ -122,6 +122,7 @@ enum Command {
         command: configuration_cmd::ConfigurationCommand,
     },
     /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
+    /// Threat intelligence (5.7): the brief for executives, their orders
     Ti {
         #[command(subcommand)]
         command: ti_cmd::TiCommand,

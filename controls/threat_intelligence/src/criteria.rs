@@ -126,7 +126,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "実施した対応と幹部への説明を、議事録またはメールを添えて申告する",
             "Attest the action taken and the briefing of executives, with minutes or mail attached",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.executive"),
         minutes_per_miss: 60,
     },
     Criterion {
@@ -317,7 +317,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.executive"),
         minutes_per_miss: 90,
     },
     Criterion {

@@ -96,6 +96,24 @@ const HORIZON: FieldType = FieldType::Enum(&[
     choice("long_term", "中長期（レビューで）", "Mid and long term (in review)"),
 ]);
 
+const TRIGGER: FieldType = FieldType::Enum(&[
+    choice("own_sighting", "自組織での目撃", "Seen in our own logs"),
+    choice("vulnerability", "悪用される脆弱性", "Exploited vulnerability"),
+    choice("names_us", "当組織の名指し", "Notice naming us"),
+    choice("supplier_attacked", "取引先の被害", "Supplier attacked"),
+    choice("fake_site", "偽サイト", "Fake site"),
+    choice("actor_in_sector", "同業を狙う攻撃主体", "Actor active in our sector"),
+    choice("new_method", "10大脅威の新しい手口", "New among IPA's ten"),
+    choice("own_trend", "自組織での増加", "Trend of our own"),
+]);
+
+const SEVERITY: FieldType = FieldType::Enum(&[
+    choice("low", "低", "Low"),
+    choice("medium", "中", "Medium"),
+    choice("high", "高", "High"),
+    choice("critical", "緊急", "Critical"),
+]);
+
 pub(crate) const KINDS: &[KindSpec] = &[
     KindSpec {
         id: "intel_source",
@@ -580,17 +598,43 @@ pub(crate) const RULES: &[KindSpec] = &[
         ),
         fields: &[
             Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON).required(),
+            Field::new("trigger", t("判定", "Test"), TRIGGER).required().aliases(&["判定"]),
             Field::new("condition", t("条件", "Condition"), FieldType::Multiline)
                 .required()
                 .aliases(&["条件", "報告基準"]),
             Field::new("examples", t("例", "Examples"), FieldType::Multiline).aliases(&["例"]),
             Field::new(
                 "due_hours",
-                t("期限", "Due"),
+                t("期限（短期は24時間まで）", "Due (short term: within 24 hours)"),
                 FieldType::Number { unit: "h", min: 0, max: 8760 },
             )
             .required()
             .aliases(&["期限", "タイミング"]),
+            Field::new("severity_min", t("重大度（以上）", "Severity at least"), SEVERITY),
+            permille("epss_permille_min", t("悪用見込み（以上）", "EPSS at least")),
+            count("times_min", t("件数（以上）", "Times at least")),
+            days("window_days", t("数える期間", "Counted over")),
+            Field::new(
+                "rise_permille_min",
+                t("前の期間に対する割合（以上）", "Against the time before, at least"),
+                FieldType::Number { unit: "‰", min: 0, max: 100_000 },
+            ),
+        ],
+        groups: &[
+            Group::new(
+                t("条件", "Criterion"),
+                &["horizon", "trigger", "condition", "examples", "due_hours"],
+            ),
+            Group::new(
+                t("しきい値", "Thresholds"),
+                &[
+                    "severity_min",
+                    "epss_permille_min",
+                    "times_min",
+                    "window_days",
+                    "rise_permille_min",
+                ],
+            ),
         ],
         ..KindSpec::BASE
     },
@@ -799,6 +843,11 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .aliases(&["担当", "担当者"]),
             Field::new("due", t("期限", "Due"), FieldType::Date).required().aliases(&["期限"]),
             Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON),
+            text("brief", t("もとにした要約", "Brief it was given upon")),
+            text("task", t("タスク", "Task")),
+            Field::new("risk", t("リスク", "Risk"), FieldType::Reference("risk")),
+            text("signer", t("署名者", "Signer")),
+            text("method", t("本人確認の方法", "How the signer was identified")),
         ],
         ..KindSpec::BASE
     },
@@ -1022,6 +1071,33 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON).required(),
             Field::new("criteria", t("該当した条件", "Criteria met"), FieldType::List),
             Field::new("pdf_hash", t("PDFのハッシュ", "PDF hash"), FieldType::Hash).required(),
+            Field::new(
+                "pdf_hash_en",
+                t("英語版PDFのハッシュ", "Hash of the English PDF"),
+                FieldType::Hash,
+            ),
+            Field::new("snapshot_hash", t("控えのハッシュ", "Snapshot hash"), FieldType::Hash),
+            Field::new("tlp", t("TLP", "TLP"), TLP),
+            Field::new("verdict", t("元の判定", "Verdict"), VERDICT),
+            count("hits", t("該当数", "Hits")),
+            count("left_out", t("記載しない情報（RED）", "Left out (RED)")),
+            Field::new("covers_from", t("対象の始まり", "Covers from"), FieldType::Time),
+            Field::new("covers_to", t("対象の終わり", "Covers to"), FieldType::Time),
+            Field::new("review_on", t("対象のレビュー", "For the review on"), FieldType::Date),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.criterion_met",
+        writer: Writer::Ume,
+        title: t("経営層へ上げる条件の該当", "Criterion met"),
+        fields: &[
+            text("criterion", t("条件", "Criterion")).required(),
+            Field::new("trigger", t("判定", "Test"), TRIGGER).required(),
+            Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON).required(),
+            Field::new("key", t("該当の識別", "What tells it apart"), FieldType::Hash).required(),
+            Field::new("due", t("期限", "Due"), FieldType::Time),
+            Field::new("tlp", t("TLP", "TLP"), TLP).required(),
+            count("exposed", t("公開中・重要な資産", "Exposed or important assets")).required(),
         ],
     },
     RecordSpec {
@@ -1038,6 +1114,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             Field::new("verdict", t("元の判定", "Verdict"), VERDICT).required(),
             text("proof", t("確認した要約", "Brief acknowledged")).required(),
             minutes("delay_min", t("確認までの時間", "Time to acknowledge")),
+            Field::new("horizon", t("短期・中長期", "Horizon"), HORIZON),
         ],
     },
     RecordSpec {

@@ -21,6 +21,7 @@ mod declared;
 mod demo;
 mod drift;
 mod events;
+mod executive;
 mod files;
 mod findings;
 mod findings_stream;

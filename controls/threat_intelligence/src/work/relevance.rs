@@ -169,7 +169,7 @@ impl Known {
     }
 }
 
-fn stands_in(text: &str, word: &str) -> bool {
+pub(crate) fn stands_in(text: &str, word: &str) -> bool {
     let is_letter = |sign: Option<char>| sign.is_some_and(|sign| sign.is_ascii_alphanumeric());
     text.match_indices(word).take(100).any(|(at, _)| {
         let latin = word.is_ascii();

@@ -1,7 +1,13 @@
 //! Where everything stands: the head of the first page, the table over as many pages as it takes, the
 //! foot of each.
 
-use super::{Column, Paper, PdfError, break_lines::lines, face::Face};
+use super::{
+    Column, Paper, PdfError,
+    break_lines::lines,
+    code::{Code, code},
+    face::Face,
+    mark::{LEADING, Mark, Page},
+};
 
 /// Pages of one document.
 pub const PAGES_MAX: usize = 500;
@@ -21,34 +27,7 @@ const HEADING: f32 = 11.0;
 const FACT: f32 = 8.5;
 const CELL: f32 = 7.0;
 const FOOT: f32 = 6.5;
-/// Height of a line in sizes of its font.
-const LEADING: f32 = 1.4;
-/// From the top of a line to its base.
-const ASCENT: f32 = 1.05;
 const PAD: f32 = 2.5;
-
-/// Something drawn; `y` is counted downwards from the top.
-pub(super) enum Mark {
-    Text { x: f32, y: f32, size: f32, bold: bool, text: String },
-    Fill { x: f32, y: f32, width: f32, height: f32, gray: f32 },
-    Rule { x: f32, y: f32, to_x: f32, to_y: f32, gray: f32 },
-}
-
-#[derive(Default)]
-pub(super) struct Page(pub Vec<Mark>);
-
-impl Page {
-    fn text(&mut self, x: f32, top: f32, size: f32, bold: bool, text: &str) {
-        if !text.is_empty() {
-            let y = top + size * ASCENT;
-            self.0.push(Mark::Text { x, y, size, bold, text: text.to_owned() });
-        }
-    }
-
-    fn rule(&mut self, from: (f32, f32), to: (f32, f32), gray: f32) {
-        self.0.push(Mark::Rule { x: from.0, y: from.1, to_x: to.0, to_y: to.1, gray });
-    }
-}
 
 /// Lays the paper out.
 pub(super) fn pages(paper: &Paper, face: &Face) -> Result<Vec<Page>, PdfError> {
@@ -223,43 +202,11 @@ impl<'p> Table<'p> {
     }
 }
 
-/// Dark runs of a code's rows: column, row, length; and how many modules a side has.
-struct Code {
-    side: usize,
-    runs: Vec<(usize, usize, usize)>,
-}
-
-fn code(text: &str) -> Result<Code, PdfError> {
-    let qr = qrcodegen::QrCode::encode_text(text, qrcodegen::QrCodeEcc::Medium)
-        .map_err(|error| PdfError::Code(error.to_string()))?;
-    let side = qr.size().max(0) as usize;
-    let mut runs = Vec::new();
-    for row in 0..side {
-        let mut column = 0;
-        while column < side {
-            let dark = |column: usize| column < side && qr.get_module(column as i32, row as i32);
-            let length = (column..side).take_while(|c| dark(*c)).count();
-            if length > 0 {
-                runs.push((column, row, length));
-            }
-            column += length.max(1);
-        }
-    }
-    Ok(Code { side, runs })
-}
-
 fn foot(page: &mut Page, paper: &Paper, face: &Face, code: Option<&Code>, at: (usize, usize)) {
     let top = HEIGHT - MARGIN - FOOT_HEIGHT + 8.0;
     let mut x = MARGIN;
     if let Some(code) = code {
-        let unit = CODE_SIZE / code.side as f32;
-        page.0.extend(code.runs.iter().map(|(column, row, length)| Mark::Fill {
-            x: MARGIN + *column as f32 * unit,
-            y: top + *row as f32 * unit,
-            width: *length as f32 * unit,
-            height: unit,
-            gray: 0.0,
-        }));
+        code.draw(page, MARGIN, top, CODE_SIZE);
         x += CODE_SIZE + 10.0;
     }
     for (n, line) in paper.foot.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Documents of paragraphs and one table as PDF: Japanese and Latin in one embedded font whose text can
+//! Documents of paragraphs and one table, and documents of one page ([`Sheet`]), as PDF: Japanese and Latin in one embedded font whose text can
 //! be selected and searched.
 //!
 //! Invariants: pure, so the same paper makes the same bytes; only the glyphs used are embedded; nothing
@@ -9,11 +9,15 @@
 //! [`PAGES_MAX`] pages, [`CELL_CHARS_MAX`] characters in a cell (what is beyond is replaced by …).
 
 mod break_lines;
+mod code;
 mod face;
 mod layout;
+mod mark;
+mod sheet;
 mod write;
 
 pub use layout::PAGES_MAX;
+pub use sheet::{Block, Entry, Fitted, Sheet, fit, write_sheet};
 
 use face::Face;
 
@@ -25,6 +29,8 @@ pub const CELL_CHARS_MAX: usize = 4_000;
 pub enum PdfError {
     #[error("the document would have more than {PAGES_MAX} pages")]
     Pages,
+    #[error("one page has no room for what it must show")]
+    Sheet,
     #[error("the font in this build cannot be read: {0}")]
     Font(String),
     #[error("the code in the footer holds too much: {0}")]
@@ -65,7 +71,13 @@ pub struct Column {
 pub fn write_pdf(paper: &Paper) -> Result<Vec<u8>, PdfError> {
     let face = Face::shipped()?;
     let pages = layout::pages(paper, &face)?;
-    write::document(paper, &face, &pages)
+    let about = write::About {
+        language: paper.language,
+        title: &paper.title,
+        heading: &paper.heading,
+        size: (layout::WIDTH, layout::HEIGHT),
+    };
+    write::document(&about, &face, &pages)
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use pdf_writer::{
 use subsetter::GlyphRemapper;
 
 use super::{
-    Paper, PdfError,
+    PdfError,
     face::{FONT, Face},
-    layout::{HEIGHT, Mark, Page, WIDTH},
+    mark::{Mark, Page},
 };
 
 const FONT_NAME: Name<'static> = Name(b"F1");
@@ -45,6 +45,14 @@ impl Used<'_> {
     }
 }
 
+/// What a document says of itself, and how large its pages are (points).
+pub(super) struct About<'a> {
+    pub language: &'a str,
+    pub title: &'a str,
+    pub heading: &'a str,
+    pub size: (f32, f32),
+}
+
 /// Hands out object numbers.
 struct Refs(i32);
 
@@ -55,7 +63,12 @@ impl Refs {
     }
 }
 
-pub(super) fn document(paper: &Paper, face: &Face, pages: &[Page]) -> Result<Vec<u8>, PdfError> {
+pub(super) fn document(
+    about: &About<'_>,
+    face: &Face,
+    pages: &[Page],
+) -> Result<Vec<u8>, PdfError> {
+    let (width, height) = about.size;
     let mut refs = Refs(0);
     let (catalog, tree, info, font) = (refs.next(), refs.next(), refs.next(), refs.next());
     let mut used = Used { face, mapper: GlyphRemapper::new(), chars: BTreeMap::new() };
@@ -63,22 +76,22 @@ pub(super) fn document(paper: &Paper, face: &Face, pages: &[Page]) -> Result<Vec
     let mut kids = Vec::new();
     for page in pages {
         let (id, content) = (refs.next(), refs.next());
-        let bytes = deflated(&draw(page, &mut used));
+        let bytes = deflated(&draw(page, height, &mut used));
         pdf.stream(content, &bytes).filter(Filter::FlateDecode);
         let mut page = pdf.page(id);
-        page.parent(tree).media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT)).contents(content);
+        page.parent(tree).media_box(Rect::new(0.0, 0.0, width, height)).contents(content);
         page.resources().fonts().pair(FONT_NAME, font);
         page.finish();
         kids.push(id);
     }
     let mut root = pdf.catalog(catalog);
-    root.pages(tree).lang(TextStr(paper.language));
+    root.pages(tree).lang(TextStr(about.language));
     root.viewer_preferences().display_doc_title(true);
     root.finish();
     pdf.pages(tree).count(kids.len() as i32).kids(kids);
-    let title = match paper.heading.as_str() {
-        "" => paper.title.clone(),
-        heading => format!("{} – {heading}", paper.title),
+    let title = match about.heading {
+        "" => about.title.to_owned(),
+        heading => format!("{} – {heading}", about.title),
     };
     pdf.document_info(info).title(TextStr(&title)).producer(TextStr("Ume"));
     embed(&mut pdf, &mut refs, font, &used)?;
@@ -92,17 +105,17 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-fn draw(page: &Page, used: &mut Used<'_>) -> Vec<u8> {
+fn draw(page: &Page, page_height: f32, used: &mut Used<'_>) -> Vec<u8> {
     let mut content = Content::new();
     for mark in &page.0 {
         match mark {
             Mark::Fill { x, y, width, height, gray } => {
                 content.set_fill_gray(*gray);
-                content.rect(*x, HEIGHT - y - height, *width, *height).fill_nonzero();
+                content.rect(*x, page_height - y - height, *width, *height).fill_nonzero();
             }
             Mark::Rule { x, y, to_x, to_y, gray } => {
                 content.set_stroke_gray(*gray).set_line_width(0.5);
-                content.move_to(*x, HEIGHT - y).line_to(*to_x, HEIGHT - to_y).stroke();
+                content.move_to(*x, page_height - y).line_to(*to_x, page_height - to_y).stroke();
             }
             Mark::Text { x, y, size, bold, text } => {
                 let bytes = used.encode(text);
@@ -111,7 +124,7 @@ fn draw(page: &Page, used: &mut Used<'_>) -> Vec<u8> {
                 let mode =
                     if *bold { TextRenderingMode::FillStroke } else { TextRenderingMode::Fill };
                 content.set_text_rendering_mode(mode).set_line_width(size * BOLD);
-                content.next_line(*x, HEIGHT - y).show(Str(&bytes)).end_text();
+                content.next_line(*x, page_height - y).show(Str(&bytes)).end_text();
             }
         }
     }
