@@ -1,10 +1,16 @@
 //! The room's own pages and their documents.
 
+mod actions;
+mod answer;
+mod card;
 mod channels;
 mod confirm;
+mod drill;
 mod inbox;
+mod internal;
 mod item;
 mod taxii;
+mod ten;
 
 use model::Table;
 use web::{
@@ -18,9 +24,21 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
-    all.into_iter().flatten().collect()
+    let mut all =
+        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<Route>>();
+    let process = [
+        ten::routes(),
+        actions::routes(),
+        internal::routes(),
+        drill::routes(),
+        card::routes(),
+        answer::routes(),
+    ];
+    all.extend(process.into_iter().flatten());
+    all
 }
 
 /// Whether a reader may judge items: who may write them sees what they say.

@@ -5,9 +5,11 @@ pub mod channels;
 pub mod closing;
 pub mod inbox;
 pub mod objects;
+pub mod process;
 pub mod publish;
 pub mod relevance;
 pub mod share;
+pub mod ten;
 pub mod triage;
 
 use std::time::Duration;
@@ -23,7 +25,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("指標の対応の完了確認", "Close what was asked about indicators");
-    vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)]
+    let mut all = vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)];
+    all.extend(process::jobs());
+    all.push(ten::state::job());
+    all
+}
+
+/// What the room brings with it gets into the register: threats, measures, routes. Gives how many rows were written.
+pub async fn load_content(store: &store::Store) -> Result<usize, store::StoreError> {
+    Ok(ten::load::load(store).await? + process::routing::seed(store).await?)
 }
 
 /// The room's services.
