@@ -331,6 +331,11 @@ impl Folder {
         Ok((&self.store, self.ledger.insert(Mutex::new(ledger))))
     }
 
+    /// The tables.
+    pub fn store(&self) -> &store::Store {
+        &self.store
+    }
+
     /// Settles what was written, and closes.
     pub async fn close(self) -> Result<(), CliError> {
         if let Some(ledger) = &self.ledger {

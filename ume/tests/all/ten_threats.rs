@@ -9,7 +9,7 @@ use threat_intelligence::work::{
     process::drill,
     ten::{
         content::{Audience, SHIPPED_MEASURES},
-        editions::{Editions, Threat},
+        editions::{Editions, THREAT, Threat},
         standing::{self, DECISION, Decisions, Facts},
         state,
     },
@@ -41,6 +41,14 @@ impl Place {
         let place = Place::over(tempfile::tempdir().unwrap()).await;
         assert!(load_content(place.store()).await.unwrap() > 80);
         assert_eq!(load_content(place.store()).await.unwrap(), 0);
+        // As if published this month: the test is about what bears measures out, not about the date of the day.
+        let month: String = place.store().now().rfc3339().chars().take(7).collect();
+        let mut write = place.store().write("ume", "", "").await.unwrap();
+        for mut row in place.store().all(Table::Norm, &[THREAT]).await.unwrap() {
+            row.attributes.insert("published".into(), json!(month));
+            write.put(row).await.unwrap();
+        }
+        write.commit().await.unwrap();
         let editions = Editions::load(place.store()).await.unwrap();
         (place, editions)
     }

@@ -1,6 +1,7 @@
 //! `/intelligence/ten-threats`: the ten threats of the newest edition, how ranks moved, what was decided and whether it
 //! holds; and as a document.
 
+mod ask;
 mod one;
 mod words;
 
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/api/v1/threat_intelligence/ten-threats", inspect, title, document).api(api),
     ];
     all.extend(one::routes());
+    all.extend(ask::routes());
     all
 }
 

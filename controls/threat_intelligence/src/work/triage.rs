@@ -284,8 +284,9 @@ fn task(
     route: &Route,
     now: Timestamp,
 ) -> Result<Row, StoreError> {
-    let usual = if judging.is_urgent { DUE_HOURS_URGENT } else { DUE_HOURS };
-    let due = now.plus_hours(route.due_hours.filter(|hours| *hours > 0).unwrap_or(usual));
+    let hours = route.due_hours.filter(|hours| *hours > 0).unwrap_or(DUE_HOURS);
+    let hours = if judging.is_urgent { hours.min(DUE_HOURS_URGENT) } else { hours };
+    let due = now.plus_hours(hours);
     let name: String = route.expected.chars().take(100).collect();
     let mut task = Row::new(Table::Task, store.new_id()?, "task", &name);
     task.status = "open".to_owned();
