@@ -101,7 +101,7 @@ pub enum Subjects {
     Parties { kinds: &'static [&'static str], only: &'static [Cond] },
     /// Live rules of one of these kinds.
     Rules { kinds: &'static [&'static str], only: &'static [Cond] },
-    /// Norm rows in use whose id starts with the prefix; a part `*` of it is any part.
+    /// Norm rows whose id starts with the prefix.
     Norms { prefix: &'static str },
     /// Plans of one of these kinds.
     Plans { kinds: &'static [&'static str], only: &'static [Cond] },

@@ -246,6 +246,41 @@ async fn an_action_closes_by_the_record_of_the_deed_and_by_no_word() {
     assert_eq!(row(&place, Table::Task, staff.id).await.status, "closed");
 }
 
+#[tokio::test]
+async fn a_takedown_closes_what_is_about_its_domain_and_a_weakness_closes_by_a_record_that_is_named()
+ {
+    let (place, source) = noticed().await;
+    let (path, id) = paste(&place, source.id).await;
+    let act = [
+        ("verdict", "act"),
+        ("reason", "x"),
+        ("advice", "y"),
+        ("input-brand", "1"),
+        ("input-vulnerability", "1"),
+    ];
+    assert_eq!(place.send("administrator", &format!("{path}/triage"), &act).await, 303);
+    place.later(60);
+    let (brand, weak) =
+        (place.task_of(id, "public_relations").await, place.task_of(id, "it").await);
+    let asked = |domain: &str| json!({ "domain": domain, "likeness": "word" });
+    place.record("threat_intelligence.takedown_requested", None, asked("other.example")).await;
+    deeds::run(place.ctx()).await.unwrap();
+    assert_eq!(row(&place, Table::Task, brand.id).await.status, "open", "of another domain");
+    place.record("threat_intelligence.takedown_requested", None, asked("evil-parts.example")).await;
+    deeds::run(place.ctx()).await.unwrap();
+    assert_eq!(row(&place, Table::Task, brand.id).await.status, "closed");
+    assert_eq!(row(&place, Table::Task, weak.id).await.status, "open");
+    let weak_id = weak.id.to_string();
+    let none = place.store().new_id().unwrap().to_string();
+    let absent = [("task", weak_id.as_str()), ("proof", none.as_str())];
+    assert_eq!(place.send("administrator", &format!("{path}/done"), &absent).await, 400);
+    let shown = place.record("configuration.impact_run", None, json!({})).await;
+    let proof = format!("該当なし {shown}");
+    let named = [("task", weak_id.as_str()), ("proof", proof.as_str())];
+    assert_eq!(place.send("administrator", &format!("{path}/done"), &named).await, 303);
+    assert_eq!(row(&place, Table::Task, weak.id).await.status, "closed");
+}
+
 async fn person(place: &Place, login: &str) -> Id {
     place.served.account(login).await;
     place.put_row(Table::Party, "person", json!({ "account": login })).await.id

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use indicators::extract::{self, What};
+use indicators::{
+    Kind,
+    extract::{self, Notice, What},
+};
 use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
@@ -25,7 +28,6 @@ const LOADED: &str = "monitoring.ruleset_loaded";
 const ACTIVATED: &str = "monitoring.rule_activated";
 const REMEDIED: &str = "configuration.remedied";
 const TAKEDOWN: &str = "threat_intelligence.takedown_requested";
-const BRIEF_ISSUED: &str = "threat_intelligence.brief_issued";
 const ACKNOWLEDGED: &str = "threat_intelligence.brief_acknowledged";
 /// Newest records of each type that are looked at.
 const RECORDS_MAX: usize = 200;
@@ -75,18 +77,9 @@ async fn proof(store: &Store, action: &actions::Action) -> Result<Option<String>
             let is_enough = of > 0 && read * 1000 >= of * card::READ_PERMILLE;
             is_enough.then(|| format!("{} {read}/{of}", card::READ))
         }
-        ACKNOWLEDGED => {
-            let issued = newer(store, BRIEF_ISSUED, since, |_| true).await?;
-            let acknowledged = newer(store, ACKNOWLEDGED, since, |_| true).await?;
-            let both = issued.zip(acknowledged).filter(|(a, b)| a.received_at <= b.received_at);
-            both.map(|(_, acknowledged)| named(&acknowledged))
-        }
-        ty => {
-            let about = |record: &Record| {
-                record.subject == Some(item) || record.facts.get("item") == Some(&json!(item))
-            };
-            newer(store, ty, since, about).await?.map(|record| named(&record))
-        }
+        TAKEDOWN => takedown(store, item, since).await?,
+        // The brief closes it when it is acknowledged: what it left out was not read.
+        _ => None,
     })
 }
 
@@ -103,6 +96,36 @@ async fn newer(
 ) -> Result<Option<Record>, Error> {
     let records = store.newest_records(&[ty], None, RECORDS_MAX).await?;
     Ok(records.into_iter().find(|record| record.received_at > since && fits(record)))
+}
+
+/// A takedown was requested of a domain that the item names.
+async fn takedown(store: &Store, item: Id, since: Timestamp) -> Result<Option<String>, Error> {
+    let records = store.newest_records(&[TAKEDOWN], None, RECORDS_MAX).await?;
+    let mut fresh = records.iter().filter(|record| record.received_at > since).peekable();
+    if fresh.peek().is_none() {
+        return Ok(None);
+    }
+    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
+        return Ok(None);
+    };
+    let hosts = hosts(store, &row).await;
+    let named = fresh.find(|record| {
+        let domain = record.facts.get("domain").and_then(Json::as_str).unwrap_or_default();
+        hosts.iter().any(|host| host == domain || host.ends_with(&format!(".{domain}")))
+    });
+    Ok(named.map(|record| format!("{TAKEDOWN} {}", record.id)))
+}
+
+/// Hosts that the original of an item names, alone or within addresses.
+async fn hosts(store: &Store, row: &Row) -> BTreeSet<String> {
+    let Some(notice) = notice(store, row).await else { return BTreeSet::new() };
+    let urls = notice.values(What::Indicator(Kind::Url));
+    let within = urls.into_iter().filter_map(|url| {
+        let rest = url.split_once("://")?.1;
+        rest.split(['/', ':', '?', '#']).next()
+    });
+    let domains = notice.values(What::Indicator(Kind::Domain));
+    domains.into_iter().chain(within).map(str::to_owned).collect()
 }
 
 /// Every weakness that the notice names was remedied, or somebody signed what becomes of the item.
@@ -136,14 +159,19 @@ async fn remedied(store: &Store, item: Id, since: Timestamp) -> Result<Option<St
     Ok(all.map(|all| all.into_iter().take(5).map(named).collect::<Vec<_>>().join(" / ")))
 }
 
-/// Weaknesses that the original of an item names; none if it cannot be read.
+/// Weaknesses that the original of an item names.
 async fn weaknesses(store: &Store, row: &Row) -> BTreeSet<String> {
-    let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
-    let Ok(Some(blob)) = store.blob(text("raw")).await else { return BTreeSet::new() };
-    let told = Encoding::named(text("raw_encoding"));
-    let Ok(original) = inbox::original(store, &blob, told).await else { return BTreeSet::new() };
-    let notice = extract::extract(&original.whole(), extract::Labels::shipped());
+    let Some(notice) = notice(store, row).await else { return BTreeSet::new() };
     notice.values(What::Vulnerability).into_iter().map(str::to_owned).collect()
+}
+
+/// What the original of an item says; none if it cannot be read.
+async fn notice(store: &Store, row: &Row) -> Option<Notice> {
+    let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
+    let blob = store.blob(text("raw")).await.ok()??;
+    let told = Encoding::named(text("raw_encoding"));
+    let original = inbox::original(store, &blob, told).await.ok()?;
+    Some(extract::extract(&original.whole(), extract::Labels::shipped()))
 }
 
 async fn close(store: &Store, task: &Row, proof: &str) -> Result<bool, Error> {
