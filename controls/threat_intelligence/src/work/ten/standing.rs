@@ -11,7 +11,7 @@ use std::{
 use model::{Id, Status, Table, Timestamp};
 use room::{Judged, Verdicts};
 use serde_json::{Value as Json, json};
-use store::{Row, Store, StoreError, Write};
+use store::{End, Row, Store, StoreError, Write};
 use web::{House, decide};
 
 use super::editions::{Editions, Measure, Threat, list};
@@ -74,9 +74,7 @@ impl Facts {
     pub async fn load(house: &House, threats: &[Id]) -> Result<Facts, StoreError> {
         let store = &house.store;
         let now = store.now();
-        let links = store.rows_about(Table::Link, threats).await?;
-        let links: Vec<Row> =
-            links.into_iter().filter(|link| link.kind == BACKS && !link.deleted).collect();
+        let links = store.links(threats, BACKS, End::Object).await?;
         let ids: Vec<Id> = links.iter().filter_map(|link| link.subject).collect();
         let rows = store.rows_by_id(Table::Task, &ids).await?;
         let mut tasks: BTreeMap<(Id, String), Vec<Row>> = BTreeMap::new();
