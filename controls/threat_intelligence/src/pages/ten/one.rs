@@ -172,7 +172,7 @@ fn choice(
                 (format!("{id} {}", text.unwrap_or_default()), href)
             }
             Ground::Rule(id) => {
-                (format!("{} {id}", cx.t("検知ルール", "Rule")), "/monitoring/rules".to_owned())
+                (format!("{} {id}", cx.t("検知ルール", "Rule")), "/detections".to_owned())
             }
             Ground::Task(id, name) => {
                 (format!("{} {name}", cx.t("タスク", "Task")), format!("/row/task/{id}"))
