@@ -462,7 +462,7 @@ impl<'a> Judge<'a> {
                     s.object
                         .get("norm_id")
                         .and_then(Json::as_str)
-                        .is_some_and(|id| id.starts_with(prefix))
+                        .is_some_and(|id| is_below(prefix, id))
                 })
                 .collect(),
             Subjects::Records { types, only, within_hours } => {
@@ -741,6 +741,23 @@ fn record_subject(record: &Record, within_hours: u32) -> Subject {
     }
 }
 
+/// Whether the id of a norm begins with this prefix; a part `*` of it is any part.
+fn is_below(prefix: &str, id: &str) -> bool {
+    let mut parts = id.split('/');
+    let mut wanted = prefix.split('/').peekable();
+    while let Some(want) = wanted.next() {
+        let Some(part) = parts.next() else { return false };
+        let is_same = match wanted.peek() {
+            None => part.starts_with(want),
+            Some(_) => want == "*" || part == want,
+        };
+        if !is_same {
+            return false;
+        }
+    }
+    true
+}
+
 fn meets(conds: &[Cond], object: &Json) -> bool {
     conds.iter().all(|c| c.holds(object))
 }
@@ -924,6 +941,20 @@ mod tests {
         assert_eq!((gone.status, gone.reason), (Status::Stale, Reason::TooOld));
         let mixed = vec![record("x.a", "a", false, 10), record("x.a", "b", true, 20)];
         assert_eq!(judged(&half, mixed, NOW).valid_until, Some(NOW.plus_hours(30)));
+    }
+
+    #[test]
+    fn a_star_in_a_prefix_is_any_part() {
+        for (prefix, id, want) in [
+            ("ipa10/*/org/", "ipa10/2027/org/3", true),
+            ("ipa10/*/org/", "ipa10/2027/person/3", false),
+            ("ipa10/*/org/", "ipa10/org/3", false),
+            ("ipa10/2026/", "ipa10/2026/org/1", true),
+            ("a.5", "a.5.7", true),
+            ("x/", "y/1", false),
+        ] {
+            assert_eq!(is_below(prefix, id), want, "{prefix} {id}");
+        }
     }
 
     #[test]

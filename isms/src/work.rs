@@ -66,11 +66,19 @@ async fn judge(
     if board.get().is_none_or(|before| before.view.digest() != fresh.view.digest()) {
         store.job_ask(STATE).await?;
     }
+    tell(&ctx.house, &fresh);
     board.put(fresh);
     if !changed.is_empty() {
         store.job_ask(LEVELS).await?;
     }
     Ok(())
+}
+
+/// Lets the rooms know how every criterion stands.
+pub fn tell(house: &web::House, board: &Board) {
+    let verdicts = board.all().flat_map(|control| &control.verdicts);
+    let criteria = verdicts.map(|verdict| (verdict.criterion, verdict.status)).collect();
+    house.kept.get::<room::Verdicts>().put(room::Judged { at: board.at, criteria });
 }
 
 /// A control whose level is not the one recorded last.

@@ -133,6 +133,7 @@ enum Command {
         command: monitoring_cmd::MonitoringCommand,
     },
     /// Threat intelligence (5.7): the inbox, vulnerabilities
+    /// Threat intelligence (5.7): the ten threats and their measures
     Ti {
         #[command(subcommand)]
         command: ti_cmd::TiCommand,

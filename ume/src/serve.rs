@@ -73,6 +73,7 @@ pub async fn run(
     if norms > 0 {
         tracing::info!(norms, "norm content loaded");
     }
+    threat_intelligence::work::load_content(&store).await?;
     let address = listener.local_addr().map_err(|e| CliError::Listen(listen, e))?;
     let token = if store.account_count().await? == 0 { Some(random()?) } else { None };
     let at_rest =

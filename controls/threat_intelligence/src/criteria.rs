@@ -138,7 +138,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "Measures are decided for each of IPA's ten organisation threats of the current edition, and each chosen measure is backed by a passing check, a live rule or a task in time",
         ),
         check: Check::PerSubject(PerSubject {
-            of: Subjects::Norms { prefix: "ipa10/2026/org/" },
+            of: Subjects::Norms { prefix: "ipa10/*/org/" },
             must: Predicate::All(&[
                 Predicate::Decision { kind: "threat_measures" },
                 Predicate::Record {
@@ -157,7 +157,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             "10大脅威の対策決定表を取り込み、選んだ対策の実施を申告する",
             "Import the decision sheet for the ten threats and attest the measures chosen",
         )),
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.ten_threats"),
         minutes_per_miss: 30,
     },
     Criterion {
@@ -183,7 +183,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: HALF_YEAR_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.drills"),
         minutes_per_miss: 120,
     },
     Criterion {
@@ -217,7 +217,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.triage_watch"),
         minutes_per_miss: 15,
     },
     Criterion {
@@ -249,7 +249,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.internal"),
         minutes_per_miss: 45,
     },
     Criterion {
@@ -275,7 +275,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: QUARTER_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.actions"),
         minutes_per_miss: 60,
     },
     Criterion {

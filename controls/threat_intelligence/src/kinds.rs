@@ -1,5 +1,7 @@
 //! Asset, rule, norm and decision kinds and record types of threat intelligence.
 
+mod process;
+
 use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer, t};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
@@ -297,6 +299,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Field::new("timeline", t("タイムライン", "Timeline"), FieldType::Multiline)
                 .aliases(&["タイムライン", "対応経過"]),
             Field::new("raw", t("原本", "Original"), FieldType::File).aliases(&["原本", "添付"]),
+            text("internal_of", t("もとの検知・報告", "Finding or report it came of")),
             text("raw_encoding", t("原本の文字コード", "Encoding of the original")),
             text("link", t("公開ページ", "Published at")).aliases(&["URL", "リンク"]),
             text("origin_id", t("発行元の番号", "Publisher's id")),
@@ -347,6 +350,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "language",
                     "updates",
                 ],
+                &["source", "received", "field", "tlp", "raw", "raw_encoding", "internal_of"],
             ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
             Group::new(
@@ -770,44 +774,12 @@ pub(crate) const RULES: &[KindSpec] = &[
         ],
         ..KindSpec::BASE
     },
+    process::CSIRT_ROLE,
 ];
 
 pub(crate) const OTHERS: &[KindSpec] = &[
-    KindSpec {
-        id: "ipa10_threat",
-        table: Table::Norm,
-        title: t("IPA10大脅威の項目", "One of IPA's ten threats"),
-        help: t(
-            "年版・対象・順位ごとの脅威と、私たちの言葉で書いた対策です。",
-            "A threat by edition, audience and rank, with measures in our own words.",
-        ),
-        fields: &[
-            Field::new(
-                "edition",
-                t("年版", "Edition"),
-                FieldType::Number { unit: "", min: 2016, max: 2100 },
-            )
-            .required(),
-            Field::new(
-                "audience",
-                t("対象", "Audience"),
-                FieldType::Enum(&[
-                    choice("org", "組織", "Organisations"),
-                    choice("person", "個人", "Persons"),
-                ]),
-            )
-            .required(),
-            Field::new("rank", t("順位", "Rank"), FieldType::Number { unit: "", min: 1, max: 10 }),
-            Field::new(
-                "rank_before",
-                t("前年順位", "Rank the year before"),
-                FieldType::Number { unit: "", min: 1, max: 10 },
-            ),
-            Field::new("measures", t("対策", "Measures"), FieldType::List).aliases(&["対策"]),
-            Field::new("maps_to", t("対応する管理策・基準", "Maps to"), FieldType::List),
-        ],
-        ..KindSpec::BASE
-    },
+    process::THREAT,
+    process::MEASURE,
     KindSpec {
         id: "threat_measures",
         table: Table::Decision,
@@ -823,6 +795,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
                 .required()
                 .aliases(&["理由", "判断理由"]),
             text("exposure", t("自組織への影響", "Exposure")).aliases(&["影響", "該当有無"]),
+            Field::new("rules", t("裏付ける検知ルール", "Rules that back them"), FieldType::List),
         ],
         ..KindSpec::BASE
     },
@@ -934,6 +907,8 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
                 t("外部・内部", "Origin"),
                 FieldType::Enum(&[
                     choice("external", "外部", "External"),
+                    // It was judged, or missed, before: counted once.
+                    choice("external_again", "外部（再判定）", "External, judged again"),
                     choice("internal", "内部", "Internal"),
                 ]),
             )
@@ -955,6 +930,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             flag("urgent", t("緊急", "Urgent")).required(),
             minutes("delay_min", t("判定までの時間", "Time to verdict")).required(),
             minutes("limit_min", t("期限", "Limit")).required(),
+            text("of", t("もとの検知・報告", "Finding or report it came of")),
         ],
     },
     RecordSpec {
@@ -1059,6 +1035,7 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             Field::new("audience", t("対応した部署", "Audience"), AUDIENCE).required(),
             text("proof", t("完了を示す記録", "Closing record")).required(),
             text("input", t("何の情報か", "What it is about")),
+            text("wanted", t("求めた記録", "Record that was asked for")),
             text("channel", t("受領元の共有チャネル", "Channel it came from")),
             minutes("delay_min", t("完了までの時間", "Time to close")),
         ],
@@ -1211,26 +1188,11 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
             count("measures_backed", t("裏付けのある対策", "Measures backed")).required(),
         ],
     },
-    RecordSpec {
-        ty: "threat_intelligence.csirt_drill",
-        writer: Writer::Anyone,
-        title: t("CSIRT応答訓練", "CSIRT drill"),
-        fields: &[
-            Field::new(
-                "role",
-                t("役割", "Role"),
-                FieldType::Enum(&[
-                    choice("triage", "簡易分析", "Triage"),
-                    choice("contact", "連絡", "Contact"),
-                    choice("decision", "判断", "Decision"),
-                ]),
-            )
-            .required(),
-            flag("holder_named", t("担当あり", "Holder named")).required(),
-            flag("deputy_named", t("代行者あり", "Deputy named")).required(),
-            minutes("answered_min", t("応答までの時間", "Time to answer")),
-        ],
-    },
+    process::DRILL,
+    process::DRILL_ASKED,
+    process::CARD_READ,
+    process::ACTION_DECIDED,
+    process::REPORT_ANSWERED,
     RecordSpec {
         ty: "threat_intelligence.channel_probed",
         writer: Writer::Ume,

@@ -92,6 +92,13 @@ const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "csirt_drill",
+        text: t(
+            "CSIRTの応答訓練です。役割「{role}」として、リンクのページで応答してください。",
+            "A CSIRT drill: please answer as {role} on the page of the link.",
+        ),
+    },
+    Kind {
         name: "test", text: t("お知らせのテストです。", "This is a test of the notices.")
     },
 ];

@@ -12,6 +12,7 @@ mod job;
 mod lang;
 mod schedule;
 mod service;
+mod verdicts;
 mod write;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use job::{Job, Run, host_name};
 pub use lang::lang;
 pub use schedule::Schedule;
 pub use service::{Pause, Service, Services};
+pub use verdicts::{Judged, Verdicts};
 pub use write::{blocking, draft, write};
 
 /// A room at work. There are no default methods: each room answers every question.

@@ -62,6 +62,7 @@ impl<'h> Year<'h> {
         seed: u64,
     ) -> Result<Year<'h>, CliError> {
         isms::norms::load(&house.store).await?;
+        threat_intelligence::work::load_content(&house.store).await?;
         for (login, role, ..) in ACCOUNTS {
             // Nobody knows these passwords: the accounts open by links only.
             let secret = web::secrets::new_totp_secret().ok_or(CliError::Random)?;

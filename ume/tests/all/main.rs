@@ -80,4 +80,6 @@ mod served;
 mod sigma;
 mod sql;
 mod tasks;
+mod ten_threats;
+mod threat_process;
 mod writers;

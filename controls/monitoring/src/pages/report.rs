@@ -6,14 +6,17 @@
 //! Limit: [`REPORTS_DAY`] reports of a person in a day.
 
 use askama::Template;
-use axum::{Form, extract::State, response::Response};
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
 use model::{Assurance, t};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use store::RecordDraft;
 use web::{
     Shared,
     access::Action,
+    files,
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
 };
@@ -22,6 +25,8 @@ use crate::findings::{FINDING, REASON_CHARS_MAX, REPORT};
 
 const REPORTS_DAY: usize = 20;
 const LOOKED_AT_MAX: usize = 1_000;
+/// What a report may be about; anything else is something else.
+const ABOUT: [&str; 3] = ["mail", "site", "login"];
 
 pub(super) fn routes() -> Vec<Route> {
     let title = t("おかしいと感じたことを知らせる", "Report something odd");
@@ -50,18 +55,27 @@ fn shown(cx: &Cx, sent: bool) -> Result<Response, Refusal> {
     )
 }
 
-#[derive(Deserialize)]
-struct ReportForm {
-    csrf: String,
-    what: String,
-}
-
-async fn report(State(house): State<Shared>, user: User, Form(form): Form<ReportForm>) -> Answer {
+async fn report(State(house): State<Shared>, user: User, request: Request) -> Answer {
     // Every role may read something, so this asks for origin and token.
-    user.form(&form.csrf, Action::Read)?;
+    let form =
+        files::read_form(&house, &user, Action::Read, request, |name| name == "file").await?;
+    let text = |name: &str| form.get(name).map(|text| text.trim()).unwrap_or_default();
     let (cx, store) = (&user.cx, &house.store);
     let bad = |ja: &str, en: &str| Err(Refusal::Bad(cx.t(ja, en).to_owned()));
-    let what = form.what.trim();
+    let what = text("what");
+    let about = ABOUT.into_iter().find(|about| *about == text("about")).unwrap_or_default();
+    let mut fields = json!({ "reporter": user.session.account.login });
+    if !about.is_empty() {
+        fields["about"] = json!(about);
+    }
+    // A file that they sent themselves, and no other.
+    let sent = match store::is_sha256(text("file")) {
+        true => store.blob(text("file")).await?,
+        false => None,
+    };
+    if let Some(blob) = sent.filter(|blob| blob.uploaded_by == user.actor()) {
+        fields["file"] = json!(blob.sha256);
+    }
     if what.is_empty() || what.chars().count() > REASON_CHARS_MAX {
         return bad(
             "内容を2000文字以内で入力してください。",
@@ -89,7 +103,7 @@ async fn report(State(house): State<Shared>, user: User, Form(form): Form<Report
         "source": "report",
         "message": what,
         "raw": what,
-        "fields": { "reporter": user.session.account.login },
+        "fields": fields,
     });
     let draft = RecordDraft {
         ty: FINDING.to_owned(),

@@ -30,6 +30,7 @@ use super::{confirm::Value, may_judge, refusal};
 use crate::work::{
     actions,
     inbox::{self, InboxError, Line, Original},
+    process::deeds,
     relevance::{Known, Reason, Touch, hits},
     triage::{self, Input, Judging, TriageError, Verdict},
 };
@@ -120,6 +121,11 @@ impl ItemPage<'_> {
 
     fn advice(&self) -> &str {
         self.row.attributes.get("advice").and_then(Json::as_str).unwrap_or_default()
+    }
+
+    /// Whether it came of something inside, so that whoever told it waits for an answer.
+    fn is_internal(&self) -> bool {
+        self.row.attributes.contains_key("internal_of")
     }
 
     fn raw(&self) -> &str {
@@ -418,6 +424,14 @@ async fn close(
         let said = cx.t("このタスクは完了しています。", "This task is closed already.");
         return Err(Refusal::Bad(said.to_owned()));
     }
+    let awaited = task.attributes.get("closes_where").is_some_and(|w| w.get("wanted").is_some());
+    if awaited && !names_a_record(&house.store, proof).await? {
+        let said = cx.t(
+            "この対応は記録が届くと自動で完了します。手で閉じるときは、示す記録か署名済みの決定のIDを入れてください。",
+            "This one closes by its record. To close it by hand, name the id of a record, or of a signed decision, that shows it.",
+        );
+        return Err(Refusal::Bad(said.to_owned()));
+    }
     let mut write = user.write(&house, cx.t("対応の完了", "an action is done")).await?;
     let record = actions::done(&house.store, &mut write, &row, &task, proof).await?;
     write.commit().await?;
@@ -428,6 +442,11 @@ async fn close(
     }
     house.wake();
     Ok(Redirect::to(&format!("/intelligence/{id}")).into_response())
+}
+
+async fn names_a_record(store: &Store, proof: &str) -> Result<bool, Refusal> {
+    let named = deeds::names_a_record(store, proof).await;
+    named.map_err(|error| Refusal::Bad(error.to_string()))
 }
 
 #[cfg(test)]

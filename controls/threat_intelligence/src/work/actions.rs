@@ -41,9 +41,11 @@ pub async fn done(
     if let Some(channel) = peers::channel_of(store, item).await? {
         facts["channel"] = json!(channel);
     }
-    if let Some(input) = task.attributes.get("closes_where").and_then(|wanted| wanted.get("input"))
-    {
-        facts["input"] = input.clone();
+    let wanted = task.attributes.get("closes_where").and_then(Json::as_object);
+    for (name, value) in wanted.into_iter().flatten() {
+        if ["input", "wanted"].contains(&name.as_str()) {
+            facts[name] = value.clone();
+        }
     }
     write
         .record(RecordDraft {

@@ -3,11 +3,16 @@
 //! Invariants: an item is judged once, but for what was only watched; the delay counts from when it was received; the
 //! reason may name people and lies in the payload; what is to be done becomes tasks in the same change.
 
+use std::sync::LazyLock;
+
 use model::{Assurance, Table, Text, Timestamp, t};
 use serde_json::{Value as Json, json};
 use store::{Record, RecordDraft, Row, Store, StoreError, Write};
 
-use super::relevance::{Hit, Reason, hits};
+use super::{
+    process::{deeds, routing},
+    relevance::{Hit, Reason, hits},
+};
 
 pub const TRIAGED: &str = "threat_intelligence.intel_triaged";
 pub const CLOSED: &str = "threat_intelligence.action_closed";
@@ -102,55 +107,8 @@ impl Input {
     }
 
     /// Who is asked for what, where the register has no rule of its own; and what proves it.
-    fn usual(self) -> Route {
-        let route = |audience: &str, expected: Text, proof: &str| Route {
-            input: Some(self),
-            audience: audience.to_owned(),
-            expected: format!("{} / {}", expected.ja, expected.en),
-            proof: proof.to_owned(),
-            due_hours: None,
-        };
-        match self {
-            Input::Method => route(
-                "it",
-                t(
-                    "検知ルールを有効にし、社員へ手口を知らせる",
-                    "Load a detection for it and tell staff of the method",
-                ),
-                "monitoring.ruleset_loaded",
-            ),
-            Input::Vulnerability => route(
-                "it",
-                t(
-                    "該当する機器を更新し、台帳の版を直す",
-                    "Update what is affected and its version in the register",
-                ),
-                "configuration.software",
-            ),
-            Input::Indicator => route(
-                "it",
-                t(
-                    "指標を適用し、過去ログを遡って調べる",
-                    "Apply the indicators and hunt for them in past logs",
-                ),
-                "house.rules_applied",
-            ),
-            Input::Sector => route(
-                "csirt",
-                t("自組織でも起きうるかを確かめる", "Check whether it could happen here"),
-                CLOSED,
-            ),
-            Input::Brand => route(
-                "public_relations",
-                t("削除を依頼し、利用者へ知らせる", "Request the takedown and warn users"),
-                CLOSED,
-            ),
-            Input::Actor => route(
-                "csirt",
-                t("監視を強め、経営層へ知らせる", "Raise monitoring and inform executives"),
-                CLOSED,
-            ),
-        }
+    fn usual(self) -> Vec<Route> {
+        routing::shipped(self)
     }
 }
 
@@ -191,24 +149,21 @@ pub fn limit_min(is_urgent: bool, received: Timestamp) -> i64 {
     if is_urgent {
         return URGENT_MIN;
     }
-    // Two business days, by the law's holidays; without a calendar of the site.
+    // Two business days, by the law's holidays.
     let day: Option<jiff::civil::Date> =
         received.rfc3339().get(..DAY_CHARS).and_then(|day| day.parse().ok());
     let ends = day.map(|day| {
         let (mut end, mut left) = (day, 2);
         while left > 0 {
             end = end.tomorrow().unwrap_or(end);
-            left -= i64::from(is_business_day(end));
+            left -= i64::from(HOLIDAYS.is_business_day(end));
         }
         (end - day).get_days()
     });
     i64::from(ends.unwrap_or(2)) * 24 * 60
 }
 
-fn is_business_day(day: jiff::civil::Date) -> bool {
-    let is_weekend = day.weekday().to_monday_zero_offset() >= 5;
-    !is_weekend && calendar::law::holiday(day).is_none()
-}
+static HOLIDAYS: LazyLock<calendar::Holidays> = LazyLock::new(calendar::Holidays::by_law);
 
 /// Writes the verdict, the record of it, and the tasks that follow.
 pub async fn judge(
@@ -222,8 +177,8 @@ pub async fn judge(
         return Err(TriageError::Judged);
     }
     let now = store.now();
-    let received = item.created_at;
-    let record = write.record(draft(&item, judging, received, now)).await?;
+    let origin = origin(store, &item).await?;
+    let record = write.record(draft(&item, judging, origin, now)).await?;
     let routes = routes(store, judging.verdict, judging.inputs).await?;
     let mut item = item;
     item.attributes.insert("verdict".to_owned(), json!(judging.verdict.as_str()));
@@ -238,13 +193,23 @@ pub async fn judge(
     Ok(record)
 }
 
-fn draft(item: &Row, judging: &Judging<'_>, received: Timestamp, now: Timestamp) -> RecordDraft {
+/// Where an item came from; one that was judged, or missed, before is not counted twice.
+async fn origin(store: &Store, item: &Row) -> Result<&'static str, StoreError> {
+    if item.attributes.contains_key("internal_of") {
+        return Ok("internal");
+    }
+    let before = store.newest_records(&[TRIAGED], Some(item.id), 1).await?;
+    Ok(if before.is_empty() { "external" } else { "external_again" })
+}
+
+fn draft(item: &Row, judging: &Judging<'_>, origin: &str, now: Timestamp) -> RecordDraft {
+    let received = item.created_at;
     let mut reasons: Vec<&str> =
         judging.relevance.iter().map(|reason| reason.touch.as_str()).collect();
     reasons.dedup();
-    let facts = json!({
+    let mut facts = json!({
         "item": item.id,
-        "origin": "external",
+        "origin": origin,
         "verdict": judging.verdict.as_str(),
         "reasons": reasons,
         "hits": hits(item).into_iter().map(Hit::as_str).collect::<Vec<_>>(),
@@ -252,6 +217,9 @@ fn draft(item: &Row, judging: &Judging<'_>, received: Timestamp, now: Timestamp)
         "delay_min": (now.0 - received.0).max(0) / MINUTE_MICROS,
         "limit_min": limit_min(judging.is_urgent, received),
     });
+    if let Some(of) = item.attributes.get("internal_of") {
+        facts["of"] = of.clone();
+    }
     RecordDraft {
         ty: TRIAGED.to_owned(),
         subject: Some(item.id),
@@ -291,7 +259,7 @@ async fn routes(
             due_hours: rule.attributes.get("due_hours").and_then(Json::as_i64),
         });
         let own: Vec<Route> = own.collect();
-        all.extend(if own.is_empty() { vec![input.usual()] } else { own });
+        all.extend(if own.is_empty() { input.usual() } else { own });
     }
     Ok(all)
 }
@@ -317,8 +285,9 @@ fn task(
     route: &Route,
     now: Timestamp,
 ) -> Result<Row, StoreError> {
-    let usual = if judging.is_urgent { DUE_HOURS_URGENT } else { DUE_HOURS };
-    let due = now.plus_hours(route.due_hours.filter(|hours| *hours > 0).unwrap_or(usual));
+    let hours = route.due_hours.filter(|hours| *hours > 0).unwrap_or(DUE_HOURS);
+    let hours = if judging.is_urgent { hours.min(DUE_HOURS_URGENT) } else { hours };
+    let due = now.plus_hours(hours);
     let name: String = route.expected.chars().take(100).collect();
     let mut task = Row::new(Table::Task, store.new_id()?, "task", &name);
     task.status = "open".to_owned();
@@ -332,6 +301,10 @@ fn task(
     let mut closes_where = json!({ "audience": route.audience, "item": item.id });
     if let Some(input) = route.input {
         closes_where["input"] = json!(input.as_str());
+        // Actions about indicators are closed by two records of the deed, which `closing` knows.
+        if input != Input::Indicator && deeds::is_awaited(&route.proof) {
+            closes_where["wanted"] = json!(route.proof);
+        }
     }
     let attributes = json!({
         "due": due.rfc3339().chars().take(DAY_CHARS).collect::<String>(),
@@ -366,11 +339,10 @@ mod tests {
     }
 
     #[test]
-    fn every_input_asks_somebody_for_something() {
+    fn every_input_is_known_by_its_word() {
         for input in Input::ALL {
             assert_eq!(Input::named(input.as_str()), Some(input));
-            let route = input.usual();
-            assert!(!route.audience.is_empty() && route.expected.contains(" / "));
+            assert!(!input.usual().is_empty());
         }
     }
 }

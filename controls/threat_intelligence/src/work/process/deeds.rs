@@ -1,0 +1,224 @@
+//! Closes actions by the record of the deed that was asked for: rules activated, a card read, a weakness remedied, a
+//! takedown requested, a brief acknowledged.
+//!
+//! Invariants: only a record written after the action was asked for closes it; what has such a record is not closed by
+//! a word, unless that names a record of the kind.
+
+use std::collections::BTreeSet;
+
+use indicators::{
+    Kind,
+    extract::{self, Notice, What},
+};
+use model::{Assurance, Id, Table, Timestamp};
+use room::{Error, Shared};
+use serde_json::{Value as Json, json};
+use store::{Record, RecordDraft, Row, Store};
+use stream::Encoding;
+use web::decide;
+
+use super::{actions, card};
+use crate::work::{
+    inbox::{self, ITEM},
+    triage::{CLOSED, audience},
+};
+
+const ACTOR: &str = "system:threat_intelligence.deeds";
+const LOADED: &str = "monitoring.ruleset_loaded";
+const ACTIVATED: &str = "monitoring.rule_activated";
+const REMEDIED: &str = "configuration.remedied";
+const TAKEDOWN: &str = "threat_intelligence.takedown_requested";
+const ACKNOWLEDGED: &str = "threat_intelligence.brief_acknowledged";
+/// Newest records of each type that are looked at.
+const RECORDS_MAX: usize = 200;
+const MINUTE_MICROS: i64 = 60_000_000;
+
+/// Whether this room waits for records of a type and closes actions by them.
+pub fn is_awaited(ty: &str) -> bool {
+    [LOADED, ACTIVATED, REMEDIED, TAKEDOWN, ACKNOWLEDGED, card::READ].contains(&ty)
+}
+
+/// One run: closes what the records bear out.
+pub async fn run(ctx: Shared) -> Result<Json, Error> {
+    let store = ctx.store();
+    let open: Vec<actions::Action> = actions::all(store).await?;
+    let open: Vec<&actions::Action> = open
+        .iter()
+        .filter(|action| action.task.status != "closed" && is_awaited(action.closing_record()))
+        .collect();
+    let mut closed = 0;
+    for action in &open {
+        if let Some(proof) = proof(store, action).await? {
+            closed += usize::from(close(store, &action.task, &proof).await?);
+        }
+    }
+    if closed > 0 {
+        ctx.house.wake();
+    }
+    Ok(json!({ "open": open.len(), "closed": closed }))
+}
+
+/// What shows that it was done; none if nothing does.
+async fn proof(store: &Store, action: &actions::Action) -> Result<Option<String>, Error> {
+    let (task, since) = (&action.task, action.task.created_at);
+    let Some(item) = task.subject else { return Ok(None) };
+    let named = |record: &Record| format!("{} {}", record.ty, record.id);
+    Ok(match action.closing_record() {
+        LOADED => {
+            let activated = newer(store, ACTIVATED, since, is_detection).await?;
+            let loaded = newer(store, LOADED, since, |_| true).await?;
+            let both = loaded.zip(activated);
+            both.map(|(loaded, activated)| format!("{} / {}", named(&loaded), named(&activated)))
+        }
+        ACTIVATED => newer(store, ACTIVATED, since, is_detection).await?.map(|r| named(&r)),
+        REMEDIED => remedied(store, item, since).await?,
+        card::READ => {
+            let (read, of) = card::readers(store, since).await?;
+            let is_enough = of > 0 && read * 1000 >= of * card::READ_PERMILLE;
+            is_enough.then(|| format!("{} {read}/{of}", card::READ))
+        }
+        TAKEDOWN => takedown(store, item, since).await?,
+        // The brief closes it when it is acknowledged: what it left out was not read.
+        _ => None,
+    })
+}
+
+fn is_detection(record: &Record) -> bool {
+    record.facts.get("kind").and_then(Json::as_str) != Some("indicators")
+}
+
+/// The newest record of a type written after a moment.
+async fn newer(
+    store: &Store,
+    ty: &str,
+    since: Timestamp,
+    fits: impl Fn(&Record) -> bool,
+) -> Result<Option<Record>, Error> {
+    let records = store.newest_records(&[ty], None, RECORDS_MAX).await?;
+    Ok(records.into_iter().find(|record| record.received_at > since && fits(record)))
+}
+
+/// A takedown was requested of a domain that the item names.
+async fn takedown(store: &Store, item: Id, since: Timestamp) -> Result<Option<String>, Error> {
+    let records = store.newest_records(&[TAKEDOWN], None, RECORDS_MAX).await?;
+    let mut fresh = records.iter().filter(|record| record.received_at > since).peekable();
+    if fresh.peek().is_none() {
+        return Ok(None);
+    }
+    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
+        return Ok(None);
+    };
+    let hosts = hosts(store, &row).await;
+    let named = fresh.find(|record| {
+        let domain = record.facts.get("domain").and_then(Json::as_str).unwrap_or_default();
+        hosts.iter().any(|host| host == domain || host.ends_with(&format!(".{domain}")))
+    });
+    Ok(named.map(|record| format!("{TAKEDOWN} {}", record.id)))
+}
+
+/// Hosts that the original of an item names, alone or within addresses.
+async fn hosts(store: &Store, row: &Row) -> BTreeSet<String> {
+    let Some(notice) = notice(store, row).await else { return BTreeSet::new() };
+    let urls = notice.values(What::Indicator(Kind::Url));
+    let within = urls.into_iter().filter_map(|url| {
+        let rest = url.split_once("://")?.1;
+        rest.split(['/', ':', '?', '#']).next()
+    });
+    let domains = notice.values(What::Indicator(Kind::Domain));
+    domains.into_iter().chain(within).map(str::to_owned).collect()
+}
+
+/// Every weakness that the notice names was remedied, or somebody signed what becomes of the item.
+async fn remedied(store: &Store, item: Id, since: Timestamp) -> Result<Option<String>, Error> {
+    let filter = store::Filter {
+        subject: Some(item),
+        status: Some("approved".to_owned()),
+        limit: 20,
+        ..store::Filter::default()
+    };
+    let decisions = store.list(Table::Decision, &filter).await?;
+    if let Some(decision) = decisions.iter().find(|row| decide::is_signed(row)) {
+        return Ok(Some(format!("decision {}", decision.id)));
+    }
+    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
+        return Ok(None);
+    };
+    let wanted = weaknesses(store, &row).await;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let records = store.newest_records(&[REMEDIED], None, RECORDS_MAX).await?;
+    let of = |cve: &String| {
+        records.iter().find(|record| {
+            record.received_at > since
+                && record.facts.get("advisory").and_then(Json::as_str) == Some(cve.as_str())
+        })
+    };
+    let all: Option<Vec<&Record>> = wanted.iter().map(of).collect();
+    let named = |record: &Record| format!("{REMEDIED} {}", record.id);
+    Ok(all.map(|all| all.into_iter().take(5).map(named).collect::<Vec<_>>().join(" / ")))
+}
+
+/// Weaknesses that the original of an item names.
+async fn weaknesses(store: &Store, row: &Row) -> BTreeSet<String> {
+    let Some(notice) = notice(store, row).await else { return BTreeSet::new() };
+    notice.values(What::Vulnerability).into_iter().map(str::to_owned).collect()
+}
+
+/// What the original of an item says; none if it cannot be read.
+async fn notice(store: &Store, row: &Row) -> Option<Notice> {
+    let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
+    let blob = store.blob(text("raw")).await.ok()??;
+    let told = Encoding::named(text("raw_encoding"));
+    let original = inbox::original(store, &blob, told).await.ok()?;
+    Some(extract::extract(&original.whole(), extract::Labels::shipped()))
+}
+
+async fn close(store: &Store, task: &Row, proof: &str) -> Result<bool, Error> {
+    let Some(item) = task.subject else { return Ok(false) };
+    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
+        return Ok(false);
+    };
+    let now = store.now();
+    let mut facts = json!({
+        "item": item,
+        "verdict": row.attributes.get("verdict").and_then(Json::as_str).unwrap_or("act"),
+        "audience": audience(task),
+        "proof": proof,
+        "delay_min": (now.0 - row.created_at.0).max(0) / MINUTE_MICROS,
+    });
+    let wanted = task.attributes.get("closes_where").and_then(Json::as_object);
+    for (name, value) in wanted.into_iter().flatten() {
+        facts[name] = value.clone();
+    }
+    let mut write = store.write(ACTOR, "work", "").await?;
+    let record = write
+        .record(RecordDraft {
+            ty: CLOSED.to_owned(),
+            subject: Some(item),
+            observed_from: now,
+            observed_to: now,
+            source: "threat_intelligence.deeds".to_owned(),
+            assurance: Assurance::Machine,
+            facts: facts.as_object().cloned().unwrap_or_default(),
+            payload: None,
+        })
+        .await?;
+    write.commit().await?;
+    let done = tasks::close::close(store, task.clone(), &record, ACTOR).await;
+    Ok(done.inspect_err(|error| tracing::warn!(%error, "a task stays open")).is_ok())
+}
+
+/// Whether words of a person name a record, or a signed decision, that is there: what an action with a record of the
+/// deed asks of whoever closes it by hand.
+pub async fn names_a_record(store: &Store, words: &str) -> Result<bool, Error> {
+    let parts = words.split(|c: char| !(c.is_ascii_hexdigit() || c == '-'));
+    for id in parts.filter_map(|part| part.parse::<Id>().ok()).take(10) {
+        let decision = store.row(Table::Decision, id).await?;
+        if decision.is_some_and(|row| decide::is_signed(&row)) || store.record(id).await?.is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
