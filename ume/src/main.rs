@@ -48,6 +48,7 @@ mod shown;
 mod sigma_cmd;
 mod steady_cmd;
 mod steady_logs_cmd;
+mod ti_cmd;
 mod tokens;
 mod verify;
 mod work;
@@ -123,6 +124,11 @@ enum Command {
     Monitoring {
         #[command(subcommand)]
         command: monitoring_cmd::MonitoringCommand,
+    },
+    /// Threat intelligence (5.7): outlets
+    Ti {
+        #[command(subcommand)]
+        command: ti_cmd::TiCommand,
     },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
@@ -449,6 +455,7 @@ impl Command {
             | Command::Isms { .. }
             | Command::Configuration { .. }
             | Command::Monitoring { .. }
+            | Command::Ti { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -508,6 +515,7 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Isms { command } => hall_cmd::run(command).await,
         Command::Configuration { command } => configuration_cmd::run(command).await,
         Command::Monitoring { command } => monitoring_cmd::run(command).await,
+        Command::Ti { command } => ti_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

@@ -4,6 +4,9 @@ mod channels;
 mod confirm;
 mod inbox;
 mod item;
+mod marking;
+mod misp;
+mod outlets;
 mod taxii;
 
 use model::Table;
@@ -18,8 +21,16 @@ use crate::work::inbox::{ITEM, InboxError};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
-    let all =
-        [inbox::routes(), item::routes(), confirm::routes(), channels::routes(), taxii::routes()];
+    let all = [
+        inbox::routes(),
+        item::routes(),
+        confirm::routes(),
+        channels::routes(),
+        taxii::routes(),
+        marking::routes(),
+        misp::routes(),
+        outlets::routes(),
+    ];
     all.into_iter().flatten().collect()
 }
 

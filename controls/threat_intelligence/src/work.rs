@@ -4,10 +4,13 @@ pub mod actions;
 pub mod channels;
 pub mod closing;
 pub mod inbox;
+pub mod misp;
 pub mod objects;
+pub mod outlets;
 pub mod publish;
 pub mod relevance;
 pub mod share;
+pub mod tlp;
 pub mod triage;
 
 use std::time::Duration;
@@ -19,14 +22,21 @@ use room::{Job, Pause, Service};
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HALF_DAY: Duration = Duration::from_secs(43_200);
 
 /// The room's jobs.
 pub fn jobs() -> Vec<Job> {
     let title = t("指標の対応の完了確認", "Close what was asked about indicators");
-    vec![Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE)]
+    vec![
+        Job::new("threat_intelligence.closing", title, closing::run).every(MINUTE),
+        Job::new("threat_intelligence.tlp", tlp::probe::TITLE, tlp::probe::run).every(HALF_DAY),
+    ]
 }
 
 /// The room's services.
 pub fn services() -> Vec<Service> {
-    vec![Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round)]
+    vec![
+        Service::new("publication", Pause::For(PUBLISH_EVERY), publish::round),
+        Service::new("markings", Pause::For(PUBLISH_EVERY), tlp::changes::round),
+    ]
 }

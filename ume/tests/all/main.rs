@@ -56,6 +56,7 @@ mod nats;
 mod operations;
 mod oscal;
 mod otlp;
+mod outlets;
 mod outside;
 mod pages;
 mod past_pages;

@@ -99,6 +99,7 @@ async fn shown(house: &Shared, user: &User, made: Option<(Id, String)>) -> Answe
     let mut items = Vec::new();
     if may_judge {
         items = store.all(Table::Asset, &[ITEM]).await?;
+        items = user.reader().seen(store, Table::Asset, items).await?;
         items.retain(|row| !row.deleted && row.attributes.contains_key("indicator_rows"));
         items.sort_by_key(|row| std::cmp::Reverse(row.created_at));
         items.truncate(ITEMS_MAX);
@@ -168,7 +169,7 @@ async fn preview(
         return Err(Refusal::Forbidden);
     }
     let channel = channel(&house, id).await?;
-    let item = item(&house, chosen.item).await?;
+    let item = super::item::seen(&house, user.reader(), chosen.item).await?;
     let parcel = share::parcel(&house.store, &channel, &item).await.map_err(|e| said(cx, e))?;
     let objects = serde_json::to_string_pretty(&parcel.objects).unwrap_or_default();
     let body = GivePage {
@@ -185,11 +186,6 @@ async fn preview(
         },
     };
     page(cx, cx.t("相手に見える内容", "As the peer sees it"), &body)
-}
-
-async fn item(house: &Shared, id: Id) -> Result<Row, Refusal> {
-    let row = house.store.row(Table::Asset, id).await?;
-    row.filter(|row| row.kind == ITEM && !row.deleted).ok_or(Refusal::NotFound)
 }
 
 #[derive(Deserialize)]
@@ -209,7 +205,7 @@ async fn given(
         return Err(Refusal::Forbidden);
     }
     let channel = channel(&house, id).await?;
-    let item = item(&house, form.item).await?;
+    let item = super::item::seen(&house, user.reader(), form.item).await?;
     let objects = channels::objects(&house).await.map_err(broken)?;
     let done = share::give(&house, &objects, &channel, &item, &user.actor()).await;
     house.wake();

@@ -22,7 +22,8 @@ use super::{
 
 pub const SHARED: &str = "threat_intelligence.shared";
 pub const REFUSED: &str = "threat_intelligence.tlp_refused";
-const NAMESPACE: uuid::Uuid = uuid::Uuid::from_u128(0x9d4b_63a1_70f2_4f0e_8f0e_6a1f_3b0c_5e27);
+pub(crate) const NAMESPACE: uuid::Uuid =
+    uuid::Uuid::from_u128(0x9d4b_63a1_70f2_4f0e_8f0e_6a1f_3b0c_5e27);
 const NAME_CHARS_MAX: usize = 200;
 
 /// Why an item does not go out.
@@ -70,7 +71,7 @@ pub fn ceiling(channel: &Row) -> Level {
 }
 
 /// Whom the peer of a channel is, by what it takes at most.
-fn exit(channel: &Row) -> Exit {
+pub fn exit(channel: &Row) -> Exit {
     Exit::to(match ceiling(channel) {
         Level::Amber => Audience::Clients,
         Level::Green => Audience::Community,
