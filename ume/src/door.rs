@@ -423,8 +423,8 @@ impl Folder {
             lang: crate::lang(),
             actor: local::user().actor(),
             request: "command line".to_owned(),
-            // Whoever may open the folder reads the database as well.
-            reader: web::access::Reader::house(),
+            // Whoever may open the folder reads the database as well; what names its readers is not shown all the same.
+            reader: web::access::Reader::machine(&self.store),
             zone: jiff::tz::TimeZone::system(),
         }
     }

@@ -134,6 +134,7 @@ enum Command {
     },
     /// Threat intelligence (5.7): the inbox, vulnerabilities
     /// Threat intelligence (5.7): the ten threats and their measures
+    /// Threat intelligence (5.7): outlets
     Ti {
         #[command(subcommand)]
         command: ti_cmd::TiCommand,

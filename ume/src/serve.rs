@@ -89,6 +89,7 @@ pub async fn run(
     if let Some(changes) = settings.config.watch.changes {
         house.kept.get::<configuration::work::here::Here>().configure(changes);
     }
+    house.kept.get::<web::Listening>().at(address);
     isms::welcome::refresh_local(&house).await?;
     // Before the first line is read.
     stream.take_manners(monitoring::work::logs::manners(&house.store).await?);

@@ -7,6 +7,7 @@ mod documents;
 mod explain;
 mod extract;
 mod input;
+mod lists;
 mod matching;
 mod normalise;
 mod pattern;

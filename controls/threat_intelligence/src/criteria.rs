@@ -475,7 +475,7 @@ pub(crate) const CRITERIA: &[Criterion] = &[
             fresh_hours: DAY_H,
         }),
         by_hand: None,
-        producer: Producer::NotYet,
+        producer: Producer::Exists("threat_intelligence.tlp"),
         minutes_per_miss: 60,
     },
 ];

@@ -2,7 +2,10 @@
 
 mod process;
 
-use model::{Choice, Field, FieldType, Group, KindSpec, RecordSpec, Rule, Table, Text, Writer, t};
+use model::{
+    Choice, Closed, Field, FieldType, Group, Guard, KindSpec, RecordSpec, Rule, Table, Text,
+    Writer, t,
+};
 
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
@@ -41,6 +44,15 @@ const TLP: FieldType = FieldType::Enum(&[
     choice("amber_strict", "TLP:AMBER+STRICT（自組織のみ）", "TLP:AMBER+STRICT"),
     choice("red", "TLP:RED（名指しされた人のみ）", "TLP:RED"),
 ]);
+
+/// Whom an item is closed to by its marking: RED to all but the named, AMBER+STRICT to who looks from outside.
+const MARKED: Guard = Guard {
+    field: "tlp",
+    order: &["clear", "green", "amber", "amber_strict", "red"],
+    loosened_by: "marking_downgrade",
+    closes: &[("amber_strict", Closed::Outside), ("red", Closed::Unnamed)],
+    named: "named",
+};
 
 const VERDICT: FieldType = FieldType::Enum(&[
     choice("discard", "対象外", "Discard"),
@@ -84,6 +96,14 @@ const ENCODING: FieldType = FieldType::Enum(&[
     choice("cp932", "Shift_JIS（CP932）", "Shift_JIS (CP932)"),
     choice("euc-jp", "EUC-JP", "EUC-JP"),
 ]);
+/// Until version 2 the audience stood in free words. What is none of today's is taken for the widest: it gets the least.
+fn audience_in_words(attributes: &mut serde_json::Map<String, serde_json::Value>) {
+    let words = ["organisation", "group", "clients", "community", "public"];
+    let known = attributes.get("audience").and_then(serde_json::Value::as_str);
+    if !known.is_some_and(|word| words.contains(&word)) {
+        attributes.insert("audience".to_owned(), "public".into());
+    }
+}
 
 const AUDIENCE: FieldType = FieldType::Enum(&[
     choice("it", "IT部門", "IT"),
@@ -248,6 +268,13 @@ pub(crate) const KINDS: &[KindSpec] = &[
             .required()
             .aliases(&["分野", "区分"]),
             Field::new("tlp", t("TLP", "TLP"), TLP).required().aliases(&["TLP", "取扱区分"]),
+            Field::new(
+                "named",
+                t("名指しされた人（ログイン名）", "Named persons (log-in names)"),
+                FieldType::List,
+            )
+            .personal()
+            .aliases(&["名指しされた人", "開示先"]),
             Field::new("verdict", t("判定", "Verdict"), VERDICT).aliases(&["判定", "要否"]),
             flag("urgent", t("緊急", "Urgent")).aliases(&["緊急", "至急"]),
             Field::new(
@@ -349,8 +376,9 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "attachments",
                     "language",
                     "updates",
+                    "internal_of",
+                    "named",
                 ],
-                &["source", "received", "field", "tlp", "raw", "raw_encoding", "internal_of"],
             ),
             Group::new(t("判断", "Judgement"), &["verdict", "urgent", "credibility", "advice"]),
             Group::new(
@@ -380,6 +408,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
             Rule::NotBefore { start: "active_from", end: "active_to" },
             Rule::RequiredIf { field: "advice", when: "verdict", is: &["act"] },
         ],
+        guard: Some(&MARKED),
         ..KindSpec::BASE
     },
     KindSpec {
@@ -730,8 +759,11 @@ pub(crate) const RULES: &[KindSpec] = &[
                 FieldType::Enum(&[
                     choice("taxii", "TAXII", "TAXII"),
                     choice("misp", "MISP", "MISP"),
-                    choice("list", "一覧・CSV", "List or CSV"),
-                    choice("rpz", "DNS RPZ", "DNS RPZ"),
+                    choice("list", "一覧（1行に1件）", "List, a value a line"),
+                    choice("csv", "CSV", "CSV"),
+                    choice("rpz", "DNS RPZ（BIND）", "DNS RPZ (BIND)"),
+                    choice("squid", "Squid", "Squid"),
+                    choice("hsb", "ClamAV（.hsb）", "ClamAV (.hsb)"),
                     choice("mail", "メール", "Mail"),
                     choice("pdf", "PDF", "PDF"),
                     choice("search", "検索・API", "Search and API"),
@@ -740,9 +772,40 @@ pub(crate) const RULES: &[KindSpec] = &[
             )
             .required(),
             Field::new("tlp_ceiling", t("TLPの上限", "TLP ceiling"), TLP).required(),
-            text("audience", t("見る人の範囲", "Audience")).required(),
+            Field::new(
+                "audience",
+                t("見る人の範囲", "Audience"),
+                FieldType::Enum(&[
+                    choice("organisation", "自組織", "Own organisation"),
+                    choice("group", "自組織と関連組織", "With group companies"),
+                    choice("clients", "自組織と顧客・委託先", "With clients"),
+                    choice("community", "コミュニティ", "Community"),
+                    choice("public", "誰でも", "Everyone"),
+                ]),
+            )
+            .required(),
             flag("token_required", t("トークン必須", "Token required")),
+            Field::new(
+                "direction",
+                t("通信の向き", "Direction"),
+                FieldType::Enum(&[
+                    choice("destination", "内→外（宛先）", "Inside → outside (destinations)"),
+                    choice("source", "外→内（送信元）", "Outside → inside (sources)"),
+                    choice("both", "両方", "Both"),
+                ]),
+            ),
+            Field::new(
+                "kinds",
+                t(
+                    "出す種類（ip、domainなど。空欄はすべて）",
+                    "Kinds (ip, domain, …; all if empty)",
+                ),
+                FieldType::List,
+            ),
+            text("zone", t("RPZのゾーン名", "Zone of the RPZ")),
         ],
+        version: 2,
+        upcasts: &[audience_in_words],
         ..KindSpec::BASE
     },
     KindSpec {
@@ -1324,6 +1387,23 @@ pub(crate) const RECORDS: &[RecordSpec] = &[
         fields: &[
             text("outlet", t("出口", "Outlet")).required(),
             Field::new("tlp", t("TLP", "TLP"), TLP).required(),
+        ],
+    },
+    RecordSpec {
+        ty: "threat_intelligence.outlet_token_changed",
+        writer: Writer::Ume,
+        title: t("出口の鍵の変更", "Token of an outlet changed"),
+        fields: &[
+            text("outlet", t("出口", "Outlet")).required(),
+            Field::new(
+                "change",
+                t("変更", "Change"),
+                FieldType::Enum(&[
+                    choice("made", "作成", "Made"),
+                    choice("revoked", "取り消し", "Revoked"),
+                ]),
+            )
+            .required(),
         ],
     },
     RecordSpec {

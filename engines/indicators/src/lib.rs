@@ -11,6 +11,7 @@ mod kind;
 pub mod misp;
 pub mod ndjson;
 pub mod normalise;
+pub mod outlet;
 pub mod pattern;
 mod reject;
 mod row;

@@ -28,7 +28,9 @@ pub use check::{
 pub use id::Id;
 pub use level::{Assurance, Level, Origin, Status};
 pub use rule::{Group, Rule};
-pub use schema::{Choice, Field, FieldError, FieldType, KindSpec, RecordSpec, Table, Tie, Writer};
+pub use schema::{
+    Choice, Closed, Field, FieldError, FieldType, Guard, KindSpec, RecordSpec, Table, Tie, Writer,
+};
 pub use spec::{LevelText, Mend, Question, RoomSpec};
 pub use text::{Lang, Text, t};
 pub use time::Timestamp;

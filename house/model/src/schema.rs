@@ -74,11 +74,38 @@ pub struct KindSpec {
     pub groups: &'static [Group],
     /// What must hold between fields.
     pub rules: &'static [Rule],
+    /// What closes single rows to readers whom their role would let in.
+    pub guard: Option<&'static Guard>,
     /// Version of the field list.
     pub version: u32,
     /// One step for each version after the first: makes attributes of the version before what this
     /// one wants. They stay as written in the table; whoever reads them sees the newest.
     pub upcasts: &'static [Upcast],
+}
+
+/// A field whose value closes the row, and all that is about it, to some readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// An enum field.
+    pub field: &'static str,
+    /// Its values from the most open to the strictest. A change to a more open one, or to none, is written only
+    /// with a signed decision about the row as it is ([`Guard::loosened_by`]).
+    pub order: &'static [&'static str],
+    /// Kind of that decision; its `from` and `to` hold both values.
+    pub loosened_by: &'static str,
+    /// Values that close, and to whom; any other leaves the row open.
+    pub closes: &'static [(&'static str, Closed)],
+    /// A list of log-in names: with the owner of the row, those whom [`Closed::Named`] lets in.
+    pub named: &'static str,
+}
+
+/// Whom a row is closed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// All who are not of the organisation.
+    Outside,
+    /// All who are not named. While nobody is, those who write the whole table see it, so that somebody can name.
+    Unnamed,
 }
 
 /// Attributes of a row.
@@ -253,6 +280,10 @@ pub enum Tie {
     Department,
     /// Holds the id of a place: a site, or a zone that lies in one.
     Place,
+    /// Closes the row by its value.
+    Closes(&'static Guard),
+    /// Names those whom a closed row is open to.
+    Names,
 }
 
 /// Kinds of asset that are places.
@@ -278,13 +309,16 @@ impl KindSpec {
         fields: &[],
         groups: &[],
         rules: &[],
+        guard: None,
         version: 1,
         upcasts: &[],
     };
 
     /// Fields that say to whom a row belongs.
     pub fn ties(&self) -> impl Iterator<Item = (&'static str, Tie)> {
-        self.fields.iter().filter_map(|field| Some((field.name, field.tie()?)))
+        let guard = self.guard.into_iter();
+        let guard = guard.flat_map(|g| [(g.field, Tie::Closes(g)), (g.named, Tie::Names)]);
+        self.fields.iter().filter_map(|field| Some((field.name, field.tie()?))).chain(guard)
     }
 
     /// Whether its rows are requests that anyone may make.
@@ -352,11 +386,39 @@ impl KindSpec {
             grouped.push(name);
         }
         wrong.extend(self.rules.iter().filter_map(|rule| rule.contradiction(self)));
+        wrong.extend(self.guard.and_then(|guard| guard.contradiction(self)));
         if self.version as usize != self.upcasts.len() + 1 {
             let (id, version, steps) = (self.id, self.version, self.upcasts.len());
             wrong.push(format!("kind {id}: version {version} with {steps} upcasts"));
         }
         wrong
+    }
+}
+
+impl Guard {
+    /// Whether a row that had one value and has the other became more open. A row without the value was never closed.
+    pub fn is_loosened(&self, from: Option<&str>, to: Option<&str>) -> bool {
+        let place = |value: &str| self.order.iter().position(|known| *known == value);
+        // What is no value of the field was taken for the strictest.
+        let from = from.map(|value| place(value).unwrap_or(self.order.len()));
+        let to = to.map(|value| place(value).unwrap_or(self.order.len()));
+        from.is_some_and(|from| to.is_none_or(|to| to < from))
+    }
+
+    fn contradiction(&self, kind: &KindSpec) -> Option<String> {
+        let FieldType::Enum(choices) = kind.field(self.field)?.ty else {
+            return Some(format!("kind {}: {} closes rows and is no enum", kind.id, self.field));
+        };
+        let is_list = |f: &Field| matches!(f.ty, FieldType::List);
+        if !kind.field(self.named).is_some_and(is_list) {
+            return Some(format!("kind {}: {} names readers and is no list", kind.id, self.named));
+        }
+        let values: Vec<&str> = choices.iter().map(|choice| choice.value).collect();
+        if values != self.order {
+            return Some(format!("kind {}: {} has no order", kind.id, self.field));
+        }
+        let strange = self.closes.iter().find(|(value, _)| !values.contains(value));
+        strange.map(|(value, _)| format!("kind {}: {value} closes rows and is no value", kind.id))
     }
 }
 

@@ -150,6 +150,7 @@ impl Write<'_> {
         self.place(row).await?;
         let mut entries = if row.deleted { Vec::new() } else { entries(row) };
         entries.extend(within::entries(row, self.store().ties_of(row.table, &row.kind)));
+        self.store().note_guards(&entries);
         self.index_attributes(row, entries).await?;
         if row.deleted {
             return Ok(());
@@ -279,11 +280,11 @@ impl Store {
             && row[0].int()? >= INDEX_VERSION
             && row[1].text()? == self.declared()
         {
-            return Ok(());
+            return self.settle_guards().await;
         }
         let rows = self.reindex().await?;
         tracing::info!(rows, "made the search index anew");
-        Ok(())
+        self.settle_guards().await
     }
 }
 

@@ -79,7 +79,7 @@ pub use transfer::{Moved, TableSum, compare, known_tables, sqlite_path, table_su
 pub use upcast::{Upcast, Upcasts};
 pub use upload::Upload;
 pub use view::View;
-pub use within::{Bounds, Place, Within};
+pub use within::{Bounds, Place, Sight, Within};
 
 /// Gives the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -115,6 +115,10 @@ pub enum StoreError {
     Hidden(String),
     #[error("{table} {id} lies beyond what this account may write")]
     OutOfReach { table: &'static str, id: Id },
+    #[error(
+        "{field} of {id} is not lowered without a signed decision of another person about the row as it is"
+    )]
+    Loosened { field: &'static str, id: Id },
     #[error("records of type {0} are written by Ume alone, or by its agents")]
     NotTheirs(&'static str),
     #[error("an approval of {0} is asked for already")]
@@ -222,6 +226,8 @@ pub struct Store {
     blobs: Option<blobs::Blobs>,
     personal: OfKind<String>,
     ties: OfKind<(String, model::Tie)>,
+    /// Whether a row may be closed ([`model::Guard`]).
+    guarded: Arc<std::sync::atomic::AtomicBool>,
     files: Arc<FileFields>,
     upcasts: Arc<Upcasts>,
 }
@@ -370,7 +376,20 @@ impl Store {
         let settled = tokio::sync::watch::Sender::new(0);
         let (personal, ties) = (Arc::default(), Arc::default());
         let (files, upcasts) = (Arc::default(), Arc::default());
-        Store { db, clock, notices, settled, keys, blobs: None, personal, ties, files, upcasts }
+        let guarded = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        Store {
+            db,
+            clock,
+            notices,
+            settled,
+            keys,
+            blobs: None,
+            personal,
+            ties,
+            guarded,
+            files,
+            upcasts,
+        }
     }
 
     /// Keys and files lie in this data folder.

@@ -455,6 +455,7 @@ impl Write<'_> {
         let current = self.current(table, row.id).await?;
         if let Some(old) = &current {
             self.in_bounds(table, &old.kind, old.id).await?;
+            self.not_loosened(old, &row).await?;
         }
         if table == Table::Link {
             self.ends_in_bounds(&row).await?;

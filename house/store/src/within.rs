@@ -8,6 +8,9 @@
 //! to whatever it is about: a task or decision to its subject, a record likewise, a link to both its
 //! ends. Deleted rows keep these three, and nothing else: their history is no more open than they were.
 //!
+//! A row may be closed by a value of its own ([`model::Guard`]): `@closed` says to whom, `@named` who is let in all the
+//! same. Deleted rows keep these too. What is about a closed row is closed as it is.
+//!
 //! Apart from that, a row lies where it says: the table `placement` holds each place that a row names
 //! (a site, a zone) or that a link `located_in` gives it, and the subject of what is about something,
 //! which lies where that does. A row is at every site that these steps lead to, however many there
@@ -16,7 +19,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use model::{Id, Table, Tie};
+use model::{Closed, Id, Table, Tie};
 
 use crate::{
     Condition, Key, Row, Store, StoreError, Tx, Val, Write, index::Entry, list::Sql,
@@ -26,6 +29,17 @@ use crate::{
 const PARTY: &str = "@party";
 const DEPARTMENT: &str = "@department";
 const MEMBER: &str = "@member";
+const CLOSED: &str = "@closed";
+const NAMED: &str = "@named";
+/// Values of `@closed`.
+const OUTSIDE: &str = "outside";
+const UNNAMED: &str = "unnamed";
+/// As `unnamed`, while nobody is named.
+const NOBODY: &str = "nobody";
+/// Attribute in which a decision holds who signed it; nothing but signing writes it.
+const SIGNATURES: &str = "signatures";
+/// Names of one row that count.
+const NAMES_MAX: usize = 100;
 /// The kind of party that is a department by its own name.
 const TEAM: &str = "team";
 /// The field by which a person names their account.
@@ -55,6 +69,22 @@ pub enum Within {
         sites: Vec<Id>,
         of: Box<Within>,
     },
+    /// Of that, what is not closed to this reader.
+    Open {
+        to: Sight,
+        of: Box<Within>,
+    },
+}
+
+/// Who looks at what is closed to some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Names under which rows may let them in: the log-in name and the id of the person.
+    pub names: Vec<String>,
+    /// Of the organisation.
+    pub is_own: bool,
+    /// Sees rows that nobody is named for yet.
+    pub names_others: bool,
 }
 
 /// The person behind an account and, folded, their department.
@@ -86,7 +116,7 @@ pub(crate) fn entries(row: &Row, ties: &[(String, Tie)]) -> Vec<Entry<'static>> 
         match tie {
             Tie::Party => parties.extend(text(field).and_then(|id| id.parse::<Id>().ok())),
             Tie::Department => departments.extend(text(field).filter(|d| !d.trim().is_empty())),
-            Tie::Place => {}
+            Tie::Place | Tie::Closes(_) | Tie::Names => {}
         }
     }
     let member = match row.table {
@@ -99,10 +129,40 @@ pub(crate) fn entries(row: &Row, ties: &[(String, Tie)]) -> Vec<Entry<'static>> 
     let parties = parties.iter().map(|id| Key::text(&id.to_string())).collect::<Vec<_>>();
     let departments = departments.iter().map(|d| Key::text(d.trim())).collect();
     let member = member.iter().map(|d| Key::text(d.trim())).collect();
-    [(PARTY, parties), (DEPARTMENT, departments), (MEMBER, member)]
-        .into_iter()
+    let (closed, named) = closed(row, ties);
+    let all = [
+        (PARTY, parties),
+        (DEPARTMENT, departments),
+        (MEMBER, member),
+        (CLOSED, closed),
+        (NAMED, named),
+    ];
+    all.into_iter()
         .flat_map(|(name, keys)| keys.into_iter().zip(0..).map(move |(key, i)| (name, i, key)))
         .collect()
+}
+
+/// Whether the row is closed, and who is let in.
+fn closed(row: &Row, ties: &[(String, Tie)]) -> (Vec<Key>, Vec<Key>) {
+    let closes = ties.iter().find_map(|(field, tie)| {
+        let Tie::Closes(guard) = tie else { return None };
+        let value = row.attributes.get(field)?.as_str()?;
+        guard.closes.iter().find(|(closing, _)| *closing == value).map(|(_, to)| *to)
+    });
+    let mut names: Vec<&str> = Vec::new();
+    for (field, _) in ties.iter().filter(|(_, tie)| *tie == Tie::Names) {
+        let listed = row.attributes.get(field).and_then(serde_json::Value::as_array);
+        let texts = listed.into_iter().flatten().filter_map(serde_json::Value::as_str);
+        names.extend(texts.map(str::trim).filter(|name| !name.is_empty()).take(NAMES_MAX));
+    }
+    let mut named: Vec<Key> = names.into_iter().map(Key::text).collect();
+    named.extend(row.owner.map(|owner| Key::text(&owner.to_string())));
+    match closes {
+        None => (Vec::new(), Vec::new()),
+        Some(Closed::Outside) => (vec![Key::text(OUTSIDE)], Vec::new()),
+        Some(Closed::Unnamed) if named.is_empty() => (vec![Key::text(NOBODY)], named),
+        Some(Closed::Unnamed) => (vec![Key::text(UNNAMED)], named),
+    }
 }
 
 /// Row and place of each step that this row makes known. A link that was taken back leads nowhere.
@@ -182,7 +242,54 @@ fn at(id: &str, sites: &[Id]) -> Test {
     Test(sql, sites.iter().map(|site| site.to_string().into()).collect())
 }
 
+/// The row with this id, if there is one, is not closed to this reader.
+fn open(id: &str, to: &Sight) -> Test {
+    let mut barred = Vec::new();
+    if !to.is_own {
+        barred.push(format!("g.text = '{OUTSIDE}'"));
+    }
+    if !to.names_others {
+        barred.push(format!("g.text = '{NOBODY}'"));
+    }
+    let names = vec!["?"; to.names.len()].join(", ");
+    let is_named = match to.names.is_empty() {
+        true => "1 = 0".to_owned(),
+        false => format!(
+            "EXISTS (SELECT 1 FROM attribute AS n \
+             WHERE n.row_id = {id} AND n.name = '{NAMED}' AND n.text IN ({names}))"
+        ),
+    };
+    barred.push(format!("(g.text = '{UNNAMED}' AND NOT {is_named})"));
+    let barred = barred.join(" OR ");
+    let sql = format!(
+        "NOT EXISTS (SELECT 1 FROM attribute AS g \
+         WHERE g.row_id = {id} AND g.name = '{CLOSED}' AND ({barred}))"
+    );
+    let folded = |name: &String| match Key::text(name) {
+        Key::Text(folded) => folded.into(),
+        _ => Val::Null,
+    };
+    Test(sql, to.names.iter().map(folded).collect())
+}
+
 impl Within {
+    /// The same without what is closed to this reader.
+    pub fn open_to(self, to: &Sight) -> Within {
+        match self {
+            Within::Nothing => Within::Nothing,
+            of => Within::Open { to: to.clone(), of: Box::new(of) },
+        }
+    }
+
+    /// Whether everything is reached, but for what is closed.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Within::All => true,
+            Within::Open { of, .. } => of.is_whole(),
+            _ => false,
+        }
+    }
+
     /// The same, narrowed to sites; no sites narrow nothing.
     pub fn at(self, sites: &[Id]) -> Within {
         match self {
@@ -195,7 +302,7 @@ impl Within {
     /// The same without regard to sites.
     pub fn anywhere(&self) -> &Within {
         match self {
-            Within::At { of, .. } => of.anywhere(),
+            Within::At { of, .. } | Within::Open { of, .. } => of.anywhere(),
             other => other,
         }
     }
@@ -212,6 +319,15 @@ impl Within {
                     _ => at("t.id", sites),
                 };
                 Some(all(of.test(table).into_iter().chain([here]).collect()))
+            }
+            Within::Open { to, of } => {
+                let about: &[&str] = match table {
+                    Table::Link => &["t.subject", "t.object"],
+                    Table::Record => &["t.subject"],
+                    _ => &["t.id", "t.subject"],
+                };
+                let here = about.iter().map(|id| open(id, to));
+                Some(all(of.test(table).into_iter().chain(here).collect()))
             }
             Within::Own(person) => {
                 let own = |id| own(id, *person);
@@ -299,6 +415,37 @@ impl Store {
         self
     }
 
+    /// Whether a row may be closed to a reader whom their role lets in. A store that was not settled does not know, and
+    /// says yes.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Looks whether any row is closed.
+    pub(crate) async fn settle_guards(&self) -> Result<(), StoreError> {
+        let mut is_any = false;
+        for ((table, kind), ties) in self.ties.iter() {
+            if !ties.iter().any(|(_, tie)| matches!(tie, Tie::Closes(_))) {
+                continue;
+            }
+            let sql = format!(
+                "SELECT 1 FROM attribute WHERE subject_table = $1 AND kind = $2 \
+                 AND name = '{CLOSED}' LIMIT 1"
+            );
+            let args = [(*table).into(), kind.as_str().into()];
+            is_any |= !self.db().fetch(&sql, &args).await?.is_empty();
+        }
+        self.guarded.store(is_any, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// From the first closed row on everyone is asked.
+    pub(crate) fn note_guards(&self, entries: &[Entry<'_>]) {
+        if entries.iter().any(|(name, ..)| *name == CLOSED) {
+            self.guarded.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn ties_of(&self, table: Table, kind: &str) -> &[(String, Tie)] {
         self.ties.get(&(table.name(), kind.to_owned())).map_or(&[], Vec::as_slice)
     }
@@ -382,6 +529,43 @@ impl<'s> Write<'s> {
         let sql = within.statement(table, &[id]);
         if self.tx.fetch(&select(table, &sql), &sql.args).await?.is_empty() {
             return Err(StoreError::OutOfReach { table: table.name(), id });
+        }
+        Ok(())
+    }
+
+    /// Refuses to open a row further without the signed decision of another about this very version of it.
+    pub(crate) async fn not_loosened(&mut self, old: &Row, new: &Row) -> Result<(), StoreError> {
+        let ties = self.store().ties_of(new.table, &new.kind).iter();
+        let guards = ties.filter_map(|(_, tie)| match tie {
+            Tie::Closes(guard) => Some(*guard),
+            _ => None,
+        });
+        let guards: Vec<&'static model::Guard> = guards.collect();
+        for guard in guards {
+            let value = |row: &Row| {
+                row.attributes
+                    .get(guard.field)
+                    .and_then(serde_json::Value::as_str)
+                    .map(str::to_owned)
+            };
+            let (from, to) = (value(old), value(new));
+            if !guard.is_loosened(from.as_deref(), to.as_deref()) {
+                continue;
+            }
+            let hash = old.content_hash()?;
+            let is_it = |decision: &Row| {
+                let said =
+                    |name: &str| decision.attributes.get(name).and_then(serde_json::Value::as_str);
+                decision.status == "approved"
+                    && decision.subject_hash.as_deref() == Some(&hash)
+                    && decision.attributes.contains_key(SIGNATURES)
+                    && said("from") == from.as_deref()
+                    && said("to") == to.as_deref()
+            };
+            let decisions = self.decisions(guard.loosened_by, Some(old.id)).await?;
+            if !decisions.iter().any(is_it) {
+                return Err(StoreError::Loosened { field: guard.field, id: old.id });
+            }
         }
         Ok(())
     }

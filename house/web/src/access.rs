@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use model::{Field, Id, KindSpec, RoomSpec, Table, Text, t};
 use serde_json::Value as Json;
-use store::{Account, Bounds, Place, Reach, Row, Store, StoreError, Within};
+use store::{Account, Bounds, Place, Reach, Row, Sight, Store, StoreError, Within};
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,27 +174,56 @@ pub struct Reader {
     place: Place,
     /// Sites to which everything is narrowed.
     sites: Vec<Id>,
+    /// What closed rows ([`model::Guard`]) are open to them; none while no row is closed.
+    sight: Option<Sight>,
 }
+
+/// The role of those who look from outside: what is closed to them is so whoever holds it.
+const OUTSIDE: &str = "auditor";
 
 impl Reader {
     /// The house itself: sees everything.
     pub fn house() -> Reader {
-        Reader { role: None, place: Place::default(), sites: Vec::new() }
+        Reader { role: None, place: Place::default(), sites: Vec::new(), sight: None }
+    }
+
+    /// Whoever is at the machine: the house itself, but for rows that name who may see them.
+    pub fn machine(store: &Store) -> Reader {
+        let sight = Sight { names: Vec::new(), is_own: true, names_others: true };
+        Reader { sight: store.is_guarded().then_some(sight), ..Reader::house() }
     }
 
     /// The holder of an account. Who is limited nowhere needs no place, and none is read.
     pub async fn of(store: &Store, account: &Account) -> Result<Reader, StoreError> {
         let limited = GRANTS.iter().any(|g| g.role == account.role && g.scope != Scope::All);
-        let place = if limited { store.place(account.id).await? } else { Place::default() };
-        Ok(Reader { role: Some(account.role.clone()), place, sites: account.sites.clone() })
+        let is_guarded = store.is_guarded();
+        let needs_place = limited || is_guarded;
+        let place = if needs_place { store.place(account.id).await? } else { Place::default() };
+        let sight = is_guarded.then(|| sight(account, &place));
+        // Who is limited nowhere reaches by role, whatever their place.
+        let place = if limited { place } else { Place::default() };
+        Ok(Reader { role: Some(account.role.clone()), place, sites: account.sites.clone(), sight })
     }
 
     /// Someone not signed in: sees nothing.
     pub fn nobody() -> Reader {
-        Reader { role: Some(String::new()), place: Place::default(), sites: Vec::new() }
+        Reader {
+            role: Some(String::new()),
+            place: Place::default(),
+            sites: Vec::new(),
+            sight: None,
+        }
     }
 
     fn reaches(&self, action: Action, table: Table, request: bool) -> Within {
+        let within = self.by_role(action, table, request);
+        match &self.sight {
+            Some(sight) => within.open_to(sight),
+            None => within,
+        }
+    }
+
+    fn by_role(&self, action: Action, table: Table, request: bool) -> Within {
         let Some(role) = &self.role else { return Within::All };
         if action == Action::Write && !self.sites.is_empty() && UNDIVIDED.contains(&table) {
             return Within::Nothing;
@@ -242,9 +271,34 @@ impl Reader {
         self.bounds_of_records() != Within::Nothing
     }
 
-    /// Whether the reader sees every row of every table.
+    /// Whether the reader sees every row of every table, but for what is closed: numbers may be told, names are asked
+    /// for one by one.
     pub fn sees_all(&self) -> bool {
-        Table::ALL.into_iter().all(|table| self.sees_of(table) == Within::All)
+        Table::ALL.into_iter().all(|table| self.sees_of(table).is_whole())
+    }
+
+    /// Everything but what is closed to the reader, whatever their role reaches.
+    pub fn open(&self) -> Within {
+        match &self.sight {
+            Some(sight) => Within::All.open_to(sight),
+            None => Within::All,
+        }
+    }
+
+    /// Of these rows of a table, in their order, those that the reader sees.
+    pub async fn seen(
+        &self,
+        store: &Store,
+        table: Table,
+        rows: Vec<Row>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let within = self.sees_of(table);
+        if within == Within::All {
+            return Ok(rows);
+        }
+        let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
+        let seen = store.reached(table, &ids, &within).await?;
+        Ok(rows.into_iter().filter(|row| seen.contains(&row.id)).collect())
     }
 
     /// Whether the values of a field are shown.
@@ -287,6 +341,17 @@ impl Reader {
             None => whole,
         });
         json
+    }
+}
+
+fn sight(account: &Account, place: &Place) -> Sight {
+    let person = place.person.map(|id| id.to_string());
+    Sight {
+        names: [account.login.clone()].into_iter().chain(person).collect(),
+        is_own: account.role != OUTSIDE,
+        // Of assets, where such rows stand: those who write all of them.
+        names_others: scope(&account.role, Action::Write, Table::Asset, false) == Some(Scope::All)
+            && account.sites.is_empty(),
     }
 }
 
@@ -460,6 +525,7 @@ mod tests {
                 role: Some(role.to_owned()),
                 place: Place::default(),
                 sites: sites.to_vec(),
+                sight: None,
             };
             for (action, table, request) in [Action::Read, Action::Write, Action::Decide]
                 .into_iter()

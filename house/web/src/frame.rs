@@ -464,6 +464,12 @@ impl IntoResponse for Refusal {
                 "This lies beyond what your account may write: rows of your own department, your own, or of your sites. Check owner, department and site.",
                 String::new(),
             ),
+            Refusal::Store(StoreError::Loosened { .. }) => (
+                StatusCode::FORBIDDEN,
+                "取扱区分（TLP）を下げるには、別の人の署名した決定が必要です。脅威情報の画面から引き下げてください。",
+                "A marking is lowered only by the signed decision of another person: do it on the page of the item.",
+                String::new(),
+            ),
             Refusal::Store(StoreError::LargeFile(max)) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "ファイルが大きすぎます。1件の上限は下のとおりです。何も保存していません。",

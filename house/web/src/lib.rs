@@ -89,6 +89,30 @@ pub struct House {
     pub closing: tokio::sync::watch::Sender<bool>,
 }
 
+/// Where this process answers HTTP, once it does.
+#[derive(Default)]
+pub struct Listening(std::sync::OnceLock<std::net::SocketAddr>);
+
+impl Listening {
+    /// Notes where; the first word counts.
+    pub fn at(&self, address: std::net::SocketAddr) {
+        self.0.get_or_init(|| address);
+    }
+
+    /// The address by which this machine reaches itself there.
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        let mut address = *self.0.get()?;
+        if address.ip().is_unspecified() {
+            let here: std::net::IpAddr = match address.is_ipv4() {
+                true => std::net::Ipv4Addr::LOCALHOST.into(),
+                false => std::net::Ipv6Addr::LOCALHOST.into(),
+            };
+            address.set_ip(here);
+        }
+        Some(address)
+    }
+}
+
 /// One value of each type: who makes a type names it here.
 #[derive(Default)]
 pub struct Kept(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);

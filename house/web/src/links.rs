@@ -70,7 +70,10 @@ impl Names {
             let rows = store.rows_by_id(table, &ids).await?;
             let there: Vec<Id> = rows.iter().map(|row| row.id).collect();
             let seen = store.reached(table, &there, &reader.sees_of(table)).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, (seen.contains(&row.id), row))));
+            // Of what is closed to the reader not even the name is told.
+            let open = store.reached(table, &there, &reader.open()).await?;
+            let rows = rows.into_iter().filter(|row| open.contains(&row.id));
+            found.extend(rows.map(|row| (row.id, (seen.contains(&row.id), row))));
         }
         Ok(Names(found))
     }

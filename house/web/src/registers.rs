@@ -12,7 +12,7 @@ use axum::{
 use model::{Field, FieldType, Id, KindSpec, Table, t};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use store::{Filter, Record, Row, Within};
+use store::{Filter, Record, Row};
 
 use crate::{
     House, Shared,
@@ -78,11 +78,11 @@ struct KindsPage<'a> {
 
 async fn kinds(State(house): State<Shared>, user: User, Path(name): Path<String>) -> Answer {
     let table = table(&name)?;
-    let counts: Option<std::collections::HashMap<String, i64>> = match user.reader().sees_of(table)
-    {
-        Within::All => Some(house.store.count_by_kind(table).await?.into_iter().collect()),
-        _ => None,
-    };
+    let counts: Option<std::collections::HashMap<String, i64>> =
+        match user.reader().sees_of(table).is_whole() {
+            true => Some(house.store.count_by_kind(table).await?.into_iter().collect()),
+            false => None,
+        };
     let mut lines = Vec::new();
     for room in house.specs() {
         for kind in kinds_of(room).filter(|k| k.table == table) {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use model::{Id, Lang, Timestamp, t};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::Within;
+
 use tokio::sync::Semaphore;
 use web::{
     Shared,
@@ -88,7 +88,7 @@ struct Asked {
 
 /// Whether a reader sees payloads that may hold something personal.
 pub(super) fn sees_payloads(reader: &Reader) -> bool {
-    reader.bounds_of_records() == Within::All
+    reader.bounds_of_records().is_whole()
 }
 
 impl Asked {

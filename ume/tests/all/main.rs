@@ -59,6 +59,7 @@ mod nats;
 mod operations;
 mod oscal;
 mod otlp;
+mod outlets;
 mod outside;
 mod pages;
 mod past_pages;

@@ -99,6 +99,7 @@ async fn shown(house: &Shared, user: &User, made: Option<(Id, String)>) -> Answe
     let mut items = Vec::new();
     if may_judge {
         items = store.all(Table::Asset, &[ITEM]).await?;
+        items = user.reader().seen(store, Table::Asset, items).await?;
         items.retain(|row| !row.deleted && row.attributes.contains_key("indicator_rows"));
         items.sort_by_key(|row| std::cmp::Reverse(row.created_at));
         items.truncate(ITEMS_MAX);
@@ -173,7 +174,7 @@ async fn preview(
         return Err(Refusal::Forbidden);
     }
     let channel = channel(&house, id).await?;
-    let item = item(&house, chosen.item).await?;
+    let item = super::item::seen(&house, user.reader(), chosen.item).await?;
     let parcel = share::parcel(&house.store, &channel, &item).await.map_err(|e| said(cx, e))?;
     let objects = serde_json::to_string_pretty(&parcel.objects).unwrap_or_default();
     let given = given::all(&house.store, channel.id).await?;
@@ -221,7 +222,7 @@ async fn given(
         return Err(Refusal::Forbidden);
     }
     let channel = channel(&house, id).await?;
-    let item = item(&house, form.item).await?;
+    let item = super::item::seen(&house, user.reader(), form.item).await?;
     let objects = channels::objects(&house).await.map_err(broken)?;
     let done = share::give(&house, &objects, &channel, &item, &user.actor()).await;
     house.wake();

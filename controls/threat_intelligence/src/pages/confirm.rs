@@ -165,7 +165,7 @@ async fn confirm(
         return Err(Refusal::NotFound);
     }
     let store = &house.store;
-    let row = item::item(store, id).await?;
+    let row = item::seen(&house, user.reader(), id).await?;
     let confirmed: Vec<Confirmed> =
         read(&form).into_iter().filter(|one| !one.value.is_empty()).collect();
     if confirmed.is_empty() {
@@ -198,15 +198,16 @@ async fn document(State(house): State<Shared>, caller: Caller) -> Response {
         );
         return Problem::new(lang, problem::NOT_FOUND, said).into_response();
     }
-    match listed(&house.store).await {
+    match listed(&house.store, &caller).await {
         Ok(all) => Document(all).into_response(),
         Err(InboxError::Store(error)) => Problem::of_store(lang, &error).into_response(),
         Err(error) => Problem::broken(lang, &error).into_response(),
     }
 }
 
-async fn listed(store: &store::Store) -> Result<Json, InboxError> {
-    let mut rows = store.all(Table::Asset, &[inbox::ITEM]).await?;
+async fn listed(store: &store::Store, caller: &Caller) -> Result<Json, InboxError> {
+    let rows = store.all(Table::Asset, &[inbox::ITEM]).await?;
+    let mut rows = caller.reader.seen(store, Table::Asset, rows).await?;
     rows.retain(|row| row.attributes.contains_key("indicator_rows"));
     rows.sort_by_key(|row| std::cmp::Reverse((row.updated_at, row.id)));
     let is_cut = rows.len() > ITEMS_MAX;

@@ -19,7 +19,7 @@ use store::{Blob, Row, Store};
 use stream::Encoding;
 use web::{
     House, Shared,
-    access::Action,
+    access::{Action, Reader},
     api::{Caller, problem::Problem},
     files,
     frame::{Answer, Cx, Refusal, User, page},
@@ -144,7 +144,7 @@ struct Asked {
 
 async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked>) -> Answer {
     let cx = &user.cx;
-    let (waiting, judged) = lines(&house.store, LISTED_MAX).await?;
+    let (waiting, judged) = lines(&house.store, user.reader(), LISTED_MAX).await?;
     let (count, late) = (waiting.len(), waiting.iter().filter(|line| line.is_late).count());
     let mut waiting = grouped(waiting);
     waiting.truncate(SHOWN_MAX);
@@ -206,11 +206,16 @@ fn grouped(lines: Vec<Line>) -> Vec<Line> {
 }
 
 /// What waits, the oldest first, and what was judged, the newest first.
-async fn lines(store: &Store, limit: usize) -> Result<(Vec<Line>, Vec<Line>), store::StoreError> {
+async fn lines(
+    store: &Store,
+    reader: &Reader,
+    limit: usize,
+) -> Result<(Vec<Line>, Vec<Line>), store::StoreError> {
     let now = store.now();
     let rows = store.all(Table::Asset, &[inbox::ITEM, SOURCE]).await?;
     let (items, sources): (Vec<Row>, Vec<Row>) =
         rows.into_iter().partition(|row| row.kind == inbox::ITEM);
+    let items = reader.seen(store, Table::Asset, items).await?;
     let all = items.into_iter().map(|row| Line::of(row, &sources, now));
     let (mut waiting, mut judged): (Vec<Line>, Vec<Line>) =
         all.partition(|line| line.verdict.is_none());
@@ -354,7 +359,7 @@ async fn items_document(State(house): State<Shared>, caller: Caller) -> Response
 }
 
 async fn listed(house: &House, caller: &Caller, only_waiting: bool) -> Response {
-    let (waiting, judged) = match lines(&house.store, LISTED_MAX).await {
+    let (waiting, judged) = match lines(&house.store, &caller.reader, LISTED_MAX).await {
         Ok(lines) => lines,
         Err(error) => return Problem::of_store(caller.cx.lang, &error).into_response(),
     };

@@ -20,8 +20,8 @@ use serde_json::Value as Json;
 use store::{Row, Store};
 use stream::Encoding;
 use web::{
-    Shared,
-    access::Action,
+    House, Shared,
+    access::{Action, Reader},
     frame::{Answer, Cx, Refusal, User, page},
     route::{Access, Route},
 };
@@ -139,6 +139,13 @@ pub(super) async fn item(store: &Store, id: Id) -> Result<Row, Refusal> {
     row.filter(|row| row.kind == inbox::ITEM && !row.deleted).ok_or(Refusal::NotFound)
 }
 
+/// An item that this reader may see by its marking.
+pub(super) async fn seen(house: &House, reader: &Reader, id: Id) -> Result<Row, Refusal> {
+    let row = item(&house.store, id).await?;
+    let rows = reader.seen(&house.store, Table::Asset, vec![row]).await?;
+    rows.into_iter().next().ok_or(Refusal::NotFound)
+}
+
 /// The original of an item and what is read out of it.
 pub(super) async fn read(store: &Store, row: &Row) -> Result<(Original, Notice), InboxError> {
     let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
@@ -152,7 +159,7 @@ pub(super) async fn read(store: &Store, row: &Row) -> Result<(Original, Notice),
 async fn show(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Answer {
     let cx = &user.cx;
     let store = &house.store;
-    let row = item(store, id).await?;
+    let row = seen(&house, user.reader(), id).await?;
     let may_judge = may_judge(&house, user.reader());
     let text = |name: &str| row.attributes.get(name).and_then(Json::as_str).unwrap_or_default();
     let source = match text("source").parse::<Id>() {
@@ -368,7 +375,7 @@ async fn judge(
             "To act, say what is to be done and choose at least one input.",
         ));
     }
-    let row = item(&house.store, id).await?;
+    let row = seen(&house, user.reader(), id).await?;
     let relevance = match read(&house.store, &row).await {
         Ok((original, notice)) => reasons(&house.store, &original.whole(), &notice).await?,
         Err(InboxError::Store(error)) => return Err(error.into()),
@@ -384,7 +391,7 @@ async fn judge(
     };
     let mut write = user.write(&house, cx.t("脅威情報の判定", "judged intelligence")).await?;
     // Read behind the beginning of the change: another may have judged it meanwhile.
-    let row = item(&house.store, id).await?;
+    let row = seen(&house, user.reader(), id).await?;
     match triage::judge(&house.store, &mut write, row, &judging).await {
         Ok(_) => write.commit().await?,
         Err(TriageError::Store(error)) => return Err(error.into()),
@@ -416,7 +423,7 @@ async fn close(
         );
         return Err(Refusal::Bad(said.to_owned()));
     }
-    let row = item(&house.store, id).await?;
+    let row = seen(&house, user.reader(), id).await?;
     let task = text("task").parse::<Id>().map_err(|_| Refusal::NotFound)?;
     let task = house.store.row(Table::Task, task).await?;
     let task = task.filter(|task| task.subject == Some(id)).ok_or(Refusal::NotFound)?;

@@ -13,7 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use indicators::taxii::{self, Context, Discovery, Root};
+use indicators::{
+    taxii::{self, Context, Discovery, Root},
+    tlp::{Audience, Exit},
+};
 use model::t;
 use room::Error;
 use serde_json::json;
@@ -27,6 +30,11 @@ use web::{
 use crate::work::{
     channels,
     objects::{Desk, Objects},
+    share,
+    tlp::{
+        self,
+        storage::{Guarded, may_go},
+    },
 };
 
 const BASE: &str = "/taxii2/";
@@ -125,7 +133,8 @@ async fn answered(house: &Shared, request: Request) -> Result<Response, Error> {
         content_type: text(header::CONTENT_TYPE),
         body: bytes.to_vec(),
     };
-    let reply = handle(objects.clone(), channel.clone(), asked, context).await?;
+    let raised = tlp::changes::raised(house).await?;
+    let reply = handle(objects.clone(), channel.clone(), asked, context, (*raised).clone()).await?;
     if let Some(channel) = channel {
         channels::saw(&house.store, channel.id).await?;
         note(house, &channel, &parts.method, parts.uri.path(), &bytes, &reply, &objects).await?;
@@ -147,12 +156,19 @@ async fn handle(
     channel: Option<Row>,
     asked: Asked,
     context: Context,
+    raised: std::collections::BTreeMap<String, indicators::tlp::Level>,
 ) -> Result<taxii::Reply, Error> {
     let runtime = tokio::runtime::Handle::current();
     room::blocking(move || {
         let collections = channel.as_ref().map(channels::collections).unwrap_or_default();
         let who = channel.as_ref().map(|row| row.id.to_string());
-        let mut desk = Desk { objects, collections, runtime };
+        // Nobody without a channel sees a collection.
+        let exit = match &channel {
+            Some(row) => share::exit(row),
+            None => Exit::to(Audience::Public),
+        };
+        let inner = Desk { objects, collections, runtime };
+        let mut desk = Guarded { inner, exit, raised, planted: Vec::new() };
         let request = taxii::Request {
             method: asked.method,
             path: &asked.path,
@@ -245,7 +261,12 @@ async fn note(
     };
     let given = channels::collection(channel.id, true);
     let entries = objects.after(&given, first - 1, PAGE_MAX).await.map_err(Error::said)?;
-    let shown: Vec<_> = entries.into_iter().filter(|entry| entry.date_added <= last).collect();
+    let raised = tlp::changes::raised(house).await?;
+    let exit = share::exit(channel);
+    let is_shown = |entry: &taxii::Entry| {
+        entry.date_added <= last && may_go(&exit, &entry.bytes, raised.get(&entry.id).copied())
+    };
+    let shown: Vec<_> = entries.into_iter().filter(is_shown).collect();
     Ok(channels::gave(house, channel, &shown).await?)
 }
 

@@ -226,7 +226,7 @@ async fn confirmed(store: &Store, judge: &Judge, at: Timestamp) -> Result<Vec<In
     let mut rows: BTreeMap<(Kind, Scope, String), Indicator> = BTreeMap::new();
     for item in items.iter().filter(acts) {
         for line in inbox::confirmed(store, item).await.map_err(Error::said)?.unwrap_or_default() {
-            let Some(row) = row(&line, &item.name, names, at) else { continue };
+            let Some(row) = row(&line, &super::tlp::label(item), names, at) else { continue };
             let key = (row.key.kind(), row.key.scope(), row.key.text().to_owned());
             match rows.get_mut(&key) {
                 Some(known) => merge(known, &row),

@@ -309,7 +309,7 @@ fn task(
     let attributes = json!({
         "due": due.rfc3339().chars().take(DAY_CHARS).collect::<String>(),
         "zone": "UTC",
-        "description": format!("{}\n{}\n/intelligence/{}", item.name, judging.advice, item.id),
+        "description": format!("{}\n{}\n/intelligence/{}", super::tlp::label(item), judging.advice, item.id),
         "remind_days": 1,
         "role": role,
         "closes_with": CLOSED,

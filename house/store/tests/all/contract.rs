@@ -6,11 +6,11 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU32, Ordering},
 };
 
-use model::{Assurance, Id, Table, Tie, Timestamp};
+use model::{Assurance, Closed, Guard, Id, Table, Tie, Timestamp};
 use serde_json::{Map, Value as Json, json};
 use store::{
     AccountChange, Bounds, By, Clock, Condition, Db, Filter, Key, OidcFlow, Order, Place, Reach,
-    Record, RecordDraft, RecordFilter, Row, Store, StoreError, Test, Val, Within,
+    Record, RecordDraft, RecordFilter, Row, Sight, Store, StoreError, Test, Val, Within,
 };
 use tempfile::TempDir;
 
@@ -131,6 +131,7 @@ contract! {
     every_order_and_condition_lists_what_a_plain_scan_would
     a_data_folder_with_the_old_index_gets_the_new_one_at_start
     lists_show_what_the_rule_of_belonging_says_of_each_row
+    a_closed_row_and_what_is_about_it_are_there_for_the_named_alone
     nothing_is_written_beyond_the_bounds
     an_account_follows_the_person_who_names_it
     who_is_narrowed_to_sites_writes_there_and_nowhere_else
@@ -1480,7 +1481,7 @@ impl World {
         }
         let (person, department, nobodys) = match within {
             Within::All => return true,
-            Within::Nothing | Within::At { .. } => return false,
+            Within::Nothing | Within::At { .. } | Within::Open { .. } => return false,
             Within::Own(person) => (person, None, None),
             Within::Department { person, department, nobodys } => {
                 (person, department.as_deref(), Some(*nobodys))
@@ -1508,6 +1509,112 @@ impl World {
         }
         theirs(row) || (self.departments(row).is_empty() && open(end(row.subject), nobodys))
     }
+}
+
+async fn a_closed_row_and_what_is_about_it_are_there_for_the_named_alone(f: &Fixture) {
+    static GUARD: Guard = Guard {
+        field: "tlp",
+        order: &["green", "strict", "red"],
+        loosened_by: "lowered",
+        closes: &[("strict", Closed::Outside), ("red", Closed::Unnamed)],
+        named: "named",
+    };
+    let ties = vec![("tlp".to_owned(), Tie::Closes(&GUARD)), ("named".to_owned(), Tie::Names)];
+    let store = f.store.clone().with_ties([(Table::Asset, "server".to_owned(), ties)]);
+    store.settle_index().await.unwrap();
+    assert!(!store.is_guarded(), "nothing is closed yet");
+    let owner =
+        save(&store, Row::new(Table::Party, store.new_id().unwrap(), "person", "佐藤")).await;
+    let closed = |name: &str, tlp: &str, named: &[&str], by: Option<Id>| {
+        let mut row = Row::new(Table::Asset, store.new_id().unwrap(), "server", name);
+        row.attributes.insert("tlp".into(), json!(tlp));
+        row.attributes.insert("named".into(), json!(named));
+        row.owner = by;
+        row
+    };
+    let open = save(&store, closed("open", "green", &[], None)).await;
+    let strict = save(&store, closed("strict", "strict", &[], None)).await;
+    let nobodys = save(&store, closed("nobody's", "red", &[], None)).await;
+    let red = save(&store, closed("red", "red", &["Hanako"], Some(owner.id))).await;
+    assert!(store.is_guarded());
+    let mut task = Row::new(Table::Task, store.new_id().unwrap(), "task", "about red");
+    task.subject = Some(red.id);
+    let task = save(&store, task).await;
+    let mut link = Row::new(Table::Link, store.new_id().unwrap(), "about", "");
+    (link.subject, link.object) = (Some(open.id), Some(red.id));
+    let link = save(&store, link).await;
+    let sight = |names: &[&str], is_own, names_others| Sight {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        is_own,
+        names_others,
+    };
+    let ids = [open.id, strict.id, nobodys.id, red.id];
+    let owner_id = owner.id.to_string();
+    for (to, wanted) in [
+        (sight(&[], true, false), [true, true, false, false]),
+        (sight(&["taro"], false, false), [true, false, false, false]),
+        (sight(&["taro"], true, true), [true, true, true, false]),
+        (sight(&["x", "hanako"], true, false), [true, true, false, true]),
+        (sight(&[&owner_id], true, false), [true, true, false, true]),
+    ] {
+        let within = Within::All.open_to(&to);
+        let found = store.reached(Table::Asset, &ids, &within).await.unwrap();
+        assert_eq!(ids.map(|id| found.contains(&id)), wanted, "{to:?}");
+        let reach = Reach { hides_personal: false, within: within.clone() };
+        let filter = Filter { limit: 50, reach, ..Filter::default() };
+        let listed = store.list(Table::Asset, &filter).await.unwrap();
+        assert_eq!(listed.len(), wanted.iter().filter(|is_seen| **is_seen).count());
+        let hits = store.search("red", 10, |_| filter.reach.clone()).await.unwrap();
+        assert_eq!(!hits.is_empty(), wanted[3], "{to:?}");
+        assert_eq!(store.reaches(Table::Task, task.id, &within).await.unwrap(), wanted[3]);
+        assert_eq!(store.reaches(Table::Link, link.id, &within).await.unwrap(), wanted[3]);
+    }
+    // Nobody lowers it alone, and a decision holds for the version that was shown.
+    let lowered = |row: &Row| {
+        let mut row = row.clone();
+        row.attributes.insert("tlp".into(), json!("green"));
+        row
+    };
+    let decided = |of: &Row, signed: bool| {
+        let mut row = Row::new(Table::Decision, store.new_id().unwrap(), "lowered", "x");
+        row.status = "approved".into();
+        (row.subject, row.subject_hash) = (Some(of.id), Some(of.content_hash().unwrap()));
+        row.attributes.insert("from".into(), json!("red"));
+        row.attributes.insert("to".into(), json!("green"));
+        if signed {
+            row.attributes.insert("signatures".into(), json!([{"who": "hanako"}]));
+        }
+        row
+    };
+    let try_to = async |row: Row| store.write("taro", "", "").await.unwrap().put(row).await;
+    save(&store, decided(&red, false)).await;
+    assert!(matches!(try_to(lowered(&red)).await, Err(StoreError::Loosened { .. })));
+    save(&store, decided(&red, true)).await;
+    assert!(try_to(lowered(&red)).await.is_ok());
+    let mut red = red;
+    red.attributes.insert("note".into(), json!("changed since"));
+    let red = save(&store, red).await;
+    assert!(matches!(try_to(lowered(&red)).await, Err(StoreError::Loosened { .. })));
+    // Deleted, it is closed as it was; opened, it is everyone's.
+    let unnamed = Within::All.open_to(&sight(&["taro"], true, true));
+    let mut gone = store.row(Table::Asset, red.id).await.unwrap().unwrap();
+    gone.deleted = true;
+    let gone = save(&store, gone).await;
+    assert!(!store.reaches(Table::Asset, gone.id, &unnamed).await.unwrap());
+    save(&store, decided(&gone, true)).await;
+    let mut opened = gone;
+    opened.deleted = false;
+    opened.attributes.insert("tlp".into(), json!("green"));
+    save(&store, opened).await;
+    assert!(store.reaches(Table::Asset, red.id, &unnamed).await.unwrap());
+    // Who is not named writes nothing of it either.
+    let within = unnamed.clone();
+    let bounds = Bounds { within: Arc::new(move |_, _| within.clone()), person: None };
+    let mut write = store.write("taro", "", "").await.unwrap().bounded(bounds);
+    let mut row = store.row(Table::Asset, red.id).await.unwrap().unwrap();
+    row.attributes.insert("tlp".into(), json!("red"));
+    let refused = write.put(row).await;
+    assert!(matches!(refused, Err(StoreError::OutOfReach { .. })), "{refused:?}");
 }
 
 async fn lists_show_what_the_rule_of_belonging_says_of_each_row(f: &Fixture) {

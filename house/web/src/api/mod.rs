@@ -132,7 +132,8 @@ pub(crate) async fn guard(
 ) -> Response {
     let (lang, now) = (cx.lang, Instant::now());
     if let Some(user) = request.extensions().get::<LocalUser>().cloned() {
-        return local_guard(wanted, cx, user, request, next).await;
+        let reader = access::Reader::machine(&house.store);
+        return local_guard(wanted, cx, (user, reader), request, next).await;
     }
     let address = request
         .extensions()
@@ -177,11 +178,11 @@ pub(crate) async fn guard(
 async fn local_guard(
     wanted: Access,
     cx: Cx,
-    user: LocalUser,
+    (user, reader): (LocalUser, access::Reader),
     mut request: Request,
     next: Next,
 ) -> Response {
-    let (account, reader) = (user.account(), access::Reader::house());
+    let account = user.account();
     let found = Caller { cx, account, reader, token: None, local: Some(user) };
     if let Err(problem) = admit(wanted, &found, &request) {
         return problem.into_response();

@@ -170,6 +170,13 @@ impl Problem {
                 );
                 return Problem::new(lang, FORBIDDEN, text);
             }
+            StoreError::Loosened { .. } => {
+                let text = t(
+                    "取扱区分（TLP）を下げるには、別の人の署名した決定が必要です。脅威情報の画面から引き下げてください。",
+                    "A marking is lowered only by the signed decision of another person: do it on the page of the item.",
+                );
+                return Problem::new(lang, FORBIDDEN, text);
+            }
             error if error.is_away() => (AWAY, String::new()),
             error => return Problem::broken(lang, error),
         };
