@@ -122,7 +122,7 @@ enum Command {
         command: configuration_cmd::ConfigurationCommand,
     },
     /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
-    /// Threat intelligence (5.7): the brief for executives, their orders
+    /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
     Ti {
         #[command(subcommand)]
         command: ti_cmd::TiCommand,
@@ -134,11 +134,6 @@ enum Command {
     },
     /// Threat intelligence (5.7): the inbox, vulnerabilities
     /// Threat intelligence (5.7): the ten threats and their measures
-    /// Threat intelligence (5.7): outlets
-    Ti {
-        #[command(subcommand)]
-        command: ti_cmd::TiCommand,
-    },
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
     /// Move between SQLite and PostgreSQL, compare two databases
@@ -465,7 +460,6 @@ impl Command {
             | Command::Configuration { .. }
             | Command::Ti { .. }
             | Command::Monitoring { .. }
-            | Command::Ti { .. }
             | Command::User { .. }
             | Command::Oidc { .. }
             | Command::Asset { .. }
@@ -526,7 +520,6 @@ async fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Configuration { command } => configuration_cmd::run(command).await,
         Command::Ti { command } => ti_cmd::run(command).await,
         Command::Monitoring { command } => monitoring_cmd::run(command).await,
-        Command::Ti { command } => ti_cmd::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Db { command } => db::run(command).await,
         Command::User { command } => people::user(command).await,

@@ -1,14 +1,26 @@
 //! The room's own pages and their documents.
 
+mod actions;
+mod answer;
+mod brands;
+mod card;
 mod channel;
 mod channel_api;
 mod channels;
 mod confirm;
+mod drill;
+mod executive;
 mod explain;
 mod inbox;
+mod internal;
 mod item;
+mod marking;
+mod misp;
+mod outlets;
 mod sources;
 mod taxii;
+mod ten;
+mod vulnerabilities;
 
 use model::Table;
 use web::{
@@ -26,11 +38,23 @@ pub fn routes() -> Vec<Route> {
         inbox::routes(),
         item::routes(),
         confirm::routes(),
-        channels::routes(),
-        taxii::routes(),
+        marking::routes(),
         sources::routes(),
+        vulnerabilities::routes(),
+        brands::routes(),
+        actions::routes(),
+        internal::routes(),
+        ten::routes(),
+        executive::routes(),
+        drill::routes(),
+        card::routes(),
+        answer::routes(),
+        channels::routes(),
         channel::routes(),
         channel_api::routes(),
+        taxii::routes(),
+        misp::routes(),
+        outlets::routes(),
         explain::routes(),
     ];
     all.into_iter().flatten().collect()
