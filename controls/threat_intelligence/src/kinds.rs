@@ -72,6 +72,7 @@ const FORMAT: FieldType = FieldType::Enum(&[
     choice("jvn", "JVN（MyJVN）", "JVN (MyJVN)"),
     choice("kev", "KEV", "KEV"),
     choice("epss", "EPSS", "EPSS"),
+    choice("advisory", "勧告文書（CSAF・OSVなど）", "Advisory documents (CSAF, OSV and others)"),
 ]);
 
 const ROWS_USE: FieldType = FieldType::Enum(&[

@@ -18,6 +18,7 @@ mod items;
 mod list;
 mod local;
 mod misp;
+mod news;
 pub mod rows;
 pub mod secret;
 mod settle;
@@ -132,6 +133,8 @@ pub fn reader(format: &str) -> Option<&'static dyn Reader> {
         "stix" => Some(&stix::Stix),
         "misp" => Some(&misp::Misp),
         "taxii" => Some(&taxii::Taxii),
+        "rss" | "kev" | "epss" | "advisory" => Some(&news::News),
+        "jvn" => Some(&news::Jvn),
         _ => None,
     }
 }

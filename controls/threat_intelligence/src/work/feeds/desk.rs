@@ -71,6 +71,7 @@ pub struct Desk {
     digest: Sha256,
     known: Known,
     store: store::Store,
+    data: PathBuf,
     has_identity: bool,
 }
 
@@ -135,12 +136,22 @@ impl Desk {
             digest: Sha256::new(),
             known,
             store: house.store.clone(),
+            data: house.folder().to_owned(),
             has_identity,
         })
     }
 
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    pub fn store(&self) -> &store::Store {
+        &self.store
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     pub fn names(&self) -> Arc<Names> {

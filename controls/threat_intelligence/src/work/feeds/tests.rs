@@ -1,6 +1,7 @@
 //! Feeds from a real server that misbehaves, through the real store into the real set.
 
 mod formats;
+mod news;
 mod place;
 mod poisoned;
 
