@@ -376,7 +376,7 @@ impl Store {
         let settled = tokio::sync::watch::Sender::new(0);
         let (personal, ties) = (Arc::default(), Arc::default());
         let (files, upcasts) = (Arc::default(), Arc::default());
-        let guarded = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let guarded = Arc::new(std::sync::atomic::AtomicBool::new(false));
         Store {
             db,
             clock,

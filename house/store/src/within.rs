@@ -412,11 +412,14 @@ impl Store {
     ) -> Store {
         self.ties =
             Arc::new(kinds.into_iter().map(|(table, kind, t)| ((table.name(), kind), t)).collect());
+        // Until it is settled whether any row is closed, it may be.
+        let closes = self.ties.values().flatten().any(|(_, tie)| matches!(tie, Tie::Closes(_)));
+        self.guarded = Arc::new(std::sync::atomic::AtomicBool::new(closes));
         self
     }
 
-    /// Whether a row may be closed to a reader whom their role lets in. A store that was not settled does not know, and
-    /// says yes.
+    /// Whether a row may be closed to a reader whom their role lets in. A store that was not settled says yes if
+    /// any kind has a guard.
     pub fn is_guarded(&self) -> bool {
         self.guarded.load(std::sync::atomic::Ordering::Relaxed)
     }

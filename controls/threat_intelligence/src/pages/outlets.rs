@@ -372,10 +372,10 @@ async fn renew(
     Posted(form): Posted<TokenForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
+    let row = outlet(&house, id).await?;
     if !may_keep(&house, user.reader()) {
         return Err(Refusal::Forbidden);
     }
-    let row = outlet(&house, id).await?;
     let token = outlets::renew_token(&house.store, &row, &user.actor()).await.map_err(broken)?;
     house.wake();
     let answer = shown(&house, &user, id, &headers, Some(token)).await?;
@@ -390,10 +390,10 @@ async fn end(
     Posted(form): Posted<TokenForm>,
 ) -> Answer {
     user.form(&form.csrf, Action::Write)?;
+    let row = outlet(&house, id).await?;
     if !may_keep(&house, user.reader()) {
         return Err(Refusal::Forbidden);
     }
-    let row = outlet(&house, id).await?;
     outlets::revoke_token(&house.store, &row, &user.actor()).await.map_err(broken)?;
     house.wake();
     Ok(Redirect::to(&format!("{PATH}/{id}")).into_response())
@@ -407,23 +407,22 @@ async fn document(State(house): State<Shared>, caller: Caller) -> Response {
 }
 
 /// The outlet that a caller may keep, by name or id.
-async fn kept(house: &House, caller: &Caller, name: &str) -> Result<Row, Response> {
-    let lang = caller.cx.lang;
-    let none = || {
-        let what = t("この出口はありません。", "There is no such outlet.");
-        Problem::new(lang, problem::NOT_FOUND, what).into_response()
-    };
+async fn kept(house: &House, caller: &Caller, name: &str) -> Result<Option<Row>, store::StoreError> {
     if !may_keep(house, &caller.reader) {
-        return Err(none());
+        return Ok(None);
     }
-    let all = outlets::all(&house.store).await;
-    let all = all.map_err(|error| Problem::of_store(lang, &error).into_response())?;
+    let all = outlets::all(&house.store).await?;
     let mut found =
         all.into_iter().filter(|one| one.row.name == name || one.row.id.to_string() == name);
-    match (found.next(), found.next()) {
-        (Some(outlet), None) => Ok(outlet.row),
-        _ => Err(none()),
-    }
+    Ok(match (found.next(), found.next()) {
+        (Some(outlet), None) => Some(outlet.row),
+        _ => None,
+    })
+}
+
+fn none(caller: &Caller) -> Response {
+    let what = t("この出口はありません。", "There is no such outlet.");
+    Problem::new(caller.cx.lang, problem::NOT_FOUND, what).into_response()
 }
 
 async fn renew_by_api(
@@ -432,8 +431,9 @@ async fn renew_by_api(
     Path(name): Path<String>,
 ) -> Response {
     let row = match kept(&house, &caller, &name).await {
-        Ok(row) => row,
-        Err(refused) => return refused,
+        Ok(Some(row)) => row,
+        Ok(None) => return none(&caller),
+        Err(error) => return Problem::of_store(caller.cx.lang, &error).into_response(),
     };
     match outlets::renew_token(&house.store, &row, &caller.actor()).await {
         Ok(token) => {
@@ -451,8 +451,9 @@ async fn end_by_api(
     Path(name): Path<String>,
 ) -> Response {
     let row = match kept(&house, &caller, &name).await {
-        Ok(row) => row,
-        Err(refused) => return refused,
+        Ok(Some(row)) => row,
+        Ok(None) => return none(&caller),
+        Err(error) => return Problem::of_store(caller.cx.lang, &error).into_response(),
     };
     match outlets::revoke_token(&house.store, &row, &caller.actor()).await {
         Ok(()) => {

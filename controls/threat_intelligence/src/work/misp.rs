@@ -20,7 +20,7 @@ use room::Error;
 use serde_json::{Value as Json, json};
 use store::Row;
 
-use super::{channels, objects::Objects, tlp::storage::may_go};
+use super::{channels, objects::Objects, tlp::storage::may_go_with_all};
 
 const OBJECTS_MAX: usize = 100_000;
 const PAGE: usize = 1_000;
@@ -210,7 +210,7 @@ pub struct Asked {
 }
 
 /// Fields that narrow nothing here.
-const IGNORED: [&str; 20] = [
+const IGNORED: [&str; 19] = [
     "returnFormat",
     "published",
     "enforceWarninglist",
@@ -230,7 +230,6 @@ const IGNORED: [&str; 20] = [
     "includeProposals",
     "includeWarninglistHits",
     "includeFullModel",
-    "threat_level_id",
 ];
 
 impl Asked {

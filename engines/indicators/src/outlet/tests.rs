@@ -156,8 +156,7 @@ fn signatures_name_hashes_of_any_size_and_the_level_that_takes_them() {
 fn prefixes_end_at_a_segment_and_letters_mean_themselves() {
     let rows = [one(Kind::Url, "https://evil.example/a+b/*"), one(Kind::Url, "evil.example/c.exe")];
     let lines = body(Form::SquidUrls, &rows);
-    let means =
-        |line: &str, url: &str| regex_automata::meta::Regex::new(line).unwrap().is_match(url);
+    let means = |line: &str, url: &str| regex::Regex::new(line).unwrap().is_match(url);
     let prefix = lines.iter().find(|line| line.contains("https")).expect("prefix");
     for url in
         ["https://evil.example/a+b", "https://evil.example/a+b/x", "https://evil.example/a+b?q"]

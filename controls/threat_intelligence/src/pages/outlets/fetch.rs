@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::Path as FilePath, time::Instant};
 
 use axum::{
     body::Body,
-    extract::{ConnectInfo, Path, Query, State},
+    extract::{ConnectInfo, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -51,13 +51,13 @@ struct Asked {
 
 async fn answer(
     State(house): State<Shared>,
-    address: Option<ConnectInfo<SocketAddr>>,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    let from = address.map(|ConnectInfo(address)| address);
-    match answered(&house, from, &name, &asked.part, &headers).await {
+    let (parts, _) = request.into_parts();
+    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+    match answered(&house, from, &name, &asked.part, &parts.headers).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "a list was not given");

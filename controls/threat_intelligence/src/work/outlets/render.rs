@@ -61,9 +61,12 @@ impl Made {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     root: String,
-    items: Vec<(u64, Timestamp)>,
+    items: Stamps,
     version: i64,
 }
+
+/// When the registers that a list is made of changed last.
+type Stamps = Vec<(u64, Timestamp)>;
 
 /// What this process holds: the set in force, markings, made lists.
 #[derive(Default)]
@@ -72,7 +75,7 @@ pub struct Shelf(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     watch: Option<intel::Watch>,
-    marks: Option<(Vec<(u64, Timestamp)>, Arc<Marks>)>,
+    marks: Option<(Stamps, Arc<Marks>)>,
     made: HashMap<(Id, Form), Made>,
 }
 
@@ -156,7 +159,7 @@ pub async fn planted(
     .await?
 }
 
-type Sources = (Option<Arc<intel::Current>>, Arc<Marks>, Vec<(u64, Timestamp)>);
+type Sources = (Option<Arc<intel::Current>>, Arc<Marks>, Stamps);
 
 impl Inner {
     /// The set in force and the markings of what it holds.

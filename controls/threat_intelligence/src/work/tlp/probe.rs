@@ -8,6 +8,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,12 +20,13 @@ use indicators::{
     outlet::{Form, List, Listed},
     stix::time,
     taxii::Entry,
-    tlp::{Level, Marking},
+    tlp::{Audience, Level, Marking},
 };
-use model::{Id, Timestamp, t};
+use model::{Id, Table, Timestamp, t};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use store::{Reach, Row, Sight, Store, Within};
 use subtle::ConstantTimeEq as _;
 
 use super::storage::{Guarded, may_go};
@@ -154,6 +156,10 @@ async fn ask(house: &web::Shared, outlet: &Outlet, level: Level) -> Result<(bool
         "taxii" | "misp" => {
             let here = "in_process".to_owned();
             Ok((over_channel(outlet, level, house.store.now())?, here))
+        }
+        "search" => {
+            let folder = house.folder().join(intel::FOLDER);
+            Ok((over_search(&folder, outlet, level).await?, "in_process".to_owned()))
         }
         _ if !outlet.parts().is_empty() => over_lists(house, outlet, level).await,
         _ => Err(Error::said("no probe asks this form yet")),
@@ -326,6 +332,52 @@ pub async fn given(
     render::planted(house, &outlet, form, under.planted).await.map(Some)
 }
 
+/// Whether somebody of the outlet's audience finds an item marked so by lists, search and its address: asked of a
+/// database of its own, made for the question, by the declarations of the real one.
+async fn over_search(folder: &Path, outlet: &Outlet, level: Level) -> Result<bool, Error> {
+    let io = |source| Error::Io { path: folder.to_owned(), source };
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(Error::said)?;
+    let mark = format!("probe{}", hex::encode(random));
+    let scratch = folder.join(&mark);
+    std::fs::create_dir_all(&scratch).map_err(io)?;
+    let found = searched(&scratch, outlet, level, &mark).await;
+    std::fs::remove_dir_all(&scratch).map_err(io)?;
+    found
+}
+
+async fn searched(
+    folder: &Path,
+    outlet: &Outlet,
+    level: Level,
+    mark: &str,
+) -> Result<bool, Error> {
+    let kind = crate::kinds::KINDS.iter().find(|kind| kind.id == inbox::ITEM);
+    let ties = kind.into_iter().flat_map(|kind| kind.ties());
+    let ties = ties.map(|(name, tie)| (name.to_owned(), tie)).collect();
+    let store = Store::open(folder, store::system_clock()).await?;
+    let store = store.with_ties([(Table::Asset, inbox::ITEM.to_owned(), ties)]);
+    store.settle_index().await?;
+    let mut row = Row::new(Table::Asset, store.new_id()?, inbox::ITEM, mark);
+    row.status = "active".to_owned();
+    row.attributes.insert("tlp".to_owned(), json!(inbox::tlp_word(level)));
+    row.attributes.insert("named".to_owned(), json!(["somebody-else"]));
+    let mut write = store.write(ACTOR, "probe", "").await?;
+    let row = write.put(row).await?;
+    write.commit().await?;
+    // Who is of the audience, named by nothing.
+    let is_own = outlet.exit.audience <= Audience::GroupCompanies;
+    let sight = Sight { names: vec!["reader".to_owned()], is_own, names_others: true };
+    let within = Within::All.open_to(&sight);
+    let reach = Reach { hides_personal: true, within: within.clone() };
+    let filter = store::Filter { reach: reach.clone(), limit: 10, ..store::Filter::default() };
+    let is_listed = !store.list(Table::Asset, &filter).await?.is_empty();
+    let is_found = !store.search(mark, 10, |_| reach.clone()).await?.is_empty();
+    let is_opened = store.reaches(Table::Asset, row.id, &within).await?;
+    store.db().close().await;
+    Ok(is_listed || is_found || is_opened)
+}
+
 /// Whether a peer behind such a channel would get an object marked so, over TAXII or MISP.
 fn over_channel(outlet: &Outlet, level: Level, now: Timestamp) -> Result<bool, Error> {
     use indicators::taxii::{Filter, Memory, Storage as _, Window};
@@ -374,9 +426,6 @@ fn over_channel(outlet: &Outlet, level: Level, now: Timestamp) -> Result<bool, E
 
 #[cfg(test)]
 mod tests {
-    use model::Table;
-    use store::Row;
-
     use super::*;
 
     fn outlet(form: &str, audience: &str, ceiling: &str) -> Outlet {
@@ -419,6 +468,22 @@ mod tests {
         let leaking =
             Matrix { cells: vec![cell(true, true, "http"), cell(false, true, "http")], ..unasked };
         assert_eq!((leaking.levels(), leaking.leaks()), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_search_shows_the_house_what_is_for_it_and_who_looks_from_outside_less() {
+        let folder = tempfile::tempdir().expect("folder");
+        for (audience, ceiling, level, expected) in [
+            ("organisation", "amber_strict", Level::AmberStrict, true),
+            ("organisation", "amber_strict", Level::Red, false),
+            ("clients", "amber", Level::AmberStrict, false),
+            ("clients", "amber", Level::Amber, true),
+        ] {
+            let outlet = outlet("search", audience, ceiling);
+            let shown = over_search(folder.path(), &outlet, level).await.expect("asked");
+            assert_eq!(shown, expected, "{audience} {level:?}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 0);
     }
 
     #[test]
