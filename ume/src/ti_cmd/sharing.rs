@@ -291,7 +291,8 @@ async fn set(command: SetCommand) -> Result<ExitCode, CliError> {
         }
         SetCommand::Why { value, data, shown } => {
             let store: Store = Settings::load(&data)?.place.open_read_only().await?;
-            let found = told::why(&store, value.trim()).await.map_err(failed)?;
+            let sets = folder(&data)?;
+            let found = told::why(&store, &sets, value.trim()).await.map_err(failed)?;
             store.db().close().await;
             let mut rows = Vec::new();
             for one in &found {

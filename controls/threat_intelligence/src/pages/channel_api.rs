@@ -235,7 +235,7 @@ async fn explained(
     let value: String = asked.value.trim().chars().take(VALUE_CHARS_MAX).collect();
     // What is known of attackers is for those who judge it.
     let found = match may_judge(&house, &caller.reader) && !value.is_empty() {
-        true => told::why(&house.store, &value).await,
+        true => told::why(&house.store, &house.folder().join(intel::FOLDER), &value).await,
         false => Ok(Vec::new()),
     };
     answer(&caller, found.map(|found| json!({ "value": value, "found": found })))

@@ -91,7 +91,11 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
     let value: String = asked.value.trim().chars().take(VALUE_CHARS_MAX).collect();
     // What is known of attackers is for those who judge it.
     let found = match !value.is_empty() && may_judge {
-        true => Some(explain::explain(&house.store, &value).await.map_err(said)?),
+        true => Some(
+            explain::explain(&house.store, &house.folder().join(intel::FOLDER), &value)
+                .await
+                .map_err(said)?,
+        ),
         false => None,
     };
     let body = ExplainPage { cx, value, found, may_judge };

@@ -189,11 +189,11 @@ impl SourcePage<'_> {
             let text = feed_set::words(&judged.verdict);
             (self.cx.pick(&text), judged.count)
         };
-        let list = |verdict: &'_ str| verdict.strip_prefix("warning:").map_or("", |list| list);
         let all = self.one.judged.iter();
         all.map(|judged| {
             let (text, count) = one(judged);
-            (text, list(&judged.verdict), count, judged.value.as_str())
+            let list = judged.verdict.strip_prefix("warning:").unwrap_or_default();
+            (text, list, count, judged.value.as_str())
         })
         .collect()
     }

@@ -8,7 +8,10 @@
 //! Invariants: nothing is taken from what was published; the rows of an edge are those of the root it recorded, read
 //! from what every set was built of; an edge whose set is not known holds nothing that counts as right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use indicators::{
     Ceiling, Direction, Entry, Key, Kind, Micros, Observable, Row as Indicator, Scope,
@@ -23,7 +26,7 @@ use serde_json::{Value as Json, json};
 use store::{Record, Store};
 use stream::{Format, RawLine};
 
-use super::{past, publish};
+use super::{feed_set::Judge, past, publish};
 
 pub const CHECKED: &str = "threat_intelligence.edge_checked";
 /// What says which set an edge works by.
@@ -156,7 +159,7 @@ async fn judge(
     now: Timestamp,
 ) -> Result<Json, Error> {
     let store = ctx.store();
-    let known = known(store, now).await?;
+    let known = known(&ctx.house, now).await?;
     let by = met.and_then(|record| record.facts.get("root")).and_then(Json::as_str);
     let (mut failed, edges) = (Vec::new(), applied(store).await?);
     let mut write = store.write(ACTOR, "work", "").await?;
@@ -189,11 +192,13 @@ type Value = (Kind, Scope, String);
 struct Known {
     valid: BTreeSet<Value>,
     invalid: Vec<Key>,
+    judge: Arc<Judge>,
 }
 
-async fn known(store: &Store, now: Timestamp) -> Result<Known, Error> {
-    let mut known = Known { valid: BTreeSet::new(), invalid: Vec::new() };
-    for one in publish::judged(store, now).await? {
+async fn known(house: &web::House, now: Timestamp) -> Result<Known, Error> {
+    let (judge, judged) = publish::judged(house, now).await?;
+    let mut known = Known { valid: BTreeSet::new(), invalid: Vec::new(), judge };
+    for one in judged {
         match one.verdict.state == State::Active {
             true => drop(known.valid.insert(value(&one.row.key))),
             false => known.invalid.push(one.row.key),
@@ -227,9 +232,26 @@ async fn invalid(ctx: &Shared, root: &str, known: &Known, now: Timestamp) -> Res
             && entry.from.is_none_or(|from| from <= now.0)
             && entry.until.is_none_or(|until| now.0 < until)
     };
-    let enforced: BTreeSet<Value> =
-        entries.iter().filter(is_enforced).map(|entry| value(&entry.key)).collect();
-    Ok(enforced.difference(&known.valid).count())
+    let enforced: BTreeMap<Value, Entry> = entries
+        .into_iter()
+        .filter(|entry| is_enforced(&entry))
+        .map(|entry| (value(&entry.key), entry))
+        .filter(|(value, _)| !known.valid.contains(value))
+        .collect();
+    // Rows of feeds are in no item: they are held against what every row is held against.
+    let judge = known.judge.clone();
+    let wrong = room::blocking(move || {
+        judge.with(|context| {
+            let mut wrong = 0;
+            for entry in enforced.values() {
+                let stands =
+                    publish::is_of_feed(entry.id) && judge.stands(entry, context, now.0)?;
+                wrong += usize::from(!stands);
+            }
+            Ok(wrong)
+        })
+    });
+    wrong.await?
 }
 
 async fn asked(ctx: &Shared, root: &str, known: &Known, now: Timestamp) -> Result<usize, Error> {

@@ -1,6 +1,6 @@
 //! Why a value is met: its verdict with every step, the items that say it, and its exclusion as a false positive.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use indicators::{Kind, validity::State};
 use model::{Assurance, Id, Table, Text, Timestamp, t};
@@ -45,19 +45,13 @@ fn texts(value: &str, names: &Names) -> BTreeSet<(Kind, String)> {
     Kind::ALL.iter().filter_map(of).collect()
 }
 
-/// What stands about a value.
-pub async fn explain(store: &Store, value: &str) -> Result<Vec<Explained>, Error> {
+/// What stands about a value; `sets` is the folder of the sets.
+pub async fn explain(store: &Store, sets: &Path, value: &str) -> Result<Vec<Explained>, Error> {
     let names = Names::shipped();
     let texts = texts(value, &names);
-    let is_it = |kind: Kind, text: &str| {
-        texts.iter().any(|(known, wanted)| *known == kind && wanted == text)
-    };
-    let judged = publish::judged(store, store.now()).await?;
-    let mut found: Vec<Explained> = judged
-        .into_iter()
-        .filter(|one| is_it(one.row.key.kind(), one.row.key.text()))
-        .map(|judged| Explained { judged, items: Vec::new() })
-        .collect();
+    let judged = publish::judged_of(store, sets, &texts).await?;
+    let mut found: Vec<Explained> =
+        judged.into_iter().map(|judged| Explained { judged, items: Vec::new() }).collect();
     if found.is_empty() {
         return Ok(found);
     }

@@ -17,7 +17,10 @@ use room::Error;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use super::feeds::{Feeds, Usage, rows::Kept, source};
+use super::{
+    feeds::{Feeds, Usage, rows::Kept, source},
+    publish::Judged,
+};
 
 const PAGE: usize = 5_000;
 /// Name of a source or list in a verdict.
@@ -70,6 +73,28 @@ impl Judge {
         let mut context = Context::new(&self.names);
         (context.own, context.warnings) = (own.as_ref(), lists.as_ref());
         work(&context)
+    }
+
+    /// The verdicts on rows of feeds.
+    pub fn rows(&self, kept: &[Kept], at: Micros) -> Result<Vec<Judged>, Error> {
+        self.with(|context| {
+            let mut all = Vec::new();
+            for row in kept.iter().filter_map(|kept| self.row(kept)) {
+                let verdict = validity::validity(&row, context, at).map_err(Error::said)?;
+                let entries = validity::entries(&row, context, at).map_err(Error::said)?;
+                all.push(Judged { row, verdict, entries });
+            }
+            Ok(all)
+        })
+    }
+
+    /// Whether a row that a set holds stands now, by all but its own source.
+    pub fn stands(&self, entry: &Entry, context: &Context<'_>, at: Micros) -> Result<bool, Error> {
+        let mut row = Indicator::new(entry.id, entry.key.clone(), &entry.source, at);
+        row.valid_until = entry.until;
+        row.decision = self.exclusions.get(&(row.key.kind(), row.key.text().to_owned())).cloned();
+        let verdict = validity::validity(&row, context, at).map_err(Error::said)?;
+        Ok(verdict.state == State::Active)
     }
 
     fn row(&self, kept: &Kept) -> Option<Indicator> {

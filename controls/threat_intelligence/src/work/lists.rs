@@ -92,6 +92,23 @@ pub async fn current(house: &web::House) -> Result<Option<(String, Arc<Map>)>, E
     Ok(Some((account.file, map)))
 }
 
+/// The file in force, as it lies in the folder of the sets.
+pub async fn kept(
+    store: &store::Store,
+    folder: &std::path::Path,
+) -> Result<Option<(String, Arc<Map>)>, Error> {
+    let file = account(store).await?.file;
+    if file.is_empty() {
+        return Ok(None);
+    }
+    let path = folder.join(&file);
+    let map = blocking(move || {
+        let map = Map::open(&path).ok()?;
+        set::verify(&map).ok().map(|()| Arc::new(map))
+    });
+    Ok(map.await?.map(|map| (file, map)))
+}
+
 /// The file in force; made if there is none, so that no set is made without it.
 pub async fn made(house: &web::House) -> Result<Option<(String, Arc<Map>)>, Error> {
     if let Some(current) = current(house).await? {

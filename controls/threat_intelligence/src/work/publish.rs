@@ -14,6 +14,7 @@ mod files;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -21,9 +22,10 @@ use std::{
 };
 
 use indicators::{
-    Ceiling, Decision, Direction, Entry, Kind, Micros, Row as Indicator, Scope, set,
+    Ceiling, Decision, Direction, Entry, Key, Kind, Micros, Row as Indicator, Scope, set,
     validity::{self, State, Verdict},
 };
+use intel::Map;
 use model::{Table, Timestamp};
 use netname::Names;
 use room::{Error, Shared};
@@ -169,24 +171,46 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
 
 /// What rows of any kind are judged by now.
 async fn judge(house: &web::House) -> Result<Judge, Error> {
-    let names = Names::shipped();
-    let store = &house.store;
-    let exclusions = exclusions(store, &names).await?;
-    let (own, own_keys) = own(store, &names).await?;
-    Ok(Judge {
-        own,
-        own_keys,
-        lists: lists::made(house).await?,
-        exclusions,
-        sources: Judge::sources(store).await?,
-        names,
-    })
+    judge_by(&house.store, lists::made(house).await?).await
 }
 
-/// All confirmed indicators of items judged "act", each value once, with the verdict on it.
-pub async fn judged(house: &web::House, at: Timestamp) -> Result<Vec<Judged>, Error> {
-    let judge = judge(house).await?;
-    Ok(judged_by(&house.store, judge, at).await?.1)
+async fn judge_by(store: &Store, lists: Option<(String, Arc<Map>)>) -> Result<Judge, Error> {
+    let names = Names::shipped();
+    let exclusions = exclusions(store, &names).await?;
+    let (own, own_keys) = own(store, &names).await?;
+    Ok(Judge { own, own_keys, lists, exclusions, sources: Judge::sources(store).await?, names })
+}
+
+/// All confirmed indicators of items judged "act", each value once, with the verdict on it, and what they were judged
+/// by.
+pub(super) async fn judged(
+    house: &web::House,
+    at: Timestamp,
+) -> Result<(Arc<Judge>, Vec<Judged>), Error> {
+    judged_by(&house.store, judge(house).await?, at).await
+}
+
+/// Values with the verdicts on them: confirmed ones, and rows of feeds that are used at once. `folder` is that of the
+/// sets; nothing in it is changed.
+pub(super) async fn judged_of(
+    store: &Store,
+    folder: &Path,
+    values: &BTreeSet<(Kind, String)>,
+) -> Result<Vec<Judged>, Error> {
+    let at = store.now();
+    let judge = judge_by(store, lists::kept(store, folder).await?).await?;
+    let (judge, confirmed) = judged_by(store, judge, at).await?;
+    let is_it = |key: &Key| values.contains(&(key.kind(), key.text().to_owned()));
+    let mut all: Vec<Judged> = confirmed.into_iter().filter(|one| is_it(&one.row.key)).collect();
+    let kept = rows::of_values(folder, values).await.map_err(Error::said)?;
+    let of_feeds = room::blocking(move || judge.rows(&kept, at.0)).await??;
+    all.extend(of_feeds);
+    Ok(all)
+}
+
+/// Whether a row of a set came from a feed, and not from a person's confirmation.
+pub(super) fn is_of_feed(id: u64) -> bool {
+    id & CONFIRMED_BIT == 0
 }
 
 async fn judged_by(

@@ -151,5 +151,6 @@ fn line(row: &Kept, item: &str) -> Line {
         received: Some(time(row.received)),
         valid_until: row.valid_until.map(time),
         ceiling: (row.ceiling != "block").then(|| row.ceiling.clone()),
+        ..Line::default()
     }
 }

@@ -52,7 +52,8 @@ pub struct Jvn;
 /// Where the next question begins.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    since: Date,
+    /// As in 2026-11-29.
+    since: String,
     start: u64,
 }
 
@@ -62,8 +63,10 @@ impl Reader for Jvn {
             let address = desk.url()?;
             let today = today(desk)?;
             let cursor = desk.cursor().and_then(|text| serde_json::from_str::<Cursor>(text).ok());
-            let cursor =
-                cursor.unwrap_or_else(|| Cursor { since: before(today, FIRST_DAYS), start: 1 });
+            let cursor = cursor.unwrap_or_else(|| Cursor {
+                since: before(today, FIRST_DAYS).to_string(),
+                start: 1,
+            });
             let question = question(&address, &cursor);
             let document = desk.get(&asked(&address, &question)).await?;
             let read = parsed(&document).await?;
@@ -74,7 +77,7 @@ impl Reader for Jvn {
             let more = next.is_some();
             let cursor = match next {
                 Some(next) => Cursor { start: next.start, ..cursor },
-                None => Cursor { since: before(today, OVERLAP_DAYS), start: 1 },
+                None => Cursor { since: before(today, OVERLAP_DAYS).to_string(), start: 1 },
             };
             let brought = take(desk, &document.name, read).await?;
             let items = brought.listed + count(brought.arrivals.len());
@@ -90,7 +93,7 @@ fn question(address: &Url, cursor: &Cursor) -> Question {
     let has = |name: &str, value: &str| address.query_pairs().any(|(n, v)| n == name && v == value);
     let list = if has("method", "getAlertList") { List::Alerts } else { List::Overview };
     let is_oka = has("feed", "oka");
-    Question { list, is_oka, since: Some(cursor.since), start: cursor.start }
+    Question { list, is_oka, since: cursor.since.parse().ok(), start: cursor.start }
 }
 
 /// The address with the question's parameters; others of it stay.
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn a_question_keeps_what_else_the_address_says() {
         let address = Url::parse("https://jvndb.example/myjvn?feed=oka&lang=ja").expect("a URL");
-        let cursor = Cursor { since: jiff::civil::date(2026, 11, 1), start: 51 };
+        let cursor = Cursor { since: "2026-11-01".to_owned(), start: 51 };
         let question = question(&address, &cursor);
         assert_eq!((question.list, question.is_oka), (List::Overview, true));
         let url = asked(&address, &question).to_string();

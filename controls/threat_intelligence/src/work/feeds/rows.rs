@@ -10,8 +10,9 @@
 mod kept;
 mod marks;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
+use indicators::Kind;
 use model::Id;
 use room::Error;
 use sqlx::{
@@ -32,6 +33,8 @@ const CONNECTIONS: u32 = 4;
 pub const BATCH: usize = 2_000;
 /// Rows of all sources together.
 const ROWS_MAX: u64 = 20_000_000;
+/// Rows of one value that are shown.
+const OF_VALUE_MAX: usize = 100;
 /// How old a sighting gets before the next one is written: a list that says the same every hour changes nothing.
 const SIGHTED_EVERY: i64 = 7 * 86_400_000_000;
 const SCHEMA: &str = "
@@ -60,6 +63,7 @@ const SCHEMA: &str = "
     );
     CREATE INDEX IF NOT EXISTS row_changed ON row (changed);
     CREATE INDEX IF NOT EXISTS row_said_by ON row (source, said_by) WHERE said_by <> '';
+    CREATE INDEX IF NOT EXISTS row_value ON row (value);
     CREATE INDEX IF NOT EXISTS row_told ON row (source) WHERE told = 0;
     CREATE INDEX IF NOT EXISTS row_verdict ON row (source, verdict) WHERE verdict IS NOT NULL;
     CREATE TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY, changed INTEGER NOT NULL);
@@ -115,6 +119,34 @@ pub async fn feeds(house: &web::House) -> Result<Feeds, Error> {
         Feeds::open(&folder.join(FILE)).await.map_err(Error::said)
     };
     shelf.0.get_or_try_init(open).await.cloned()
+}
+
+/// Rows that say these values, of the rows that lie in a folder; nothing is made there.
+pub async fn of_values(
+    folder: &Path,
+    values: &BTreeSet<(Kind, String)>,
+) -> Result<Vec<Kept>, sqlx::Error> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(std::time::Duration::from_secs(60));
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+    let sql = format!("SELECT {KEPT} FROM row WHERE value = ? AND kind = ? LIMIT {OF_VALUE_MAX}");
+    let mut all = Vec::new();
+    for (kind, value) in values {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
+            .bind(value)
+            .bind(kind.as_str())
+            .fetch_all(&pool)
+            .await?;
+        all.extend(rows.iter().map(Kept::of));
+    }
+    pool.close().await;
+    Ok(all)
 }
 
 impl Feeds {

@@ -465,7 +465,7 @@ impl Batch<'_> {
                 valid_until: one.until.map(time::print_millis),
                 received: Some(now.rfc3339()),
                 object: Some(one.by),
-                revoked: false,
+                ..Line::default()
             });
         }
         lines

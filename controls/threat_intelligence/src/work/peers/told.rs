@@ -62,8 +62,12 @@ pub async fn channel(store: &Store, id: Id) -> Result<Option<Row>, store::StoreE
 }
 
 /// A value with its verdict, step by step, in both languages.
-pub async fn why(store: &Store, value: &str) -> Result<Vec<Json>, room::Error> {
-    let found = explain::explain(store, value).await?;
+pub async fn why(
+    store: &Store,
+    sets: &std::path::Path,
+    value: &str,
+) -> Result<Vec<Json>, room::Error> {
+    let found = explain::explain(store, sets, value).await?;
     Ok(found
         .iter()
         .map(|one| {

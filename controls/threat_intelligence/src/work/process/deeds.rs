@@ -66,7 +66,7 @@ async fn proof(store: &Store, action: &actions::Action) -> Result<Option<String>
     Ok(match action.closing_record() {
         LOADED => {
             let activated = newer(store, ACTIVATED, since, is_detection).await?;
-            let loaded = newer(store, LOADED, since, |_| true).await?;
+            let loaded = newer(store, LOADED, since, any).await?;
             let both = loaded.zip(activated);
             both.map(|(loaded, activated)| format!("{} / {}", named(&loaded), named(&activated)))
         }
@@ -83,6 +83,10 @@ async fn proof(store: &Store, action: &actions::Action) -> Result<Option<String>
     })
 }
 
+fn any(_: &Record) -> bool {
+    true
+}
+
 fn is_detection(record: &Record) -> bool {
     record.facts.get("kind").and_then(Json::as_str) != Some("indicators")
 }
@@ -92,7 +96,7 @@ async fn newer(
     store: &Store,
     ty: &str,
     since: Timestamp,
-    fits: impl Fn(&Record) -> bool,
+    fits: fn(&Record) -> bool,
 ) -> Result<Option<Record>, Error> {
     let records = store.newest_records(&[ty], None, RECORDS_MAX).await?;
     Ok(records.into_iter().find(|record| record.received_at > since && fits(record)))
