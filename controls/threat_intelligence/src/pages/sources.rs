@@ -184,18 +184,14 @@ impl SourcePage<'_> {
         samples.map(|one| (one.value.as_str(), self.cx.t(&one.ja, &one.en))).collect()
     }
 
+    /// Why values are not used: words, the list that says so, how many, one of them.
     fn judged(&self) -> Vec<(&'static str, &str, u64, &str)> {
-        let one = |judged: &'_ rows::Judged| -> (&'static str, u64) {
-            let text = feed_set::words(&judged.verdict);
-            (self.cx.pick(&text), judged.count)
-        };
-        let all = self.one.judged.iter();
-        all.map(|judged| {
-            let (text, count) = one(judged);
+        let all = self.one.judged.iter().map(|judged| {
             let list = judged.verdict.strip_prefix("warning:").unwrap_or_default();
-            (text, list, count, judged.value.as_str())
-        })
-        .collect()
+            let text = self.cx.pick(&feed_set::words(&judged.verdict));
+            (text, list, judged.count, judged.value.as_str())
+        });
+        all.collect()
     }
 
     fn trouble(&self) -> Option<(&str, String)> {

@@ -1,6 +1,6 @@
 //! A delivery that lost too many rows waits for a person, who lets it in or keeps what was there.
 
-use model::{Assurance, Id, t};
+use model::{Assurance, Id};
 use room::Error;
 use serde_json::json;
 use store::RecordDraft;
@@ -140,9 +140,3 @@ pub async fn rule(
     house.wake();
     Ok(())
 }
-
-/// What is said of a held delivery.
-pub const HELD: model::Text = t(
-    "行が大きく減ったため保留しています。前の内容を使い続けます。",
-    "It lost many rows and is held; what was there before stays in use.",
-);

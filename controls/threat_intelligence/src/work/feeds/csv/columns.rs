@@ -102,7 +102,7 @@ impl Columns {
         let comment: Vec<&str> = of_comment.iter().map(String::as_str).collect();
         let is_value = |field: &&str| guess(field, names).is_some();
         let known = |row: &[&str]| row.iter().filter(|word| means(word).is_some()).count();
-        let first_is_header = known(first) > 0 && !first.iter().any(|field| is_value(field));
+        let first_is_header = known(first) > 0 && !first.iter().any(is_value);
         let header: &[&str] = match () {
             () if first_is_header => first,
             () if known(&comment) > 0 && comment.len() == first.len() => &comment,
@@ -140,7 +140,7 @@ impl Columns {
         }
         if columns.values.is_empty() {
             // Without a word to go by, the first column that can be nothing but a value.
-            let at = first.iter().position(|field| is_value(field));
+            let at = first.iter().position(is_value);
             let at = at.or((first.len() == 1 || kind.is_some()).then_some(0));
             columns.values.extend(at.map(|at| (at, None)));
         }
