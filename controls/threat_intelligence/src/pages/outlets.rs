@@ -407,7 +407,11 @@ async fn document(State(house): State<Shared>, caller: Caller) -> Response {
 }
 
 /// The outlet that a caller may keep, by name or id.
-async fn kept(house: &House, caller: &Caller, name: &str) -> Result<Option<Row>, store::StoreError> {
+async fn kept(
+    house: &House,
+    caller: &Caller,
+    name: &str,
+) -> Result<Option<Row>, store::StoreError> {
     if !may_keep(house, &caller.reader) {
         return Ok(None);
     }

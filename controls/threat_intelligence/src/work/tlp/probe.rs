@@ -346,12 +346,7 @@ async fn over_search(folder: &Path, outlet: &Outlet, level: Level) -> Result<boo
     found
 }
 
-async fn searched(
-    folder: &Path,
-    outlet: &Outlet,
-    level: Level,
-    mark: &str,
-) -> Result<bool, Error> {
+async fn searched(folder: &Path, outlet: &Outlet, level: Level, mark: &str) -> Result<bool, Error> {
     let kind = crate::kinds::KINDS.iter().find(|kind| kind.id == inbox::ITEM);
     let ties = kind.into_iter().flat_map(|kind| kind.ties());
     let ties = ties.map(|(name, tie)| (name.to_owned(), tie)).collect();
