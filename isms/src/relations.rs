@@ -184,6 +184,7 @@ const RISK: KindSpec = KindSpec {
         Rule::AtMost { lower: "target_consequence", upper: "consequence" },
         Rule::RequiredIf { field: "measures", when: "treatment", is: &["modify"] },
     ],
+    guard: None,
     version: 2,
     // The second version only added fields.
     upcasts: &[|_| ()],

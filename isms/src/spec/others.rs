@@ -129,6 +129,7 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             Group::new(t("内容", "Content"), &["description"]),
         ],
         rules: &[Rule::RequiredIf { field: "rrule", when: "anchor", is: &[] }],
+        guard: None,
         version: 2,
         // The second version only added fields.
         upcasts: &[|_| ()],
