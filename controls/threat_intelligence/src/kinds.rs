@@ -886,6 +886,10 @@ pub(crate) const OTHERS: &[KindSpec] = &[
             text("signer", t("署名者", "Signer")),
             text("method", t("本人確認の方法", "How the signer was identified")),
         ],
+        groups: &[
+            Group::new(t("指示", "Order"), &["order", "assignee", "due", "horizon", "risk"]),
+            Group::new(t("署名", "Signature"), &["brief", "task", "signer", "method"]),
+        ],
         ..KindSpec::BASE
     },
     KindSpec {

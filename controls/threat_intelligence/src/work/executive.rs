@@ -65,7 +65,8 @@ pub(crate) fn text_of<'r>(row: &'r Row, name: &str) -> &'r str {
     row.attributes.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-pub(crate) fn fact<'r>(record: &'r Record, name: &str) -> &'r str {
+/// A text among the facts of a record; empty where there is none.
+pub fn fact<'r>(record: &'r Record, name: &str) -> &'r str {
     record.facts.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 

@@ -148,8 +148,6 @@ pub struct Making<'a> {
 pub struct Made {
     pub snapshot: Snapshot,
     pub refused: Vec<Id>,
-    /// Items that stand in it, for their tasks.
-    pub items: Vec<Id>,
 }
 
 /// Makes the snapshot of this moment.
@@ -165,7 +163,6 @@ pub async fn make(store: &Store, making: &Making<'_>) -> Result<Made, StoreError
             .filter(|item| making.horizon == Horizon::Short && !known.contains(&item.id))
             .map(|item| judged(item, making)),
     );
-    let items: Vec<Id> = briefed.iter().map(|item| item.id).collect();
     let subjects: std::collections::HashMap<Id, Id> =
         making.hits.iter().filter_map(|hit| Some((hit.record.id, hit.record.subject?))).collect();
     let (lines, red): (Vec<HitLine>, Vec<HitLine>) = lines.into_iter().partition(may_stand);
@@ -197,7 +194,7 @@ pub async fn make(store: &Store, making: &Making<'_>) -> Result<Made, StoreError
         hits_beyond: i64::try_from(beyond).unwrap_or(i64::MAX),
         left_out: i64::try_from(refused.len()).unwrap_or(i64::MAX),
     };
-    Ok(Made { snapshot, refused, items })
+    Ok(Made { snapshot, refused })
 }
 
 /// A brief is for the organisation's executives; the engine says what they may have.
