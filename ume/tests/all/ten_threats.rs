@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{Status, Table};
 use serde_json::json;
+use store::Record;
 use threat_intelligence::work::{
     load_content,
     process::drill,
@@ -54,7 +55,7 @@ impl Place {
     }
 
     /// Signs as the page does.
-    async fn decided(&self, threat: &Threat, measures: &[&str]) {
+    async fn sign_for(&self, threat: &Threat, measures: &[&str]) {
         let ruling = Ruling {
             hash: &threat.row.content_hash().unwrap(),
             outcome: "approved",
@@ -74,7 +75,7 @@ impl Place {
     }
 
     /// The hall judges, and the room writes down how measures stand.
-    async fn judged(&self) {
+    async fn hall_judged(&self) {
         let board = isms::compute(self.store(), &ROOMS).await.unwrap();
         isms::work::tell(&self.served.house, &board);
         state::run(self.ctx()).await.unwrap();
@@ -94,22 +95,25 @@ impl Place {
     }
 }
 
+async fn told(place: &Place) -> Vec<Record> {
+    place.store().newest_records(&[state::STATE], None, 50).await.unwrap()
+}
+
 #[tokio::test]
 async fn all_ten_are_decided_and_the_criterion_falls_with_what_bears_a_measure_out() {
     let (place, editions) = Place::with_threats().await;
     let ten = editions.newest(Audience::Org);
     assert_eq!((ten.len(), ten[0].edition), (10, 2026));
     state::run(place.ctx()).await.unwrap();
-    let told = |place: &Place| place.store().newest_records(&[state::STATE], None, 50);
-    assert!(told(&place).await.unwrap().is_empty(), "before the first judgement nothing is said");
-    assert_eq!(place.status("5.7/ume-3").await, Status::Unknown);
+    assert!(told(&place).await.is_empty(), "before the first judgement nothing is said");
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Unknown);
 
     place.drilled(10).await;
     for threat in &ten {
-        place.decided(threat, &["csirt"]).await;
+        place.sign_for(threat, &["csirt"]).await;
     }
-    place.judged().await;
-    let records = told(&place).await.unwrap();
+    place.hall_judged().await;
+    let records = told(&place).await;
     assert_eq!(records.len(), 10);
     let spec = threat_intelligence::SPEC.records.iter().find(|s| s.ty == state::STATE).unwrap();
     assert_eq!(spec.validate(&records[0].facts), []);
@@ -117,14 +121,14 @@ async fn all_ten_are_decided_and_the_criterion_falls_with_what_bears_a_measure_o
         (&records[0].facts["measures_chosen"], &records[0].facts["measures_backed"]),
         (&json!(1), &json!(1))
     );
-    assert_eq!(place.status("5.7/ume-3").await, Status::Pass);
-    place.judged().await;
-    assert_eq!(told(&place).await.unwrap().len(), 10, "what is the same is not told again");
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Pass);
+    place.hall_judged().await;
+    assert_eq!(told(&place).await.len(), 10, "what is the same is not told again");
 
     // The criterion behind the measure falls, and so does the decision's backing.
     place.drilled(999).await;
-    place.judged().await;
-    assert_eq!(place.status("5.7/ume-3").await, Status::Fail);
+    place.hall_judged().await;
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Fail);
 
     // A task in time bears it out instead, until it is late.
     let measure = &editions.measures["csirt"];
@@ -135,14 +139,14 @@ async fn all_ten_are_decided_and_the_criterion_falls_with_what_bears_a_measure_o
         standing::task(place.store(), &mut write, threat, measure, due).await.unwrap();
     }
     write.commit().await.unwrap();
-    place.judged().await;
-    assert_eq!(place.status("5.7/ume-3").await, Status::Pass);
+    place.hall_judged().await;
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Pass);
     place.later(3 * 24 * 3_600);
-    place.judged().await;
-    assert_eq!(place.status("5.7/ume-3").await, Status::Fail);
+    place.hall_judged().await;
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Fail);
     place.drilled(10).await;
-    place.judged().await;
-    assert_eq!(place.status("5.7/ume-3").await, Status::Pass);
+    place.hall_judged().await;
+    assert_eq!(place.stands("5.7/ume-3").await, Status::Pass);
     place.costs_little("officer", "/intelligence/ten-threats").await;
     let document = place.api("/api/v1/threat_intelligence/ten-threats").await;
     assert_eq!(document["threats"][0]["measures_backed"], 1);
@@ -152,7 +156,7 @@ async fn all_ten_are_decided_and_the_criterion_falls_with_what_bears_a_measure_o
 async fn the_wizard_shows_slopes_and_carries_last_years_decision_over() {
     let (place, editions) = Place::with_threats().await;
     let old = editions.of(Audience::Org, 2023).into_iter().find(|t| t.key == "bec").unwrap();
-    place.decided(old, &["pay-twice"]).await;
+    place.sign_for(old, &["pay-twice"]).await;
     let decisions = Decisions::load(place.store()).await.unwrap();
     let new = editions.named("bec").unwrap();
     let (begin, year) = decisions.begin_with(&editions, new).unwrap();

@@ -15,12 +15,12 @@ use crate::{
 
 impl Place {
     /// How a criterion is judged now.
-    pub(crate) async fn status(&self, id: &str) -> Status {
+    pub(crate) async fn stands(&self, id: &str) -> Status {
         let board = isms::compute(self.store(), &crate::rooms::ROOMS).await.unwrap();
         board.all().find_map(|control| control.verdict(id)).unwrap().status
     }
 
-    async fn told(&self, ty: &str) -> Vec<Record> {
+    async fn written(&self, ty: &str) -> Vec<Record> {
         let records = self.store().newest_records(&[ty], None, 50).await.unwrap();
         let spec = threat_intelligence::SPEC.records.iter().find(|spec| spec.ty == ty).unwrap();
         for record in &records {
@@ -29,15 +29,15 @@ impl Place {
         records
     }
 
-    async fn finding(&self, class: &str, severity: &str) -> Id {
+    async fn put_finding(&self, class: &str, severity: &str) -> Id {
         let facts = json!({
             "severity": severity, "class": class, "phase": "sign", "title_ja": "検知",
             "title_en": "found",
         });
-        self.record("monitoring.finding", None, facts).await
+        self.put_record("monitoring.finding", None, facts).await
     }
 
-    async fn record(&self, ty: &str, subject: Option<Id>, facts: Json) -> Id {
+    async fn put_record(&self, ty: &str, subject: Option<Id>, facts: Json) -> Id {
         let now = self.store().now();
         let mut write = self.store().write("system:test", "", "").await.unwrap();
         let record = write
@@ -83,21 +83,21 @@ async fn an_item_that_nobody_judges_in_time_is_written_down_once_and_counts_once
     let (path, id) = paste(&place, source.id).await;
     watch::run(place.ctx()).await.unwrap();
     let triaged = "threat_intelligence.intel_triaged";
-    assert!(place.told(triaged).await.is_empty(), "there is still time");
+    assert!(place.written(triaged).await.is_empty(), "there is still time");
     place.later(10 * DAY);
     watch::run(place.ctx()).await.unwrap();
     watch::run(place.ctx()).await.unwrap();
-    let told = place.told(triaged).await;
+    let told = place.written(triaged).await;
     assert_eq!((told.len(), &told[0].facts["verdict"]), (1, &json!("overdue")));
     assert_eq!(told[0].subject, Some(id));
-    assert_eq!(place.status("5.7/take-2").await, Status::Fail);
+    assert_eq!(place.stands("5.7/take-2").await, Status::Fail);
 
     // The late verdict is kept, and is no second miss.
     place.discard(&path).await;
-    let told = place.told(triaged).await;
+    let told = place.written(triaged).await;
     assert_eq!(told[0].facts["origin"], "external_again");
     watch::run(place.ctx()).await.unwrap();
-    assert_eq!(place.told(triaged).await.len(), 2);
+    assert_eq!(place.written(triaged).await.len(), 2);
 
     // In the next quarter everything is judged in time.
     place.later(91 * DAY);
@@ -108,24 +108,24 @@ async fn an_item_that_nobody_judges_in_time_is_written_down_once_and_counts_once
     let item = write.put(item).await.unwrap();
     write.commit().await.unwrap();
     place.discard(&format!("/intelligence/{}", item.id)).await;
-    assert_eq!(place.status("5.7/take-2").await, Status::Pass);
+    assert_eq!(place.stands("5.7/take-2").await, Status::Pass);
 }
 
 #[tokio::test]
 async fn what_comes_from_inside_is_judged_in_bulk_and_only_then_settled() {
     let (place, _) = noticed().await;
-    let grave = place.finding("detection", "high").await;
-    let incident = place.finding("incident", "high").await;
-    place.finding("detection", "low").await;
+    let grave = place.put_finding("detection", "high").await;
+    let incident = place.put_finding("incident", "high").await;
+    place.put_finding("detection", "low").await;
     internal::run(place.ctx()).await.unwrap();
-    assert_eq!(place.status("5.7/take-3").await, Status::Pass, "there is still time");
+    assert_eq!(place.stands("5.7/take-3").await, Status::Pass, "there is still time");
     place.later(10 * DAY);
     internal::run(place.ctx()).await.unwrap();
-    let open = place.told(internal::REVIEWED).await;
+    let open = place.written(internal::REVIEWED).await;
     let of = |input: &str| open.iter().find(|r| r.facts["input"] == input).unwrap().facts.clone();
     assert_eq!(of("finding")["open"], json!([grave.to_string()]));
     assert_eq!((&of("incident")["due"], &of("incident")["settled"]), (&json!(1), &json!(0)));
-    assert_eq!(place.status("5.7/take-3").await, Status::Fail);
+    assert_eq!(place.stands("5.7/take-3").await, Status::Fail);
 
     let (grave, incident) = (format!("is-{grave}"), format!("is-{incident}"));
     let nothing = [("judge", "discard"), ("reason", "x")];
@@ -139,22 +139,22 @@ async fn what_comes_from_inside_is_judged_in_bulk_and_only_then_settled() {
     assert_eq!(place.send("auditor", "/intelligence/internal", &both).await, 403);
     assert_eq!(place.send("administrator", "/intelligence/internal", &both).await, 303);
     internal::run(place.ctx()).await.unwrap();
-    assert_eq!(place.status("5.7/take-3").await, Status::Pass);
+    assert_eq!(place.stands("5.7/take-3").await, Status::Pass);
     let items = place.api("/api/v1/threat_intelligence/inbox").await;
     assert_eq!(items["items"].as_array().unwrap().len(), 2, "both lie in the inbox");
     place.costs_little("administrator", "/intelligence/internal").await;
 
     // A set that was published and never looked for.
     let set = json!({ "root": "ab".repeat(32), "added": 1, "removed": 0, "expired": 0 });
-    place.record("threat_intelligence.set_published", None, set).await;
+    place.put_record("threat_intelligence.set_published", None, set).await;
     place.later(2 * DAY);
     internal::run(place.ctx()).await.unwrap();
-    assert_eq!(place.status("5.7/take-3").await, Status::Fail);
+    assert_eq!(place.stands("5.7/take-3").await, Status::Fail);
     let activated = json!({ "kind": "indicators", "hash": "ab".repeat(32) });
-    let activated = place.record("monitoring.rule_activated", None, activated).await;
-    place.record("monitoring.hunt_run", Some(activated), json!({})).await;
+    let activated = place.put_record("monitoring.rule_activated", None, activated).await;
+    place.put_record("monitoring.hunt_run", Some(activated), json!({})).await;
     internal::run(place.ctx()).await.unwrap();
-    assert_eq!(place.status("5.7/take-3").await, Status::Pass);
+    assert_eq!(place.stands("5.7/take-3").await, Status::Pass);
 }
 
 #[tokio::test]
@@ -165,10 +165,10 @@ async fn a_late_action_waits_for_a_decision_and_departments_are_measured() {
     let task = place.task_of(id, "csirt").await;
     place.later(10 * DAY);
     actions::run(place.ctx()).await.unwrap();
-    let told = place.told(actions::REVIEWED).await;
+    let told = place.written(actions::REVIEWED).await;
     assert_eq!(told[0].facts["overdue_undecided"], 1);
     assert_eq!(told[0].facts["late"], json!([task.id.to_string()]));
-    assert_eq!(place.status("5.7/take-4").await, Status::Fail);
+    assert_eq!(place.stands("5.7/take-4").await, Status::Fail);
     let page = place.page("administrator", "/intelligence/actions").await;
     assert!(page.contains("overdue") && page.contains("Check whether it could happen here"));
     place.costs_little("administrator", "/intelligence/actions").await;
@@ -185,19 +185,19 @@ async fn a_late_action_waits_for_a_decision_and_departments_are_measured() {
     }
     let form = [("decision", "extend"), ("due", soon.as_str()), ("reason", "人手不足")];
     assert_eq!(place.send("administrator", &decide, &form).await, 303);
-    let decided = place.told(actions::DECIDED).await;
+    let decided = place.written(actions::DECIDED).await;
     assert_eq!((decided.len(), &decided[0].facts["decision"]), (1, &json!("extended")));
 
     let (task_id, form_path) = (task.id.to_string(), format!("{path}/done"));
     let done = [("task", task_id.as_str()), ("proof", "確認会 議事録 12")];
     assert_eq!(place.send("administrator", &form_path, &done).await, 303);
     actions::run(place.ctx()).await.unwrap();
-    let told = place.told(actions::REVIEWED).await;
+    let told = place.written(actions::REVIEWED).await;
     assert_eq!(
         (&told[0].facts["due"], &told[0].facts["in_time_permille"]),
         (&json!(1), &json!(1000))
     );
-    assert_eq!(place.status("5.7/take-4").await, Status::Pass);
+    assert_eq!(place.stands("5.7/take-4").await, Status::Pass);
 }
 
 #[tokio::test]
@@ -214,15 +214,15 @@ async fn an_action_closes_by_the_record_of_the_deed_and_by_no_word() {
     deeds::run(place.ctx()).await.unwrap();
     assert_eq!(row(&place, Table::Task, it.id).await.status, "open");
     let loaded = json!({ "accepted": 1, "rejected_total": 0, "hash": "ab".repeat(32) });
-    place.record("monitoring.ruleset_loaded", None, loaded).await;
+    place.put_record("monitoring.ruleset_loaded", None, loaded).await;
     deeds::run(place.ctx()).await.unwrap();
     assert_eq!(row(&place, Table::Task, it.id).await.status, "open", "no rule is new in it");
     let activated = json!({ "kind": "detection", "hash": "cd".repeat(32) });
-    place.record("monitoring.rule_activated", None, activated).await;
+    place.put_record("monitoring.rule_activated", None, activated).await;
     deeds::run(place.ctx()).await.unwrap();
     let closed = row(&place, Table::Task, it.id).await;
     assert_eq!(closed.status, "closed");
-    let by = place.told("threat_intelligence.action_closed").await.remove(0);
+    let by = place.written("threat_intelligence.action_closed").await.remove(0);
     assert!(by.facts["proof"].as_str().unwrap().contains("monitoring.rule_activated"));
 
     // The card: read by everybody who has an account, but not by those who audit.
@@ -241,7 +241,7 @@ async fn an_action_closes_by_the_record_of_the_deed_and_by_no_word() {
         assert_eq!(place.send(who, "/intelligence/card", &form).await, 303);
         assert!(!place.page(who, "/intelligence/card").await.contains("I have read it"));
     }
-    assert_eq!(place.told(card::READ).await.len(), 2);
+    assert_eq!(place.written(card::READ).await.len(), 2);
     deeds::run(place.ctx()).await.unwrap();
     assert_eq!(row(&place, Table::Task, staff.id).await.status, "closed");
 }
@@ -263,10 +263,12 @@ async fn a_takedown_closes_what_is_about_its_domain_and_a_weakness_closes_by_a_r
     let (brand, weak) =
         (place.task_of(id, "public_relations").await, place.task_of(id, "it").await);
     let asked = |domain: &str| json!({ "domain": domain, "likeness": "word" });
-    place.record("threat_intelligence.takedown_requested", None, asked("other.example")).await;
+    place.put_record("threat_intelligence.takedown_requested", None, asked("other.example")).await;
     deeds::run(place.ctx()).await.unwrap();
     assert_eq!(row(&place, Table::Task, brand.id).await.status, "open", "of another domain");
-    place.record("threat_intelligence.takedown_requested", None, asked("evil-parts.example")).await;
+    place
+        .put_record("threat_intelligence.takedown_requested", None, asked("evil-parts.example"))
+        .await;
     deeds::run(place.ctx()).await.unwrap();
     assert_eq!(row(&place, Table::Task, brand.id).await.status, "closed");
     assert_eq!(row(&place, Table::Task, weak.id).await.status, "open");
@@ -274,7 +276,7 @@ async fn a_takedown_closes_what_is_about_its_domain_and_a_weakness_closes_by_a_r
     let none = place.store().new_id().unwrap().to_string();
     let absent = [("task", weak_id.as_str()), ("proof", none.as_str())];
     assert_eq!(place.send("administrator", &format!("{path}/done"), &absent).await, 400);
-    let shown = place.record("configuration.impact_run", None, json!({})).await;
+    let shown = place.put_record("configuration.impact_run", None, json!({})).await;
     let proof = format!("該当なし {shown}");
     let named = [("task", weak_id.as_str()), ("proof", proof.as_str())];
     assert_eq!(place.send("administrator", &format!("{path}/done"), &named).await, 303);
@@ -315,10 +317,10 @@ async fn a_drill_is_answered_by_who_is_asked_and_a_silent_one_goes_to_the_deputy
         assert_eq!(place.send("employee", path, &[]).await, 303);
     }
     assert_eq!(place.send("employee", &first, &[]).await, 400, "once");
-    let told = place.told(drill::DRILL).await;
+    let told = place.written(drill::DRILL).await;
     assert_eq!(told.len(), 3);
     assert!(told.iter().all(|r| r.facts["answered_min"] == 10 && r.facts["asked"] == "holder"));
-    assert_eq!(place.status("5.7/take-1").await, Status::Pass);
+    assert_eq!(place.stands("5.7/take-1").await, Status::Pass);
 
     // The next one: nobody answers within four hours, and the deputy is asked.
     place.later(DAY);
@@ -326,21 +328,21 @@ async fn a_drill_is_answered_by_who_is_asked_and_a_silent_one_goes_to_the_deputy
     place.later(5 * 3_600);
     drill::run(place.ctx()).await.unwrap();
     drill::run(place.ctx()).await.unwrap();
-    let told = place.told(drill::DRILL).await;
+    let told = place.written(drill::DRILL).await;
     assert_eq!(told.len(), 6, "written once a role");
     assert!(!told[0].facts.contains_key("answered_min"));
-    assert_eq!(place.status("5.7/take-1").await, Status::Fail);
+    assert_eq!(place.stands("5.7/take-1").await, Status::Fail);
     let theirs = answers(&place.page("department", drill::PATH).await);
     assert_eq!(theirs.len(), 3);
     assert_eq!(place.send("department", theirs.first().unwrap(), &[]).await, 303);
-    let told = place.told(drill::DRILL).await;
+    let told = place.written(drill::DRILL).await;
     assert_eq!(
         (&told[0].facts["asked"], &told[0].facts["answered_min"]),
         (&json!("deputy"), &json!(300))
     );
-    assert_eq!(place.status("5.7/take-1").await, Status::Fail, "five hours are more than four");
+    assert_eq!(place.stands("5.7/take-1").await, Status::Fail, "five hours are more than four");
     place.later(200 * DAY);
-    assert_ne!(place.status("5.7/take-1").await, Status::Pass, "half a year is over");
+    assert_ne!(place.stands("5.7/take-1").await, Status::Pass, "half a year is over");
 }
 
 #[tokio::test]
@@ -371,7 +373,7 @@ async fn an_employees_report_lies_in_the_inbox_and_its_answer_reaches_them_alone
     assert!(!others.contains("開かずに消してください") && !others.contains("evil-bill"));
     place.later(10 * DAY);
     internal::run(place.ctx()).await.unwrap();
-    let told = place.told(internal::REVIEWED).await;
+    let told = place.written(internal::REVIEWED).await;
     let facts = &told.iter().find(|r| r.facts["input"] == "employee_report").unwrap().facts;
     assert_eq!((&facts["due"], &facts["settled"]), (&json!(2), &json!(1)), "the door still waits");
 }

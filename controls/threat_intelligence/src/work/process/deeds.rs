@@ -105,15 +105,16 @@ async fn newer(
 /// A takedown was requested of a domain that the item names.
 async fn takedown(store: &Store, item: Id, since: Timestamp) -> Result<Option<String>, Error> {
     let records = store.newest_records(&[TAKEDOWN], None, RECORDS_MAX).await?;
-    let mut fresh = records.iter().filter(|record| record.received_at > since).peekable();
-    if fresh.peek().is_none() {
+    let records: Vec<Record> =
+        records.into_iter().filter(|record| record.received_at > since).collect();
+    if records.is_empty() {
         return Ok(None);
     }
     let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
         return Ok(None);
     };
     let hosts = hosts(store, &row).await;
-    let named = fresh.find(|record| {
+    let named = records.iter().find(|record| {
         let domain = record.facts.get("domain").and_then(Json::as_str).unwrap_or_default();
         hosts.iter().any(|host| host == domain || host.ends_with(&format!(".{domain}")))
     });
