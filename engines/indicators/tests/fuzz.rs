@@ -7,7 +7,7 @@ mod readers;
 use indicators::{Entry, Kind, normalise, set};
 use netname::Names;
 
-const CASES: u64 = 300;
+const CASES: u64 = 100;
 
 /// Random numbers from one seed (SplitMix64).
 struct Dice(u64);
