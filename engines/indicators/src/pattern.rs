@@ -23,6 +23,7 @@ mod property;
 mod slots;
 mod solve;
 mod value;
+mod words;
 
 pub use ast::{
     Comparison, Expression, Literal, Operator, Order, Path, Pattern, PatternError, PropertyTest,

@@ -172,8 +172,9 @@ fn at(matches: &ArgMatches) -> i64 {
 fn items(bytes: &[u8], unmarked: Level) -> Result<Items, String> {
     match misp::read_event(bytes, &misp::Limits::default()) {
         Ok(event) => return Ok(from_misp(&event, unmarked)),
-        Err(MispError::Bytes(_) | MispError::Attributes(_)) => {
-            return Err(words("大きすぎます".into(), "too large".into()));
+        Err(error @ (MispError::Bytes(_) | MispError::Attributes(_))) => {
+            let (ja, en) = error.words();
+            return Err(words(ja, en));
         }
         Err(MispError::Json(_) | MispError::Shape(_)) => {}
     }

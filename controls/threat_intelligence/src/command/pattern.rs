@@ -66,7 +66,13 @@ pub(super) fn run(matches: &ArgMatches, out: &mut dyn Write) -> Result<Outcome, 
 
 fn patterns(matches: &ArgMatches) -> Result<Vec<Pattern>, Error> {
     let texts = matches.get_many::<String>("pattern").into_iter().flatten();
-    texts.map(|text| pattern::parse(text).map_err(Error::said)).collect()
+    let read = |text: &String| {
+        pattern::parse(text).map_err(|error| {
+            let (ja, en) = error.words();
+            Error::said(words(ja, en))
+        })
+    };
+    texts.map(read).collect()
 }
 
 fn observed(matches: &ArgMatches) -> Result<Vec<Value>, Error> {

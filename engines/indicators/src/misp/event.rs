@@ -41,6 +41,27 @@ pub enum MispError {
     Shape(&'static str),
 }
 
+impl MispError {
+    /// The reason in Japanese and English.
+    pub fn words(&self) -> (String, String) {
+        let ja = match self {
+            MispError::Bytes(max) => format!("イベントが{max}バイトを超えています"),
+            MispError::Attributes(max) => format!("属性が{max}件を超えています"),
+            MispError::Json(what) => format!("JSONとして読めません: {what}"),
+            MispError::Shape("uuid is none") => {
+                "MISPのイベントではありません: uuidがUUIDではありません".to_owned()
+            }
+            MispError::Shape("Event is no object") => {
+                "MISPのイベントではありません: Eventがオブジェクトではありません".to_owned()
+            }
+            MispError::Shape(_) => {
+                "MISPのイベントではありません: オブジェクトではありません".to_owned()
+            }
+        };
+        (ja, self.to_string())
+    }
+}
+
 /// Reads `{"Event": {…}}` or the event alone.
 pub fn read_event(bytes: &[u8], limits: &Limits) -> Result<Event, MispError> {
     if bytes.len() > limits.bytes {

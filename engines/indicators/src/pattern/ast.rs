@@ -150,6 +150,13 @@ impl PatternError {
             what: what.into(),
         }
     }
+
+    /// The reason in Japanese and English.
+    pub fn words(&self) -> (String, String) {
+        let (line, column) = (self.line, self.column);
+        let ja = super::words::ja(&self.what).unwrap_or_else(|| self.what.clone());
+        (format!("パターンの{line}行{column}文字目: {ja}"), self.to_string())
+    }
 }
 
 impl fmt::Display for PatternError {

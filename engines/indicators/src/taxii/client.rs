@@ -88,6 +88,23 @@ pub enum Failure {
     PageBytes(usize),
 }
 
+impl Failure {
+    /// The reason in Japanese and English.
+    pub fn words(&self) -> (String, String) {
+        let ja = match self {
+            Failure::Refused(status, title) => format!("サーバーの応答は{status}です: {title}"),
+            Failure::Exhausted(status, attempts) => {
+                format!("{attempts}回試しましたが、サーバーの応答は{status}です")
+            }
+            Failure::Unreadable(what) => format!("応答を読み取れません: {what}"),
+            Failure::Circle(pages) => format!("{pages}ページ読んだところで同じ続きに戻りました"),
+            Failure::Pages(max) => format!("ページ数が上限{max}を超えています"),
+            Failure::PageBytes(max) => format!("1ページが上限{max}バイトを超えています"),
+        };
+        (ja, self.to_string())
+    }
+}
+
 /// One poll of a collection, from a cursor to the end.
 #[derive(Clone, Debug)]
 pub struct Poll {
