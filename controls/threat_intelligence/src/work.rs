@@ -6,6 +6,7 @@ pub mod closing;
 pub mod inbox;
 pub mod objects;
 pub mod publish;
+pub mod publish_patterns;
 pub mod relevance;
 pub mod share;
 pub mod triage;

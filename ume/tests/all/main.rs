@@ -30,6 +30,7 @@ mod follow;
 mod gap;
 mod hunts;
 mod import;
+mod indicator_patterns;
 mod indicator_sets;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]

@@ -24,7 +24,10 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{Row, Store};
 
-use super::inbox::{self, ITEM, Line};
+use super::{
+    inbox::{self, ITEM, Line},
+    publish_patterns::{self, More},
+};
 
 pub const PUBLISHED: &str = "threat_intelligence.set_published";
 const ACTOR: &str = "system:threat_intelligence.publish";
@@ -72,10 +75,13 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
     if is_same {
         return Ok(());
     }
-    let judged = judged(store, Timestamp(now)).await?;
+    let seen = ctx.house.folder().join(intel::FOLDER);
+    let seen = room::blocking(move || intel::Sightings::read(&seen)).await?.map_err(Error::said)?;
+    let judged = judged_seen(store, Timestamp(now), &seen).await?;
+    let more = publish_patterns::gather(store, &judged, Timestamp(now)).await?;
     let next = judged.iter().flat_map(|one| [one.verdict.from, one.verdict.until]);
-    let next = next.flatten().filter(|time| *time > now).min();
-    publish(&ctx, &judged, now).await?;
+    let next = next.chain([more.next(now)]).flatten().filter(|time| *time > now).min();
+    publish(&ctx, &judged, more, now).await?;
     let mut place = kept.0.lock().map_err(|_| Error::said("the publisher failed before"))?;
     *place = Some(Last { stamps, next });
     Ok(())
@@ -83,8 +89,18 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
 
 /// All confirmed indicators of items judged "act", each value once, with the verdict on it.
 pub async fn judged(store: &Store, at: Timestamp) -> Result<Vec<Judged>, Error> {
+    judged_seen(store, at, &intel::Sightings::default()).await
+}
+
+/// The same, with what edges met of each value.
+async fn judged_seen(
+    store: &Store,
+    at: Timestamp,
+    seen: &intel::Sightings,
+) -> Result<Vec<Judged>, Error> {
     let names = Names::shipped();
-    let rows = confirmed(store, &names, at).await?;
+    let mut rows = confirmed(store, &names, at).await?;
+    publish_patterns::sight(&mut rows, seen);
     let own = own(store, &names).await?;
     room::blocking(move || {
         let set = match &own {
@@ -219,14 +235,16 @@ fn seed() -> Result<[u8; 16], Error> {
     Ok(seed)
 }
 
-async fn publish(ctx: &Shared, judged: &[Judged], now: Micros) -> Result<(), Error> {
+async fn publish(ctx: &Shared, judged: &[Judged], more: More, now: Micros) -> Result<(), Error> {
     let store = ctx.store();
     let entries: Vec<Entry> = judged.iter().flat_map(|one| one.entries.clone()).collect();
     let expired = judged.iter().filter(|one| one.verdict.state == State::Expired).count();
-    let made_of = digest(&entries);
+    let made_of = digest(&entries) + &more.digest();
     let before = store.setting(MADE_OF).await?;
     // Before the first indicator there is no set to sign.
-    if before.as_deref() == Some(&made_of) || (before.is_none() && entries.is_empty()) {
+    if before.as_deref() == Some(&made_of)
+        || (before.is_none() && entries.is_empty() && more.is_empty())
+    {
         return Ok(());
     }
     let folder = ctx.house.folder().join(intel::FOLDER);
@@ -234,15 +252,17 @@ async fn publish(ctx: &Shared, judged: &[Judged], now: Micros) -> Result<(), Err
     let held: BTreeSet<String> = entries.iter().map(held).collect();
     let seed = seed()?;
     let place = folder.clone();
-    let (file, was) = room::blocking(move || {
+    let (files, was) = room::blocking(move || {
         let mut bytes = Vec::new();
         set::build(entries, seed, &set::Limits::DEFAULT, &mut bytes).map_err(Error::said)?;
         let file = intel::add_file(&place, "base", &bytes).map_err(Error::said)?;
-        Ok::<_, Error>((file, held_before(&place)))
+        let mut files = vec![file];
+        files.extend(more.add(&place).map_err(Error::said)?);
+        Ok::<_, Error>((files, held_before(&place)))
     })
     .await??;
     let sequence = sequence(&folder) + 1;
-    let manifest = Manifest { sequence, made_at: now, rows, files: vec![file] };
+    let manifest = Manifest { sequence, made_at: now, rows, files };
     let note = ctx.house.ledger.lock().await.sign(&manifest.text())?;
     let facts = json!({
         "root": manifest.root(),
