@@ -52,7 +52,7 @@ impl Place {
         row
     }
 
-    async fn published(&self) {
+    async fn set_published(&self) {
         self.later(1);
         publish::round(self.ctx()).await.unwrap();
         self.round().await;
@@ -81,7 +81,7 @@ impl Place {
         hunts
     }
 
-    fn archive(&self) {
+    fn archived_now(&self) {
         self.served.stream.flush(self.store().now()).unwrap();
     }
 }
@@ -90,7 +90,7 @@ impl Place {
 async fn a_pattern_of_an_item_is_met_by_events_before_and_after_a_restart() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;
     let item = place.item("Campaign", PATTERN, &[]).await;
-    place.published().await;
+    place.set_published().await;
     place.come(&[FAILED, FAILED]);
     place.round().await;
     assert!(place.of_rule("pattern:").await.is_empty());
@@ -133,9 +133,9 @@ async fn patterns_and_rules_of_an_item_look_back() {
     place.round().await;
     place.come(&[FAILED]);
     place.round().await;
-    place.archive();
+    place.archived_now();
     place.item("Campaign", &format!("{PATTERN}\n---\n{RULE}"), &[]).await;
-    place.published().await;
+    place.set_published().await;
     place.round().await;
     let ended = place.hunted().await;
     assert_eq!(ended.len(), 1, "{ended:?}");
@@ -151,10 +151,10 @@ async fn a_hunt_reads_what_can_hold_something_new_and_nothing_else() {
     for line in [ONE, TWO, FAILED, FAILED] {
         place.come(&[line]);
         place.round().await;
-        place.archive();
+        place.archived_now();
     }
     place.item("First", "", &["one.example"]).await;
-    place.published().await;
+    place.set_published().await;
     let first = place.hunted().await;
     let counts = |hunt: &Record| {
         let count = |name: &str| hunt.facts[name].as_u64().unwrap();
@@ -162,7 +162,7 @@ async fn a_hunt_reads_what_can_hold_something_new_and_nothing_else() {
     };
     assert_eq!(counts(&first[0]), (1, 3, 1));
     place.item("Second", "", &["two.example"]).await;
-    place.published().await;
+    place.set_published().await;
     let second = place.hunted().await;
     assert_eq!(second.len(), 2);
     let newest = second.iter().max_by_key(|record| record.received_at.0).unwrap();
