@@ -14,6 +14,8 @@ pub struct Bus {
     pub settings: bus::Settings,
     /// Whether the main node evaluates as well.
     pub evaluate: bool,
+    /// Keys by which sets of indicators of the main node are known.
+    pub house_keys: Vec<merkle::VerifierKey>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +35,7 @@ struct BusKeys {
     node: Option<String>,
     #[serde(default = "evaluate")]
     evaluate: bool,
+    house_key: Option<String>,
 }
 
 fn name() -> String {
@@ -95,7 +98,12 @@ impl TryFrom<BusKeys> for Bus {
             partitions: keys.partitions,
             node: keys.node.unwrap_or_else(own_name),
         };
-        Ok(Bus { settings, evaluate: keys.evaluate })
+        let key = |text: String| {
+            merkle::VerifierKey::parse(text.trim())
+                .map_err(|error| format!("house_key is the verifier key that the page /ledger of the main node shows: {error}"))
+        };
+        let house_keys = keys.house_key.map(key).transpose()?.into_iter().collect();
+        Ok(Bus { settings, evaluate: keys.evaluate, house_keys })
     }
 }
 

@@ -528,6 +528,13 @@ const KEYS: &[Key] = &[
         "Whether the main node evaluates as well",
     ),
     key(
+        "bus.house_key",
+        "\"ume.example+6d4d5a24+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs\"",
+        "",
+        "評価ノードが指標集の署名を確かめる鍵。主ノードの`/ledger`が示す検証鍵。なければ指標の照合は主ノードが行う",
+        "Verifier key of the main node, as its page `/ledger` shows it: by it an evaluating node checks the signature of indicators; without it the main node holds events against them itself",
+    ),
+    key(
         "packages.pool_mib",
         "4096",
         "4096",

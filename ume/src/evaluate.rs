@@ -1,6 +1,6 @@
 //! Nodes that evaluate: `ume serve --roles evaluate`, and the one within the main node.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use monitoring::work::spread::node::Sieves;
 use tokio::{sync::watch, task::JoinHandle};
@@ -8,9 +8,16 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{CliError, config, data, serve, settings::Settings};
 
 /// Takes part in the bus beside everything else.
-pub fn beside(config: &config::Bus, shutdown: watch::Receiver<bool>) -> JoinHandle<()> {
+/// `key` is that of the house.
+pub fn beside(
+    config: &config::Bus,
+    folder: &Path,
+    key: Option<merkle::VerifierKey>,
+    shutdown: watch::Receiver<bool>,
+) -> JoinHandle<()> {
     let (tell, _) = watch::channel(None);
-    tokio::spawn(bus::node::run(config.settings.clone(), sieves(), tell, shutdown))
+    let sieves = sieves(config, folder, key.into_iter().collect(), true);
+    tokio::spawn(bus::node::run(config.settings.clone(), sieves, tell, shutdown))
 }
 
 /// Evaluates for a main node until stopped. The folder is held so that two nodes never bear one name by mistake.
@@ -22,7 +29,8 @@ pub async fn run(settings: &Settings) -> Result<ExitCode, CliError> {
     let (end, shutdown) = watch::channel(false);
     let (tell, _) = watch::channel(None);
     crate::print(&format!("Ume 梅  node / ノード: {}\n", config.settings.node));
-    let node = bus::node::run(config.settings.clone(), sieves(), tell, shutdown);
+    let sieves = sieves(config, folder, config.house_keys.clone(), false);
+    let node = bus::node::run(config.settings.clone(), sieves, tell, shutdown);
     let node = tokio::spawn(node);
     serve::stopped().await;
     let _ = end.send(true);
@@ -45,6 +53,12 @@ pub fn waits(data: &std::path::Path) -> Option<String> {
     })
 }
 
-fn sieves() -> Arc<Sieves> {
-    Arc::new(Sieves)
+fn sieves(
+    config: &config::Bus,
+    folder: &Path,
+    keys: Vec<merkle::VerifierKey>,
+    is_own: bool,
+) -> Arc<Sieves> {
+    let folder = folder.join(intel::FOLDER);
+    Arc::new(Sieves::new(&config.settings.node, folder, keys, is_own))
 }

@@ -110,7 +110,9 @@ pub async fn run(
     if let Some(bus) = settings.config.bus.as_ref().filter(|_| !demo) {
         house.kept.get::<monitoring::work::spread::Bus>().configure(bus.settings.clone());
         if bus.evaluate {
-            followers.push(crate::evaluate::beside(bus, shutdown.clone()));
+            let key = house.ledger.lock().await.verifier_key();
+            let key = merkle::VerifierKey::parse(&key).ok();
+            followers.push(crate::evaluate::beside(bus, folder, key, shutdown.clone()));
         }
     }
     if !demo {

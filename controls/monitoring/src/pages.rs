@@ -11,6 +11,7 @@ mod findings;
 mod findings_stream;
 mod gap;
 mod hunts;
+mod in_force;
 mod measured;
 mod nodes;
 mod one_series;

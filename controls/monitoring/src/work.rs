@@ -178,8 +178,13 @@ async fn archive(ctx: Shared) -> Result<(), Error> {
 #[derive(Default)]
 struct Bare(Mutex<Option<Vec<PathBuf>>>);
 
+/// The same for what indicators are looked for by.
+#[derive(Default)]
+struct Unseen(Mutex<Option<Vec<PathBuf>>>);
+
 /// Makes sidecars of segments that have none, some in each round. One that cannot be read stays without.
 async fn complete(ctx: &Shared) -> Result<(), Error> {
+    see(ctx).await?;
     let (bare, archive) = (ctx.house.kept.get::<Bare>(), ctx.stream.archive_folder());
     if bare.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Vec::is_empty) {
         return Ok(());
@@ -195,6 +200,30 @@ async fn complete(ctx: &Shared) -> Result<(), Error> {
         {
             if let Err(error) = stream::sidecar::rebuild(&segment) {
                 tracing::warn!(%error, "a segment has no sidecar");
+            }
+        }
+        Ok(())
+    });
+    Ok(done.await??)
+}
+
+/// Makes the keys of segments that have none, some in each round.
+async fn see(ctx: &Shared) -> Result<(), Error> {
+    let (unseen, archive) = (ctx.house.kept.get::<Unseen>(), ctx.stream.archive_folder());
+    if unseen.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let done = room::blocking(move || -> stream::Result<()> {
+        let mut unseen = unseen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if unseen.is_none() {
+            *unseen = Some(intel::seen::missing(&archive)?);
+        }
+        let (waiting, until) = (unseen.get_or_insert_default(), Instant::now() + COMPLETE);
+        while Instant::now() < until
+            && let Some(segment) = waiting.pop()
+        {
+            if let Err(error) = intel::seen::rebuild(&segment) {
+                tracing::warn!(%error, "a segment has no keys beside it");
             }
         }
         Ok(())

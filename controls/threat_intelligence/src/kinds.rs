@@ -312,6 +312,15 @@ pub(crate) const KINDS: &[KindSpec] = &[
                 FieldType::List,
             )
             .aliases(&["IoC", "通信先", "侵害指標"]),
+            Field::new(
+                "patterns",
+                t(
+                    "検知パターン（STIX・Sigma、---で区切る）",
+                    "Patterns (STIX, Sigma; --- between)",
+                ),
+                FieldType::Multiline,
+            )
+            .aliases(&["検知パターン", "STIXパターン"]),
             Field::new("active_from", t("活動確認の始まり", "Active from"), FieldType::Date)
                 .aliases(&["活動開始", "期間開始"]),
             Field::new("active_to", t("活動確認の終わり", "Active to"), FieldType::Date)
@@ -395,6 +404,7 @@ pub(crate) const KINDS: &[KindSpec] = &[
                     "conditions",
                     "attack_targets",
                     "indicators",
+                    "patterns",
                     "indicator_rows",
                     "active_from",
                     "active_to",

@@ -18,6 +18,7 @@ pub mod past;
 pub mod peers;
 pub mod process;
 pub mod publish;
+pub mod publish_patterns;
 pub mod relevance;
 pub mod settings;
 pub mod share;

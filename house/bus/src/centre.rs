@@ -7,7 +7,7 @@
 //! Limits: [`AHEAD_ROUNDS_MAX`] rounds are on their way; where no answer comes for [`SILENT`] the run is looked after.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -49,6 +49,8 @@ pub struct Centre {
     /// What each partition waits for, to be sent with its first message.
     states: BTreeMap<u32, Vec<u8>>,
     rules: String,
+    /// Names of the files of the newest sets of rules.
+    files: VecDeque<BTreeSet<String>>,
     /// The last message of each round that is on its way, in JetStream.
     ends: VecDeque<u64>,
     newest: u64,
@@ -106,6 +108,7 @@ impl Centre {
             reader,
             states,
             rules: String::new(),
+            files: VecDeque::new(),
             ends: VecDeque::new(),
             newest: 0,
             over: (0, BTreeMap::new()),
@@ -130,6 +133,11 @@ impl Centre {
 
     pub fn under_way(&self) -> usize {
         self.order.under_way()
+    }
+
+    /// Whether a set of rules is the one that was given last.
+    pub fn is_provided(&self, hash: &str) -> bool {
+        self.rules == hash
     }
 
     /// Puts a set of rules where nodes find it; done once for each set.
@@ -159,6 +167,41 @@ impl Centre {
         let gone = others.len().saturating_sub(RULES_KEPT - 1);
         for (_, name) in others.into_iter().take(gone) {
             rules.delete(&name).await.map_err(|e| failed(&e))?;
+        }
+        Ok(())
+    }
+
+    /// Puts files where nodes find them that have the rules, each by a name that says its content, and removes those that
+    /// no set of rules of late named.
+    pub async fn provide_files(&mut self, files: &[(String, std::path::PathBuf)]) -> Result<()> {
+        let store = self.link.files().await?;
+        let failed = |e: &dyn std::fmt::Display| BusError::failed("give files to NATS", e);
+        for (name, path) in files {
+            if store.info(name).await.is_err() {
+                let mut file = match tokio::fs::File::open(path).await {
+                    Ok(file) => file,
+                    Err(error) => {
+                        // Nodes say that they have not got it, and work goes on.
+                        tracing::warn!(%error, name, "a file for other nodes is not there");
+                        continue;
+                    }
+                };
+                store.put(name.as_str(), &mut file).await.map_err(|e| failed(&e))?;
+            }
+        }
+        self.files.push_back(files.iter().map(|(name, _)| name.clone()).collect());
+        while self.files.len() > RULES_KEPT {
+            self.files.pop_front();
+        }
+        let mut listed = store.list().await.map_err(|e| failed(&e))?;
+        let mut gone = Vec::new();
+        while let Some(Ok(object)) = listed.next().await {
+            if !self.files.iter().any(|kept| kept.contains(&object.name)) {
+                gone.push(object.name);
+            }
+        }
+        for name in gone {
+            store.delete(&name).await.map_err(|e| failed(&e))?;
         }
         Ok(())
     }

@@ -139,6 +139,14 @@ impl Link {
             };
             self.jetstream.create_object_store(bucket).await.map_err(|e| failed(&e))?;
         }
+        if self.files().await.is_err() {
+            let bucket = object_store::Config {
+                bucket: self.named("files"),
+                num_replicas: self.settings.replicas,
+                ..object_store::Config::default()
+            };
+            self.jetstream.create_object_store(bucket).await.map_err(|e| failed(&e))?;
+        }
         Ok(())
     }
 
@@ -175,6 +183,13 @@ impl Link {
     pub(crate) async fn nodes(&self) -> Result<kv::Store> {
         let name = self.named("nodes");
         let asked = self.jetstream.get_key_value(&name).await;
+        asked.map_err(|_| BusError::Missing { what: name })
+    }
+
+    /// Files that sets of rules name.
+    pub(crate) async fn files(&self) -> Result<object_store::ObjectStore> {
+        let name = self.named("files");
+        let asked = self.jetstream.get_object_store(&name).await;
         asked.map_err(|_| BusError::Missing { what: name })
     }
 

@@ -9,8 +9,8 @@ use crate::{BusError, Result};
 /// Bytes that a message may unpack to.
 pub const UNPACKED_MAX: usize = 16 << 20;
 const LEVEL: i32 = 1;
-/// The first byte; what begins otherwise is of another version.
-const VERSION: u8 = 1;
+/// The first byte; what begins otherwise is of another version. 2: nodes say which indicators they hold.
+const VERSION: u8 = 2;
 
 /// A frame of the spool with the offset behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,13 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub trait Evaluate: Send + Sync + 'static {
     type Rules: Send + Sync + 'static;
     type Place: Send + 'static;
-    /// Opens a set of rules that the main node gave under this hash.
+    /// Names of files that a set of rules asks for and that are not here.
+    fn wants(&self, bundle: &[u8]) -> Vec<String>;
+    /// Where such a file is written, before it has its name; whether it may be of so many bytes is asked first.
+    fn place(&self, name: &str, bytes: u64) -> std::result::Result<std::path::PathBuf, String>;
+    /// The file of that name is written.
+    fn arrived(&self, name: &str) -> std::result::Result<(), String>;
+    /// Opens a set of rules that the main node gave under this hash. A file that did not come is missing here.
     fn open(&self, hash: &str, bundle: &[u8]) -> std::result::Result<Self::Rules, String>;
     /// Begins with what a partition still waits for.
     fn begin(&self, rules: &Arc<Self::Rules>, state: &[u8]) -> Self::Place;
@@ -242,6 +248,12 @@ impl<E: Evaluate> Shelf<E> {
         if bundle.len() as u64 > RULES_BYTES_MAX {
             return Err(failed(&format!("more than {RULES_BYTES_MAX} bytes")));
         }
+        for name in evaluate.wants(&bundle) {
+            // Without it the rest still works, and the answer says what is missing.
+            if let Err(error) = fetch(link, evaluate, &name).await {
+                tracing::warn!(name, "{error}");
+            }
+        }
         let (evaluate, name) = (evaluate.clone(), hash.to_owned());
         let opened = tokio::task::spawn_blocking(move || evaluate.open(&name, &bundle)).await;
         let rules = Arc::new(opened.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?);
@@ -252,6 +264,20 @@ impl<E: Evaluate> Shelf<E> {
         sets.insert(hash.to_owned(), (newest, rules.clone()));
         Ok(rules)
     }
+}
+
+/// Brings a file that a set of rules names.
+async fn fetch<E: Evaluate>(link: &Link, evaluate: &Arc<E>, name: &str) -> Result<()> {
+    let failed = |e: &dyn std::fmt::Display| BusError::failed("get a file from NATS", e);
+    let mut object = link.files().await?.get(name).await.map_err(|e| failed(&e))?;
+    let bytes = object.info.size as u64;
+    let place = evaluate.place(name, bytes).map_err(|e| failed(&e))?;
+    let mut file = tokio::fs::File::create(&place).await.map_err(|e| failed(&e))?;
+    let mut limited = (&mut object).take(bytes + 1);
+    tokio::io::copy(&mut limited, &mut file).await.map_err(|e| failed(&e))?;
+    file.sync_all().await.map_err(|e| failed(&e))?;
+    drop(file);
+    evaluate.arrived(name).map_err(|e| failed(&e))
 }
 
 /// Where a partition stands.

@@ -13,7 +13,10 @@ use merkle::VerifierKey;
 use self_cell::self_cell;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, FileRef, MANIFEST, Manifest, Map, Signed, manifest::BYTES_MAX};
+use crate::{
+    Error, FileRef, MANIFEST, Manifest, Map, PatternLine, Signed, manifest::BYTES_MAX, origins,
+    patterns,
+};
 
 self_cell!(
     struct Open {
@@ -26,16 +29,40 @@ self_cell!(
 /// A set in force.
 pub struct Current {
     manifest: Manifest,
+    /// The bytes of `set.json`.
+    signed: Vec<u8>,
     open: Open,
+    patterns: Vec<PatternLine>,
+    origins: Option<Map>,
 }
 
 impl Current {
     /// The set that the folder's `set.json` names; none where there is none yet.
     pub fn load(folder: &Path, keys: &[VerifierKey]) -> Result<Option<Current>, Error> {
-        let Some(bytes) = manifest_bytes(folder)? else { return Ok(None) };
-        let manifest = Signed::open(&bytes, keys)?;
-        let maps: Vec<Map> =
-            manifest.files.iter().map(|file| map(folder, file)).collect::<Result<_, _>>()?;
+        match manifest_bytes(folder)? {
+            Some(bytes) => Current::of(folder, &bytes, keys).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The set that these bytes of a `set.json` name, its files in a folder.
+    pub fn of(folder: &Path, signed: &[u8], keys: &[VerifierKey]) -> Result<Current, Error> {
+        if signed.len() as u64 > BYTES_MAX {
+            return Err(Error::Large(signed.len() as u64));
+        }
+        let manifest = Signed::open(signed, keys)?;
+        let (mut maps, mut patterns, mut origins) = (Vec::new(), Vec::new(), None);
+        for file in &manifest.files {
+            let map = map(folder, file)?;
+            match &file.name {
+                name if patterns::is_it(name) => patterns.extend(patterns::read(name, &map)?),
+                name if origins::is_it(name) => {
+                    origins::check(name, &map)?;
+                    origins = Some(map);
+                }
+                _ => maps.push(map),
+            }
+        }
         let name = || manifest.files.first().map_or(MANIFEST, |file| &file.name).to_owned();
         let open = Open::try_new(maps, |maps| {
             let Some((base, deltas)) = maps.split_first() else {
@@ -45,7 +72,21 @@ impl Current {
             Set::open(base, &deltas)
                 .map_err(|damage| Error::Damage { name: name(), damage: damage.to_string() })
         })?;
-        Ok(Some(Current { manifest, open }))
+        Ok(Current { manifest, signed: signed.to_vec(), open, patterns, origins })
+    }
+
+    /// The manifest with its signature, as `set.json` holds it: what is given to who loads it elsewhere.
+    pub fn signed(&self) -> &[u8] {
+        &self.signed
+    }
+
+    pub fn patterns(&self) -> &[PatternLine] {
+        &self.patterns
+    }
+
+    /// Ids of the items that a row came with.
+    pub fn items(&self, row: u64) -> Vec<[u8; 16]> {
+        self.origins.as_ref().map(|map| origins::of(map, row)).unwrap_or_default()
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -76,7 +117,9 @@ fn manifest_bytes(folder: &Path) -> Result<Option<Vec<u8>>, Error> {
 fn map(folder: &Path, wanted: &FileRef) -> Result<Map, Error> {
     let name = wanted.name.as_str();
     let wrong = || Error::File { name: name.to_owned() };
-    if name.contains(['/', '\\']) || !name.ends_with(".uix") {
+    let is_set = name.ends_with(".uix");
+    let is_known = is_set || patterns::is_it(name) || origins::is_it(name);
+    if name.contains(['/', '\\']) || !is_known {
         return Err(wrong());
     }
     let io = |source| Error::Io { name: name.to_owned(), source };
@@ -87,8 +130,12 @@ fn map(folder: &Path, wanted: &FileRef) -> Result<Map, Error> {
     if hex::encode(Sha256::digest(&map[..])) != wanted.sha256 {
         return Err(wrong());
     }
-    set::verify(&map)
-        .map_err(|damage| Error::Damage { name: name.to_owned(), damage: damage.to_string() })?;
+    if is_set {
+        set::verify(&map).map_err(|damage| Error::Damage {
+            name: name.to_owned(),
+            damage: damage.to_string(),
+        })?;
+    }
     Ok(map)
 }
 

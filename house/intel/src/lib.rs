@@ -1,7 +1,7 @@
 //! Signed sets of indicators: one room publishes them, every edge loads them, and neither knows the other.
 //!
-//! A folder holds the files of a set (`base-*.uix`, `delta-*.uix`, named by their content) and `set.json`, which
-//! names them and is signed as a note with the key of the house. A set comes into force by the rename of
+//! A folder holds the files of a set (`base-*.uix`, `delta-*.uix`, `patterns-*.ndjson`, `origins-*.idx`, named by
+//! their content) and `set.json`, which names them and is signed as a note with the key of the house. A set comes into force by the rename of
 //! `set.json`, so an edge sees the old set or the new one.
 //!
 //! Invariants: a set whose signature, sequence or bytes are wrong is never used, and what was in force stays; no
@@ -13,13 +13,19 @@ mod built;
 mod current;
 mod manifest;
 mod map;
+mod origins;
+mod patterns;
 mod publish;
+mod sightings;
 
 pub use built::Draft;
 pub use current::{Current, Look, Watch};
 pub use manifest::{FileRef, MANIFEST, Manifest, Signed};
 pub use map::Map;
-pub use publish::{add_file, put, sweep};
+pub use origins::{ITEMS_OF_ROW_MAX, add_origins};
+pub use patterns::{Language, PATTERNS_MAX, PatternLine, add_patterns};
+pub use publish::{add_file, adopt, put, sweep};
+pub use sightings::{SIGHTINGS_MAX, Sighting, Sightings};
 
 /// Folder of published sets, in the data folder.
 pub const FOLDER: &str = "indicators";

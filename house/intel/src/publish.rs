@@ -4,12 +4,21 @@ use std::{collections::BTreeSet, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, FileRef, MANIFEST, Manifest, Signed};
+use crate::{Error, FileRef, MANIFEST, Manifest, Signed, origins, patterns};
 
 /// Stores bytes under a name made of `prefix` and their content. Nothing is in force by that.
 pub fn add_file(folder: &Path, prefix: &str, bytes: &[u8]) -> Result<FileRef, Error> {
+    add_named(folder, prefix, "uix", bytes)
+}
+
+pub(crate) fn add_named(
+    folder: &Path,
+    prefix: &str,
+    ending: &str,
+    bytes: &[u8],
+) -> Result<FileRef, Error> {
     let sha256 = hex::encode(Sha256::digest(bytes));
-    let name = format!("{prefix}-{}.uix", &sha256[..16]);
+    let name = format!("{prefix}-{}.{ending}", &sha256[..16]);
     let io = |source| Error::Io { name: name.clone(), source };
     std::fs::create_dir_all(folder).map_err(io)?;
     disk::replace(&folder.join(&name), bytes).map_err(io)?;
@@ -34,10 +43,20 @@ pub fn sweep(folder: &Path, kept: &[&Manifest]) -> Result<usize, Error> {
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(".uix") && !name.starts_with("warn-") && !names.contains(name) {
+        let is_of_sets = (name.ends_with(".uix") && !name.starts_with("warn-"))
+            || patterns::is_it(name)
+            || origins::is_it(name);
+        if is_of_sets && !names.contains(name) {
             std::fs::remove_file(&path).map_err(io)?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Brings a set into force that somebody else published, byte for byte.
+pub fn adopt(folder: &Path, signed: &[u8]) -> Result<(), Error> {
+    let io = |source| Error::Io { name: MANIFEST.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(io)?;
+    disk::replace(&folder.join(MANIFEST), signed).map_err(io)
 }

@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use arrow_array::{
@@ -68,17 +68,27 @@ pub struct SegmentInfo {
     pub max_time: Timestamp,
 }
 
+/// Writes what somebody else wants beside a segment: its path, its bytes, its events. What it does not write is not
+/// there.
+pub type Beside = fn(&Path, u64, &[&Event]) -> std::io::Result<()>;
+
 /// A folder of segments.
 #[derive(Clone, Debug)]
 pub struct Archive {
     folder: PathBuf,
+    beside: Arc<OnceLock<Beside>>,
 }
 
 impl Archive {
     /// Opens or creates the folder.
     pub fn open(folder: &Path) -> Result<Archive> {
         fs::create_dir_all(folder).at("create folder", folder)?;
-        Ok(Archive { folder: folder.to_path_buf() })
+        Ok(Archive { folder: folder.to_path_buf(), beside: Arc::default() })
+    }
+
+    /// Says what else is written beside each segment from now on; the first word stands.
+    pub fn beside(&self, write: Beside) {
+        let _ = self.beside.set(write);
     }
 
     /// Writes events that came from the spool offsets `from..to`, by day and class.
@@ -96,6 +106,12 @@ impl Archive {
                 sync_folder(&self.folder)?;
                 sync_folder(&self.folder.join(&day))?;
                 write_segment(&path, &events)?;
+                if let Some(write) = self.beside.get() {
+                    let bytes = fs::metadata(&path).at("look at", &path)?.len();
+                    if let Err(error) = write(&path, bytes, &events) {
+                        tracing::warn!(%error, "what belongs beside a segment was not written");
+                    }
+                }
             }
             infos.push(info(&path)?);
         }

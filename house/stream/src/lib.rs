@@ -59,7 +59,7 @@ mod stream;
 pub mod table;
 mod window;
 
-pub use archive::{Archive, SegmentInfo};
+pub use archive::{Archive, Beside, SegmentInfo};
 pub use copy::copy_live;
 pub use counters::Counters;
 pub use decode::{Encoding, decode, decode_as};
@@ -71,7 +71,7 @@ pub use home::{Home, Manners, Own};
 pub use marks::Marked;
 pub use numbered::{Numbered, Outgoing, SequenceAck};
 pub use once::REPEATED;
-pub use parse::{Header, JoinLimits, Joiner, parse, parse_after};
+pub use parse::{Header, JoinLimits, Joiner, parse, parse_after, plain_name};
 pub use search::{Query, SearchResult, search};
 pub use spool::{Batch, Spool, SpoolLimits};
 pub use stream::{Ack, Frames, Limits, Placed, PlacedFrame, Reading, Stream, read_frame};

@@ -481,6 +481,11 @@ impl Stream {
         self.inner.folder.join("archive")
     }
 
+    /// Says what else is written beside each segment from now on; the first word stands.
+    pub fn beside(&self, write: crate::Beside) {
+        self.inner.archive.beside(write);
+    }
+
     /// Where intakes kept their positions before these stood in the spool; only read.
     pub fn state_folder(&self) -> PathBuf {
         self.inner.folder.join("state")

@@ -54,7 +54,7 @@ pub(crate) struct Side {
     pub data: PathBuf,
     pub pages: SocketAddr,
     relp: SocketAddr,
-    token: String,
+    pub token: String,
     pub heard: [Acknowledged; 2],
     pub server: Option<Server>,
 }

@@ -32,6 +32,7 @@ mod gap;
 mod hunts;
 mod impact_signed;
 mod import;
+mod indicator_patterns;
 mod indicator_sets;
 #[allow(dead_code)]
 #[path = "../../src/intake_http.rs"]

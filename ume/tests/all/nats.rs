@@ -343,6 +343,110 @@ async fn over_tls_who_shows_no_certificate_is_not_let_in_and_who_does_evaluates(
     until(&main, "it takes part", |told| is_caught_up(told) && told["nodes"]["main"] == 4).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_an_indicator_meets_is_seen_by_a_node_that_knows_the_key_and_by_none_that_does_not()
+ {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let root = tempfile::tempdir().unwrap();
+    let Some(mut nats) = Nats::new(root.path()) else { return };
+    nats.start();
+    let mut main = Side::new(root.path(), "main", &nats.keys("main", false));
+    main.start();
+    let key = fs::read_to_string(main.data.join("ledger/vkey")).unwrap();
+    let mut node = Node::start(root.path(), &nats, "a");
+    until(&main, "the node holds all", |told| told["nodes"]["a"] == 4).await;
+    let name = "c2.evil-parts.example";
+    let first = main.item("First", &format!("[domain-name:value = '{name}']")).await;
+    let set_of = |told: &Json| told["sets"]["a"].clone();
+    // It does not know the key: the main node looks for itself, and says so.
+    main.holds(1).await;
+    main.say(name).await;
+    let told = until(&main, "it is told", |told| set_of(told)["trouble"].is_string()).await;
+    assert!(set_of(&told)["root"].is_null(), "{told}");
+    main.finds(&format!("pattern:{first}")).await;
+    // It knows the key: what is published is met within moments.
+    node.kill();
+    let toml = format!("{}house_key = \"{}\"\n", nats.keys("a", true), key.trim());
+    fs::write(node.data.join("ume.toml"), toml).unwrap();
+    node.again();
+    until(&main, "it is back", |told| told["nodes"]["a"] == 4).await;
+    let other = "drop.evil-parts.example";
+    let second = main.item("Second", &format!("[domain-name:value = '{other}']")).await;
+    main.holds(2).await;
+    main.say("nothing.example").await;
+    let told = until(&main, "it holds the set", |told| set_of(told)["root"].is_string()).await;
+    assert!(set_of(&told)["trouble"].is_null(), "{told}");
+    main.say(other).await;
+    let begun = Instant::now();
+    main.finds(&format!("pattern:{second}")).await;
+    println!("met after {:?}", begun.elapsed());
+    assert!(node.data.join("indicators/set.json").exists(), "it is kept for a restart");
+    let applied = main.get("/api/v1/records?type=house.rules_applied").await.unwrap();
+    assert!(applied.to_string().contains("monitoring/a"), "{applied}");
+}
+
+impl Side {
+    /// An item that is to be acted on, as another program enters it; gives the id of its pattern.
+    async fn item(&self, name: &str, pattern: &str) -> String {
+        let source = serde_json::json!({"kind": "intel_source", "name": name, "attributes": {
+            "active": true, "format": "hand", "interval_min": 1440,
+        }});
+        let source = self.enter(source).await;
+        let today: String = stream::intake::now().rfc3339().chars().take(10).collect();
+        self.enter(serde_json::json!({"kind": "intel_item", "name": name, "attributes": {
+            "source": source, "received": today, "field": "technical", "tlp": "amber",
+            "verdict": "act", "advice": "x", "patterns": pattern,
+        }}))
+        .await;
+        use sha2::{Digest, Sha256};
+        format!("pattern--{}", hex::encode(&Sha256::digest(pattern)[..16]))
+    }
+
+    /// Waits until the main node has a set with so many patterns.
+    async fn holds(&self, patterns: u64) {
+        let begun = Instant::now();
+        while begun.elapsed() < WITHIN {
+            let told = self.get("/api/v1/monitoring/board").await.unwrap_or_default();
+            if told["indicators"]["patterns"] == patterns {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no set with {patterns} patterns");
+    }
+
+    async fn enter(&self, body: Json) -> String {
+        let client = reqwest::Client::new();
+        let request = client.post(format!("http://{}/api/v1/assets", self.pages));
+        let answer = request.bearer_auth(&self.token).json(&body).send().await.unwrap();
+        let (status, said) = (answer.status(), answer.json::<Json>().await.unwrap());
+        assert_eq!(status.as_u16(), 201, "{said}");
+        said["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A name is asked for.
+    async fn say(&self, name: &str) {
+        let line = serde_json::json!({"query": name, "app": "dns"}).to_string();
+        let client = reqwest::Client::new();
+        let request = client.post(format!("http://{}/intake/app", self.pages));
+        let answer = request.bearer_auth(crate::senders::TOKEN).body(line).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
+    async fn finds(&self, rule: &str) {
+        let begun = Instant::now();
+        while begun.elapsed() < WITHIN {
+            let told = self.get("/api/v1/monitoring/findings").await.unwrap_or_default();
+            let all = told["findings"].as_array().cloned().unwrap_or_default();
+            if all.iter().any(|finding| finding["rule"] == rule) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{rule} was not found");
+    }
+}
+
 #[tokio::test]
 async fn the_page_says_in_both_languages_what_waits_and_what_to_do() {
     let place = Place::over(tempfile::tempdir().unwrap()).await;

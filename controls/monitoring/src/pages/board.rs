@@ -23,7 +23,10 @@ use web::{
     route::{Access, Api, Route},
 };
 
-use super::series::{Fares, Outlook, Standing, outlooks, standing};
+use super::{
+    in_force::InForce,
+    series::{Fares, Outlook, Standing, outlooks, standing},
+};
 use crate::{
     findings::{Alert, Due, FINDING, with_judgements},
     measured::{Measured, quantile},
@@ -176,6 +179,8 @@ struct Board {
     /// Medians in seconds: detected, acknowledged, resolved.
     times: [Option<i64>; 3],
     is_begun: bool,
+    /// The set of indicators in force.
+    set: Option<InForce>,
 }
 
 impl Board {
@@ -216,6 +221,7 @@ impl Board {
             flows: flows(house),
             outlooks: outlooks(store).await?,
             is_begun: learnt.at.is_some(),
+            set: InForce::of(house),
         })
     }
 
@@ -440,6 +446,7 @@ async fn api(State(house): State<Shared>, caller: Caller) -> Response {
         "mttd_s": detect, "mtta_s": acknowledge, "mttr_s": resolve,
         "hosts": board.hosts.iter().map(host).collect::<Vec<_>>(),
         "flow": board.flows.iter().map(flow).collect::<Vec<_>>(),
+        "indicators": board.set.as_ref().map(InForce::document),
         "forecasts": board.outlooks.iter().map(Outlook::told).collect::<Vec<_>>(),
     }))
     .into_response()

@@ -39,6 +39,8 @@ use crate::{
     },
 };
 
+mod why;
+
 const SHOWN_MAX: usize = 50;
 /// Findings looked at for the numbers at the top.
 const COUNTED_MAX: usize = 1_000;
@@ -237,6 +239,8 @@ struct OnePage<'a> {
     spoke: Option<(String, String)>,
     /// What other ways of looking told of the same, and its series.
     joined: Vec<(String, String)>,
+    /// The threat indicator that it is about.
+    why: Option<why::Why>,
     rule: String,
     rule_row: Option<Id>,
     /// The rule has changed since.
@@ -297,6 +301,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         let rule = rule.and_then(|(l, id)| Some((l, id?)));
         evidence(cx, &told, &event, rule)
     });
+    let why = why::of(cx, store, &told["indicator"]).await?;
     let about = store.newest_records(&[findings::SPOKE, findings::JOINED], Some(id), 20).await?;
     let body = OnePage {
         cx,
@@ -309,6 +314,7 @@ async fn one(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> Ans
         hidden: !may_judge,
         spoke: spoke(cx, &about),
         joined: joined(cx, &about),
+        why,
         evidence,
         rule_row: rules::row_of(&document),
         rule_changed: hash.is_some_and(|hash| hash != alert.fact("rule_hash")),

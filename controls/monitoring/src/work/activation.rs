@@ -16,7 +16,7 @@ use super::{live::ACTOR, rules::Loaded};
 pub const ACTIVATED: &str = "monitoring.rule_activated";
 /// Kind of what came into force: a set of indicators.
 pub const INDICATORS: &str = "indicators";
-const APPLIED: &str = "house.rules_applied";
+pub(super) const APPLIED: &str = "house.rules_applied";
 const LOADED: &str = "monitoring.ruleset_loaded";
 /// Setting: what the rules are known by that were in force the last time.
 const KNOWN: &str = "monitoring.rules_known";

@@ -15,7 +15,7 @@ use stream::{
 };
 
 use super::{
-    intel::Intel,
+    intel::{Intel, Met, Why, watcher::Watcher},
     rules::{self, Loaded},
 };
 
@@ -65,6 +65,29 @@ pub struct Occurrence {
     pub time: Timestamp,
     /// What it is known by where the place does not tell: a replay decides at another place what the clock decided.
     pub once: Option<u128>,
+    /// The indicator that it is about, if it is about one.
+    pub why: Option<Arc<Why>>,
+}
+
+/// What of a set events are held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    All,
+    /// What one event decides.
+    Single,
+    /// Patterns that ask for several.
+    OverTime,
+}
+
+impl Part {
+    fn has(self, is_over_time: bool) -> bool {
+        match self {
+            Part::All => true,
+            Part::Single => !is_over_time,
+            Part::OverTime => is_over_time,
+        }
+    }
 }
 
 /// What was seen of the events so far.
@@ -87,6 +110,10 @@ pub struct Evaluator {
     rules: Vec<Option<Arc<About>>>,
     correlations: Vec<Option<Arc<About>>>,
     intel: Option<Arc<Intel>>,
+    part: Part,
+    watcher: Watcher,
+    /// Windows of patterns that were saved, until their set is there.
+    saved: Option<Vec<u8>>,
     pub seen: Seen,
 }
 
@@ -104,6 +131,9 @@ impl Evaluator {
             rules: rules.collect(),
             correlations: correlations.collect(),
             intel: None,
+            part: Part::All,
+            watcher: Watcher::default(),
+            saved: None,
             seen: Seen::default(),
             loaded,
         }
@@ -138,14 +168,26 @@ impl Evaluator {
         std::mem::swap(&mut next.correlator, &mut self.correlator);
         next.correlator = next.correlator.follow(&next.loaded.set);
         next.intel = self.intel.take();
+        next.part = self.part;
+        std::mem::swap(&mut next.watcher, &mut self.watcher);
+        std::mem::swap(&mut next.saved, &mut self.saved);
         std::mem::swap(&mut next.joiner, &mut self.joiner);
         std::mem::swap(&mut next.seen, &mut self.seen);
         *self = next;
     }
 
-    /// Holds events against these indicators too from now on.
-    pub fn meet(&mut self, intel: Arc<Intel>) {
-        self.intel = Some(intel);
+    /// Holds events against these indicators too from now on, or some of them; windows of patterns that read as before
+    /// go on.
+    pub fn meet(&mut self, intel: Arc<Intel>, part: Part) {
+        self.watcher.follow(intel.patterns.clone());
+        if let Some(Err(error)) = self.saved.take().map(|saved| self.watcher.restore(&saved)) {
+            tracing::warn!(%error, "the windows of threat patterns begin anew");
+        }
+        (self.intel, self.part) = (Some(intel), part);
+    }
+
+    pub fn intel(&self) -> Option<&Arc<Intel>> {
+        self.intel.as_ref()
     }
 
     /// Counts what others evaluated.
@@ -162,14 +204,31 @@ impl Evaluator {
 
     /// The windows and what waits to be joined, for [`Evaluator::restore`].
     pub fn windows(&self) -> Vec<u8> {
-        postcard::to_stdvec(&(self.correlator.snapshot(), &self.joiner)).unwrap_or_default()
+        let patterns = self.saved.clone().unwrap_or_else(|| self.watcher.snapshot());
+        let windows = (self.correlator.snapshot(), &self.joiner, patterns);
+        postcard::to_stdvec(&windows).unwrap_or_default()
     }
 
     /// Takes up what waited to be joined, and windows of correlations that read as they did.
     pub fn restore(&mut self, windows: &[u8]) -> Result<(), sigma::SnapshotError> {
-        let (windows, joiner): (Vec<u8>, Joiner) =
-            postcard::from_bytes(windows).map_err(|_| sigma::SnapshotError::Damaged)?;
+        type Old = (Vec<u8>, Joiner);
+        let (windows, joiner, patterns) = match postcard::from_bytes(windows) {
+            Ok(all) => all,
+            // As an Ume wrote them that knew no patterns.
+            Err(_) => {
+                let (windows, joiner) = postcard::from_bytes::<Old>(windows)
+                    .map_err(|_| sigma::SnapshotError::Damaged)?;
+                (windows, joiner, Vec::new())
+            }
+        };
         self.joiner = joiner;
+        let windows: Vec<u8> = windows;
+        self.saved = Some(patterns).filter(|saved: &Vec<u8>| !saved.is_empty());
+        if self.intel.is_some()
+            && let Some(Err(error)) = self.saved.take().map(|saved| self.watcher.restore(&saved))
+        {
+            tracing::warn!(%error, "the windows of threat patterns begin anew");
+        }
         self.correlator.restore(&windows)
     }
 
@@ -231,20 +290,33 @@ impl Evaluator {
             let Some(about) = self.rules[met.rule.0 as usize].clone() else { continue };
             let key = about.key(&event.host);
             let event = event.clone();
-            let (group, value) = (Vec::new(), None);
-            found.push(Occurrence { about, key, group, value, event, end, time, once });
+            let (group, value, why) = (Vec::new(), None, None);
+            found.push(Occurrence { about, key, group, value, event, end, time, once, why });
         }
-        if let Some(intel) = &self.intel {
-            for met in intel.meets(&event, time) {
-                let key = met.about.key(&event.host);
-                let group = vec![(met.kind.as_str().to_owned(), met.value)];
-                let (about, event) = (met.about, event.clone());
-                found.push(Occurrence { about, key, group, value: None, event, end, time, once });
-            }
+        for Met { about, why } in self.indicators(&event, time) {
+            let key = about.key(&event.host);
+            let group = vec![(why.kind.clone(), why.value.clone())];
+            let (event, why) = (event.clone(), Some(why));
+            found.push(Occurrence { about, key, group, value: None, event, end, time, once, why });
         }
         for finding in decided {
             self.correlated(finding, &event, end, found);
         }
+    }
+
+    /// What the set makes of an event.
+    fn indicators(&mut self, event: &Event, time: Timestamp) -> Vec<Met> {
+        let Some(intel) = self.intel.clone() else { return Vec::new() };
+        let mut met = match self.part {
+            Part::OverTime => Vec::new(),
+            Part::All | Part::Single => intel.meets(event, time),
+        };
+        if !intel.patterns.is_empty() {
+            let (part, mut patterns) = (self.part, Vec::new());
+            self.watcher.push(event, time.0, |over_time| part.has(over_time), &mut patterns);
+            met.extend(patterns.into_iter().filter_map(|one| intel.of_pattern(one)));
+        }
+        met
     }
 
     fn correlated(
@@ -266,6 +338,7 @@ impl Evaluator {
             end,
             time: Timestamp(finding.time),
             once: Some(finding.id),
+            why: None,
         });
     }
 }

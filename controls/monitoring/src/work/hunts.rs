@@ -4,7 +4,10 @@
 //! progress says so, and is looked up when a hunt goes on; findings keep the time of their events and are marked;
 //! a hunt ends with a record about the activation that began it; a trial writes nothing but what the page shows.
 
+pub mod hunted;
 pub mod pass;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -28,6 +31,7 @@ use super::{
     activation::{ACTIVATED, INDICATORS},
     alerts,
     evaluate::Occurrence,
+    intel::{Intel, wanted::New},
     live::{ACTOR, Live, draft},
     packs,
     rules::{self, Loaded},
@@ -51,6 +55,8 @@ const KNOWN_MAX: usize = 20_000;
 const KNOWN_DAYS: i64 = 400;
 /// Trials that wait, and those whose results are shown.
 const TRIALS_MAX: usize = 20;
+/// Sets that may come into force while one is hunted for; with more what was hunted for is not kept.
+const CAME_MAX: usize = 64;
 /// Rules shown of one hunt.
 const RULES_SHOWN: usize = 20;
 
@@ -79,6 +85,8 @@ pub struct Hunts {
     shown: RwLock<Vec<Shown>>,
     trials: Mutex<VecDeque<Id>>,
     is_called: AtomicBool,
+    /// Sets that came into force since the hunt for one that is on its way began.
+    came: Mutex<Vec<Arc<::intel::Current>>>,
 }
 
 #[derive(Default)]
@@ -93,6 +101,8 @@ struct Running {
     /// Other activations that the same looking back answers.
     with: Vec<Record>,
     hunt: Option<Box<Hunt>>,
+    /// The set that is looked for, whole.
+    set: Option<Arc<Intel>>,
     rules: usize,
     began: Timestamp,
     saved_at: Timestamp,
@@ -114,6 +124,9 @@ struct Saved {
     counts: BTreeMap<String, u64>,
     /// Name of the file with the windows.
     windows: Option<String>,
+    /// Root of the set that was looked for: another one begins anew.
+    #[serde(default)]
+    root: Option<String>,
 }
 
 impl Hunts {
@@ -137,6 +150,14 @@ impl Hunts {
         }
         self.call();
         true
+    }
+
+    /// Another set is in force: what it does not hold was not looked for from now on.
+    pub(super) fn set_came(&self, set: Arc<::intel::Current>) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        if came.len() < CAME_MAX {
+            came.push(set);
+        }
     }
 
     fn next_trial(&self) -> Option<Id> {
@@ -205,6 +226,17 @@ async fn go_on(
         desk.running = Some(running);
     }
     Ok(())
+}
+
+/// Another set of indicators is in force from now on.
+pub(super) async fn set_came(
+    ctx: &Shared,
+    stream: &str,
+    set: Arc<::intel::Current>,
+) -> Result<(), Error> {
+    ctx.house.kept.get::<Hunts>().set_came(set.clone());
+    let place = hunted::path(ctx, stream);
+    room::blocking(move || hunted::cut(&place, &set)).await?
 }
 
 /// Activations that no hunt has ended for, oldest first.
@@ -283,14 +315,28 @@ async fn begin_set(
     let is_of_this = fact("stream").and_then(Json::as_str) == Some(shown.stream.as_str());
     let offset = fact("offset").and_then(Json::as_u64).filter(|_| is_of_this);
     let target = offset.unwrap_or_else(|| ctx.stream.archived());
-    let saved = read(&folder(ctx), activation.id).unwrap_or_default();
+    let root = intel.set.manifest().root();
+    let saved = read(&folder(ctx), activation.id).filter(|s| s.root.as_ref() == Some(&root));
+    let windows =
+        saved.as_ref().and_then(|s| std::fs::read(folder(ctx).join(s.windows.as_ref()?)).ok());
+    let saved = saved.unwrap_or_default();
     let progress = Progress { target, ..saved.progress };
     let rows = intel.set.manifest().rows as usize;
-    let archive = ctx.stream.archive_folder();
-    let hunt = Hunt::of_set(&archive, &loaded, intel, &Env::default(), progress);
+    let (archive, place) = (ctx.stream.archive_folder(), hunted::path(ctx, &shown.stream));
+    ctx.house.kept.get::<Hunts>().came.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    let whole = intel.clone();
+    let hunt = room::blocking(move || {
+        let before = hunted::read(&place);
+        let New { rows, patterns, asks } = hunted::new_in(&intel, &before)?;
+        let new = Arc::new(intel.only(Arc::new(rows), &patterns));
+        let mut hunt = Hunt::of_set(&archive, &loaded, new, asks, &Env::default(), progress);
+        hunt.restore(windows.as_deref());
+        Ok::<_, Error>(hunt)
+    });
     let task = Task::Activation(Box::new(activation));
-    let mut running = Running::of(task, hunt, rows, ctx.store().now());
+    let mut running = Running::of(task, hunt.await??, rows, ctx.store().now());
     running.with = with.into();
+    running.set = Some(whole);
     running.counts = saved.counts;
     running.look_up(ctx.store()).await?;
     Ok(Some(Box::new(running)))
@@ -382,6 +428,7 @@ impl Running {
             task,
             with: Vec::new(),
             hunt: Some(Box::new(hunt)),
+            set: None,
             rules,
             began: now,
             saved_at: now,
@@ -484,6 +531,7 @@ impl Running {
             );
         }
         let (mut write, mut alerts) = (store.write(ACTOR, "work", "").await?, Vec::new());
+        let mut sightings = Vec::new();
         for ((key, occurrence), host) in new.into_iter().zip(hosts) {
             let mut draft = draft(&occurrence, host, store.now(), "");
             draft.facts.insert("retro".to_owned(), json!(true));
@@ -493,9 +541,12 @@ impl Running {
             draft.facts.remove("offset");
             draft.facts.remove(alerts::ONCE);
             let record = write.record(draft).await?;
+            let why = occurrence.why.as_deref();
+            sightings.extend(why.and_then(|why| why.sighting(occurrence.time)));
             alerts.push((key, record.id, occurrence.about.id.clone()));
         }
         write.commit().await?;
+        live.sight(sightings).await;
         live.adopt(alerts).await;
         ctx.house.wake();
         Ok(())
@@ -511,8 +562,12 @@ impl Running {
         self.saved_at = now;
         let windows = hunt.windows();
         let name = windows.as_ref().map(|_| format!("{id}-{:020}.windows", hunt.progress.at));
-        let saved =
-            Saved { progress: hunt.progress.clone(), counts: self.counts.clone(), windows: name };
+        let saved = Saved {
+            progress: hunt.progress.clone(),
+            counts: self.counts.clone(),
+            windows: name,
+            root: self.set.as_ref().map(|intel| intel.set.manifest().root()),
+        };
         let folder = folder(ctx);
         room::blocking(move || write(&folder, id, &saved, windows.as_deref())).await?
     }
@@ -526,8 +581,23 @@ impl Running {
         }
         write.commit().await?;
         ctx.house.wake();
+        self.remember(ctx).await?;
         let folder = folder(ctx);
         room::blocking(move || remove(&folder, id, "")).await?
+    }
+
+    /// Keeps what was hunted for, if all of what is kept was looked at: the next set asks only for what is new in it.
+    async fn remember(&mut self, ctx: &Shared) -> Result<(), Error> {
+        let is_whole = self.hunt.as_ref().is_some_and(|hunt| hunt.progress.missing == 0);
+        let Some(set) = self.set.take().filter(|_| is_whole) else { return Ok(()) };
+        let hunts = ctx.house.kept.get::<Hunts>();
+        let came = std::mem::take(&mut *hunts.came.lock().unwrap_or_else(PoisonError::into_inner));
+        if came.len() >= CAME_MAX {
+            return Ok(());
+        }
+        let stream = ctx.house.kept.get::<Live>().shown().stream;
+        let place = hunted::path(ctx, &stream);
+        room::blocking(move || hunted::write(&place, &set.set, &came)).await?
     }
 
     /// What is recorded of an activation's hunt when it ends: one record for each activation that it answers.

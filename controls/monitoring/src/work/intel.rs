@@ -1,128 +1,263 @@
-//! Indicators of the published set against what an event shows: addresses, names, URLs, hashes, paths.
+//! The published set against what an event shows: addresses, names, URLs, hashes, paths, and patterns over them.
 //!
 //! Only fields whose meaning is known are asked, each in the direction that it has, so that what attacks us from
 //! outside is no alarm where our own machines go there, and the other way round. Pure.
 //!
+//! | module | holds |
+//! |---|---|
+//! | `observe` | which values an event shows, by its fields |
+//! | `facts` | an event as objects of STIX |
+//! | `patterns` | patterns by what wakes them |
+//! | `watcher` | their windows over time |
+//! | `wanted` | what of a set is new since it was hunted last |
+//!
 //! Limits: `ASKED_MAX` values of an event, `HITS_MAX` hits of an event.
 
-use std::{borrow::Cow, sync::Arc};
+pub mod facts;
+pub mod observe;
+pub mod patterns;
+pub mod seen;
+pub mod wanted;
+pub mod watcher;
 
-use indicators::{Ceiling, Direction, Hit, Kind, Observable};
-use intel::Current;
-use model::Timestamp;
+use std::{collections::BTreeMap, sync::Arc};
+
+use indicators::{Ceiling, Hit, Observable};
+use intel::{Current, Language, PatternLine, Sighting};
+use model::{Id, Timestamp};
 use netname::Names;
 use sha2::{Digest, Sha256};
 use stream::Event;
 
+use self::{patterns::Patterns, wanted::Rows, watcher::PatternMet};
 use super::evaluate::About;
 
 /// Name of the document that findings of indicators name.
 pub const DOCUMENT: &str = "indicators";
+/// Kind of a sighting of a pattern.
+pub const PATTERN: &str = "pattern";
 const ASKED_MAX: usize = 64;
 const HITS_MAX: usize = 8;
-/// A value that is longer is no indicator's.
-const VALUE_BYTES_MAX: usize = 8 * 1024;
 const TITLE_CHARS_MAX: usize = 120;
-
-/// What a field of an event is, by its name.
-enum Means {
-    Value(Kind, Direction),
-    /// `SHA256=…,MD5=…`, as Windows writes them.
-    Hashes,
-    /// A URL, or a part of one with the host in another field.
-    Target,
-}
-
-use Direction::{Both, Destination, Source};
-
-fn means(name: &str) -> Option<Means> {
-    let value = |kind, direction| Some(Means::Value(kind, direction));
-    match name {
-        "src_ip" | "c-ip" | "SourceIp" | "IpAddress" | "ClientAddress" | "client_ip" => {
-            value(Kind::Ip, Source)
-        }
-        "dst_ip" | "DestinationIp" | "r-ip" | "remote_ip" | "answer" => {
-            value(Kind::Ip, Destination)
-        }
-        "query"
-        | "QueryName"
-        | "dst_host"
-        | "DestinationHostname"
-        | "r-dns"
-        | "sni"
-        | "server_name" => value(Kind::Domain, Destination),
-        "cs-host" => value(Kind::Domain, Destination),
-        "c-uri" | "cs-uri" | "url" | "Url" => Some(Means::Target),
-        "Hashes" | "Hash" => Some(Means::Hashes),
-        "md5" => value(Kind::Md5, Both),
-        "sha1" => value(Kind::Sha1, Both),
-        "sha256" => value(Kind::Sha256, Both),
-        "TargetFilename" | "Image" | "ImageLoaded" | "exe" => value(Kind::Path, Both),
-        "TargetObject" => value(Kind::RegistryKey, Both),
-        "c-useragent" | "cs-user-agent" | "UserAgent" => value(Kind::UserAgent, Both),
-        "sender" | "from" => value(Kind::Email, Source),
-        "recipient" | "to" => value(Kind::Email, Destination),
-        _ => None,
-    }
-}
 
 /// The set at work.
 pub struct Intel {
     pub set: Arc<Current>,
+    pub patterns: Arc<Patterns>,
     names: Names,
+    /// Rows that count; all of them where nothing is said.
+    only: Option<Arc<Rows>>,
+}
+
+/// Why an event is a finding: the indicator, and what vouches for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    /// Word of its kind, [`PATTERN`] for a pattern.
+    pub kind: String,
+    /// Its value in its one form; the id of a pattern.
+    pub value: String,
+    /// The text of a pattern.
+    pub pattern: String,
+    pub source: String,
+    /// Ids of the items that it came with.
+    pub items: Vec<String>,
+    /// Word of its direction; empty for a pattern.
+    pub direction: &'static str,
+    /// Microseconds since 1970.
+    pub from: Option<i64>,
+    pub until: Option<i64>,
+    /// Root of the set that it stands in.
+    pub root: String,
+    /// The observations that made it so, in words.
+    pub seen: Vec<String>,
+    pub is_undecided: bool,
+}
+
+impl Why {
+    /// What is counted of it; nothing of what nobody could decide.
+    pub fn sighting(&self, at: Timestamp) -> Option<Sighting> {
+        if self.is_undecided {
+            return None;
+        }
+        Some(Sighting {
+            kind: self.kind.clone(),
+            value: self.value.clone(),
+            source: self.source.clone(),
+            items: self.items.clone(),
+            count: 1,
+            first: at.0,
+            last: at.0,
+        })
+    }
 }
 
 /// An indicator that an event met.
 pub struct Met {
     pub about: Arc<About>,
-    /// Kind and value, for the finding.
-    pub kind: Kind,
-    pub value: String,
+    pub why: Arc<Why>,
 }
 
 impl Intel {
     pub fn new(set: Arc<Current>) -> Intel {
-        Intel { set, names: Names::shipped() }
+        let patterns = Arc::new(Patterns::new(set.patterns()));
+        Intel { set, patterns, names: Names::shipped(), only: None }
+    }
+
+    /// The same set, of which only these rows and patterns count.
+    pub fn only(&self, rows: Arc<Rows>, patterns: &[PatternLine]) -> Intel {
+        let patterns = Arc::new(Patterns::new(patterns));
+        let (set, names) = (self.set.clone(), Names::shipped());
+        Intel { set, patterns, names, only: Some(rows) }
+    }
+
+    /// Sigma rules of the set that hold at a time, by the name they are loaded under.
+    pub fn rules(&self, at: Timestamp) -> BTreeMap<String, Vec<u8>> {
+        let lines = self.set.patterns().iter();
+        let rules = lines.filter(|line| line.language == Language::Sigma && line.holds(at.0));
+        rules.map(|l| (format!("{DOCUMENT}/{}", l.id), l.pattern.clone().into_bytes())).collect()
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// The indicators that the event meets, each once.
     pub fn meets(&self, event: &Event, at: Timestamp) -> Vec<Met> {
         let mut met: Vec<Met> = Vec::new();
-        let mut hits = Vec::new();
-        for seen in observables(event, &self.names).into_iter().take(ASKED_MAX) {
-            hits.clear();
-            // Bytes that were verified when the set came are whole; what is damaged since meets nothing.
-            if self.set.set().lookup(&seen, at.0, &mut hits).is_err() {
-                continue;
+        self.hits(event, at, |hit| {
+            let (kind, value) = (hit.kind.as_str(), hit.value());
+            let is_there = met.iter().any(|one| one.why.kind == kind && one.why.value == value);
+            if !is_there && met.len() < HITS_MAX {
+                met.push(self.met(hit, value));
             }
-            for hit in &hits {
-                let value = hit.value();
-                let is_there = met.iter().any(|one| one.kind == hit.kind && one.value == value);
-                if hit.ceiling != Ceiling::Nothing && !is_there && met.len() < HITS_MAX {
-                    let about = Arc::new(about(&self.set, hit, &value));
-                    met.push(Met { about, kind: hit.kind, value });
-                }
-            }
-        }
+            met.len() < HITS_MAX
+        });
         met
     }
-}
 
-/// An indicator is a rule of its own: what is judged of one says nothing of another.
-fn about(set: &Current, hit: &Hit<'_>, value: &str) -> About {
-    let kind = hit.kind.as_str();
-    let id = hex::encode(&Sha256::digest(format!("{kind}\n{value}"))[..16]);
-    let shown: String = value.chars().take(TITLE_CHARS_MAX).collect();
-    let source = hit.source;
-    About {
-        file: DOCUMENT.to_owned(),
-        id: format!("indicator:{id}"),
-        title_ja: format!("脅威の指標に一致: {shown}（{source}）"),
-        title_en: format!("Threat indicator met: {shown} ({source})"),
-        severity: if hit.ceiling == Ceiling::Alert { "medium" } else { "high" },
-        phase: "sign",
-        hash: set.manifest().root(),
-        is_canary: hit.kind == Kind::Domain && is_canary(value),
+    /// Whether the event meets anything of the set.
+    pub fn is_met(&self, event: &Event, at: Timestamp) -> bool {
+        let mut is_met = false;
+        self.hits(event, at, |_| {
+            is_met = true;
+            false
+        });
+        is_met
+    }
+
+    /// Whether the event meets anything of the set, some part of a pattern included.
+    pub fn is_touched(&self, event: &Event, at: Timestamp) -> bool {
+        if self.is_met(event, at) {
+            return true;
+        }
+        let touched = self.patterns.touched(event, at.0);
+        !touched.met.is_empty() || !touched.undecided.is_empty()
+    }
+
+    /// Shows every row that a value of the event hits, until it is enough.
+    fn hits(&self, event: &Event, at: Timestamp, mut show: impl FnMut(&Hit<'_>) -> bool) {
+        let set = self.set.set();
+        let mut hits = Vec::new();
+        let (mut asked, mut goes_on) = (0, true);
+        observe::each(event, |kind, text, direction| {
+            if !goes_on || asked >= ASKED_MAX {
+                return;
+            }
+            asked += 1;
+            let Ok(seen) = Observable::read(kind, text, direction, &self.names) else { return };
+            hits.clear();
+            // Bytes that were verified when the set came are whole; what is damaged since meets nothing.
+            if set.lookup(&seen, at.0, &mut hits).is_err() {
+                return;
+            }
+            for hit in &hits {
+                let counts = self.only.as_ref().is_none_or(|rows| rows.has(hit.id));
+                if counts && goes_on && hit.ceiling != Ceiling::Nothing {
+                    goes_on = show(hit);
+                }
+            }
+        });
+    }
+
+    fn met(&self, hit: &Hit<'_>, value: String) -> Met {
+        let kind = hit.kind.as_str();
+        let id = hex::encode(&Sha256::digest(format!("{kind}\n{value}"))[..16]);
+        let shown: String = value.chars().take(TITLE_CHARS_MAX).collect();
+        let source = hit.source;
+        let root = self.set.manifest().root();
+        // An indicator is a rule of its own: what is judged of one says nothing of another.
+        let about = About {
+            file: DOCUMENT.to_owned(),
+            id: format!("indicator:{id}"),
+            title_ja: format!("脅威の指標に一致: {shown}（{source}）"),
+            title_en: format!("Threat indicator met: {shown} ({source})"),
+            severity: if hit.ceiling == Ceiling::Alert { "medium" } else { "high" },
+            phase: "sign",
+            hash: root.clone(),
+            is_canary: hit.kind == Kind::Domain && is_canary(&value),
+        };
+        let items = self.set.items(hit.id).into_iter();
+        let items = items
+            .filter_map(|item| hex::encode(item).parse::<Id>().map(|id| id.to_string()).ok())
+            .collect();
+        let why = Why {
+            kind: kind.to_owned(),
+            value,
+            source: source.to_owned(),
+            items,
+            direction: hit.direction.as_str(),
+            from: hit.from,
+            until: hit.until,
+            root,
+            ..Why::default()
+        };
+        Met { about: Arc::new(about), why: Arc::new(why) }
+    }
+
+    /// A pattern that was met, or could not be decided, as a finding.
+    pub fn of_pattern(&self, met: PatternMet) -> Option<Met> {
+        let line = &self.patterns.all.get(met.of as usize)?.line;
+        let name = if line.name.is_empty() { &line.pattern } else { &line.name };
+        let shown: String = name.chars().take(TITLE_CHARS_MAX).collect();
+        let (title_ja, title_en, severity, id) = match met.is_undecided {
+            false => (
+                format!("脅威のパターンに一致: {shown}"),
+                format!("Threat pattern met: {shown}"),
+                "high",
+                format!("pattern:{}", line.id),
+            ),
+            true => (
+                format!("脅威のパターンを判定できません: {shown}"),
+                format!("Threat pattern undecided: {shown}"),
+                "low",
+                format!("pattern-undecided:{}", line.id),
+            ),
+        };
+        let root = self.set.manifest().root();
+        let about = About {
+            file: DOCUMENT.to_owned(),
+            id,
+            title_ja,
+            title_en,
+            severity,
+            phase: "sign",
+            hash: root.clone(),
+            is_canary: false,
+        };
+        let why = Why {
+            kind: PATTERN.to_owned(),
+            value: line.id.clone(),
+            pattern: line.pattern.clone(),
+            source: line.source.clone(),
+            items: line.items.clone(),
+            from: line.from,
+            until: line.until,
+            root,
+            seen: met.seen,
+            is_undecided: met.is_undecided,
+            ..Why::default()
+        };
+        Some(Met { about: Arc::new(about), why: Arc::new(why) })
     }
 }
 
@@ -131,96 +266,22 @@ fn is_canary(name: &str) -> bool {
     name.starts_with("ume-canary-") && name.ends_with(".invalid")
 }
 
-/// What an event shows, in the one form of each kind.
-fn observables(event: &Event, names: &Names) -> Vec<Observable> {
-    let fields = stream::logsource::fields(event);
-    let mut found = Vec::new();
-    let mut ask = |kind, text: &str, direction| {
-        if text.len() <= VALUE_BYTES_MAX
-            && let Ok(seen) = Observable::read(kind, text, direction, names)
-        {
-            found.push(seen);
-        }
-    };
-    let host = fields.iter().find(|(name, _)| name == "cs-host").map(|(_, value)| value.as_ref());
-    for (name, text) in &fields {
-        let text = text.trim();
-        if text.is_empty() || text == "-" {
-            continue;
-        }
-        match means(name) {
-            Some(Means::Value(Kind::Domain, direction)) => {
-                let bare = without_port(text);
-                let kind = if is_address(bare) { Kind::Ip } else { Kind::Domain };
-                ask(kind, bare.trim_end_matches('.'), direction);
-            }
-            Some(Means::Value(kind, direction)) => ask(kind, text, direction),
-            Some(Means::Hashes) => hashes(text, &mut ask),
-            Some(Means::Target) => target(text, host, &mut ask),
-            None => {}
-        }
-    }
-    found
-}
-
-fn hashes(text: &str, ask: &mut impl FnMut(Kind, &str, Direction)) {
-    for part in text.split(',') {
-        let hex = part.rsplit('=').next().unwrap_or(part).trim();
-        let kind = match hex.len() {
-            32 => Kind::Md5,
-            40 => Kind::Sha1,
-            64 => Kind::Sha256,
-            128 => Kind::Sha512,
-            _ => continue,
-        };
-        // The hash of imports is no hash of the file.
-        if !part.trim_start().to_ascii_uppercase().starts_with("IMPHASH") {
-            ask(kind, hex, Both);
-        }
-    }
-}
-
-/// A URL as a proxy writes it: whole, a path beside its host, or what CONNECT names.
-fn target(text: &str, host: Option<&str>, ask: &mut impl FnMut(Kind, &str, Direction)) {
-    let url: Cow<'_, str> = match (text.starts_with('/'), host) {
-        _ if text.contains("://") => text.into(),
-        (true, Some(host)) => format!("http://{host}{text}").into(),
-        (true, None) => return,
-        (false, _) => {
-            let bare = without_port(text);
-            let kind = if is_address(bare) { Kind::Ip } else { Kind::Domain };
-            return ask(kind, bare, Destination);
-        }
-    };
-    ask(Kind::Url, &url, Destination);
-}
-
-fn is_address(text: &str) -> bool {
-    text.parse::<std::net::IpAddr>().is_ok()
-}
-
-fn without_port(text: &str) -> &str {
-    if let Some(inner) = text.strip_prefix('[') {
-        return inner.split(']').next().unwrap_or(inner);
-    }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
-            host
-        }
-        _ => text,
-    }
-}
+#[cfg(test)]
+#[path = "intel/tests.rs"]
+pub(crate) mod over_set;
 
 #[cfg(test)]
 pub(super) mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use indicators::{
-        Entry,
+        Direction, Entry, Kind,
         set::{Limits, build},
     };
     use intel::Manifest;
     use merkle::{SignedNote, Signer};
+
+    use Direction::{Both, Destination};
 
     use super::*;
 
@@ -273,7 +334,7 @@ pub(super) mod tests {
         ];
         let intel = Intel::new(Arc::new(publish(folder.path(), &signer, &rows)));
         let met = |fields: &[(&str, &str)]| -> Vec<String> {
-            intel.meets(&event(fields), NOW).into_iter().map(|met| met.value).collect()
+            intel.meets(&event(fields), NOW).into_iter().map(|met| met.why.value.clone()).collect()
         };
         assert_eq!(met(&[("dst_ip", "203.0.113.7")]), ["203.0.113.7"]);
         assert!(met(&[("src_ip", "203.0.113.7")]).is_empty(), "we only must not go there");

@@ -17,7 +17,7 @@ use std::{
     },
 };
 
-use intel::{Look, Watch};
+use intel::{Look, Sighting, Sightings, Watch};
 use model::{Assurance, Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde::{Deserialize, Serialize};
@@ -31,9 +31,9 @@ use super::{
     activation,
     alerts::{self, Alert, OPEN_MAX},
     canary,
-    evaluate::{About, Evaluator, Occurrence, nothing},
-    hunts::Hunts,
-    intel::Intel,
+    evaluate::{About, Evaluator, Occurrence, Part, nothing},
+    hunts::{self, Hunts},
+    intel::{Intel, seen},
     rules::{self, Loaded},
     saved::{self, Saved, census, name_of, read, write},
     spread::{
@@ -60,6 +60,8 @@ const REST_EVERY_MS: i64 = 900;
 const RELOAD_EVERY_S: i64 = 3_600;
 /// Characters of a text in a payload.
 const TEXT_CHARS_MAX: usize = 64 * 1024;
+/// Characters of a fact about an indicator.
+const FACT_CHARS_MAX: usize = 2_000;
 /// A round that takes longer than this lets events wait.
 const ROUND_MS_MAX: i64 = 60_000;
 /// Whether somebody judged an alert is asked at most this often.
@@ -83,6 +85,8 @@ pub struct Shown {
     pub progress: Progress,
     /// Name of the stream that is evaluated.
     pub stream: String,
+    /// What was met of indicators.
+    pub sightings: Arc<Sightings>,
 }
 
 /// How far evaluation got.
@@ -146,6 +150,14 @@ impl Live {
         }
     }
 
+    /// Counts what a hunt met of indicators.
+    pub(super) async fn sight(&self, all: Vec<Sighting>) {
+        if let Some(running) = self.running.lock().await.as_mut().filter(|_| !all.is_empty()) {
+            all.into_iter().for_each(|one| Arc::make_mut(&mut running.sightings).add(one));
+            (running.is_dirty, running.is_sighted) = (true, true);
+        }
+    }
+
     /// The progress since it was asked for last. Where no round ended for a while, what came since may have
     /// waited as long.
     pub fn take_progress(&self, now: Timestamp) -> Progress {
@@ -171,9 +183,14 @@ struct Running {
     /// What was told and is not known by its place: a replay may decide it again.
     told: HashSet<u128>,
     again: HashMap<Id, Again>,
+    /// What was met of indicators, as of the evaluated offset; whether it is to be written for others.
+    sightings: Arc<Sightings>,
+    is_sighted: bool,
     before: Option<BTreeMap<String, u64>>,
     gone_bytes: u64,
     stamp: (u64, Timestamp),
+    /// Rules that came with the set of indicators, by name.
+    of_set: BTreeMap<String, Vec<u8>>,
     loaded_at: Timestamp,
     /// When the rules were looked at, and when the clock decided last.
     looked_at: Timestamp,
@@ -217,7 +234,8 @@ impl Running {
         let saved = saved.unwrap_or_default();
         let at = saved_at.max(first);
         ctx.stream.hold(READER, at)?;
-        let (stamp, loaded) = load(store).await?;
+        ctx.stream.beside(seen::write);
+        let (stamp, loaded) = load(store, &BTreeMap::new()).await?;
         let mut evaluator = Box::new(Evaluator::new(loaded.clone()));
         evaluator.seen.evaluated = saved.evaluated;
         saved::add(&mut evaluator.seen.census, saved.census);
@@ -246,9 +264,12 @@ impl Running {
             open,
             told,
             again: saved.again,
+            sightings: Arc::new(saved.sightings.into_iter().collect()),
+            is_sighted: true,
             before: saved.before,
             gone_bytes: saved.gone_bytes + first.saturating_sub(saved_at),
             stamp,
+            of_set: BTreeMap::new(),
             loaded_at: now,
             // The first round looks at everything.
             looked_at: Timestamp(0),
@@ -288,11 +309,12 @@ impl Running {
     ) -> Result<(), Error> {
         let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
         let set = Arc::new(Intel::new(current));
-        evaluator.meet(set.clone());
+        evaluator.meet(set.clone(), Part::All);
         live.change(|shown| {
             shown.intel = Some(set.clone());
             shown.intel_refused = None;
         });
+        hunts::set_came(ctx, &self.stream, set.set.clone()).await?;
         let reach = self.lane.as_ref().map_or(self.at, |lane| lane.reach(self.at));
         let manifest = set.set.manifest();
         if activation::tell_set(ctx.store(), manifest, &self.stream, reach).await? {
@@ -313,7 +335,8 @@ impl Running {
         let key = about.key(&why);
         let group = Vec::new();
         let (end, once) = (self.at, Some(once));
-        let occurrence = Occurrence { about, key, group, value: None, event, end, time: now, once };
+        let (value, why) = (None, None);
+        let occurrence = Occurrence { about, key, group, value, event, end, time: now, once, why };
         self.record(ctx, vec![occurrence], self.at).await
     }
 
@@ -325,10 +348,16 @@ impl Running {
         }
         self.looked_at = now;
         let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
-        if stamp == self.stamp && now.0 - self.loaded_at.0 < RELOAD_EVERY_S * 1_000_000 {
+        let of_set = self.evaluator.as_ref().and_then(|evaluator| evaluator.intel());
+        let of_set = of_set.map(|intel| intel.rules(now)).unwrap_or_default();
+        if stamp == self.stamp
+            && of_set == self.of_set
+            && now.0 - self.loaded_at.0 < RELOAD_EVERY_S * 1_000_000
+        {
             return Ok(());
         }
-        let (stamp, loaded) = load(store).await?;
+        let (stamp, loaded) = load(store, &of_set).await?;
+        self.of_set = of_set;
         (self.stamp, self.loaded_at) = (stamp, now);
         let Some(evaluator) = &mut self.evaluator else { return Ok(()) };
         if evaluator.loaded().is_like(&loaded) {
@@ -440,6 +469,11 @@ impl Running {
                 canary::seen(ctx, &occurrence).await?;
                 continue;
             }
+            let sighting = occurrence.why.as_deref().and_then(|why| why.sighting(occurrence.time));
+            if let Some(sighting) = sighting {
+                Arc::make_mut(&mut self.sightings).add(sighting);
+                self.is_sighted = true;
+            }
             let is_known =
                 self.open.contains_key(&occurrence.key) || first.contains_key(&occurrence.key);
             if !is_known && self.is_full(&occurrence.about.id, &first) {
@@ -540,6 +574,7 @@ impl Running {
             progress.unreadable = evaluator.seen.unreadable;
             progress.lag_max_ms = progress.lag_max_ms.max(lag_ms);
             shown.again.clone_from(&self.again);
+            shown.sightings = self.sightings.clone();
         });
     }
 
@@ -567,12 +602,23 @@ impl Running {
             before: self.before.clone(),
             again: self.again.clone(),
             gone_bytes: self.gone_bytes,
+            sightings: self.sightings.all().cloned().collect(),
             census: census(&evaluator.seen.census),
         };
         let states = self.lane.as_ref().map(|lane| lane.states().clone()).unwrap_or_default();
         let bytes = saved::pack(evaluator.windows(), &states);
         let folder = self.folder.clone();
-        room::blocking(move || write(&folder, &saved, &bytes)).await??;
+        let sets = ctx.house.folder().join(::intel::FOLDER);
+        let sightings = self.is_sighted.then(|| self.sightings.clone());
+        room::blocking(move || {
+            write(&folder, &saved, &bytes)?;
+            match sightings {
+                Some(sightings) => sightings.write(&sets).map_err(Error::said),
+                None => Ok(()),
+            }
+        })
+        .await??;
+        self.is_sighted = false;
         ctx.stream.hold(READER, self.at)?;
         // What these windows decided they decide no more.
         self.told.clear();
@@ -594,10 +640,14 @@ fn restore(evaluator: &mut Evaluator, windows: &std::path::Path) -> States {
     states
 }
 
-async fn load(store: &Store) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
+/// The rules of the register with those that came with the set of indicators.
+async fn load(
+    store: &Store,
+    of_set: &BTreeMap<String, Vec<u8>>,
+) -> Result<((u64, Timestamp), Arc<Loaded>), Error> {
     // The stamp first: what changes in between is loaded by the next round.
     let stamp = store.stamp(Table::Rule, &rules::KINDS).await?;
-    Ok((stamp, Arc::new(rules::load(store, &Env::default()).await?)))
+    Ok((stamp, Arc::new(rules::load_with(store, &Env::default(), of_set).await?)))
 }
 
 /// The folder of published sets, and whose signature counts.
@@ -620,6 +670,23 @@ fn refused() -> About {
     }
 }
 
+/// Why an indicator is one, as the payload of a finding holds it.
+fn told_of(why: &super::intel::Why) -> serde_json::Value {
+    json!({
+        "kind": why.kind,
+        "value": why.value,
+        "pattern": why.pattern,
+        "source": why.source,
+        "items": why.items,
+        "direction": why.direction,
+        "from": why.from,
+        "until": why.until,
+        "root": why.root,
+        "seen": why.seen,
+        "undecided": why.is_undecided,
+    })
+}
+
 pub(super) fn draft(
     occurrence: &Occurrence,
     host: Option<Id>,
@@ -640,6 +707,19 @@ pub(super) fn draft(
         "stream": stream,
         "offset": occurrence.end,
     });
+    if let Some(why) = &occurrence.why {
+        let items = why.items.join(",");
+        for (name, text) in [
+            ("indicator_kind", &why.kind),
+            ("indicator", &why.value),
+            ("indicator_source", &why.source),
+            ("indicator_items", &items),
+        ] {
+            if !text.is_empty() {
+                facts[name] = text.chars().take(FACT_CHARS_MAX).collect::<String>().into();
+            }
+        }
+    }
     if let Some(once) = occurrence.once {
         facts[alerts::ONCE] = format!("{once:032x}").into();
     }
@@ -659,6 +739,7 @@ pub(super) fn draft(
         "fields": event.fields,
         "group": occurrence.group,
         "value": occurrence.value,
+        "indicator": occurrence.why.as_deref().map(told_of),
     });
     // An event may be older than its arrival, never newer than now.
     let at = occurrence.time.min(now);

@@ -138,6 +138,16 @@ pub fn hash_of(loaded: &Loaded, file: &str) -> String {
 
 /// Reads the rules as they stand now.
 pub async fn load(store: &Store, env: &Env) -> Result<Loaded, room::Error> {
+    load_with(store, env, &BTreeMap::new()).await
+}
+
+/// The same with rules that came with a set of indicators, by name; one of the register with the same id stands before
+/// them.
+pub async fn load_with(
+    store: &Store,
+    env: &Env,
+    of_set: &BTreeMap<String, Vec<u8>>,
+) -> Result<Loaded, room::Error> {
     let rows = store.all(Table::Rule, &KINDS).await?;
     let now = store.now();
     let mut opened = Vec::new();
@@ -146,7 +156,14 @@ pub async fn load(store: &Store, env: &Env) -> Result<Loaded, room::Error> {
     }
     let broken = opened.iter().filter_map(|p| Some((p.row.id, p.contents.as_ref().err()?.clone())));
     let broken = broken.collect();
-    let (texts, env) = (texts(&rows, &opened, now), env.clone());
+    let (mut texts, env) = (texts(&rows, &opened, now), env.clone());
+    let ids: BTreeSet<String> =
+        texts.values().filter_map(|text| Some(id_of_bytes(text)?.to_owned())).collect();
+    for (name, text) in of_set {
+        if id_of_bytes(text).is_none_or(|id| !ids.contains(id)) {
+            texts.insert(name.clone(), text.clone());
+        }
+    }
     // Thousands of rules take some time.
     let loaded = room::blocking(move || Loaded::of(texts, &env)).await?;
     Ok(Loaded { broken, ..loaded })

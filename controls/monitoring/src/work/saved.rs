@@ -29,6 +29,9 @@ pub(super) struct Saved {
     pub before: Option<BTreeMap<String, u64>>,
     pub again: HashMap<Id, Again>,
     pub gone_bytes: u64,
+    /// What was met of indicators.
+    #[serde(default)]
+    pub sightings: Vec<::intel::Sighting>,
     /// Log sources with how many of their events and which fields came.
     #[serde(default)]
     pub census: Vec<Source>,

@@ -31,6 +31,7 @@ use crate::work::{
     actions,
     inbox::{self, InboxError, Line, Original},
     process::deeds,
+    publish_patterns,
     relevance::{Known, Reason, Touch, hits},
     triage::{self, Input, Judging, TriageError, Verdict},
 };
@@ -80,6 +81,9 @@ struct ItemPage<'a> {
     facts: Vec<(&'static str, String)>,
     values: Vec<Value>,
     confirmed: Option<Vec<Line>>,
+    /// Patterns that read, and those that do not.
+    patterns: usize,
+    refused: Vec<publish_patterns::Refused>,
     reasons: Vec<Reason>,
     actions: Vec<Asked>,
     inputs: Vec<(Input, bool)>,
@@ -174,8 +178,12 @@ async fn show(State(house): State<Shared>, user: User, Path(id): Path<Id>) -> An
         },
         false => (None, None),
     };
+    let patterns = if may_judge { publish_patterns::read(&row) } else { Vec::new() };
+    let (read_patterns, refused): (Vec<_>, Vec<_>) = patterns.into_iter().partition(Result::is_ok);
     let mut body = ItemPage {
         cx,
+        patterns: read_patterns.len(),
+        refused: refused.into_iter().filter_map(Result::err).collect(),
         row: &row,
         source,
         verdict: Verdict::named(text("verdict")),

@@ -35,6 +35,7 @@ const LEVEL: i32 = 3;
 /// A chunk that is larger when opened is none of ours.
 const CHUNK_BYTES_MAX: u64 = 1 << 30;
 const SET_BYTES_MAX: u64 = 64 << 20;
+const RAW_BYTES_MAX: u64 = 1 << 30;
 
 /// Why a set cannot be made again.
 #[derive(Debug, thiserror::Error)]
@@ -179,9 +180,25 @@ impl Keeper {
     }
 }
 
-/// Keeps a set whose files were kept.
+/// Whether a file of a set is one of values, and not of what stands beside them.
+pub fn holds_values(file: &FileRef) -> bool {
+    file.name.ends_with(".uix")
+}
+
+fn raw_path(folder: &Path, file: &FileRef) -> PathBuf {
+    folder.join(FILES).join(format!("{}.raw", file.sha256))
+}
+
+/// Keeps a set whose files of values were kept; what stands beside them is small and kept as it is.
 pub fn keep(sets: &Path, manifest: &Manifest) -> Result<(), PastError> {
     let folder = sets.join(FOLDER);
+    for file in manifest.files.iter().filter(|file| !holds_values(file)) {
+        let path = raw_path(&folder, file);
+        if !path.exists() {
+            let bytes = bounded(&sets.join(&file.name), RAW_BYTES_MAX)?;
+            disk::replace(&path, &bytes).map_err(failed(&path))?;
+        }
+    }
     let kept = Kept {
         root: manifest.root(),
         sequence: manifest.sequence,
@@ -277,7 +294,9 @@ fn bound(folder: &Path) -> Result<(), PastError> {
     }
     for sha256 in &files {
         let path = folder.join(FILES).join(format!("{sha256}.json"));
-        chunks.extend(read::<Parts>(&path)?.chunks);
+        if path.exists() {
+            chunks.extend(read::<Parts>(&path)?.chunks);
+        }
     }
     for (name, used) in [(FILES, files), (CHUNKS, chunks)] {
         let place = folder.join(name);
@@ -333,7 +352,7 @@ pub fn find(sets: &Path, root: &str) -> Result<Kept, PastError> {
 pub fn entries(sets: &Path, kept: &Kept, names: &Names) -> Result<Vec<Entry>, PastError> {
     let folder = sets.join(FOLDER);
     let mut all: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
-    for file in &kept.files {
+    for file in kept.files.iter().filter(|file| holds_values(file)) {
         let mut of_file: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
         for change in changes(&folder, &parts(&folder, file)?, names)? {
             match change {
@@ -408,6 +427,12 @@ pub fn rebuild(sets: &Path, kept: &Kept, names: &Names) -> Result<String, PastEr
     let folder = sets.join(FOLDER);
     let mut files = Vec::new();
     for file in &kept.files {
+        if !holds_values(file) {
+            let bytes = bounded(&raw_path(&folder, file), RAW_BYTES_MAX)?;
+            let sha256 = hex::encode(Sha256::digest(&bytes));
+            files.push(FileRef { name: file.name.clone(), sha256, bytes: bytes.len() as u64 });
+            continue;
+        }
         let parts = parts(&folder, file)?;
         let mut seed = [0; 16];
         hex::decode_to_slice(&parts.seed, &mut seed)

@@ -38,6 +38,7 @@ use super::{
     feeds::rows,
     inbox::{self, ITEM, Line, SOURCE},
     lists,
+    publish_patterns::{self, More},
 };
 use files::{Built, Made};
 
@@ -154,11 +155,13 @@ pub async fn round(ctx: Shared) -> Result<(), Error> {
         return Ok(());
     }
     let judge = judge(&ctx.house).await?;
-    let (judge, judged) = judged_by(store, judge, Timestamp(now)).await?;
+    let folder = ctx.house.folder().join(intel::FOLDER);
+    let (judge, judged) = judged_by(store, &folder, judge, Timestamp(now)).await?;
+    let more = publish_patterns::gather(store, &judged, Timestamp(now)).await?;
     let next = judged.iter().flat_map(|one| [one.verdict.from, one.verdict.until]);
-    let next = next.flatten().filter(|time| *time > now).min();
+    let next = next.chain([more.next(now)]).flatten().filter(|time| *time > now).min();
     let making = matches!(base, Base::Making);
-    let done = publish(&ctx, &kept, base, judge, &judged, now).await?;
+    let done = publish(&ctx, &kept, base, judge, (&judged, more), now).await?;
     let mut place = kept.last.lock().map_err(|_| Error::said("the publisher failed before"))?;
     let next = next.unwrap_or(Micros::MAX).min(done.unwrap_or(now).saturating_add(BASE_EVERY));
     *place = match making && done.is_none() {
@@ -187,7 +190,8 @@ pub(super) async fn judged(
     house: &web::House,
     at: Timestamp,
 ) -> Result<(Arc<Judge>, Vec<Judged>), Error> {
-    judged_by(&house.store, judge(house).await?, at).await
+    let folder = house.folder().join(intel::FOLDER);
+    judged_by(&house.store, &folder, judge(house).await?, at).await
 }
 
 /// Values with the verdicts on them: confirmed ones, and rows of feeds that are used at once. `folder` is that of the
@@ -199,7 +203,7 @@ pub(super) async fn judged_of(
 ) -> Result<Vec<Judged>, Error> {
     let at = store.now();
     let judge = judge_by(store, lists::kept(store, folder).await?).await?;
-    let (judge, confirmed) = judged_by(store, judge, at).await?;
+    let (judge, confirmed) = judged_by(store, folder, judge, at).await?;
     let is_it = |key: &Key| values.contains(&(key.kind(), key.text().to_owned()));
     let mut all: Vec<Judged> = confirmed.into_iter().filter(|one| is_it(&one.row.key)).collect();
     let kept = rows::of_values(folder, values).await.map_err(Error::said)?;
@@ -215,10 +219,14 @@ pub(super) fn is_of_feed(id: u64) -> bool {
 
 async fn judged_by(
     store: &Store,
+    folder: &Path,
     judge: Judge,
     at: Timestamp,
 ) -> Result<(Arc<Judge>, Vec<Judged>), Error> {
     let mut rows = confirmed(store, &judge, at).await?;
+    let seen = folder.to_owned();
+    let seen = room::blocking(move || intel::Sightings::read(&seen)).await?.map_err(Error::said)?;
+    publish_patterns::sight(&mut rows, &seen);
     let canary = edges::canary(store).await?;
     if let Some(canary) = canary.and_then(|name| edges::row(&name, &judge.names)) {
         rows.push(Indicator { id: number(&canary), ..canary });
@@ -387,7 +395,7 @@ async fn publish(
     kept: &Arc<Publisher>,
     base: Base,
     judge: Arc<Judge>,
-    judged: &[Judged],
+    (judged, more): (&[Judged], More),
     now: Micros,
 ) -> Result<Option<Micros>, Error> {
     let store = ctx.store();
@@ -407,6 +415,7 @@ async fn publish(
         judge,
         context: context.clone(),
         confirmed: Arc::new(confirmed),
+        more: Arc::new(more),
         expired,
         now,
     };
@@ -420,10 +429,13 @@ async fn publish(
     }
     let is_due = made.based_at.saturating_add(BASE_EVERY) <= now || made.files >= FILES_MAX;
     if made.is_current(&context, &job.confirmed, mark) && !is_due {
+        if made.more != job.more.digest() {
+            job.beside(&made).await?;
+        }
         return Ok(Some(made.based_at));
     }
     // Before the first indicator there is no set to sign.
-    if made.files == 0 && job.confirmed.is_empty() && rows == 0 {
+    if made.files == 0 && job.confirmed.is_empty() && rows == 0 && job.more.is_empty() {
         return Ok(Some(now));
     }
     if rows <= kept.whole_rows_max.load(Ordering::Relaxed) {

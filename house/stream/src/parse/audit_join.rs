@@ -321,7 +321,7 @@ fn created(records: &[Event], folder: Option<&str>) -> Option<String> {
 }
 
 /// The name of a field of a joined event without the number of its value.
-pub(crate) fn plain_name(name: &str) -> &str {
+pub fn plain_name(name: &str) -> &str {
     match name.rsplit_once('#') {
         Some((base, number)) if number.bytes().all(|b| b.is_ascii_digit()) => base,
         _ => name,

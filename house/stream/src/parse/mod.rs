@@ -43,8 +43,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::tz::TimeZone;
 use model::Timestamp;
 
-pub(crate) use audit_join::plain_name;
-pub use audit_join::{JoinCounters, JoinLimits, Joiner};
+pub use audit_join::{JoinCounters, JoinLimits, Joiner, plain_name};
 pub use header::Header;
 pub use shape::{SHAPE_FIELD, Shape};
 

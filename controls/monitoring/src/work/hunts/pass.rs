@@ -22,8 +22,8 @@ use stream::{
 };
 
 use crate::work::{
-    evaluate::{Evaluator, Occurrence},
-    intel::Intel,
+    evaluate::{Evaluator, Occurrence, Part},
+    intel::{Intel, seen::Asks},
     rules::Loaded,
 };
 
@@ -51,6 +51,9 @@ pub struct Progress {
     pub missing_bytes: u64,
     pub events: u64,
     pub matches: u64,
+    /// Bytes that were read: segments and what stands beside them.
+    #[serde(default)]
+    pub read_bytes: u64,
 }
 
 /// What there is to do next.
@@ -78,6 +81,8 @@ pub struct Hunt {
 struct Pass {
     evaluator: Box<Evaluator>,
     needs: Vec<Need>,
+    /// What is asked of segments, where only values of a set are looked for.
+    asks: Option<Asks>,
 }
 
 /// What a segment must have for a rule to meet something in it.
@@ -117,7 +122,7 @@ impl Hunt {
             some.findable().next()?;
             let needs = needs(&some);
             let evaluator = Box::new(Evaluator::telling(some, &wanted));
-            Some(Pass { evaluator, needs })
+            Some(Pass { evaluator, needs, asks: None })
         };
         let (singles, over_time) = (pass(false), pass(true));
         let archive = archive.to_owned();
@@ -132,22 +137,28 @@ impl Hunt {
         }
     }
 
-    /// A hunt for what meets these indicators: no rule goes with it, and nothing is left out.
+    /// A hunt for what meets these indicators: no rule goes with it. With `asks` only segments are read that may hold one
+    /// of them; patterns that ask for several events go over the archive a second time, oldest first.
     pub fn of_set(
         archive: &Path,
         loaded: &Loaded,
         intel: Arc<Intel>,
+        asks: Option<Asks>,
         env: &Env,
         progress: Progress,
     ) -> Hunt {
         let none = Arc::new(loaded.only(&|_: &Meta, _| false, env));
-        let mut evaluator = Box::new(Evaluator::new(none));
-        evaluator.meet(intel);
-        let needs = vec![Need { source: LogSource::new(None, None, None), texts: None }];
+        let pass = |part, asks| {
+            let mut evaluator = Box::new(Evaluator::new(none.clone()));
+            evaluator.meet(intel.clone(), part);
+            let needs = vec![Need { source: LogSource::new(None, None, None), texts: None }];
+            Pass { evaluator, needs, asks }
+        };
+        let is_over_time = intel.patterns.all.iter().any(|one| one.is_over_time);
         Hunt {
             archive: archive.to_owned(),
-            singles: Some(Pass { evaluator, needs }),
-            over_time: None,
+            singles: Some(pass(Part::Single, asks)),
+            over_time: is_over_time.then(|| pass(Part::OverTime, None)),
             progress,
             ranges: Vec::new(),
             listed_to: None,
@@ -250,13 +261,26 @@ impl Hunt {
     fn begin(&mut self, range: Range, is_over_time: bool) {
         let pass = if is_over_time { &self.over_time } else { &self.singles };
         let needs = pass.as_ref().map_or(&[][..], |pass| pass.needs.as_slice());
-        let (mut segments, mut pruned) = (Vec::new(), 0);
+        let asks = pass.as_ref().and_then(|pass| pass.asks.as_ref());
+        let (mut segments, mut pruned, mut read) = (Vec::new(), 0, 0);
         for path in &range.segments {
-            match may_meet(path, needs) {
-                true => segments.push(path.clone()),
+            let may = match asks {
+                Some(asks) => {
+                    let (may, bytes) = asks.may_meet(path);
+                    read += bytes;
+                    may
+                }
+                None => may_meet(path, needs),
+            };
+            match may {
+                true => {
+                    read += std::fs::metadata(path).map_or(0, |meta| meta.len());
+                    segments.push(path.clone());
+                }
                 false => pruned += 1,
             }
         }
+        self.progress.read_bytes += read;
         let (scanned, events) = (segments.len() as u64, scan::events(&segments));
         let place = range.from;
         self.open = Some(Open { range, events, is_over_time, place, scanned, pruned, missing: 0 });

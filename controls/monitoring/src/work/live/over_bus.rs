@@ -26,12 +26,15 @@ impl Running {
         let begun = Instant::now();
         let mut until = None;
         loop {
-            let Some(loaded) = self.evaluator.as_ref().map(|e| e.loaded().clone()) else {
+            let rules = self.evaluator.as_ref().map(|e| (e.loaded().clone(), e.intel().cloned()));
+            let Some((loaded, intel)) = rules else {
                 return Err(Error::said("the evaluation of events was cut off"));
             };
             let now = ctx.store().now();
             // Before the end is asked for: what came by now is before it.
-            let Some(sieved) = lane.step(ctx, &loaded, self.at).await? else { break };
+            let Some(sieved) = lane.step(ctx, (&loaded, intel.as_ref()), self.at).await? else {
+                break;
+            };
             until = sieved.arrived.map(|(_, newest)| newest).or(until);
             self.take_over(ctx, live, sieved, now).await?;
             if begun.elapsed().as_millis() as u64 > OVER_BUS_MS {

@@ -5,7 +5,7 @@
 //! is caught up with.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,12 +13,18 @@ use std::{
 use bus::{BusError, Frame, Link, centre::Centre, order::Done};
 use model::Timestamp;
 use room::{Error, Shared};
+use serde_json::json;
 use stream::Event;
 
 use super::{
-    super::rules::Loaded,
-    Bus, file, node, partition_of,
-    sieve::{Met, Sifted},
+    super::{
+        activation::{APPLIED, INDICATORS},
+        intel::Intel,
+        live::ACTOR,
+        rules::Loaded,
+    },
+    Bus, NodeSet, file, node, partition_of,
+    sieve::{Held, Met, Sifted},
 };
 
 /// Bytes of the spool in one round: even where every event is told in full, the answer fits into a message.
@@ -45,11 +51,17 @@ pub(in super::super) struct Sieved {
     pub arrived: Option<(Timestamp, Timestamp)>,
 }
 
+/// Which indicators an answer was made by, and which were asked for.
+type Answered = (Held, Option<Arc<Intel>>);
+
 /// What is known of a round that is on its way.
 struct Sent {
     gone_bytes: u64,
     arrived: Option<(Timestamp, Timestamp)>,
-    frames: BTreeMap<u64, Vec<u8>>,
+    /// Each with its partition.
+    frames: BTreeMap<u64, (u32, Vec<u8>)>,
+    /// The indicators that were asked for.
+    intel: Option<Arc<Intel>>,
 }
 
 /// The way to the nodes and back.
@@ -63,6 +75,8 @@ pub(in super::super) struct Lane {
     rules: Option<Provided>,
     /// What was written down of it, and when.
     told: Option<(serde_json::Value, Instant)>,
+    /// What each node holds, as it was recorded last.
+    held: BTreeMap<String, Held>,
     tried_at: Option<Instant>,
     ticked_at: Instant,
     asked_at: Option<Instant>,
@@ -72,6 +86,7 @@ pub(in super::super) struct Lane {
 struct Provided {
     loaded: Arc<Loaded>,
     manners: Arc<stream::Manners>,
+    intel: Option<Arc<Intel>>,
     hash: String,
 }
 
@@ -84,6 +99,7 @@ impl Lane {
             rounds: VecDeque::new(),
             rules: None,
             told: None,
+            held: BTreeMap::new(),
             tried_at: None,
             ticked_at: Instant::now(),
             asked_at: None,
@@ -103,11 +119,11 @@ impl Lane {
     pub async fn step(
         &mut self,
         ctx: &Shared,
-        loaded: &Arc<Loaded>,
+        (loaded, intel): (&Arc<Loaded>, Option<&Arc<Intel>>),
         at: u64,
     ) -> Result<Option<Sieved>, Error> {
         let bus = ctx.house.kept.get::<Bus>();
-        let stepped = self.steps(ctx, &bus, loaded, at).await;
+        let stepped = self.steps(ctx, &bus, (loaded, intel), at).await;
         let done = match stepped {
             Ok(done) => done,
             Err(Step::Bus(error)) => {
@@ -119,7 +135,10 @@ impl Lane {
         let to = done.as_ref().map_or(at, |done| done.to);
         let sieved = match done {
             Some(done) => match self.sieved(ctx, done) {
-                Ok(sieved) => Some(sieved),
+                Ok((sieved, held)) => {
+                    self.hear(ctx, &bus, held).await?;
+                    Some(sieved)
+                }
                 Err(error) => {
                     self.fail(ctx, &bus, error);
                     None
@@ -171,6 +190,7 @@ impl Lane {
     fn fail(&mut self, ctx: &Shared, bus: &Bus, error: BusError) {
         self.centre = None;
         self.rounds.clear();
+        self.held.clear();
         self.tried_at = Some(Instant::now());
         let now = ctx.store().now();
         bus.change(|shown| {
@@ -181,6 +201,7 @@ impl Lane {
             shown.trouble = Some(error);
             shown.is_up = false;
             shown.nodes.clear();
+            shown.sets.clear();
         });
     }
 
@@ -188,7 +209,7 @@ impl Lane {
         &mut self,
         ctx: &Shared,
         bus: &Bus,
-        loaded: &Arc<Loaded>,
+        (loaded, intel): (&Arc<Loaded>, Option<&Arc<Intel>>),
         at: u64,
     ) -> Result<Option<Done>, Step> {
         if self.centre.is_none() {
@@ -200,14 +221,26 @@ impl Lane {
         let Some(centre) = &mut self.centre else { return Ok(None) };
         let home = ctx.stream.home();
         let is_known = self.rules.as_ref().is_some_and(|known| {
-            Arc::ptr_eq(&known.loaded, loaded) && Arc::ptr_eq(&known.manners, &home.manners)
+            let is_same = match (&known.intel, intel) {
+                (Some(known), Some(intel)) => Arc::ptr_eq(known, intel),
+                (known, intel) => known.is_none() && intel.is_none(),
+            };
+            is_same
+                && Arc::ptr_eq(&known.loaded, loaded)
+                && Arc::ptr_eq(&known.manners, &home.manners)
         });
+        let signed = intel.map(|intel| intel.set.signed());
         if !is_known {
             let (loaded, manners) = (loaded.clone(), home.manners.clone());
-            self.rules = Some(Provided { hash: node::name(&loaded, &home), loaded, manners });
+            let hash = node::name(&loaded, &home, signed);
+            self.rules = Some(Provided { hash, loaded, manners, intel: intel.cloned() });
         }
         if let Some(Provided { loaded, hash, .. }) = &self.rules {
-            centre.provide(hash, || node::bundle(loaded, &home)).await?;
+            if !centre.is_provided(hash) {
+                // Before the rules that name them.
+                centre.provide_files(&files_of(ctx, intel)).await?;
+            }
+            centre.provide(hash, || node::bundle(loaded, &home, signed)).await?;
         }
         if self.asked_at.is_none_or(|asked| asked.elapsed() >= NODES_EVERY) {
             self.asked_at = Some(Instant::now());
@@ -258,10 +291,11 @@ impl Lane {
                 let partition = partition_of(&frame.source, centre.partitions());
                 let of = parts.entry(partition).or_default();
                 of.push(Frame { end: frame.end, bytes: frame.bytes.clone() });
-                frames.insert(frame.end, frame.bytes);
+                frames.insert(frame.end, (partition, frame.bytes));
             }
             centre.publish(read.next, None, parts).await?;
-            self.rounds.push_back(Sent { gone_bytes: read.gone_bytes, arrived, frames });
+            let intel = self.rules.as_ref().and_then(|rules| rules.intel.clone());
+            self.rounds.push_back(Sent { gone_bytes: read.gone_bytes, arrived, frames, intel });
             self.sent = read.next;
         }
         let is_all_in = self.sent >= end && centre.under_way() == 0;
@@ -269,32 +303,73 @@ impl Lane {
             self.ticked_at = Instant::now();
             let parts = self.states.keys().map(|partition| (*partition, Vec::new())).collect();
             centre.publish(self.sent, Some(ctx.store().now().0), parts).await?;
-            let frames = BTreeMap::new();
-            self.rounds.push_back(Sent { gone_bytes: 0, arrived: None, frames });
+            let (frames, intel) = (BTreeMap::new(), None);
+            self.rounds.push_back(Sent { gone_bytes: 0, arrived: None, frames, intel });
         }
         Ok(())
     }
 
-    /// What was said of a round, with the events that it is about.
-    fn sieved(&mut self, ctx: &Shared, done: Done) -> Result<Sieved, BusError> {
+    /// Records which set a node holds, once for each.
+    async fn hear(&mut self, ctx: &Shared, bus: &Bus, all: Vec<Answered>) -> Result<(), Error> {
+        for (held, asked) in all {
+            if held.node.is_empty() || self.held.get(&held.node) == Some(&held) {
+                continue;
+            }
+            let now = ctx.store().now();
+            let before = self.held.insert(held.node.clone(), held.clone());
+            bus.change(|shown| {
+                let root = held.root.clone();
+                let set = NodeSet { root, since: now, trouble: held.trouble.clone() };
+                shown.sets.insert(held.node.clone(), set);
+            });
+            let is_new = before.is_none_or(|before| before.root != held.root);
+            let manifest = asked.as_ref().map(|intel| intel.set.manifest());
+            let applied = manifest.filter(|m| is_new && held.root.as_ref() == Some(&m.root()));
+            let Some(manifest) = applied else { continue };
+            let facts = json!({
+                "edge": format!("monitoring/{}", held.node),
+                "kind": INDICATORS,
+                "root": manifest.root(),
+                "serial": manifest.sequence,
+            });
+            let mut write = ctx.store().write(ACTOR, "work", "").await?;
+            write.record(room::draft(APPLIED, None, now, facts)).await?;
+            write.commit().await?;
+            ctx.house.wake();
+        }
+        Ok(())
+    }
+
+    /// What was said of a round, with the events that it is about, and which indicators each answer was made by.
+    fn sieved(&mut self, ctx: &Shared, done: Done) -> Result<(Sieved, Vec<Answered>), BusError> {
         let gone = || BusError::Gone { what: "a round".to_owned() };
         let sent = self.rounds.pop_front().ok_or_else(gone)?;
         let mut said = Vec::with_capacity(done.answers.len());
         let mut states = Vec::with_capacity(done.answers.len());
+        let root = sent.intel.as_ref().map(|intel| intel.set.manifest().root());
+        let (mut held, mut unsure) = (Vec::new(), BTreeSet::new());
         for answer in done.answers {
             let one: Sifted = postcard::from_bytes(&answer.body).map_err(|e| BusError::Failed {
                 what: "read what a node said",
                 reason: e.to_string(),
             })?;
+            // Where a node holds other indicators these events are looked at here.
+            if root.is_some() && one.held.root != root {
+                unsure.insert(answer.partition);
+            }
+            held.push((one.held.clone(), sent.intel.clone()));
             said.push(one);
             states.push((answer.partition, answer.state));
         }
         let mut met: Vec<Met> =
             said.iter_mut().flat_map(|one| std::mem::take(&mut one.met)).collect();
-        met.sort_by_key(|met| (met.end, met.part));
         let home = ctx.stream.home();
+        if let Some(intel) = sent.intel.as_ref().filter(|_| !unsure.is_empty()) {
+            met.extend(looked_at(&sent.frames, &unsure, intel, &home, &met));
+        }
+        met.sort_by_key(|met| (met.end, met.part));
         let event = |Met { end, part, event }: Met| {
-            let own = || stream::read_frame(sent.frames.get(&end)?, &home);
+            let own = || stream::read_frame(&sent.frames.get(&end)?.1, &home);
             Some((event.or_else(own)?, end, part))
         };
         let met = met.into_iter().filter_map(event).collect();
@@ -305,8 +380,38 @@ impl Lane {
             }
         }
         let Sent { gone_bytes, arrived, .. } = sent;
-        Ok(Sieved { to: done.to, met, said, gone_bytes, arrived })
+        Ok((Sieved { to: done.to, met, said, gone_bytes, arrived }, held))
     }
+}
+
+/// Events of some partitions that an indicator meets and that no node named.
+fn looked_at(
+    frames: &BTreeMap<u64, (u32, Vec<u8>)>,
+    unsure: &BTreeSet<u32>,
+    intel: &Intel,
+    home: &stream::Home,
+    named: &[Met],
+) -> Vec<Met> {
+    let named: BTreeSet<u64> =
+        named.iter().filter(|met| met.event.is_none()).map(|met| met.end).collect();
+    let mut found = Vec::new();
+    for (end, (partition, bytes)) in frames {
+        if !unsure.contains(partition) || named.contains(end) {
+            continue;
+        }
+        let Some(event) = stream::read_frame(bytes, home) else { continue };
+        if intel.is_touched(&event, event.time().min(event.arrived)) {
+            found.push(Met { end: *end, part: 0, event: None });
+        }
+    }
+    found
+}
+
+/// The files of a set, where they lie.
+fn files_of(ctx: &Shared, intel: Option<&Arc<Intel>>) -> Vec<(String, std::path::PathBuf)> {
+    let folder = ctx.house.folder().join(::intel::FOLDER);
+    let files = intel.map(|intel| intel.set.manifest().files.as_slice()).unwrap_or_default();
+    files.iter().map(|file| (file.name.clone(), folder.join(&file.name))).collect()
 }
 
 /// Why a step went no further.

@@ -8,6 +8,8 @@
 pub(super) mod lane;
 pub mod node;
 pub mod sieve;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +42,20 @@ pub struct Shown {
     pub oldest: Option<Timestamp>,
     /// Nodes with how many partitions each holds.
     pub nodes: BTreeMap<String, u32>,
+    /// The indicators that each node holds.
+    pub sets: BTreeMap<String, NodeSet>,
     pub partitions: u32,
+}
+
+/// The indicators that a node holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSet {
+    /// Root of the set.
+    pub root: Option<String>,
+    /// When the node first said so.
+    pub since: Timestamp,
+    /// Why it is not the set in force.
+    pub trouble: Option<String>,
 }
 
 /// File in the folder of the stream that says how the bus fares, for who asks without the server.
@@ -59,6 +74,11 @@ impl Shown {
             "oldest": self.oldest.map(Timestamp::rfc3339),
             "partitions": self.partitions,
             "nodes": self.nodes,
+            "sets": self.sets.iter().map(|(node, set)| (node.clone(), json!({
+                "root": set.root,
+                "since": set.since.rfc3339(),
+                "trouble": set.trouble,
+            }))).collect::<serde_json::Map<String, Json>>(),
         })
     }
 }

@@ -13,6 +13,7 @@ use stream::{Event, Home, JoinLimits, Joiner};
 
 use super::super::{
     evaluate::{is_joined, itself_first, lay},
+    intel::Intel,
     rules::Loaded,
     saved::{Source, census},
 };
@@ -30,9 +31,27 @@ pub struct Sifted {
     pub unreadable: u64,
     pub census: Vec<Source>,
     pub met: Vec<Met>,
+    pub held: Held,
 }
 
-/// An event that some rule meets.
+/// Which indicators events were held against, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub node: String,
+    /// Root of the set; none where there was none.
+    pub root: Option<String>,
+    /// Why it is not the set that was asked for.
+    pub trouble: Option<String>,
+}
+
+/// Indicators as a node holds them.
+#[derive(Clone, Default)]
+pub struct Indicators {
+    pub intel: Option<Arc<Intel>>,
+    pub held: Held,
+}
+
+/// An event that some rule, or some indicator, meets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Met {
     /// Offset behind it, and its number among what came of that event.
@@ -49,21 +68,23 @@ pub struct Sieve {
     joiner: Joiner,
     arena: Arena,
     home: Home,
+    indicators: Indicators,
 }
 
 impl Sieve {
     /// Goes on with what waited.
-    pub fn new(loaded: Arc<Loaded>, state: &[u8], home: Home) -> Sieve {
+    pub fn new(loaded: Arc<Loaded>, state: &[u8], home: Home, indicators: Indicators) -> Sieve {
         let joiner = match state.is_empty() {
             true => Joiner::new(JOIN),
             false => postcard::from_bytes(state).unwrap_or_else(|_| Joiner::new(JOIN)),
         };
-        Sieve { matcher: Matcher::new(&loaded.set), loaded, joiner, arena: Arena::new(), home }
+        let (matcher, arena) = (Matcher::new(&loaded.set), Arena::new());
+        Sieve { matcher, loaded, joiner, arena, home, indicators }
     }
 
-    /// Goes on with other rules, or reading otherwise.
-    pub fn change(&mut self, loaded: Arc<Loaded>, home: Home) {
-        self.home = home;
+    /// Goes on with other rules or indicators, or reading otherwise.
+    pub fn change(&mut self, loaded: Arc<Loaded>, home: Home, indicators: Indicators) {
+        (self.home, self.indicators) = (home, indicators);
         self.matcher = Matcher::new(&loaded.set);
         self.loaded = loaded;
     }
@@ -83,6 +104,7 @@ impl Sieve {
     /// Holds frames against the rules; with `now` also lets go what waited long enough, at the offset `to`.
     pub fn take(&mut self, frames: &[Frame], to: u64, now: Option<i64>) -> Sifted {
         let (mut said, mut seen) = (Sifted::default(), FieldCensus::default());
+        said.held = self.indicators.held.clone();
         let mut parts = Vec::new();
         for frame in frames {
             // What cannot be read was said by whoever published it.
@@ -121,9 +143,20 @@ impl Sieve {
         seen.observe(&self.arena);
         let mut matches: Vec<Match> = Vec::new();
         self.matcher.eval(&self.arena, &mut matches);
-        if !matches.is_empty() {
+        // Where these are not the indicators that were asked for, who asked looks at each event for itself; what was
+        // put together here is seen by nobody else.
+        let is_unsure = self.indicators.held.trouble.is_some() && !is_itself;
+        if !matches.is_empty() || is_unsure || self.is_indicated(&event) {
             said.met.push(Met { end, part, event: Some(event).filter(|_| !is_itself) });
         }
+    }
+}
+
+impl Sieve {
+    /// Whether an indicator, or some test of a pattern, meets the event.
+    fn is_indicated(&self, event: &Event) -> bool {
+        let intel = self.indicators.intel.as_ref();
+        intel.is_some_and(|intel| intel.is_touched(event, event.time().min(event.arrived)))
     }
 }
 
@@ -225,10 +258,16 @@ mod tests {
             }
             let mut met = Vec::new();
             for (partition, frames) in parts {
-                let fresh = || (0, Sieve::new(loaded.clone(), &[], home.clone()));
+                let fresh =
+                    || (0, Sieve::new(loaded.clone(), &[], home.clone(), Indicators::default()));
                 let (taken, sieve) = places.entry(partition).or_insert_with(fresh);
                 if *taken == stay {
-                    *sieve = Sieve::new(loaded.clone(), &sieve.state(), home.clone());
+                    *sieve = Sieve::new(
+                        loaded.clone(),
+                        &sieve.state(),
+                        home.clone(),
+                        Indicators::default(),
+                    );
                     *taken = 0;
                 }
                 *taken += 1;
@@ -285,10 +324,10 @@ mod tests {
         let frames = stream.frames_from(0, usize::MAX).unwrap().frames;
         let frames: Vec<Frame> =
             frames.into_iter().map(|f| Frame { end: f.end, bytes: f.bytes }).collect();
-        let mut sieve = Sieve::new(loaded.clone(), &[], home());
+        let mut sieve = Sieve::new(loaded.clone(), &[], home(), Indicators::default());
         let said = sieve.take(&frames, stream.end(), None);
         assert!(said.met.iter().all(|met| met.event.is_none()) && !sieve.state().is_empty());
-        let mut next = Sieve::new(loaded, &sieve.state(), home());
+        let mut next = Sieve::new(loaded, &sieve.state(), home(), Indicators::default());
         assert_eq!(next.take(&[], stream.end(), Some(NOW.0 + 1)).evaluated, BTreeMap::new());
         assert!(!next.state().is_empty(), "not yet");
         next.take(&[], stream.end(), Some(NOW.0 + 3_000_000));

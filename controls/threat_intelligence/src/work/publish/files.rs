@@ -23,6 +23,7 @@ use crate::work::{
     feed_set::{Judge, Walk, Walked, number},
     feeds::Feeds,
     past::{self, Keeper},
+    publish_patterns::More,
 };
 
 /// Beside the set: the confirmed values that it holds, number and digest a line, for the difference to the next.
@@ -88,6 +89,8 @@ pub(super) struct Made {
     pub based_at: Micros,
     /// Of a base alone: what it holds.
     content: String,
+    /// What stands beside the values.
+    pub more: String,
     #[serde(skip)]
     pub files: usize,
 }
@@ -95,7 +98,7 @@ pub(super) struct Made {
 impl Made {
     pub fn read(text: Option<&str>, folder: &Path) -> Made {
         let made: Option<Made> = text.and_then(|text| serde_json::from_str(text).ok());
-        let files = manifest(folder).map_or(0, |manifest| manifest.files.len());
+        let files = values(folder).len();
         // What an older Ume wrote says nothing here: the base is made anew.
         made.map_or_else(Made::default, |made| Made { files, ..made })
     }
@@ -112,6 +115,12 @@ fn manifest(folder: &Path) -> Option<Manifest> {
     let bytes = std::fs::read(folder.join(intel::MANIFEST)).ok()?;
     let signed: intel::Signed = serde_json::from_slice(&bytes).ok()?;
     Some(signed.manifest)
+}
+
+/// The files of values of the set on disk.
+fn values(folder: &Path) -> Vec<FileRef> {
+    let files = manifest(folder).map(|set| set.files).unwrap_or_default();
+    files.into_iter().filter(past::holds_values).collect()
 }
 
 /// A base that was made.
@@ -132,6 +141,8 @@ pub(super) struct Job {
     pub judge: Arc<Judge>,
     pub context: String,
     pub confirmed: Arc<Confirmed>,
+    /// Patterns, and the items that values came with.
+    pub more: Arc<More>,
     /// Confirmed values that are over.
     pub expired: u64,
     pub now: Micros,
@@ -185,11 +196,14 @@ impl Job {
             mark: built.mark,
             based_at: self.now,
             content: built.content.clone(),
+            more: self.more.digest(),
             files: 1,
         };
         let before = Made::read(self.house.store.setting(MADE_OF).await?.as_deref(), &self.folder);
         let since = self.delta_file(built.mark, &built.confirmed.digests).await?;
-        if since.is_none() && before.files == 1 && before.content == built.content {
+        let is_same = before.files == 1
+            && (&before.content, &before.more) == (&built.content, &made.more);
+        if since.is_none() && is_same {
             // It says the same: what is in force stays.
             self.remember(&made).await?;
             return self.sweep(None).await;
@@ -219,10 +233,15 @@ impl Job {
             let mark = self.feeds.mark().await.map_err(Error::said)?;
             return self.remember(&Made { mark, ..next }).await;
         };
-        let mut files = manifest(&self.folder).map(|set| set.files).unwrap_or_default();
+        let mut files = values(&self.folder);
         files.push(delta.file);
         let next = Made { mark: delta.mark, content: String::new(), ..next };
         self.put(files, delta.walked, next).await
+    }
+
+    /// Publishes the same values with what else stands beside them now.
+    pub async fn beside(&self, made: &Made) -> Result<(), Error> {
+        self.put(values(&self.folder), Walked::default(), made.clone()).await
     }
 
     async fn delta_file(
@@ -280,6 +299,10 @@ impl Job {
         let rows =
             confirmed.entries.len() as u64 + self.feeds.in_set().await.map_err(Error::said)?;
         let sequence = manifest(&self.folder).map_or(0, |set| set.sequence) + 1;
+        let (more, folder) = (self.more.clone(), self.folder.clone());
+        let beside = room::blocking(move || more.add(&folder)).await?.map_err(Error::said)?;
+        let made = Made { more: self.more.digest(), ..made };
+        let files = files.into_iter().chain(beside).collect();
         let manifest = Manifest { sequence, made_at: self.now, rows, files };
         let note = self.house.ledger.lock().await.sign(&manifest.text())?;
         let facts = json!({
