@@ -201,8 +201,8 @@ impl Job {
         };
         let before = Made::read(self.house.store.setting(MADE_OF).await?.as_deref(), &self.folder);
         let since = self.delta_file(built.mark, &built.confirmed.digests).await?;
-        let is_same = before.files == 1
-            && (&before.content, &before.more) == (&built.content, &made.more);
+        let is_same =
+            before.files == 1 && (&before.content, &before.more) == (&built.content, &made.more);
         if since.is_none() && is_same {
             // It says the same: what is in force stays.
             self.remember(&made).await?;
