@@ -59,9 +59,8 @@ pub async fn prepare(
 ) -> Result<Vec<Arrival>, StoreError> {
     let mut newest: Vec<&Entry> = entries.iter().collect();
     newest.sort_by_key(|entry| std::cmp::Reverse(entry.updated.or(entry.published)));
+    // Of two versions in one delivery the newest is met first, and the other is left out.
     newest.truncate(ARRIVALS_MAX);
-    // The oldest first, so that an update comes behind what it updates.
-    newest.reverse();
     let mut all = Vec::with_capacity(newest.len());
     for entry in newest {
         all.push(one(store, source, entry, labels, actor).await?);

@@ -2,7 +2,7 @@
 //!
 //! RSS, Atom and alerts of JVN become items, each entry one. Of JVN's overview, which names every product there is, all
 //! is kept in the room's list, and an item becomes only what concerns us: something that 8.9 found affected, or a word
-//! of the register. Advisory documents (CSAF, OSV, VULDEF, RustSec) become items with the products they name. KEV and
+//! of the register. Advisory documents (CSAF, OSV) become items with the products they name. KEV and
 //! EPSS take the place of the list before.
 //!
 //! Invariant: a document that holds nothing readable changes nothing, and says why.
