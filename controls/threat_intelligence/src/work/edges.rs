@@ -166,7 +166,8 @@ async fn judge(
     for (edge, root) in &edges {
         let wrong = invalid(ctx, root, &known, now).await?;
         let is_current = *root == current.root();
-        let is_refused = !root.is_empty() && by == Some(root.as_str());
+        // Who met it says so of itself and of no other edge.
+        let is_refused = edge == EVENTS && !root.is_empty() && by == Some(root.as_str());
         let mut facts = json!({
             "edge": edge,
             "root_current": is_current,
