@@ -11,7 +11,9 @@ use indicators::{
 };
 use netname::Names;
 
-pub const ALL: [(&str, fn(&[u8])); 8] = [
+type Reader = fn(&[u8]);
+
+pub const ALL: [(&str, Reader); 8] = [
     ("normalise", normalised),
     ("extract", extracted),
     ("set", opened),

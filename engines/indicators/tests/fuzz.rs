@@ -29,7 +29,7 @@ impl Dice {
 fn seeds(reader: &str) -> Vec<Vec<u8>> {
     let texts: &[&str] = match reader {
         "normalise" => &[
-            "\0192.0.2.7",
+            "\u{0}192.0.2.7",
             "\u{3}HTTPS://Evil.example:443/a/../b",
             "\u{b}C:\\Users\\taro\\AppData\\x.exe",
             "\u{c}HKLM\\Software\\Run",
@@ -100,7 +100,8 @@ fn changed(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 #[test]
 fn no_reader_panics_on_changed_seeds() {
-    let cases = std::env::var("UME_FUZZ_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = std::env::var_os("UME_FUZZ_CASES");
+    let cases = cases.and_then(|text| text.to_str()?.parse().ok());
     for (name, reader) in readers::ALL {
         let mut dice = Dice(7);
         for seed in seeds(name) {

@@ -22,7 +22,7 @@ pub mod watcher;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use indicators::{Ceiling, Hit, Observable};
+use indicators::{Ceiling, Hit, Kind, Observable};
 use intel::{Current, Language, PatternLine, Sighting};
 use model::{Id, Timestamp};
 use netname::Names;
