@@ -653,6 +653,8 @@ const KEYS: &[Key] = &[
         "of the system",
         "入手先の証明書を検証するCA（PEM）。書くとシステムのCAは使わない",
         "CA that certificates of sources are held against (PEM), instead of the system's",
+    ),
+    key(
         "threat_intelligence.maildir",
         "\"/var/mail/intelligence\"",
         "",

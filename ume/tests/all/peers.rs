@@ -165,13 +165,25 @@ async fn what_a_peer_posts_becomes_items_that_later_versions_change_and_revoke()
     peer.post(&[gone]).await;
     place.later(5);
     assert_eq!(published(&place).await.facts["removed"], 1);
-    let said = explain::explain(place.store(), "worse.peer.example").await.unwrap();
+    let said = explain::explain(
+        place.store(),
+        &place.served.house.folder().join(intel::FOLDER),
+        "worse.peer.example",
+    )
+    .await
+    .unwrap();
     assert_eq!(said[0].judged.verdict.state.as_str(), "revoked");
     assert_eq!(said[0].items[0].id, item.id);
     // After a revocation there are no later versions.
     peer.post(&[indicator(2, "worse.peer.example", "2026-04-01T00:00:00.000Z")]).await;
     publish::round(place.ctx()).await.unwrap();
-    let said = explain::explain(place.store(), "worse.peer.example").await.unwrap();
+    let said = explain::explain(
+        place.store(),
+        &place.served.house.folder().join(intel::FOLDER),
+        "worse.peer.example",
+    )
+    .await
+    .unwrap();
     assert_eq!(said[0].judged.verdict.state.as_str(), "revoked");
 }
 
