@@ -13,7 +13,9 @@ use crate::rooms::AT_WORK;
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
 /// are made one by one during the year.
-const NOT_INVENTED: [&str; 14] = [
+const NOT_INVENTED: [&str; 16] = [
+    "intel_escalation",
+    "executive_order",
     "ipa10_threat",
     "threat_measure",
     "annex_a",

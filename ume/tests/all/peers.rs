@@ -193,7 +193,7 @@ async fn a_deed_on_what_came_by_a_channel_names_the_channel_and_a_sighting_goes_
     place.round().await;
     let peer = Peer::of(&place).await;
     let theirs = indicator(1, "bad.peer.example", "2026-01-01T00:00:00.000Z");
-    peer.post(&[theirs.clone()]).await;
+    peer.post(std::slice::from_ref(&theirs)).await;
     let item = peer.items().await.remove(0);
     let path = format!("/intelligence/{}", item.id);
     place.act(&path).await;

@@ -75,8 +75,8 @@ pub fn read(item: &Row) -> Vec<Result<PatternLine, Refused>> {
             None => Ok(PatternLine {
                 id: format!("pattern--{}", hex::encode(&Sha256::digest(&text)[..16])),
                 language,
-                name: item.name.clone(),
-                source: item.name.clone(),
+                name: super::tlp::label(item),
+                source: super::tlp::label(item),
                 items: vec![item.id.to_string()],
                 pattern: text,
                 from,
