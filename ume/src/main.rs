@@ -122,7 +122,6 @@ enum Command {
         command: configuration_cmd::ConfigurationCommand,
     },
     /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
-    /// Threat intelligence (5.7): inbox, sources, briefs, ten threats, channels, outlets
     Ti {
         #[command(subcommand)]
         command: ti_cmd::TiCommand,
@@ -132,8 +131,6 @@ enum Command {
         #[command(subcommand)]
         command: monitoring_cmd::MonitoringCommand,
     },
-    /// Threat intelligence (5.7): the inbox, vulnerabilities
-    /// Threat intelligence (5.7): the ten threats and their measures
     /// Build a fictional company with a simulated year in a folder of its own, print sign-in links
     Demo(demo::DemoArgs),
     /// Move between SQLite and PostgreSQL, compare two databases

@@ -48,6 +48,7 @@ fn may(role: &str, action: Action, route: &Route) -> bool {
     let of_kind = match route.path.as_str() {
         "/configuration/changes/new" => Some(Table::Plan),
         "/configuration/drift/propose" => Some(Table::Rule),
+        path if path.starts_with("/api/v1/threat_intelligence/sources/{id}/") => Some(Table::Asset),
         path if path.starts_with("/register/") && !unread => Some(Table::Asset),
         _ => None,
     };

@@ -11,8 +11,10 @@ use crate::{Kind, Scope};
 const ANY: &str = "^[a-z][a-z0-9+.-]*://";
 
 pub(super) fn url(row: &Listed<'_>, lines: &mut Lines) -> Result<(), Left> {
-    let begin = if row.text.contains("://") { "^" } else { ANY };
-    let text = escaped(row.text);
+    let (begin, text) = match row.text.strip_prefix("//") {
+        Some(rest) => (ANY, escaped(rest)),
+        None => ("^", escaped(row.text)),
+    };
     let line = match row.scope {
         Scope::Exact => format!("{begin}{text}$"),
         // Whole segments, as a set finds them.

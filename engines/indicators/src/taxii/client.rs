@@ -164,7 +164,7 @@ impl Poll {
             // A server that does not know its own cursor any more: go on by time.
             400 | 404 if self.next.is_some() && self.last.is_some() => {
                 self.next = None;
-                self.added_after = self.last.clone();
+                self.added_after = self.last.as_deref().map(just_before);
                 match self.asked.insert(self.place()) {
                     true => Step::Wait(0),
                     false => Step::Failed(Failure::Circle(self.pages)),
@@ -210,7 +210,8 @@ impl Poll {
             self.last = Some(last.to_owned());
         }
         let more = envelope.get("more").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(wrong) = self.advance(more, envelope.get("next").and_then(Value::as_str)) {
+        let next = envelope.get("next").and_then(Value::as_str);
+        if let Some(wrong) = self.advance(more, next, !fresh.is_empty()) {
             return Step::Failed(wrong);
         }
         match fresh.is_empty() {
@@ -221,7 +222,7 @@ impl Poll {
     }
 
     /// Where the next request begins.
-    fn advance(&mut self, more: bool, next: Option<&str>) -> Option<Failure> {
+    fn advance(&mut self, more: bool, next: Option<&str>, has_new: bool) -> Option<Failure> {
         if !more {
             self.finished = true;
             return None;
@@ -229,12 +230,14 @@ impl Poll {
         let before = self.place();
         self.asked.insert(before);
         self.next = next.map(str::to_owned);
-        if self.asked.insert(self.place()) && next.is_some() {
+        // Some keep one cursor for all pages and move it themselves: as long as each brings something new, it leads on.
+        let is_new_place = self.asked.insert(self.place());
+        if next.is_some() && (is_new_place || has_new) {
             return None;
         }
         // Without a cursor that leads on, by time.
         self.next = None;
-        self.added_after = self.last.clone().or(self.added_after.take());
+        self.added_after = self.last.as_deref().map(just_before).or(self.added_after.take());
         match self.asked.insert(self.place()) {
             true => None,
             false => Some(Failure::Circle(self.pages)),
@@ -249,6 +252,12 @@ impl Poll {
         use sha2::Digest;
         self.seen.insert(sha2::Sha256::digest(object).into())
     }
+}
+
+/// A moment before that time: others that were added at it may lie on the next page. What comes twice is seen by its
+/// content.
+fn just_before(last: &str) -> String {
+    time::parse(last).map_or_else(|| last.to_owned(), |at| time::print_micros(at - 1))
 }
 
 /// Waits until what was posted is settled.

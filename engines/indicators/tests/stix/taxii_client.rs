@@ -76,12 +76,27 @@ fn a_server_that_refuses_its_own_next_is_asked_by_time() {
     );
     assert!(asked[1].contains("next=n"));
     assert!(
-        asked[2].contains("added_after=2026-01-01T00%3A00%3A00.000000Z")
+        asked[2].contains("added_after=2025-12-31T23%3A59%3A59.999999Z")
             && !asked[2].contains("next="),
         "{asked:?}"
     );
     let Step::Objects { objects, .. } = &steps[2] else { panic!("{steps:?}") };
     assert_eq!(objects, &[br#"{"a":3}"#.to_vec()], "what came already comes once");
+}
+
+#[test]
+fn a_cursor_that_the_server_moves_itself_leads_on() {
+    let (asked, steps) = against(
+        &[
+            (200, &[], r#"{"more":true,"next":"same","objects":[{"a":1}]}"#),
+            (200, &[], r#"{"more":true,"next":"same","objects":[{"a":2}]}"#),
+            (200, &[], r#"{"more":false,"objects":[{"a":3}]}"#),
+        ],
+        limits(),
+    );
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked[1].contains("next=same") && asked[2].contains("next=same"), "{asked:?}");
+    assert!(matches!(steps.last(), Some(Step::Objects { .. })), "{steps:?}");
 }
 
 #[test]

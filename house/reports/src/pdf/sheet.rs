@@ -17,6 +17,8 @@ use super::{
 
 /// Blocks of one page.
 pub const BLOCKS_MAX: usize = 8;
+/// Width of the narrowest letters, in parts of their size.
+const NARROWEST: f32 = 0.2;
 /// Entries of a block that are considered; no page has room for more.
 pub const ENTRIES_MAX: usize = 60;
 const FACTS_MAX: usize = 8;
@@ -233,13 +235,16 @@ fn one_line(face: &Face, text: &str, size: f32, width: f32) -> String {
 fn cut(face: &Face, text: &str, size: f32, width: f32, lines_max: usize) -> String {
     let text = text.trim();
     let fits = |text: &str| lines(face, text, size, width).len() <= lines_max;
-    if text.is_empty() || fits(text) {
+    // What is longer than so many of the narrowest letters is not measured.
+    let most = (lines_max as f32 * width / (size * NARROWEST)).ceil() as usize;
+    let is_long = text.chars().nth(most).is_some();
+    if text.is_empty() || (!is_long && fits(text)) {
         return text.to_owned();
     }
     let part =
         |chars: usize| text.chars().take(chars).collect::<String>().trim_end().to_owned() + "…";
     // Of more characters no page has room.
-    let (mut low, mut high) = (0, text.chars().count().min(super::CELL_CHARS_MAX - 2));
+    let (mut low, mut high) = (0, text.chars().take(most).count().min(super::CELL_CHARS_MAX - 2));
     while low < high {
         let middle = (low + high).div_ceil(2);
         if fits(&part(middle)) { low = middle } else { high = middle - 1 }
@@ -247,8 +252,8 @@ fn cut(face: &Face, text: &str, size: f32, width: f32, lines_max: usize) -> Stri
     part(low)
 }
 
-/// Entries as long as they may be, with the height of each.
-fn prepared(block: &Block, face: &Face, most: (usize, usize)) -> Vec<(Entry, f32)> {
+/// Entries as long as they may be, with the height of each: as many as would fill the room alone, and one more.
+fn prepared(block: &Block, face: &Face, room: f32, most: (usize, usize)) -> Vec<(Entry, f32)> {
     let height = |text: &str, size: f32| match text {
         "" => 0.0,
         text => lines(face, text, size, width()).len() as f32 * size * LEADING,
@@ -259,7 +264,17 @@ fn prepared(block: &Block, face: &Face, most: (usize, usize)) -> Vec<(Entry, f32
         let height = height(&strong, STRONG) + height(&text, TEXT) + ENTRY_GAP;
         (Entry { strong, text }, height)
     };
-    block.entries.iter().take(ENTRIES_MAX).map(one).collect()
+    let mut taken = 0.0;
+    let mut all = Vec::new();
+    for entry in block.entries.iter().take(ENTRIES_MAX) {
+        let (entry, height) = one(entry);
+        taken += height;
+        all.push((entry, height));
+        if taken > room {
+            break;
+        }
+    }
+    all
 }
 
 fn fitted(sheet: &Sheet, face: &Face, room: f32) -> Result<Vec<Fitted>, PdfError> {
@@ -275,7 +290,7 @@ fn fitted(sheet: &Sheet, face: &Face, room: f32) -> Result<Vec<Fitted>, PdfError
 /// As many entries as there is room for; none if there is no room for the first of each block.
 fn chosen(sheet: &Sheet, face: &Face, room: f32, most: (usize, usize)) -> Option<Vec<Fitted>> {
     let all: Vec<Vec<(Entry, f32)>> =
-        sheet.blocks.iter().map(|block| prepared(block, face, most)).collect();
+        sheet.blocks.iter().map(|block| prepared(block, face, room, most)).collect();
     let taken = |shown: &[usize]| -> f32 {
         let one = |(at, block): (usize, &Block)| {
             let entries: f32 = all[at][..shown[at]].iter().map(|(_, height)| height).sum();
