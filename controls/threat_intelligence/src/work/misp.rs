@@ -274,7 +274,7 @@ impl Asked {
                     None => asked.since = Some(number()?),
                 },
                 "to_ids" => asked.to_ids = Some(number()? == 1),
-                "metadata" => asked.only_metadata = true,
+                "metadata" => asked.only_metadata = number()? == 1,
                 known if IGNORED.contains(&known) => {}
                 _ => return Err(format!("{key}: this search does not narrow by it")),
             }
