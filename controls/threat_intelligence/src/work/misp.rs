@@ -248,7 +248,10 @@ impl Asked {
                 continue;
             }
             let number = || {
-                let number = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+                let number = value
+                    .as_i64()
+                    .or_else(|| value.as_bool().map(i64::from))
+                    .or_else(|| value.as_str()?.trim().parse().ok());
                 number.ok_or_else(|| format!("{key}: no number"))
             };
             let list = || list(value).ok_or_else(|| format!("{key}: no text and no list of texts"));

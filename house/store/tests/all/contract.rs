@@ -1535,7 +1535,7 @@ async fn a_closed_row_and_what_is_about_it_are_there_for_the_named_alone(f: &Fix
     let open = save(&store, closed("open", "green", &[], None)).await;
     let strict = save(&store, closed("strict", "strict", &[], None)).await;
     let nobodys = save(&store, closed("nobody's", "red", &[], None)).await;
-    let red = save(&store, closed("red", "red", &["Hanako"], Some(owner.id))).await;
+    let red = save(&store, closed("crimson", "red", &["Hanako"], Some(owner.id))).await;
     assert!(store.is_guarded());
     let mut task = Row::new(Table::Task, store.new_id().unwrap(), "task", "about red");
     task.subject = Some(red.id);
@@ -1564,7 +1564,7 @@ async fn a_closed_row_and_what_is_about_it_are_there_for_the_named_alone(f: &Fix
         let filter = Filter { limit: 50, reach, ..Filter::default() };
         let listed = store.list(Table::Asset, &filter).await.unwrap();
         assert_eq!(listed.len(), wanted.iter().filter(|is_seen| **is_seen).count());
-        let hits = store.search("red", 10, |_| filter.reach.clone()).await.unwrap();
+        let hits = store.search("crimson", 10, |_| filter.reach.clone()).await.unwrap();
         assert_eq!(!hits.is_empty(), wanted[3], "{to:?}");
         assert_eq!(store.reaches(Table::Task, task.id, &within).await.unwrap(), wanted[3]);
         assert_eq!(store.reaches(Table::Link, link.id, &within).await.unwrap(), wanted[3]);
