@@ -10,7 +10,7 @@ use std::{
 };
 
 use fetch::{Address, Client, Fault, Got, Limits, Tags, Trust};
-use indicators::{Entry, set, warning};
+use indicators::{Entry, Kind, set, warning};
 use intel::{Draft, FileRef, Map};
 use netname::Names;
 use room::{Error, Shared, blocking};
@@ -318,7 +318,17 @@ impl Counts {
                         format!("{}: {value}: {reject}", read.name),
                     );
                 }
-                read.entries
+                // One that means every address (`::ffff:0:0/96` does too) would spare everything.
+                let means_all = |entry: &Entry| {
+                    entry.key.kind() == Kind::Cidr && entry.key.text().ends_with("/0")
+                };
+                let (all, entries): (Vec<Entry>, Vec<Entry>) =
+                    read.entries.into_iter().partition(means_all);
+                if let Some(one) = all.first() {
+                    let said = format!("{}: {}: every address", read.name, one.key);
+                    self.refuse(all.len() as u64, said);
+                }
+                entries
             }
             Err(error) => {
                 self.refuse(1, format!("{name}: {error}"));
@@ -363,7 +373,7 @@ fn build(folder: &Path, files: &[ListFile]) -> Result<Made, Error> {
 
 #[cfg(test)]
 mod tests {
-    use indicators::{Ceiling, Kind, Set, warning::listed};
+    use indicators::{Ceiling, Set, warning::listed};
 
     use super::*;
 
@@ -375,9 +385,11 @@ mod tests {
         let list = r#"{"name":"Top sites","type":"hostname","matching_attributes":["domain"],"list":["good.example","not a name"]}"#;
         std::fs::write(place.join("a/list.json"), list).expect("written");
         std::fs::write(place.join("b.json"), "{").expect("written");
+        let all = r#"{"name":"All","type":"cidr","matching_attributes":["ip-dst"],"list":["::ffff:0:0/96","198.51.100.0/24"]}"#;
+        std::fs::write(place.join("c.json"), all).expect("written");
         let files = files(&place).expect("listed");
         let made = build(folder.path(), &files).expect("built");
-        assert_eq!((made.lists, made.refused, made.samples.len()), (3, 2, 2), "{:?}", made.samples);
+        assert_eq!((made.lists, made.refused, made.samples.len()), (4, 3, 3), "{:?}", made.samples);
         let bytes = std::fs::read(folder.path().join(&made.file.name)).expect("there");
         let set = Set::open(&bytes, &[]).expect("opens");
         let names = Names::shipped();
@@ -388,6 +400,7 @@ mod tests {
         assert_eq!(said(Kind::Ip, "8.8.8.8"), Some(Ceiling::Alert));
         assert_eq!(said(Kind::Ip, "192.168.1.9"), Some(Ceiling::Alert));
         assert_eq!(said(Kind::Domain, "www.good.example"), Some(Ceiling::Alert));
+        assert_eq!(said(Kind::Ip, "198.51.100.9"), Some(Ceiling::Alert));
         assert_eq!(said(Kind::Ip, "203.0.113.9"), None);
     }
 }

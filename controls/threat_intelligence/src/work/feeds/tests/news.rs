@@ -33,7 +33,11 @@ async fn entries_become_items_once_and_an_update_changes_the_same() {
     place.fetch(source).await;
     let mut names: Vec<String> = place.items().await.into_iter().map(|item| item.name).collect();
     names.sort();
-    assert_eq!(names, ["別の話題", "新しい話題", "製造業への攻撃（続報）"]);
+    // What a person may have named keeps its name; that it changed is counted.
+    assert_eq!(names, ["別の話題", "新しい話題", "製造業への攻撃"]);
+    let items = place.items().await;
+    let changed = items.iter().find(|item| item.name == "製造業への攻撃").expect("there");
+    assert_eq!(changed.attributes["updates"], json!(1));
     let received = place.of_type("threat_intelligence.intel_received").await;
     assert!(received.iter().any(|record| record.facts["items"] == json!(2)), "{received:?}");
 }
