@@ -4,10 +4,14 @@ Every tenth object is added at a whole second, whose `next` the server then does
 """
 
 import datetime
+import json
 import os
 import sys
 
 import yaml
+
+# 0.9.3 answers with ids that are UUIDs, which json does not write.
+json.JSONEncoder.default = lambda self, value: str(value)
 
 port, folder, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 config = {

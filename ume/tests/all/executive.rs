@@ -14,6 +14,7 @@ use threat_intelligence::work::executive::{
 use crate::{
     approvals::{Hand, House, everywhere},
     rooms,
+    served::Browser,
 };
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -156,8 +157,8 @@ async fn criteria_are_offered_once_and_work_only_as_they_were_approved() {
 
 #[tokio::test]
 async fn a_hit_becomes_a_brief_that_an_executive_acknowledges_once_and_in_time() {
-    let (house, chief) = watched("hit").await;
-    let officer = house.hand("officer", "officer").await;
+    let (house, mut chief) = watched("hit").await;
+    let mut officer = house.hand("officer", "officer").await;
     notice(&house, "青梅精機の名前が攻撃者のサイトに掲載 <b>x</b>", "amber").await;
     let red = notice(&house, "青梅精機の役員を狙う脅迫", "red").await;
     house.round().await;
@@ -203,6 +204,12 @@ async fn a_hit_becomes_a_brief_that_an_executive_acknowledges_once_and_in_time()
     assert_eq!(house.strand("short_term").await["late"], 0);
     house.later(2);
     assert_eq!(house.strand("short_term").await["late"], 1);
+    // A day later people sign in again.
+    for hand in [&mut chief, &mut officer] {
+        let token = house.store().open_session(hand.account, "full", "test").await.unwrap();
+        let session = house.store().session(&token, 8, 168).await.unwrap().unwrap();
+        hand.who = Browser { cookie: format!("ume={token}"), csrf: session.csrf };
+    }
     let newest = house.of_type(ISSUED).await.remove(0);
     let page = house.read(&chief, &format!("/intelligence/brief/{}", newest.id)).await;
     assert!(page.contains("見積書") && !page.contains("サイトに掲載"), "only what is not seen yet");
@@ -246,7 +253,7 @@ async fn the_page_is_made_again_from_what_was_kept_byte_by_byte_and_is_one_page(
             let text: String = text.split_whitespace().collect();
             let said = |word: &str| text.contains(&word.replace(' ', ""));
             assert!(said(word) && said(fact(&record, "snapshot_hash")), "{text}");
-            assert!(!said("60件") && !said("60 more"), "more than one is shown");
+            assert!(!said("60件") && !said("60 more"), "more than one is shown: {text}");
             assert_eq!(text.contains("ほか") || text.contains("more"), at == 2, "{text}");
         }
     }

@@ -201,8 +201,13 @@ async fn an_original_of_unknown_encoding_is_kept_and_asked_about() {
 async fn what_a_notice_says_is_shown_to_those_who_judge_and_a_foreign_form_is_refused() {
     let (place, source) = noticed().await;
     let (path, _) = paste(&place, source.id).await;
-    let page = place.page("auditor", &path).await;
-    assert!(!page.contains("203[.]0[.]113[.]77") && !page.contains("203.0.113.77"));
+    // The notice is for the own organisation only, and an auditor comes from outside.
+    let outside = place.served.browser("auditor").await;
+    let request = place.served.request(Method::GET, &path);
+    let answer = request.header(header::COOKIE, &outside.cookie).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 404);
+    let said = answer.text().await.unwrap();
+    assert!(!said.contains("203[.]0[.]113[.]77") && !said.contains("203.0.113.77"));
     let parts = [("source", None, &b"x"[..]), ("text", None, NOTICE.as_bytes())];
     assert_eq!(hand_in(&place, "auditor", &parts).await.0, 403, "the role writes nothing");
     let who = place.served.browser("administrator").await;

@@ -167,9 +167,23 @@ async fn a_peer_fetches_what_it_was_given_and_no_more_than_the_marking_permits()
     let form = [("item", item.as_str())];
     assert_eq!(place.send("administrator", &give, &form).await, 400);
     assert_eq!(place.of_type("threat_intelligence.tlp_refused").await.len(), 1);
+    // It is lowered only with a signed decision about it as it is.
     let mut notice = row(&place, Table::Asset, id).await;
+    let new = place.store().new_id().unwrap();
+    let mut lowered = store::Row::new(Table::Decision, new, "marking_downgrade", "x");
+    lowered.status = "approved".into();
+    (lowered.subject, lowered.subject_hash) =
+        (Some(notice.id), Some(notice.content_hash().unwrap()));
+    for (name, value) in [
+        ("from", notice.attributes["tlp"].clone()),
+        ("to", json!("green")),
+        ("signatures", json!([{"who": "officer"}])),
+    ] {
+        lowered.attributes.insert(name.into(), value);
+    }
     notice.attributes.insert("tlp".into(), json!("green"));
     let mut write = place.store().write("account:test", "", "").await.unwrap();
+    write.put(lowered).await.unwrap();
     write.put(notice).await.unwrap();
     write.commit().await.unwrap();
     let page = place

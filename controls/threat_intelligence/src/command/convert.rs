@@ -120,15 +120,18 @@ fn list(matches: &ArgMatches, form: Form, out: &mut dyn Write) -> Result<Outcome
     for path in files_of(matches) {
         let file = path.display().to_string();
         let bytes = read(&path)?;
+        let text = std::str::from_utf8(&bytes).ok();
         let (more, left) = match items(&bytes, Level::Red) {
+            // One row alone is an object too, and neither an event nor STIX.
+            _ if text.is_some_and(lists::is_rows) => lists::of_lines(text.unwrap_or_default(), at),
             Ok(items) => {
                 let said = items.left.iter().map(|(id, why)| format!("{id}: {why}"));
                 let (rows, mut left) = lists::of_items(&items.items);
                 left.extend(said);
                 (rows, left)
             }
-            Err(what) => match std::str::from_utf8(&bytes) {
-                Ok(text) if text.trim_start().starts_with('{') => lists::of_lines(text, at),
+            Err(what) => match text {
+                Some(text) if text.trim_start().starts_with('{') => lists::of_lines(text, at),
                 _ => return Err(Error::said(format!("{file}: {what}"))),
             },
         };

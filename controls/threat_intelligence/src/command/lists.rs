@@ -48,6 +48,13 @@ pub(super) fn of_items(items: &[Item]) -> (Vec<Row>, Vec<String>) {
     (rows, left)
 }
 
+/// Whether the first line is a row.
+pub(super) fn is_rows(text: &str) -> bool {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let row = serde_json::from_str::<serde_json::Value>(first).ok();
+    row.is_some_and(|row| row["kind"].is_string() && row["value"].is_string())
+}
+
 /// Rows as lines of JSON, as `ume indicators build` takes them; a line that is none is named by its number.
 pub(super) fn of_lines(text: &str, at: i64) -> (Vec<Row>, Vec<String>) {
     let names = Names::shipped();

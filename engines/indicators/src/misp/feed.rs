@@ -16,7 +16,7 @@ pub fn manifest<'a>(events: impl IntoIterator<Item = &'a Event>) -> Value {
         let mut entry = Map::new();
         entry.insert("Orgc".into(), kept(event.get("Orgc"), &["name", "uuid"]));
         let tags = event.list("Tag").iter().filter(|tag| exported(tag));
-        let tags = tags.map(|tag| kept(Some(tag), &["name", "colour", "relationship_type"]));
+        let tags = tags.map(told);
         entry.insert("Tag".into(), Value::Array(tags.collect()));
         for key in OF_EVENT {
             let value = event.get(key).cloned().unwrap_or_default();
@@ -25,10 +25,23 @@ pub fn manifest<'a>(events: impl IntoIterator<Item = &'a Event>) -> Value {
                 if matches!(key, "analysis" | "threat_level_id") { number(value) } else { value },
             );
         }
-        entry.insert("timestamp".into(), text(event.get("timestamp")));
+        entry.insert(
+            "timestamp".into(),
+            event.get("timestamp").cloned().map_or(Value::Null, number),
+        );
         out.insert(uuid.to_owned(), Value::Object(entry));
     }
     Value::Object(out)
+}
+
+/// A tag as MISP tells it, with what it takes for granted.
+fn told(tag: &Value) -> Value {
+    let mut told = kept(Some(tag), &["name", "colour", "local", "relationship_type"]);
+    if let Some(members) = told.as_object_mut() {
+        members.entry("local").or_insert(Value::Bool(false));
+        members.entry("relationship_type").or_insert_with(|| "".into());
+    }
+    told
 }
 
 fn exported(tag: &Value) -> bool {
@@ -45,14 +58,6 @@ fn number(value: Value) -> Value {
     match value.as_str().and_then(|text| text.parse::<i64>().ok()) {
         Some(number) => number.into(),
         None => value,
-    }
-}
-
-fn text(value: Option<&Value>) -> Value {
-    match value {
-        Some(Value::Number(number)) => number.to_string().into(),
-        Some(value) => value.clone(),
-        None => Value::Null,
     }
 }
 
