@@ -159,7 +159,8 @@ fn our_own_events_are_read_back() {
     assert_eq!(row.first_seen, Some(1_767_225_600_000_000));
     let manifest = manifest([&again]);
     assert_eq!(manifest[UUID]["Tag"][0]["name"], "tlp:amber+strict");
-    assert_eq!(manifest[UUID]["timestamp"], "1767225600");
+    assert_eq!(manifest[UUID]["timestamp"], 1_767_225_600);
+    assert_eq!(manifest[UUID]["Tag"][0]["local"], false);
     assert_eq!(hashes(&again).csv(), format!("d0f88d6c87767262ba8e93d6acccd784,{UUID}\n"));
 }
 
