@@ -291,7 +291,9 @@ async fn red_is_there_for_the_named_alone_on_every_page_and_in_the_api() {
     ];
     for path in lists {
         let (_, own) = place.sees("administrator", path).await;
-        assert!(!own.contains("ultramarine") && !own.contains("red.example"), "{path}");
+        // A search shows what was asked for.
+        let is_said = own.contains("ultramarine") && !path.contains("ultramarine");
+        assert!(!is_said && !own.contains("秘密裏") && !own.contains("red.example"), "{path}");
         let (_, outside) = place.sees("auditor", path).await;
         for word in ["ultramarine", "red.example", "viridian", "strict.example"] {
             let is_question = path.contains(word);
