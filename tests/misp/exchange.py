@@ -187,7 +187,7 @@ def feed(base, channel, key, event):
 
 def types(base, channel, key):
     """An event with every type of the core format comes back as it was posted: read, written, nothing changed."""
-    listed = (ROOT / "engines/indicators/src/misp/types.txt").read_text().split()
+    listed = (ROOT / "engines/indicators/src/misp/types.txt").read_text().splitlines()
     known = pymisp.MISPEvent().describe_types["types"]
     check(set(known) == set(listed), f"types differ: {set(known) ^ set(listed)}")
     event = MISPEvent(strict_validation=False)

@@ -369,7 +369,6 @@ async fn risk(
             let attributes = json!({
                 "scenario": cx.either(&threat.about.0, &threat.about.1),
                 "threat": title,
-                "treatment": "modify",
                 "shipped": threat.norm_id(),
             });
             row.attributes = attributes.as_object().cloned().unwrap_or_default();
