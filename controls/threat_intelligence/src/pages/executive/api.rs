@@ -40,7 +40,12 @@ pub(super) fn routes() -> Vec<Route> {
     let close = t("指示の完了", "Close an order");
     vec![
         Route::get(briefs, inspect, list, all_briefs).api(api("briefs", &[], false, &[])),
-        Route::post(briefs, write, issue, issue_now).api(api("issue_brief", &[], true, &[422])),
+        Route::post(briefs, write, issue, issue_now).api(api(
+            "issue_brief",
+            &[],
+            true,
+            &[400, 415, 422],
+        )),
         Route::get(&format!("{briefs}/{{id}}"), inspect, one, one_brief).api(api(
             "brief",
             &[ID],
@@ -65,7 +70,7 @@ pub(super) fn routes() -> Vec<Route> {
             "close_order",
             &[ID],
             true,
-            &[404, 422],
+            &[400, 404, 415, 422],
         )),
     ]
 }

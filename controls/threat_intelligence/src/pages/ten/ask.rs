@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
         params: Vec::new(),
         request: Some(("application/json", "Document".to_owned())),
         response: (200, Some(("application/json", "Document".to_owned()))),
-        refusals: &[400, 403, 404, 422],
+        refusals: &[400, 403, 404, 415, 422],
     };
     let edition = t("10大脅威の年版の取り込み", "Import an edition of the ten threats");
     let proposal = t("脅威への対策の提案", "Propose measures against a threat");

@@ -366,9 +366,14 @@ async fn risk(
         None => {
             let title = words::title(cx, threat);
             let mut row = Row::new(Table::Risk, house.store.new_id()?, "risk", &title);
+            let measures = threat.measures.iter().filter_map(|key| editions.measures.get(key));
+            let measures: Vec<&str> =
+                measures.map(|measure| cx.either(&measure.text.0, &measure.text.1)).collect();
             let attributes = json!({
                 "scenario": cx.either(&threat.about.0, &threat.about.1),
                 "threat": title,
+                "treatment": "modify",
+                "measures": measures.join("\n"),
                 "shipped": threat.norm_id(),
             });
             row.attributes = attributes.as_object().cloned().unwrap_or_default();
