@@ -30,7 +30,10 @@ use web::{
     route::Route,
 };
 
-use crate::work::inbox::{ITEM, InboxError};
+use crate::work::{
+    inbox::{ITEM, InboxError},
+    triage::REASON_CHARS_MAX,
+};
 
 /// The room's routes.
 pub fn routes() -> Vec<Route> {
@@ -63,6 +66,33 @@ pub fn routes() -> Vec<Route> {
 /// Whether a reader may judge items: who may write them sees what they say.
 fn may_judge(house: &House, reader: &Reader) -> bool {
     house.kind(Table::Asset, ITEM).is_some_and(|(_, kind)| reader.may(Action::Write, kind))
+}
+
+/// The half of a text `日本語 / English` that the reader reads.
+fn half<'t>(cx: &Cx, text: &'t str) -> &'t str {
+    match text.split_once(" / ") {
+        Some((ja, en)) => cx.either(ja, en),
+        None => text,
+    }
+}
+
+/// Something broke that the reader can do nothing about but see.
+fn broken(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Bad(error.to_string())
+}
+
+/// A reason as it was given, or what is wrong with it.
+fn reason<'t>(cx: &Cx, given: &'t str) -> Result<&'t str, Refusal> {
+    match given.chars().count() {
+        1..=REASON_CHARS_MAX => Ok(given),
+        _ => Err(Refusal::Bad(
+            cx.t(
+                "理由を2000文字以内で入力してください。",
+                "Give a reason of at most 2,000 characters.",
+            )
+            .to_owned(),
+        )),
+    }
 }
 
 /// Why something was not taken, in the reader's language.

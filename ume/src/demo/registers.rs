@@ -13,7 +13,15 @@ use crate::rooms::AT_WORK;
 const COMPANY: &str = include_str!("company.toml");
 /// Kinds whose rows stand for something that others publish, that only a signature makes, or that
 /// are made one by one during the year.
-const NOT_INVENTED: [&str; 16] = [
+const NOT_INVENTED: [&str; 24] = [
+    "csirt_role",
+    "indicator_decay",
+    "indicator_exclusion",
+    "intel_extraction",
+    "intel_routing",
+    "intel_sharing",
+    "intel_source_rule",
+    "vulnerability",
     "intel_escalation",
     "executive_order",
     "ipa10_threat",

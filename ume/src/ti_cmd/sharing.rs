@@ -279,10 +279,18 @@ async fn set(command: SetCommand) -> Result<ExitCode, CliError> {
             let kept = match root {
                 Some(root) => past::find(&sets, &root),
                 None => past::newest(&sets, 1).and_then(|sets| {
-                    sets.into_iter().next().ok_or_else(|| past::PastError::Unknown("-".to_owned()))
+                    sets.into_iter().next().ok_or_else(|| past::PastError::Unknown(String::new()))
                 }),
             };
-            let kept = kept.map_err(failed)?;
+            let kept = match kept {
+                Err(past::PastError::Unknown(root)) if root.is_empty() => {
+                    return Err(CliError::Usage(say(
+                        "公開された指標集はまだありません",
+                        "no set was published yet",
+                    )));
+                }
+                other => other.map_err(failed)?,
+            };
             let entries = past::entries(&sets, &kept, &Names::shipped()).map_err(failed)?;
             let rows: Vec<Json> = entries.iter().take(ROWS_MAX).map(entry).collect();
             let columns = ["kind", "value", "scope", "direction", "ceiling", "until", "source"];
@@ -290,10 +298,19 @@ async fn set(command: SetCommand) -> Result<ExitCode, CliError> {
             Ok(if entries.len() > ROWS_MAX { ExitCode::from(3) } else { ExitCode::SUCCESS })
         }
         SetCommand::Why { value, data, shown } => {
+            if value.trim().is_empty() {
+                return Err(CliError::Usage(say("値を指定してください", "give a value")));
+            }
             let store: Store = Settings::load(&data)?.place.open_read_only().await?;
             let sets = folder(&data)?;
             let found = told::why(&store, &sets, value.trim()).await.map_err(failed)?;
             store.db().close().await;
+            if found.is_empty() {
+                eprintln!(
+                    "ume: {}",
+                    say("この値はどの情報にもありません", "no item and no source says this value")
+                );
+            }
             let mut rows = Vec::new();
             for one in &found {
                 for step in one["steps"].as_array().into_iter().flatten() {

@@ -245,7 +245,10 @@ async fn import(data: &DataFolder, file: &Path, shown: &Shown) -> Result<ExitCod
             let rooms = rooms::ROOMS.into_iter();
             let loaded = ask::import(folder.store(), rooms, &local::user().actor(), &text).await;
             folder.close().await?;
-            let loaded = loaded.map_err(refused)?;
+            let loaded = loaded.map_err(|error| match refused(error) {
+                CliError::Usage(why) => CliError::Usage(format!("{}: {why}", file.display())),
+                other => other,
+            })?;
             json!({ "threats": loaded.threats, "written": loaded.written })
         }
     };

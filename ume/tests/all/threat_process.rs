@@ -204,6 +204,13 @@ async fn a_late_action_waits_for_a_decision_and_departments_are_measured() {
 async fn an_action_closes_by_the_record_of_the_deed_and_by_no_word() {
     let (place, source) = noticed().await;
     let (path, id) = paste(&place, source.id).await;
+    let peer = json!({ "active": true, "protocol": "taxii" });
+    let peer = place.put_row(Table::Asset, "sharing_channel", peer).await;
+    let mut item = row(&place, Table::Asset, id).await;
+    item.attributes.insert("channel".into(), json!(peer.id));
+    let mut write = place.store().write("account:test", "", "").await.unwrap();
+    write.put(item).await.unwrap();
+    write.commit().await.unwrap();
     place.act_on(&path, "method").await;
     let (it, staff) = (place.task_of(id, "it").await, place.task_of(id, "staff").await);
     let it_id = it.id.to_string();
@@ -224,6 +231,7 @@ async fn an_action_closes_by_the_record_of_the_deed_and_by_no_word() {
     assert_eq!(closed.status, "closed");
     let by = place.written("threat_intelligence.action_closed").await.remove(0);
     assert!(by.facts["proof"].as_str().unwrap().contains("monitoring.rule_activated"));
+    assert_eq!(by.facts["channel"], json!(peer.id), "what came by a channel counts for it");
 
     // The card: read by everybody who has an account, but not by those who audit.
     assert_eq!(row(&place, Table::Task, staff.id).await.status, "open");

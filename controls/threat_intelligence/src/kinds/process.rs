@@ -52,7 +52,8 @@ pub(super) const THREAT: KindSpec = KindSpec {
         Field::new("about_ja", t("説明（日本語）", "About, in Japanese"), FieldType::Multiline),
         Field::new("about_en", t("説明（英語）", "About, in English"), FieldType::Multiline),
         Field::new("measures", t("対策", "Measures"), FieldType::List).aliases(&["対策"]),
-        text("to_check", t("確認が要る点", "To be checked")),
+        text("to_check_ja", t("確認が要る点（日本語）", "To be checked, in Japanese")),
+        text("to_check_en", t("確認が要る点（英語）", "To be checked, in English")),
         text("author", t("作成", "Author")),
     ],
     groups: &[
@@ -62,7 +63,7 @@ pub(super) const THREAT: KindSpec = KindSpec {
         ),
         Group::new(t("順位", "Rank"), &["rank", "rank_before", "first_year"]),
         Group::new(t("内容", "Content"), &["title_ja", "title_en", "about_ja", "about_en"]),
-        Group::new(t("対策", "Measures"), &["measures", "to_check", "author"]),
+        Group::new(t("対策", "Measures"), &["measures", "to_check_ja", "to_check_en", "author"]),
     ],
     ..KindSpec::BASE
 };

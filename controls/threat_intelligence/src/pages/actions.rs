@@ -18,14 +18,14 @@ use web::{
     route::{Access, Api, Route},
 };
 
-use super::may_judge;
+use super::{half, may_judge, reason};
 use crate::work::{
     process::{
         actions::{self, DecideError, Decision, State as Stand},
         deeds,
         routing::audience_text,
     },
-    triage::{Input, REASON_CHARS_MAX},
+    triage::Input,
 };
 
 const SHOWN_MAX: usize = 300;
@@ -97,7 +97,7 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
             item_name: item.map(|row| row.name.clone()).unwrap_or_default(),
             input: input.unwrap_or_else(|| cx.t("幹部への要約", "Brief")),
             audience: cx.pick(&audience_text(action.audience())),
-            expected: half(cx, &action.task.name),
+            expected: half(cx, &action.task.name).to_owned(),
             due: action.task.ends_at.as_ref().map(|due| cx.time(due)).unwrap_or_default(),
             state,
             said,
@@ -119,14 +119,6 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
         may_judge: may_judge(&house, user.reader()),
     };
     page(cx, cx.t("展開した対応", "Actions asked for"), &body)
-}
-
-/// The half of a name `日本語 / English` that the reader reads.
-fn half(cx: &Cx, name: &str) -> String {
-    match name.split_once(" / ") {
-        Some((ja, en)) => cx.either(ja, en).to_owned(),
-        None => name.to_owned(),
-    }
 }
 
 fn words(cx: &Cx, stand: Stand) -> (&'static str, &'static str) {
@@ -154,13 +146,7 @@ async fn decide(
         return Err(Refusal::NotFound);
     }
     let bad = |ja: &str, en: &str| Refusal::Bad(cx.t(ja, en).to_owned());
-    let reason = text("reason");
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(bad(
-            "理由を2000文字以内で入力してください。",
-            "Give a reason of at most 2,000 characters.",
-        ));
-    }
+    let reason = reason(cx, text("reason"))?;
     let no_date = || {
         bad(
             "新しい期限は、明日から90日以内の日付にしてください。",

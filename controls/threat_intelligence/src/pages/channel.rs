@@ -22,7 +22,8 @@ use web::{
 };
 
 use super::{
-    channels::{PATH, broken, channel, item, said},
+    broken,
+    channels::{PATH, channel, item, said},
     may_judge,
 };
 use crate::work::{

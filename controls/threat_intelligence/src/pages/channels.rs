@@ -19,7 +19,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{may_judge, refusal};
+use super::{broken, may_judge, refusal};
 use crate::work::{
     channels::{self, CHANNEL},
     inbox::ITEM,
@@ -107,10 +107,6 @@ async fn shown(house: &Shared, user: &User, made: Option<(Id, String)>) -> Answe
     let cx = &user.cx;
     let body = ChannelsPage { cx, channels: all, items, may_judge, made };
     page(cx, cx.t("共有チャネル", "Sharing channels"), &body)
-}
-
-pub(super) fn broken(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Bad(error.to_string())
 }
 
 pub(super) async fn channel(house: &Shared, id: Id) -> Result<Row, Refusal> {

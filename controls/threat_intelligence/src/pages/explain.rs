@@ -19,7 +19,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::may_judge;
+use super::{broken, may_judge};
 use crate::work::explain::{self, Excluded, Explained};
 
 const VALUE_CHARS_MAX: usize = 2_000;
@@ -94,16 +94,12 @@ async fn show(State(house): State<Shared>, user: User, Query(asked): Query<Asked
         true => Some(
             explain::explain(&house.store, &house.folder().join(intel::FOLDER), &value)
                 .await
-                .map_err(said)?,
+                .map_err(broken)?,
         ),
         false => None,
     };
     let body = ExplainPage { cx, value, found, may_judge };
     page(cx, cx.t("なぜ遮断・検知されるか", "Why a value is met"), &body)
-}
-
-fn said(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Bad(error.to_string())
 }
 
 #[derive(Deserialize)]
@@ -125,7 +121,7 @@ async fn take_out(State(house): State<Shared>, user: User, Form(form): Form<OutF
         return Err(Refusal::Bad(cx.pick(&fault).to_owned()));
     }
     let mut write = user.write(&house, cx.t("誤検知として除外", "false positive")).await?;
-    let _rule: Id = explain::exclude(&house.store, &mut write, &out).await.map_err(said)?;
+    let _rule: Id = explain::exclude(&house.store, &mut write, &out).await.map_err(broken)?;
     write.commit().await?;
     house.wake();
     let query = form_urlencoded(&form.value);

@@ -16,13 +16,10 @@ use web::{
     route::{Access, Route},
 };
 
-use super::may_judge;
-use crate::work::{
-    process::{
-        internal::{self, Inside},
-        reports::{self, Said},
-    },
-    triage::REASON_CHARS_MAX,
+use super::{broken, may_judge, reason};
+use crate::work::process::{
+    internal::{self, Inside},
+    reports::{self, Said},
 };
 
 const SHOWN_MAX: usize = 100;
@@ -124,13 +121,7 @@ async fn judge(
         return Err(Refusal::NotFound);
     }
     let bad = |ja: &str, en: &str| Refusal::Bad(cx.t(ja, en).to_owned());
-    let reason = text("reason");
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-        return Err(bad(
-            "理由を2000文字以内で入力してください。",
-            "Give a reason of at most 2,000 characters.",
-        ));
-    }
+    let reason = reason(cx, text("reason"))?;
     let is_taken = match text("judge") {
         "take" => true,
         "discard" => false,
@@ -151,7 +142,7 @@ async fn judge(
         if reports::item_of(store, one.finding.id).await?.is_none() {
             let said = Said::of(store, &one.finding).await?;
             let made = reports::prepare(store, &user.actor(), &one.finding, &said).await;
-            let made = made.map_err(|error| Refusal::Bad(error.to_string()))?;
+            let made = made.map_err(broken)?;
             prepared.insert(one.finding.id, made);
         }
     }

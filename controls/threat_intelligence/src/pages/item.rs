@@ -26,7 +26,7 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{confirm::Value, may_judge, refusal};
+use super::{confirm::Value, half, may_judge, refusal};
 use crate::work::{
     actions,
     inbox::{self, InboxError, Line, Original},
@@ -90,6 +90,10 @@ struct ItemPage<'a> {
 }
 
 impl ItemPage<'_> {
+    fn asked<'t>(&self, asked: &'t Asked) -> &'t str {
+        half(self.cx, &asked.row.name)
+    }
+
     fn touch(&self, touch: &Touch) -> &'static str {
         let text = match touch {
             Touch::Brand => t("当組織やブランドの名前", "our name or brand"),

@@ -30,6 +30,7 @@ use web::{
     route::{Access, Api, Param, Place, Route},
 };
 
+use super::broken;
 use crate::work::{
     inbox,
     outlets::{self, Fetched, OUTLET, Outlet, Token, render},
@@ -348,10 +349,6 @@ async fn base(house: &House, headers: &HeaderMap) -> Result<String, Refusal> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
     let host = if host.chars().all(is_plain) { host } else { "localhost:8620" };
     Ok(format!("{}://{host}", if house.secure { "https" } else { "http" }))
-}
-
-fn broken(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Bad(error.to_string())
 }
 
 async fn outlet(house: &House, id: Id) -> Result<Row, Refusal> {

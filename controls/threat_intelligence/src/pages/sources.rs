@@ -110,8 +110,12 @@ struct SourcesPage<'a> {
 
 impl SourcesPage<'_> {
     fn good(&self) -> usize {
-        let is_good = |one: &&Shown| matches!(one.state, shown::State::Good | shown::State::ByHand);
-        self.sources.iter().filter(is_good).count()
+        self.sources.iter().filter(|one| one.state == shown::State::Good).count()
+    }
+
+    /// Sources that give by themselves.
+    fn fetched(&self) -> usize {
+        self.sources.iter().filter(|one| one.state != shown::State::ByHand).count()
     }
 
     fn age(&self, one: &Shown) -> String {

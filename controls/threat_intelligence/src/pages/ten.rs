@@ -154,7 +154,11 @@ async fn show(
         height: TOP + STEP * i64::try_from(newest.len().max(older.len())).unwrap_or(0) + 10,
         age_days: newest.first().map_or(0, |threat| age_days(threat, now)),
         total: newest.len(),
-        to_check: newest.first().map(|threat| threat.to_check()).unwrap_or_default(),
+        to_check: newest
+            .first()
+            .map(|threat| threat.to_check())
+            .map(|(ja, en)| cx.either(&ja, &en).to_owned())
+            .unwrap_or_default(),
         next: next.filter(|_| audience == Audience::Org),
         years,
         lines,

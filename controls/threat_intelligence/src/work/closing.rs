@@ -4,26 +4,20 @@
 //! Invariant: nothing is closed by a wish. Both records name the root of the set in force, and the set in force was
 //! made after the item was judged.
 
-use model::{Assurance, Id, Table};
+use model::{Id, Table};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
-use store::{Record, RecordDraft, Row, Store};
+use store::{Record, Row, Store};
 
-use super::{
-    inbox::ITEM,
-    peers,
-    publish::PUBLISHED,
-    triage::{CLOSED, Input, audience},
-};
+use super::{actions, publish::PUBLISHED, triage::Input};
 
-const ACTOR: &str = "system:threat_intelligence.closing";
+const JOB: &str = "threat_intelligence.closing";
 const APPLIED: &str = "house.rules_applied";
 const ACTIVATED: &str = "monitoring.rule_activated";
 const HUNT: &str = "monitoring.hunt_run";
 const TASKS_MAX: usize = 500;
 /// Newest records of each type that are looked at.
 const RECORDS_MAX: usize = 50;
-const MINUTE_MICROS: i64 = 60_000_000;
 
 /// What shows that the set in force is at work.
 struct Proof {
@@ -48,7 +42,8 @@ pub async fn run(ctx: Shared) -> Result<Json, Error> {
         if task.created_at > proof.published.received_at {
             continue;
         }
-        closed += usize::from(close(store, task, &proof).await?);
+        let deed = format!("{APPLIED} {} / {HUNT} {}", proof.applied, proof.hunt);
+        closed += usize::from(actions::close(store, task, &deed, JOB).await?);
     }
     if closed > 0 {
         ctx.house.wake();
@@ -86,40 +81,4 @@ async fn proof(store: &Store) -> Result<Option<Proof>, Error> {
     let (Some(applied), Some(activated)) = (applied, activated) else { return Ok(None) };
     let hunts = store.newest_records(&[HUNT], Some(activated), 1).await?;
     Ok(hunts.first().map(|hunt| Proof { published, applied, hunt: hunt.id }))
-}
-
-async fn close(store: &Store, task: &Row, proof: &Proof) -> Result<bool, Error> {
-    let Some(item) = task.subject else { return Ok(false) };
-    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
-        return Ok(false);
-    };
-    let now = store.now();
-    let verdict = row.attributes.get("verdict").and_then(Json::as_str).unwrap_or("act");
-    let mut facts = json!({
-        "item": item,
-        "verdict": verdict,
-        "audience": audience(task),
-        "input": Input::Indicator.as_str(),
-        "proof": format!("{APPLIED} {} / {HUNT} {}", proof.applied, proof.hunt),
-        "delay_min": (now.0 - row.created_at.0).max(0) / MINUTE_MICROS,
-    });
-    if let Some(channel) = peers::channel_of(store, &row).await? {
-        facts["channel"] = json!(channel);
-    }
-    let mut write = store.write(ACTOR, "work", "").await?;
-    let record = write
-        .record(RecordDraft {
-            ty: CLOSED.to_owned(),
-            subject: Some(item),
-            observed_from: now,
-            observed_to: now,
-            source: "threat_intelligence.closing".to_owned(),
-            assurance: Assurance::Machine,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: None,
-        })
-        .await?;
-    write.commit().await?;
-    let done = tasks::close::close(store, task.clone(), &record, ACTOR).await;
-    Ok(done.inspect_err(|error| tracing::warn!(%error, "a task stays open")).is_ok())
 }

@@ -173,7 +173,8 @@ fn ceiling_ja(ceiling: Ceiling) -> &'static str {
     }
 }
 
-/// RFC 3339, or the number where no calendar reaches.
+/// RFC 3339 to the second, or the number where no calendar reaches.
 fn time(at: Micros) -> String {
-    jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| time.to_string())
+    let second = jiff::Timestamp::from_second(at.div_euclid(1_000_000));
+    second.map_or_else(|_| at.to_string(), |time| time.to_string())
 }

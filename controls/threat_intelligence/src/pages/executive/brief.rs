@@ -20,7 +20,10 @@ use web::{
     route::{Access, Route},
 };
 
-use super::{super::may_judge, may_order, people, risks};
+use super::{
+    super::{broken, may_judge},
+    may_order, people, risks,
+};
 use crate::work::executive::{
     ACKNOWLEDGED, Horizon, ROLE,
     brief::{self, AcknowledgeError, Brief, BriefError},
@@ -187,10 +190,6 @@ fn laid_out(sheet: Sheet) -> Result<(Sheet, Vec<ShownBlock>), Refusal> {
     };
     let blocks = sheet.blocks.iter().zip(fitted).map(block).collect();
     Ok((sheet, blocks))
-}
-
-fn broken(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Bad(error.to_string())
 }
 
 fn failed(error: BriefError) -> Refusal {

@@ -10,6 +10,7 @@ use web::{
     route::{Access, Route},
 };
 
+use super::super::half;
 use crate::work::executive::{
     criterion::{self, Criterion, Ruled, Standing},
     text_of,
@@ -52,11 +53,7 @@ impl CriteriaPage<'_> {
     }
 
     fn condition<'r>(&self, ruled: &'r Ruled) -> &'r str {
-        let text = text_of(&ruled.row, "condition");
-        match text.split_once(" / ") {
-            Some((ja, en)) => self.cx.either(ja, en),
-            None => text,
-        }
+        half(self.cx, text_of(&ruled.row, "condition"))
     }
 
     fn trigger(&self, ruled: &Ruled) -> String {

@@ -17,7 +17,7 @@ use web::{
 
 use crate::work::{
     executive::{
-        ACKNOWLEDGED, ISSUED, MET, brief, fact,
+        ACKNOWLEDGED, ISSUED, MET, brief, criterion, fact,
         hits::{self, Hit},
         orders, sheet,
     },
@@ -62,6 +62,8 @@ struct OverviewPage<'a> {
     late_hits: usize,
     open_orders: usize,
     late_orders: usize,
+    /// Criteria are in force, or something came of them.
+    is_watched: bool,
 }
 
 impl OverviewPage<'_> {
@@ -83,6 +85,11 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
         let due = model::Timestamp::parse(fact(hit, "due"));
         due.is_some_and(|due| brief::delivered(hit, &briefs, &acks).unwrap_or(now) > due)
     };
+    let is_approved =
+        |ruled: &criterion::Ruled| matches!(ruled.standing, criterion::Standing::Approved(_));
+    let is_watched = !found.is_empty()
+        || !given.is_empty()
+        || criterion::all(store).await?.iter().any(is_approved);
     let late_hits = found.iter().filter(|hit| late(hit)).count();
     let all_hits = found.len();
     let newest: Vec<Record> = found.iter().rev().take(HITS_SHOWN).cloned().collect();
@@ -103,6 +110,7 @@ async fn show(State(house): State<Shared>, user: User) -> Answer {
         all_hits,
         late_hits,
         open_orders: given.iter().filter(|given| given.is_open()).count(),
+        is_watched,
         late_orders: given.iter().filter(|given| given.days_late(now).is_some()).count(),
     };
     page(cx, cx.t("脅威情報の状況", "State of threat intelligence"), &body)

@@ -109,8 +109,8 @@ pub(super) fn steps(cx: &Cx, outlet: &Outlet, base: &str) -> Vec<Step> {
                 ),
             ),
             step(
-                "ヤマハルーター（Luaスクリプトで取得した一覧をDNSで拒む）",
-                "YAMAHA router (names of the fetched list are refused by its DNS)",
+                "ヤマハルーター（取得した一覧をLuaスクリプトでDNSの拒否設定にする。設定の例）",
+                "YAMAHA router (a Lua script makes its DNS refuse the names of the fetched list; an example of what it sets)",
                 "dns server select 1 reject any evil.example\ndns server select 2 reject any *.evil.example"
                     .to_owned(),
             ),

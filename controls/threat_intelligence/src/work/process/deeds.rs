@@ -10,20 +10,20 @@ use indicators::{
     Kind,
     extract::{self, Notice, What},
 };
-use model::{Assurance, Id, Table, Timestamp};
+use model::{Id, Table, Timestamp};
 use room::{Error, Shared};
 use serde_json::{Value as Json, json};
-use store::{Record, RecordDraft, Row, Store};
+use store::{Record, Row, Store};
 use stream::Encoding;
 use web::decide;
 
 use super::{actions, card};
 use crate::work::{
+    self,
     inbox::{self, ITEM},
-    triage::{CLOSED, audience},
 };
 
-const ACTOR: &str = "system:threat_intelligence.deeds";
+const JOB: &str = "threat_intelligence.deeds";
 const LOADED: &str = "monitoring.ruleset_loaded";
 const ACTIVATED: &str = "monitoring.rule_activated";
 const REMEDIED: &str = "configuration.remedied";
@@ -31,7 +31,6 @@ const TAKEDOWN: &str = "threat_intelligence.takedown_requested";
 const ACKNOWLEDGED: &str = "threat_intelligence.brief_acknowledged";
 /// Newest records of each type that are looked at.
 const RECORDS_MAX: usize = 200;
-const MINUTE_MICROS: i64 = 60_000_000;
 
 /// Whether this room waits for records of a type and closes actions by them.
 pub fn is_awaited(ty: &str) -> bool {
@@ -49,7 +48,7 @@ pub async fn run(ctx: Shared) -> Result<Json, Error> {
     let mut closed = 0;
     for action in &open {
         if let Some(proof) = proof(store, action).await? {
-            closed += usize::from(close(store, &action.task, &proof).await?);
+            closed += usize::from(work::actions::close(store, &action.task, &proof, JOB).await?);
         }
     }
     if closed > 0 {
@@ -177,41 +176,6 @@ async fn notice(store: &Store, row: &Row) -> Option<Notice> {
     let told = Encoding::named(text("raw_encoding"));
     let original = inbox::original(store, &blob, told).await.ok()?;
     Some(extract::extract(&original.whole(), extract::Labels::shipped()))
-}
-
-async fn close(store: &Store, task: &Row, proof: &str) -> Result<bool, Error> {
-    let Some(item) = task.subject else { return Ok(false) };
-    let Some(row) = store.row(Table::Asset, item).await?.filter(|row| row.kind == ITEM) else {
-        return Ok(false);
-    };
-    let now = store.now();
-    let mut facts = json!({
-        "item": item,
-        "verdict": row.attributes.get("verdict").and_then(Json::as_str).unwrap_or("act"),
-        "audience": audience(task),
-        "proof": proof,
-        "delay_min": (now.0 - row.created_at.0).max(0) / MINUTE_MICROS,
-    });
-    let wanted = task.attributes.get("closes_where").and_then(Json::as_object);
-    for (name, value) in wanted.into_iter().flatten() {
-        facts[name] = value.clone();
-    }
-    let mut write = store.write(ACTOR, "work", "").await?;
-    let record = write
-        .record(RecordDraft {
-            ty: CLOSED.to_owned(),
-            subject: Some(item),
-            observed_from: now,
-            observed_to: now,
-            source: "threat_intelligence.deeds".to_owned(),
-            assurance: Assurance::Machine,
-            facts: facts.as_object().cloned().unwrap_or_default(),
-            payload: None,
-        })
-        .await?;
-    write.commit().await?;
-    let done = tasks::close::close(store, task.clone(), &record, ACTOR).await;
-    Ok(done.inspect_err(|error| tracing::warn!(%error, "a task stays open")).is_ok())
 }
 
 /// Whether words of a person name a record, or a signed decision, that is there: what an action with a record of the

@@ -61,7 +61,8 @@ pub struct Edition {
     pub author: String,
     pub source: String,
     /// What of it was not held against the publication yet.
-    pub to_check: Option<String>,
+    pub to_check_ja: Option<String>,
+    pub to_check_en: Option<String>,
     #[serde(default)]
     pub threat: Vec<Threat>,
     /// Measures that the shipped ones lack.

@@ -83,8 +83,9 @@ impl Threat {
         month(&text(&self.row, "published"))
     }
 
-    pub fn to_check(&self) -> String {
-        text(&self.row, "to_check")
+    /// What was not held against the publication yet, in Japanese and English.
+    pub fn to_check(&self) -> (String, String) {
+        (text(&self.row, "to_check_ja"), text(&self.row, "to_check_en"))
     }
 }
 

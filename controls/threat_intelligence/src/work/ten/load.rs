@@ -165,7 +165,8 @@ impl Rows {
                 ("rank", threat.rank.map(Json::from)),
                 ("rank_before", threat.rank_before.map(Json::from)),
                 ("first_year", threat.first_year.map(Json::from)),
-                ("to_check", edition.to_check.clone().map(Json::from)),
+                ("to_check_ja", edition.to_check_ja.clone().map(Json::from)),
+                ("to_check_en", edition.to_check_en.clone().map(Json::from)),
             ] {
                 if let Some(value) = value {
                     attributes[name] = value;
